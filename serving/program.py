@@ -1,0 +1,49 @@
+"""What the programs here share: one line and exit code 2 for a user's mistake."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+# Before TensorFlow loads: its start-up notices would bury a one-line error.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from absl import app, flags, logging
+
+USAGE_ERROR_EXIT_CODE = 2
+
+
+class UsageError(Exception):
+    """A mistake of the user's, told as `--flag: rule, got value`."""
+
+
+def run(main: Callable[[], None]) -> NoReturn:
+    """Parses the flags, runs `main` and exits: 0 when it returns, 2 with one line on a mistake."""
+
+    def guarded(arguments: Sequence[str]) -> None:
+        try:
+            if len(arguments) > 1:
+                raise UsageError(f"arguments: only flags are taken, got {arguments[1]}")
+            main()
+        except UsageError as mistake:
+            _exit_with(str(mistake))
+
+    logging.set_verbosity(logging.WARNING)
+    app.run(guarded, flags_parser=_parse)
+
+
+def _parse(arguments: Sequence[str]) -> list[str]:
+    try:
+        return flags.FLAGS(arguments)
+    except SystemExit:  # absl leaves with 1 after it has printed the help that was asked for.
+        sys.exit(0)
+    except flags.UnrecognizedFlagError as error:
+        name = error.flagname
+        _exit_with(f"--{name}: must be a flag of this program (--help lists them), got --{name}")
+    except flags.Error as error:
+        _exit_with(str(error).replace("flag --", "--", 1))
+
+
+def _exit_with(text: str) -> NoReturn:
+    print(f"error: {' '.join(text.split())}", file=sys.stderr)
+    sys.exit(USAGE_ERROR_EXIT_CODE)

@@ -1,0 +1,1 @@
+"""The embedded server: speaks TensorFlow Serving's gRPC protocol and takes its flags."""

@@ -1,0 +1,1 @@
+"""The messages that a client speaks, without TensorFlow and without generated code."""

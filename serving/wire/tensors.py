@@ -1,0 +1,80 @@
+"""NumPy arrays to TensorProto and back, of any message class that has its fields.
+
+The server hands in TensorFlow's own messages, the client those of `serving.wire.messages`.
+"""
+
+from typing import Any
+
+import numpy as np
+
+# DataType number: NumPy type and the field that holds its values one by one.
+STRING_TYPE, HALF_TYPE, BFLOAT16_TYPE = 7, 19, 14
+_TYPES = {
+    1: (np.float32, "float_val"),
+    2: (np.float64, "double_val"),
+    3: (np.int32, "int_val"),
+    4: (np.uint8, "int_val"),
+    5: (np.int16, "int_val"),
+    6: (np.int8, "int_val"),
+    9: (np.int64, "int64_val"),
+    10: (np.bool_, "bool_val"),
+    17: (np.uint16, "int_val"),
+    22: (np.uint32, "uint32_val"),
+    23: (np.uint64, "uint64_val"),
+}
+_NUMBERS = {np.dtype(kind): number for number, (kind, _) in _TYPES.items()}
+
+
+def fill(proto: Any, array: np.ndarray) -> None:
+    """Writes an array into an empty TensorProto, value by value, as TensorFlow Serving answers.
+
+    Args:
+      proto: empty.
+      array: numbers, booleans, or objects that are bytes.
+
+    Raises:
+      TypeError: the array holds something else.
+    """
+    for size in array.shape:
+        proto.tensor_shape.dim.add(size=size)
+    if array.dtype == object:
+        proto.dtype = STRING_TYPE
+        proto.string_val.extend(array.ravel().tolist())
+    elif array.dtype == np.float16 or array.dtype.name == "bfloat16":
+        proto.dtype = HALF_TYPE if array.dtype == np.float16 else BFLOAT16_TYPE
+        proto.half_val.extend(array.ravel().view(np.uint16).tolist())
+    elif array.dtype in _NUMBERS:
+        proto.dtype = _NUMBERS[array.dtype]
+        getattr(proto, _TYPES[proto.dtype][1]).extend(array.ravel().tolist())
+    else:
+        raise TypeError(f"array: must hold numbers, booleans or bytes, got {array.dtype}")
+
+
+def parse(proto: Any) -> np.ndarray:
+    """Reads an array; strings become objects that are bytes.
+
+    Raises:
+      ValueError: type, shape and content do not fit each other.
+    """
+    shape = [dim.size for dim in proto.tensor_shape.dim]
+    if proto.tensor_shape.unknown_rank or any(size < 0 for size in shape):
+        raise ValueError(f"tensor_shape: must be known, got {shape}")
+    count = int(np.prod(shape, dtype=np.int64))
+    if proto.dtype == STRING_TYPE:
+        values = np.empty(len(proto.string_val), object)
+        values[:] = list(proto.string_val)
+    elif proto.dtype == HALF_TYPE:
+        values = np.array(proto.half_val, np.uint16).view(np.float16)
+    elif proto.dtype in _TYPES:
+        kind, field = _TYPES[proto.dtype]
+        if proto.tensor_content:
+            values = np.frombuffer(proto.tensor_content, kind)
+        else:
+            values = np.array(getattr(proto, field), kind)
+    else:
+        raise ValueError(f"dtype: must be one that NumPy knows, got {proto.dtype}")
+    if len(values) == 1 and count > 1:  # One value stands for all.
+        values = values.repeat(count)
+    if len(values) != count:
+        raise ValueError(f"values: must be {count} for shape {shape}, got {len(values)}")
+    return values.reshape(shape)

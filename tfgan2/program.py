@@ -1,0 +1,108 @@
+"""What every program shares: flag parsing, the error line, progress, files written whole."""
+
+import os
+import pathlib
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from typing import NoReturn, TypeVar
+
+# Before TensorFlow loads: its start-up notices would bury a one-line error.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from absl import app, flags, logging
+from tqdm import tqdm
+
+Item = TypeVar("Item")
+
+USAGE_ERROR_EXIT_CODE = 2
+
+
+class UsageError(Exception):
+    """A mistake of the user's: reported in one line, with exit code 2 and no traceback."""
+
+    def __init__(self, subject: str, rule: str, value: object) -> None:
+        """Describes the mistake.
+
+        Args:
+          subject: what is wrong, as the user wrote it: `--data_dir`, or a file's path.
+          rule: what it must be.
+          value: what was received.
+        """
+        super().__init__(f"{subject}: {rule}, got {value}")
+
+
+def run(main: Callable[[], None]) -> NoReturn:
+    """Parses the flags, runs `main` and exits: 0 when it returns, 2 with one line on a usage error.
+
+    Args:
+      main: the program; it reads its flags and returns nothing.
+    """
+
+    def guarded(arguments: Sequence[str]) -> None:
+        try:
+            if len(arguments) > 1:
+                raise UsageError("arguments", "only flags are taken", arguments[1])
+            main()
+        except UsageError as mistake:
+            _exit_with(mistake)
+
+    logging.set_verbosity(logging.WARNING)
+    app.run(guarded, flags_parser=_parse)
+
+
+def progress(
+    items: Iterable[Item], *, total: int | None, description: str, unit: str
+) -> Iterable[Item]:
+    """Passes items on and shows on stderr how many went by, how fast, and the time left."""
+    return tqdm(items, total=total, desc=description, unit=f" {unit}", dynamic_ncols=True)
+
+
+def write_file(path: pathlib.Path, content: bytes) -> None:
+    """Writes a file beside its place and renames it into it, and makes its folder if need be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(partial, 0o644)
+        os.replace(partial, path)
+    except BaseException:
+        os.unlink(partial)
+        raise
+
+
+def _exit_with(mistake: object) -> NoReturn:
+    print(f"error: {' '.join(str(mistake).split())}", file=sys.stderr)
+    sys.exit(USAGE_ERROR_EXIT_CODE)
+
+
+def _parse(arguments: Sequence[str]) -> list[str]:
+    try:
+        return flags.FLAGS(arguments)
+    except SystemExit:  # absl leaves with 1 after it has printed the help that was asked for.
+        sys.exit(0)
+    except flags.Error as error:
+        _exit_with(_describe(error))
+
+
+def _describe(error: flags.Error) -> str:
+    """Turns absl's account of a bad flag into `--flag: rule, got value`."""
+    text = str(error)
+    if isinstance(error, flags.UnrecognizedFlagError):
+        near = re.search(r"Did you mean: (\w+)", text)
+        hint = f" (near: --{near[1]})" if near else " (--help lists them)"
+        name = f"--{error.flagname}"
+        return str(UsageError(name, f"must be a flag of this program{hint}", name))
+    missing = re.match(r"flag --(\w+)=None: ", text)
+    if missing:
+        return str(UsageError(f"--{missing[1]}", "must be given", "nothing"))
+    illegal = re.match(r"flag --(\w+)=(.*?): (.*)", text, re.DOTALL)
+    if illegal and illegal[1] in flags.FLAGS:
+        name, value, reason = illegal.groups()
+        parser = flags.FLAGS[name].parser
+        choices = getattr(parser, "enum_values", None)
+        rule = f"one of {', '.join(choices)}" if choices else parser.syntactic_help
+        return str(UsageError(f"--{name}", f"must be {rule}" if rule else reason, repr(value)))
+    return text

@@ -1,0 +1,192 @@
+"""Everything that defines a run: one frozen dataclass, its flags, and its part of config.json."""
+
+import dataclasses
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+import tf_keras as keras
+from absl import flags
+
+from tfgan2.adversarial.gan import GAN, Averaging
+from tfgan2.program import UsageError
+
+MODELS = {
+    "df_gan": "tfgan2.models.df_gan:DFGAN",
+}
+PRECISIONS = ("auto", "float32", "mixed_float16", "mixed_bfloat16")
+
+
+def option(
+    default: Any,
+    text: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] | None = None,
+) -> Any:
+    """A field that is also a flag: default, help text, and what it may be."""
+    rules = {"help": text, "low": low, "high": high, "choices": choices}
+    return dataclasses.field(default=default, metadata=rules)
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """What two runs share if they are the same run."""
+
+    model: str = option("df_gan", "the system to train", choices=tuple(MODELS))
+    seed: int = option(0, "of all randomness of the run", low=0, high=2**31 - 1)
+    batch_size: int = option(32, "rows of a global batch, over all replicas", low=2)
+    image_size: int = option(64, "side of the images in pixels", low=1)
+    precision: str = option(
+        "auto",
+        "of the passes; auto: mixed_float16 on GPUs, mixed_bfloat16 on CPUs with AMX, else float32",
+        choices=PRECISIONS,
+    )
+    truncation: float = option(
+        1.0, "of the latents, where a request names none; above 0, at most 1", low=0.01, high=1.0
+    )
+    max_words: int = option(18, "known words of a caption that are read", low=1)
+    latent_size: int = option(100, "length of a latent", low=1)
+    sentence_size: int = option(256, "length of a sentence vector", low=1)
+    generator_channels: int = option(32, "channels of the generator at full size", low=1)
+    discriminator_channels: int = option(32, "channels of the discriminator at full size", low=1)
+    discriminator_head: str = option(
+        "joint",
+        "how caption and image are joined; joint: as published, projection: their inner product, "
+        "which steers sooner on little data",
+        choices=("joint", "projection"),
+    )
+    residual_gate_start: float = option(
+        0.0, "first value of the discriminator's residual gates; above 0 it is sharp from the start"
+    )
+    loss: str = option(
+        "hinge",
+        "of the game; hinge: as published, relativistic: real and generated in pairs, which with "
+        "R1 and R2 keeps samples of a caption apart",
+        choices=("hinge", "relativistic"),
+    )
+    mismatch_weight: float = option(
+        1.0, "of real images with captions of others against generated ones", low=0.0
+    )
+    ma_gp_weight: float = option(2.0, "of the matching-aware gradient penalty; 0: off", low=0.0)
+    ma_gp_power: float = option(6.0, "of the norm in the matching-aware penalty", low=1.0)
+    r1_weight: float = option(0.0, "of the gradient penalty at real images; 0: off", low=0.0)
+    r2_weight: float = option(0.0, "of the gradient penalty at generated images; 0: off", low=0.0)
+    mode_seeking_weight: float = option(
+        0.0, "of the term that keeps pictures of one caption apart; 0: off", low=0.0
+    )
+    augment_translation_px: int = option(
+        0, "images that the discriminator sees are moved by at most so much; 0: not at all", low=0
+    )
+    generator_learning_rate: float = option(1e-4, "of Adam", low=0.0)
+    discriminator_learning_rate: float = option(4e-4, "of Adam", low=0.0)
+    adam_beta1: float = option(0.0, "of both optimizers", low=0.0, high=0.9999)
+    adam_beta2: float = option(0.9, "of both optimizers", low=0.0, high=0.9999)
+    ema_half_life_images: float = option(
+        10_000.0, "images after which a weight counts half in the average that is sampled", low=1.0
+    )
+    ema_ramp_up: float = option(
+        0.05, "the half-life is at most this share of the images seen so far", low=1e-6
+    )
+
+    def differences(self, other: "Recipe") -> list[str]:
+        """Names of the fields in which another recipe differs."""
+        mine, others = dataclasses.asdict(self), dataclasses.asdict(other)
+        return [name for name in mine if mine[name] != others[name]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Schedule:
+    """What may change from one start of a run to the next: its goal, and how often it does what."""
+
+    checkpoint_every: int = option(500, "steps from one checkpoint to the next", low=1)
+    sample_every: int = option(500, "steps from one sample sheet to the next", low=1)
+    evaluate_every: int = option(0, "steps from one evaluation to the next; 0: never", low=0)
+    log_every: int = option(50, "steps from one line of metrics.jsonl to the next", low=1)
+    keep_checkpoints: int = option(3, "how many checkpoints are kept", low=1)
+
+
+def define_flags(kind: type) -> list[str]:
+    """Defines a flag for every field of `Recipe` or `Schedule`, and returns their names."""
+    for field in dataclasses.fields(kind):
+        rules = field.metadata
+        if rules["choices"]:
+            flags.DEFINE_enum(field.name, field.default, rules["choices"], rules["help"])
+        else:
+            define = flags.DEFINE_integer if field.type is int else flags.DEFINE_float
+            define(
+                field.name,
+                field.default,
+                rules["help"],
+                lower_bound=rules["low"],
+                upper_bound=rules["high"],
+            )
+    return [field.name for field in dataclasses.fields(kind)]
+
+
+def from_flags(kind: type, values: flags.FlagValues) -> Any:
+    """Reads a `Recipe` or a `Schedule` from its flags."""
+    return kind(**{field.name: values[field.name].value for field in dataclasses.fields(kind)})
+
+
+def from_json(fields: Mapping[str, Any]) -> Recipe:
+    """Reads a recipe from its part of config.json.
+
+    Raises:
+      ValueError: fields are missing or unknown.
+    """
+    names = {field.name for field in dataclasses.fields(Recipe)}
+    if set(fields) != names:
+        raise ValueError(f"fields must be those of a recipe, differ in {set(fields) ^ names}")
+    return Recipe(**fields)
+
+
+def model_class(recipe: Recipe) -> type[GAN]:
+    """Imports the system that a recipe names.
+
+    Raises:
+      UsageError: the system cannot draw images of the recipe's size.
+    """
+    module, name = MODELS[recipe.model].split(":")
+    system = getattr(importlib.import_module(module), name)
+    if recipe.image_size not in system.image_sizes_px:
+        sizes = ", ".join(map(str, system.image_sizes_px))
+        raise UsageError(
+            "--image_size", f"must be one of {sizes} for {recipe.model}", recipe.image_size
+        )
+    return system
+
+
+def build_model(
+    recipe: Recipe,
+    *,
+    image_channels: int,
+    vocabulary_size: int,
+    dtype: keras.mixed_precision.Policy | str,
+) -> GAN:
+    """Builds the recipe's system, with new weights, and gives it its optimizers."""
+    system = model_class(recipe)
+    options = {field.name: getattr(recipe, field.name) for field in dataclasses.fields(system.Options)}
+    gan = system(
+        system.Options(**options),
+        image_channels=image_channels,
+        vocabulary_size=vocabulary_size,
+        averaging=Averaging(
+            half_life_images=recipe.ema_half_life_images,
+            ramp_up=recipe.ema_ramp_up,
+            batch_size=recipe.batch_size,
+        ),
+        dtype=dtype,
+    )
+    rates = {
+        "discriminator": recipe.discriminator_learning_rate,
+        "generator": recipe.generator_learning_rate,
+    }
+    gan.compile(
+        optimizers={
+            name: keras.optimizers.Adam(rate, recipe.adam_beta1, recipe.adam_beta2)
+            for name, rate in rates.items()
+        }
+    )
+    return gan

@@ -1,0 +1,70 @@
+"""Trains a text-to-image GAN, or goes on with one.
+
+Example:
+  python -m tfgan2.train --flagfile=tfgan2/recipes/digits_df_gan.flags \\
+    --data_dir=data/digits --run_dir=runs/digits --steps=2000
+"""
+
+from absl import flags
+
+from tfgan2 import program
+from tfgan2.runs import recipe as recipes
+from tfgan2.training import trainer
+
+FLAGS = flags.FLAGS
+
+
+class _GoalFlag(flags.Flag):
+    """One of two flags that give the goal; the one given last takes the other's value away."""
+
+    other: "_GoalFlag"
+
+    def parse(self, argument):
+        super().parse(argument)
+        self.other.value = None
+
+
+def _define_goal() -> None:
+    steps = _GoalFlag(
+        flags.IntegerParser(lower_bound=1), None, "steps", None, "goal of the run in steps"
+    )
+    epochs = _GoalFlag(
+        flags.FloatParser(lower_bound=0.0), None, "epochs", None, "goal in passes over the data"
+    )
+    steps.other, epochs.other = epochs, steps
+    flags.DEFINE_flag(steps)
+    flags.DEFINE_flag(epochs)
+
+
+recipes.define_flags(recipes.Recipe)
+recipes.define_flags(recipes.Schedule)
+_define_goal()
+flags.DEFINE_enum(
+    "strategy",
+    "auto",
+    ["auto", "one_device", "mirrored"],
+    "devices; mirrored: all GPUs (without any: all logical CPUs); auto: mirrored if there are GPUs",
+)
+flags.DEFINE_string("data_dir", None, "a data set that tools.prepare wrote", required=True)
+flags.DEFINE_string("run_dir", None, "where the run is, or is to be", required=True)
+flags.adopt_module_key_flags(recipes)
+
+
+def main() -> None:
+    if FLAGS.steps is None and FLAGS.epochs is None:
+        raise program.UsageError("--steps", "or --epochs must be given", "neither")
+    outcome = trainer.train(
+        recipes.from_flags(recipes.Recipe, FLAGS),
+        recipes.from_flags(recipes.Schedule, FLAGS),
+        data_dir=FLAGS.data_dir,
+        run_dir=FLAGS.run_dir,
+        steps=FLAGS.steps,
+        epochs=FLAGS.epochs,
+        strategy=FLAGS.strategy,
+    )
+    state = "done" if outcome.step >= outcome.goal else f"left before step {outcome.goal}"
+    print(f"{state}: step {outcome.step}, checkpoint {outcome.checkpoint}")
+
+
+if __name__ == "__main__":
+    program.run(main)

@@ -1,0 +1,173 @@
+"""What happens beside the steps: progress, logs, sheets, checkpoints, leaving when asked to."""
+
+import signal
+import time
+from collections.abc import Callable
+from types import FrameType
+
+import tensorflow as tf
+import tf_keras as keras
+from tqdm import tqdm
+
+from tfgan2.runs.directory import RunDirectory, append_line
+
+
+class StepCallback(keras.callbacks.Callback):
+    """A callback that knows the step of the run, over all its starts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.step = 0
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Takes up the step from which the run goes on."""
+        self.step = int(self.model.step.numpy())
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Counts; one call may stand for several steps."""
+        before, self.step = self.step, int(self.model.step.numpy())
+        self.after_steps(before, logs or {})
+
+    def after_steps(self, before: int, logs: dict[str, float]) -> None:
+        """Called after steps `before` + 1 to `self.step`."""
+
+    def passed(self, before: int, every: int) -> bool:
+        """Whether a multiple of `every` lies among the steps just done."""
+        return self.step // every > before // every
+
+
+class Progress(StepCallback):
+    """Shows the rate in images a second and the time left."""
+
+    def __init__(self, *, goal: int, batch_size: int) -> None:
+        """Counts up to `goal` steps of `batch_size` images."""
+        super().__init__()
+        self._goal, self._batch_size = goal, batch_size
+        self._bar: tqdm | None = None
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Opens the bar."""
+        super().on_train_begin(logs)
+        self._bar = tqdm(
+            total=self._goal * self._batch_size,
+            initial=self.step * self._batch_size,
+            desc=self._label(),
+            unit=" images",
+            dynamic_ncols=True,
+            bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}, {rate_fmt}",
+        )
+
+    def after_steps(self, before: int, logs: dict[str, float]) -> None:
+        """Moves the bar."""
+        self._bar.set_description_str(self._label(), refresh=False)
+        self._bar.update((self.step - before) * self._batch_size)
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        """Closes the bar."""
+        self._bar.close()
+
+    def _label(self) -> str:
+        return f"step {self.step}/{self._goal}"
+
+
+class MetricsLog(StepCallback):
+    """Writes means of all losses to metrics.jsonl and TensorBoard."""
+
+    def __init__(self, run: RunDirectory, *, log_every: int, batch_size: int) -> None:
+        """Writes a line every `log_every` steps."""
+        super().__init__()
+        self._run, self._log_every, self._batch_size = run, log_every, batch_size
+        self._sums: dict[str, float] = {}
+        self._count, self._first_step, self._since = 0, 0, 0.0
+        self._writer: tf.summary.SummaryWriter | None = None
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Opens the event file, and takes back what a lost stretch of the run had logged."""
+        super().on_train_begin(logs)
+        self._run.drop_metrics_after(self.step)
+        self._writer = tf.summary.create_file_writer(str(self._run.tensorboard))
+        self._start()
+
+    def after_steps(self, before: int, logs: dict[str, float]) -> None:
+        """Adds up; writes when it is time."""
+        for name, value in logs.items():
+            self._sums[name] = self._sums.get(name, 0.0) + float(value)
+        self._count += 1
+        if self.passed(before, self._log_every):
+            self._write()
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        """Closes the event file."""
+        self._writer.close()
+
+    def _start(self) -> None:
+        self._sums, self._count = {}, 0
+        self._first_step, self._since = self.step, time.monotonic()
+
+    def _write(self) -> None:
+        seconds = time.monotonic() - self._since
+        images = (self.step - self._first_step) * self._batch_size
+        values = {name: total / self._count for name, total in self._sums.items()}
+        values["images_per_second"] = images / seconds
+        append_line(self._run.metrics_file, {"step": self.step, **values})
+        with self._writer.as_default(step=self.step):
+            for name, value in values.items():
+                tf.summary.scalar(name, value)
+        self._start()
+
+
+class Every(StepCallback):
+    """Does something at every multiple of a number of steps, and at the end unless just done."""
+
+    def __init__(self, action: Callable[[int], None], *, every: int) -> None:
+        """Calls `action(step)` after steps that pass a multiple of `every`."""
+        super().__init__()
+        self._action, self._every, self._done_at = action, every, -1
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """What was done at the step it goes on from is not done again."""
+        super().on_train_begin(logs)
+        self._done_at = self.step
+
+    def after_steps(self, before: int, logs: dict[str, float]) -> None:
+        """Acts when it is time."""
+        if self.passed(before, self._every):
+            self._act()
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        """Acts a last time."""
+        if self._done_at != self.step:
+            self._act()
+
+    def _act(self) -> None:
+        self._action(self.step)
+        self._done_at = self.step
+
+
+class LeaveOnSignal(StepCallback):
+    """Ends training at the next step when SIGTERM or SIGINT comes, so that the state is saved."""
+
+    SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.received: signal.Signals | None = None
+        self._previous: dict[signal.Signals, object] = {}
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Takes over the signals."""
+        super().on_train_begin(logs)
+        self._previous = {number: signal.signal(number, self._note) for number in self.SIGNALS}
+
+    def after_steps(self, before: int, logs: dict[str, float]) -> None:
+        """Stops `fit` if a signal came."""
+        if self.received is not None:
+            self.model.stop_training = True
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        """Gives the signals back."""
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.received = signal.Signals(number)

@@ -1,0 +1,121 @@
+"""Evaluates a run: its sampler, its data set, a classifier, a line in evaluations.jsonl."""
+
+import os
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfgan2.adversarial.sampler import Sampler
+from tfgan2.data import pipeline, records
+from tfgan2.metrics import evaluate
+from tfgan2.metrics.features import Classifier
+from tfgan2.program import UsageError, write_file
+from tfgan2.runs.directory import RunDirectory, append_line
+from tfgan2.training import runtime
+
+
+def evaluate_sampler(
+    sampler: Sampler,
+    *,
+    checkpoint: str,
+    image_size: int,
+    data_dir: str | os.PathLike,
+    metrics: Sequence[str],
+    protocol: evaluate.Protocol,
+) -> dict[str, Any]:
+    """Measures a sampler against the test split of a data set.
+
+    Returns:
+      A line of evaluations.jsonl: metrics and protocol.
+
+    Raises:
+      UsageError: the data set does not allow a metric.
+    """
+    manifest = records.load_manifest(data_dir)
+    classifier = domain_classifier(data_dir, manifest, image_size=image_size)
+    real = _split(data_dir, manifest, "test", image_size)
+
+    def sample(captions: Sequence[str], seeds: np.ndarray, truncation: float) -> np.ndarray:
+        truncations = tf.fill([len(captions)], tf.constant(truncation, tf.float32))
+        return sampler.pixels(tf.constant(captions), tf.constant(seeds), truncations).numpy()
+
+    results = evaluate.evaluate(
+        sample, real, classifier=classifier, metrics=metrics, protocol=protocol
+    )
+    return {
+        "metrics": results,
+        "protocol": {
+            "features": f"domain classifier, train split {manifest.checksum[:12]}",
+            "resize": "none",
+            "split": "test",
+            "real_images": len(real.image),
+            "samples": protocol.samples,
+            "captions_per_image": "every distinct caption in turn",
+            "truncation": protocol.truncation or sampler.truncation,
+            "seed": protocol.seed,
+            "checkpoint": pathlib.Path(checkpoint).name,
+            "precision": "float32",
+            "versions": runtime.versions(),
+        },
+    }
+
+
+def evaluate_into_run(
+    run: RunDirectory,
+    sampler: Sampler,
+    *,
+    checkpoint: str,
+    image_size: int,
+    data_dir: str | os.PathLike,
+    metrics: Sequence[str],
+    protocol: evaluate.Protocol,
+) -> dict[str, Any]:
+    """As `evaluate_sampler`, and appends the line to the run's evaluations.jsonl."""
+    line = evaluate_sampler(
+        sampler,
+        checkpoint=checkpoint,
+        image_size=image_size,
+        data_dir=data_dir,
+        metrics=metrics,
+        protocol=protocol,
+    )
+    append_line(run.evaluations_file, line)
+    return line
+
+
+def domain_classifier(
+    data_dir: str | os.PathLike, manifest: records.Manifest, *, image_size: int
+) -> Classifier:
+    """Trains a classifier on the train split, or takes the one trained before.
+
+    Raises:
+      UsageError: the data set has no labels.
+    """
+    if len(manifest.label_names) < 2:
+        raise UsageError("--data_dir", "must have labels for these metrics", data_dir)
+    classifier = Classifier(
+        image_size=image_size,
+        image_channels=manifest.channels,
+        labels=len(manifest.label_names),
+    )
+    name = f"classifier-{image_size}px-{manifest.checksum[:12]}.npz"
+    cache = pathlib.Path(data_dir) / name
+    if cache.is_file():
+        with np.load(cache) as weights:
+            classifier.set_weights(list(weights.values()))
+        return classifier
+    train = _split(data_dir, manifest, "train", image_size)
+    classifier.train(train.image, train.label)
+    if os.access(data_dir, os.W_OK):
+        write_file(cache, classifier.to_bytes())
+    return classifier
+
+
+def _split(
+    data_dir: str | os.PathLike, manifest: records.Manifest, split: str, image_size: int
+) -> evaluate.Split:
+    examples = pipeline.examples(data_dir, manifest, split=split, image_size=image_size)
+    return evaluate.Split(**examples)

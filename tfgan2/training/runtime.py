@@ -1,0 +1,57 @@
+"""Where a run computes and in which precision."""
+
+import os
+import platform
+import importlib.metadata
+
+import tensorflow as tf
+
+PACKAGES = ("tfgan2", "tensorflow", "tf-keras", "tensorflow-text", "numpy")
+
+
+def make_strategy(name: str) -> tf.distribute.Strategy:
+    """Chooses the devices.
+
+    Args:
+      name: `one_device`, `mirrored` (all GPUs, or all logical CPUs where there is no GPU), or
+        `auto` (mirrored where there are GPUs).
+    """
+    gpus = tf.config.list_logical_devices("GPU")
+    if name == "one_device" or (name == "auto" and not gpus):
+        return tf.distribute.get_strategy()
+    devices = gpus or tf.config.list_logical_devices("CPU")
+    return tf.distribute.MirroredStrategy([device.name for device in devices])
+
+
+def resolve_precision(name: str) -> str:
+    """Turns `auto` into a Keras policy: mixed_float16 on GPUs of compute capability 7 and up,
+    mixed_bfloat16 on CPUs with AMX, else float32."""
+    if name != "auto":
+        return name
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        capabilities = [
+            tf.config.experimental.get_device_details(gpu).get("compute_capability", (0, 0))
+            for gpu in gpus
+        ]
+        return "mixed_float16" if min(capabilities) >= (7, 0) else "float32"
+    return "mixed_bfloat16" if _has_amx() else "float32"
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide what a run computes."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _has_amx() -> bool:
+    if not os.path.exists("/proc/cpuinfo"):
+        return False
+    with open("/proc/cpuinfo", encoding="utf-8") as lines:
+        flags = next((line for line in lines if line.startswith("flags")), "")
+    return "amx_bf16" in flags.split()

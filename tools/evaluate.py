@@ -1,0 +1,50 @@
+"""Measures how good a run's pictures are, against held-out real images.
+
+Example:
+  python -m tools.evaluate --run_dir=runs/digits --data_dir=data/digits \\
+    --metrics=agreement,diversity,kid --samples=1000
+"""
+
+from absl import flags
+
+from tfgan2 import program
+from tfgan2.metrics import evaluate
+from tfgan2.runs.directory import RunDirectory
+from tfgan2.runs.sampling import load_sampler
+from tfgan2.training import evaluation
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("run_dir", None, "the run", required=True)
+flags.DEFINE_string("data_dir", None, "a data set that tools.prepare wrote", required=True)
+flags.DEFINE_list("metrics", list(evaluate.METRICS), "which, separated by commas")
+flags.DEFINE_integer("samples", 1000, "pictures drawn", 2)
+flags.DEFINE_integer("seed", 0, "of the first picture; the others count on", 0, 2**31 - 1)
+flags.DEFINE_float("truncation", 0.0, "of the latents, up to 1; 0: the recipe's", 0.0, 1.0)
+
+
+def main() -> None:
+    for name in FLAGS.metrics:
+        if name not in evaluate.METRICS:
+            rule = f"must be out of {','.join(evaluate.METRICS)}"
+            raise program.UsageError("--metrics", rule, name)
+    run = RunDirectory.existing(FLAGS.run_dir)
+    sampler, config, checkpoint = load_sampler(run)
+    line = evaluation.evaluate_into_run(
+        run,
+        sampler,
+        checkpoint=checkpoint,
+        image_size=config.recipe.image_size,
+        data_dir=FLAGS.data_dir,
+        metrics=FLAGS.metrics,
+        protocol=evaluate.Protocol(
+            samples=FLAGS.samples, seed=FLAGS.seed, truncation=FLAGS.truncation
+        ),
+    )
+    print(f"{line['protocol']['checkpoint']}, {FLAGS.samples} samples")
+    for name, result in line["metrics"].items():
+        interval = f"  {result['low']:.3f}..{result['high']:.3f}" if "low" in result else ""
+        print(f"{name:>12}  {result['value']:.3f}{interval}")
+
+
+if __name__ == "__main__":
+    program.run(main)

@@ -1,0 +1,43 @@
+"""Writes a run's newest checkpoint as the next version of a SavedModel.
+
+Example:
+  python -m tools.export --run_dir=runs/digits --export_dir=exports/digits
+"""
+
+import pathlib
+
+from absl import flags
+
+from tfgan2 import program
+from tfgan2.export import saved_model
+from tfgan2.runs.directory import RunDirectory
+from tfgan2.runs.sampling import load_sampler
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("run_dir", None, "the run", required=True)
+flags.DEFINE_string("export_dir", None, "folder of the versions", required=True)
+
+
+def main() -> None:
+    run = RunDirectory.existing(FLAGS.run_dir)
+    sampler, config, checkpoint = load_sampler(run)
+    recipe = config.recipe
+    version = saved_model.export(
+        sampler,
+        FLAGS.export_dir,
+        captions=config.data["example_captions"],
+        card={
+            "model": recipe.model,
+            "image_size": recipe.image_size,
+            "channels": config.data["channels"],
+            "truncation": recipe.truncation,
+            "trained_on": {key: config.data[key] for key in ("source", "licence", "checksum")},
+            "checkpoint": pathlib.Path(checkpoint).name,
+            "versions": config.versions,
+        },
+    )
+    print(version)
+
+
+if __name__ == "__main__":
+    program.run(main)
