@@ -1,7 +1,7 @@
-"""Asks a model server for the picture of a caption; needs grpcio, protobuf and NumPy only.
+r"""Asks a model server for the picture of a caption; needs grpcio, protobuf and NumPy only.
 
 Example:
-  python -m serving.client --target=localhost:8500 --model=digits \\
+  python -m serving.client --target=localhost:8500 --model=digits \
     --caption="a handwritten seven" --seed=1 --output=seven.png
 """
 
@@ -147,7 +147,9 @@ def main() -> None:
         raise program.UsageError(f"--output: must be a file in a folder that exists, got {output}")
     seeds = None if FLAGS.seed is None else [FLAGS.seed]
     try:
-        with Client(FLAGS.target, model=FLAGS.model, timeout_seconds=FLAGS.timeout_seconds) as client:
+        with Client(
+            FLAGS.target, model=FLAGS.model, timeout_seconds=FLAGS.timeout_seconds
+        ) as client:
             (picture,) = client.draw([FLAGS.caption], seeds=seeds, truncation=FLAGS.truncation)
     except grpc.RpcError as error:
         told = f"{error.code().name}: {error.details()}"

@@ -1,0 +1,1 @@
+"""From captioned images to a SavedModel that draws a caption."""

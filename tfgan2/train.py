@@ -1,9 +1,11 @@
-"""Trains a text-to-image GAN, or goes on with one.
+r"""Trains a text-to-image GAN, or goes on with one.
 
 Example:
-  python -m tfgan2.train --flagfile=tfgan2/recipes/digits_df_gan.flags \\
+  python -m tfgan2.train --flagfile=tfgan2/recipes/digits_df_gan.flags \
     --data_dir=data/digits --run_dir=runs/digits --steps=2000
 """
+
+from typing import Any
 
 from absl import flags
 
@@ -19,7 +21,7 @@ class _GoalFlag(flags.Flag):
 
     other: "_GoalFlag"
 
-    def parse(self, argument):
+    def parse(self, argument: Any) -> None:
         super().parse(argument)
         self.other.value = None
 
@@ -51,6 +53,7 @@ flags.adopt_module_key_flags(recipes)
 
 
 def main() -> None:
+    """Trains to the goal."""
     if FLAGS.steps is None and FLAGS.epochs is None:
         raise program.UsageError("--steps", "or --epochs must be given", "neither")
     outcome = trainer.train(
@@ -58,8 +61,7 @@ def main() -> None:
         recipes.from_flags(recipes.Schedule, FLAGS),
         data_dir=FLAGS.data_dir,
         run_dir=FLAGS.run_dir,
-        steps=FLAGS.steps,
-        epochs=FLAGS.epochs,
+        goal=trainer.Goal(steps=FLAGS.steps, epochs=FLAGS.epochs),
         strategy=FLAGS.strategy,
     )
     state = "done" if outcome.step >= outcome.goal else f"left before step {outcome.goal}"

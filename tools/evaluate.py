@@ -1,7 +1,7 @@
-"""Measures how good a run's pictures are, against held-out real images.
+r"""Measures how good a run's pictures are, against held-out real images.
 
 Example:
-  python -m tools.evaluate --run_dir=runs/digits --data_dir=data/digits \\
+  python -m tools.evaluate --run_dir=runs/digits --data_dir=data/digits \
     --metrics=agreement,diversity,kid --samples=1000
 """
 
@@ -23,6 +23,7 @@ flags.DEFINE_float("truncation", 0.0, "of the latents, up to 1; 0: the recipe's"
 
 
 def main() -> None:
+    """Prints a table, and appends a line to evaluations.jsonl."""
     for name in FLAGS.metrics:
         if name not in evaluate.METRICS:
             rule = f"must be out of {','.join(evaluate.METRICS)}"

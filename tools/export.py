@@ -19,6 +19,7 @@ flags.DEFINE_string("export_dir", None, "folder of the versions", required=True)
 
 
 def main() -> None:
+    """Exports, and prints the folder of the version."""
     run = RunDirectory.existing(FLAGS.run_dir)
     sampler, config, checkpoint = load_sampler(run)
     recipe = config.recipe

@@ -19,6 +19,7 @@ flags.DEFINE_float("test_fraction", 0.1, "share of test images, of every class",
 
 
 def main() -> None:
+    """Prepares, and prints what was written."""
     options = sources.SourceOptions(
         input_dir=FLAGS.input_dir, image_size=FLAGS.image_size, test_fraction=FLAGS.test_fraction
     )

@@ -100,9 +100,7 @@ class Servable:
             return self._callables[feeds, fetches]
 
 
-def _check_names(
-    definition: meta_graph_pb2.SignatureDef, inputs: Mapping[str, np.ndarray]
-) -> None:
+def _check_names(definition: meta_graph_pb2.SignatureDef, inputs: Mapping[str, np.ndarray]) -> None:
     sent, wanted = set(inputs), set(definition.inputs)
     if len(sent) != len(wanted):
         raise invalid_argument(

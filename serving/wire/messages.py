@@ -4,6 +4,8 @@ Generated code binds to one major version of protobuf, and in a process that als
 TensorFlow it would register the same messages twice.
 """
 
+from typing import Any
+
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 _Field = descriptor_pb2.FieldDescriptorProto
@@ -91,7 +93,7 @@ def _add_field(
         field.type, field.type_name = _Field.TYPE_MESSAGE, f".{kind}"
 
 
-def _make_classes() -> dict[str, type]:
+def _make_classes() -> dict[str, Any]:
     pool = descriptor_pool.DescriptorPool()
     files: dict[str, descriptor_pb2.FileDescriptorProto] = {}
     placed: dict[str, descriptor_pb2.DescriptorProto] = {}

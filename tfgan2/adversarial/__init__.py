@@ -1,0 +1,1 @@
+"""The game, whoever plays it: updates, losses, penalties, randomness, sampling."""

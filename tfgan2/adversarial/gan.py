@@ -3,15 +3,15 @@
 import abc
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar, TypeAlias
 
 import tensorflow as tf
 import tf_keras as keras
 
 from tfgan2.adversarial.noise import StepNoise
 
-Batch = dict[str, Any]
-Parts = dict[str, tf.Tensor]
+Batch: TypeAlias = dict[str, Any]
+Parts: TypeAlias = dict[str, tf.Tensor]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +53,15 @@ class Averaging:
 
 
 class GAN(keras.Model, abc.ABC):
-    """Base of every system: `fit` runs its updates on batches of the global batch's rows."""
+    """Base of every system: `fit` runs its updates on batches of the global batch's rows.
+
+    Attributes:
+      options_class: dataclass of what defines the system; its fields are fields of the recipe.
+      image_sizes_px: sides of the images that the system can draw.
+    """
+
+    options_class: ClassVar[type]
+    image_sizes_px: ClassVar[tuple[int, ...]]
 
     def __init__(self, *, name: str, seed: int, averaging: Averaging) -> None:
         """Starts at step 0.
@@ -137,7 +145,7 @@ class GAN(keras.Model, abc.ABC):
         """
         context = tf.distribute.get_replica_context()
         batch_size = batch["image"].shape[0]
-        parts = {}
+        parts: Parts = {}
         for update in self.updates:
             noise = StepNoise(
                 seed=self.seed, step=self.step.value(), scope=update.name, batch_size=batch_size

@@ -1,0 +1,1 @@
+"""From users' files to records, and from records to batches."""

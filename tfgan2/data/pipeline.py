@@ -1,7 +1,9 @@
 """From shards to batches; a batch is a function of (seed, step) alone."""
 
+import dataclasses
 import functools
 import os
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -73,6 +75,15 @@ def batches(
     )
 
 
+@dataclasses.dataclass(frozen=True)
+class Examples:
+    """Images in memory: image uint8 [N, S, S, C], captions (N tuples), label int64 [N] or -1."""
+
+    image: np.ndarray
+    captions: Sequence[tuple[str, ...]]
+    label: np.ndarray
+
+
 def examples(
     data_dir: str | os.PathLike,
     manifest: records.Manifest,
@@ -80,8 +91,8 @@ def examples(
     split: str,
     image_size: int,
     limit: int | None = None,
-) -> dict[str, np.ndarray]:
-    """The first records of a split, in the order of the shards, in memory.
+) -> Examples:
+    """Reads the first records of a split, in the order of the shards.
 
     Args:
       data_dir: folder of the data set.
@@ -89,21 +100,16 @@ def examples(
       split: `train` or `test`.
       image_size: side of the images in pixels.
       limit: at most so many; None reads all.
-
-    Returns:
-      image uint8 [N, S, S, C], captions (N tuples of strings), label int64 [N].
     """
     reader = records.RecordReader(data_dir, manifest.splits[split])
     count = len(reader) if limit is None else min(limit, len(reader))
     parsed = [records.parse(reader[row]) for row in range(count)]
     images = [decode_image(record["image"], manifest, image_size) for record in parsed]
-    texts = np.empty(count, object)
-    texts[:] = [tuple(text.decode() for text in record["captions"].numpy()) for record in parsed]
-    return {
-        "image": np.rint((np.stack(images) + 1) * 127.5).astype(np.uint8),
-        "captions": texts,
-        "label": np.array([record["label"].numpy() for record in parsed], np.int64),
-    }
+    return Examples(
+        image=np.rint((np.stack(images) + 1) * 127.5).astype(np.uint8),
+        captions=[tuple(text.decode() for text in record["captions"].numpy()) for record in parsed],
+        label=np.array([record["label"].numpy() for record in parsed], np.int64),
+    )
 
 
 def decode_image(encoded: tf.Tensor, manifest: records.Manifest, image_size: int) -> tf.Tensor:

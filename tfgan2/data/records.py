@@ -99,7 +99,9 @@ def write(
     partial = target.with_name(f"{target.name}.partial-{os.getpid()}")
     partial.mkdir(parents=True)
     try:
-        splits, captions, vocabulary = {}, {}, {}
+        splits: dict[str, tuple[Shard, ...]] = {}
+        captions: dict[str, int] = {}
+        vocabulary: Mapping[str, int] = {}
         for split, examples in collection.splits.items():
             texts: list[str] = []
             splits[split] = _write_split(

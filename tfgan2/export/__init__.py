@@ -1,0 +1,1 @@
+"""From a sampler to a SavedModel that TensorFlow Serving answers with."""

@@ -80,4 +80,6 @@ def check(version_dir: pathlib.Path, sampler: Sampler, captions: Sequence[str]) 
     live = sampler.pixels(caption, seed, truncation).numpy()
     difference = np.abs(saved.astype(int) - live.astype(int)).max()
     if difference > 1:
-        raise RuntimeError(f"pixels of the export must equal the live model's, differ by {difference}")
+        raise RuntimeError(
+            f"pixels of the export must equal the live model's, differ by {difference}"
+        )

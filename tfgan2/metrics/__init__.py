@@ -1,0 +1,1 @@
+"""How good pictures are, of arrays and of any sampler."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tfgan2.data.pipeline import Examples
 from tfgan2.metrics import distances, text_image
 from tfgan2.metrics.features import Classifier
 from tfgan2.program import UsageError, progress
@@ -19,15 +20,6 @@ Sample = Callable[[Sequence[str], np.ndarray, float], np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
-class Split:
-    """Real images: image uint8 [N, S, S, C], captions (N tuples of strings), label int64 [N]."""
-
-    image: np.ndarray
-    captions: Sequence[tuple[str, ...]]
-    label: np.ndarray
-
-
-@dataclasses.dataclass(frozen=True)
 class Protocol:
     """How many samples of what; `truncation` 0 means the model's own."""
 
@@ -38,7 +30,7 @@ class Protocol:
 
 def evaluate(
     sample: Sample,
-    real: Split,
+    real: Examples,
     *,
     classifier: Classifier,
     metrics: Sequence[str],
@@ -94,7 +86,7 @@ def evaluate(
     return results
 
 
-def _captions(real: Split) -> tuple[list[str], np.ndarray, np.ndarray]:
+def _captions(real: Examples) -> tuple[list[str], np.ndarray, np.ndarray]:
     """Distinct captions, for every image the number of its first one, for every caption a label."""
     numbers: dict[str, int] = {}
     labels: list[int] = []

@@ -1,0 +1,1 @@
+"""The players: a system a file, readable beside its paper."""

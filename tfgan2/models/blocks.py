@@ -1,9 +1,11 @@
 """Layers that several systems share; images are [B, H, W, C], `dtype` is a Keras policy."""
 
+from typing import TypeAlias
+
 import tensorflow as tf
 import tf_keras as keras
 
-DType = keras.mixed_precision.Policy | str
+DType: TypeAlias = keras.mixed_precision.Policy | str
 LEAKY_SLOPE = 0.2
 
 

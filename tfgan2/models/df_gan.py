@@ -6,6 +6,7 @@ transformations see the latent beside the sentence, and MA-GP takes the joint no
 """
 
 import dataclasses
+import itertools
 
 import tensorflow as tf
 import tf_keras as keras
@@ -15,26 +16,17 @@ from tfgan2.adversarial.augment import translate
 from tfgan2.adversarial.gan import GAN, Averaging, Batch, Parts, Update
 from tfgan2.adversarial.noise import StepNoise
 from tfgan2.adversarial.sampler import Sampler
-from tfgan2.models.blocks import (
-    DType,
-    convolution,
-    dense,
-    leaky_relu,
-    tile,
-    uniform_fan_in,
-    upsample,
-)
+from tfgan2.models.blocks import DType, convolution, dense, leaky_relu, upsample
+from tfgan2.models.heads import HEADS
 from tfgan2.text.encoders import WordCNN
 from tfgan2.text.tokenizers import WordTokenizer
 
 IMAGE_SIZES_PX = (32, 64, 128, 256)
 FIRST_SIDE_PX = 4
-HEAD_CHANNELS = 64
-PROJECTION_SIZE = 128
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
+class DFGANOptions:
     """What defines the two players; every field is a field of the recipe."""
 
     seed: int
@@ -84,6 +76,7 @@ class Affine(keras.layers.Layer):
         self.shift = keras.layers.Dense(channels, kernel_initializer="zeros", dtype=dtype)
 
     def call(self, features: tf.Tensor, condition: tf.Tensor) -> tf.Tensor:
+        """Transforms features [B, H, W, channels] under conditions [B, D]."""
         scale = self.scale(self.scale_hidden(condition))[:, tf.newaxis, tf.newaxis, :]
         shift = self.shift(self.shift_hidden(condition))[:, tf.newaxis, tf.newaxis, :]
         return scale * features + shift
@@ -97,6 +90,7 @@ class Fusion(keras.layers.Layer):
         self.affines = [Affine(channels, dtype=dtype) for _ in range(2)]
 
     def call(self, features: tf.Tensor, condition: tf.Tensor) -> tf.Tensor:
+        """Transforms features [B, H, W, channels] under conditions [B, D]."""
         for affine in self.affines:
             features = leaky_relu(affine(features, condition))
         return features
@@ -113,6 +107,7 @@ class UpBlock(keras.layers.Layer):
         self.shortcut = convolution(channels_out, 1, dtype=dtype) if changes else None
 
     def call(self, features: tf.Tensor, condition: tf.Tensor) -> tf.Tensor:
+        """Turns [B, H, W, channels_in] into [B, 2H, 2W, channels_out]."""
         residual = features = upsample(features)
         for fusion, conv in zip(self.fusions, self.convolutions, strict=True):
             residual = conv(fusion(residual, condition))
@@ -148,7 +143,7 @@ class Generator(keras.Model):
         self.first = dense(FIRST_SIDE_PX**2 * channels[0], dtype=dtype)
         self.blocks = [
             UpBlock(channels_in, channels_out, dtype=dtype)
-            for channels_in, channels_out in zip(channels, channels[1:], strict=False)
+            for channels_in, channels_out in itertools.pairwise(channels)
         ]
         self.to_image = convolution(image_channels, 3, dtype=dtype)
         self(tf.zeros([1, latent_size]), tf.zeros([1, sentence_size]))
@@ -191,10 +186,12 @@ class DownBlock(keras.layers.Layer):
         )
 
     def build(self, input_shape: tf.TensorShape) -> None:
+        """Makes the shortcut's weights whether it is used or not."""
         self.shortcut.build(input_shape)
         super().build(input_shape)
 
     def call(self, features: tf.Tensor) -> tf.Tensor:
+        """Turns [B, H, W, channels_in] into [B, H/2, W/2, channels_out]."""
         residual = features
         for conv in self.convolutions:
             residual = leaky_relu(conv(residual))
@@ -226,10 +223,11 @@ class ImageFeatures(keras.Model):
         """
         super().__init__(name="image_features", dtype=dtype)
         channels = channels_by_block(base_channels, image_size)[::-1]
+        self.feature_shape = (FIRST_SIDE_PX, FIRST_SIDE_PX, channels[-1])
         self.first = convolution(channels[0], 3, dtype=dtype)
         self.blocks = [
             DownBlock(channels_in, channels_out, gate_start=gate_start, dtype=dtype)
-            for channels_in, channels_out in zip(channels, channels[1:], strict=False)
+            for channels_in, channels_out in itertools.pairwise(channels)
         ]
         self(tf.zeros([1, image_size, image_size, image_channels]))
 
@@ -241,74 +239,15 @@ class ImageFeatures(keras.Model):
         return features
 
 
-class JointHead(keras.Model):
-    """Features and sentence to a logit: the sentence at every place, two convolutions (NetC)."""
-
-    def __init__(
-        self, *, feature_channels: int, sentence_size: int, dtype: DType = "float32"
-    ) -> None:
-        super().__init__(name="joint_head", dtype=dtype)
-        self.joint = convolution(HEAD_CHANNELS, 3, use_bias=False, dtype=dtype)
-        self.logit = keras.layers.Conv2D(
-            1,
-            FIRST_SIDE_PX,
-            use_bias=False,
-            kernel_initializer=uniform_fan_in(),
-            dtype=dtype,
-        )
-        shape = [1, FIRST_SIDE_PX, FIRST_SIDE_PX, feature_channels]
-        self(tf.zeros(shape), tf.zeros([1, sentence_size]))
-
-    def call(self, features: tf.Tensor, sentence: tf.Tensor) -> tf.Tensor:
-        """Judges features [B, 4, 4, D] with sentences [B, E]: logits float32 [B]."""
-        features = tf.cast(features, self.compute_dtype)
-        sentence = tf.cast(sentence, self.compute_dtype)
-        joined = tf.concat([features, tile(sentence, features)], axis=-1)
-        logit = self.logit(leaky_relu(self.joint(joined)))
-        return tf.cast(tf.reshape(logit, [-1]), tf.float32)
-
-
-class ProjectionHead(keras.Model):
-    """Features and sentence to a logit: their inner product plus what the image alone says.
-
-    Source: Miyato and Koyama 2018, "cGANs with Projection Discriminator", section 3, with a
-      linear map of the sentence in the place of the class embedding.
-    """
-
-    def __init__(
-        self, *, feature_channels: int, sentence_size: int, dtype: DType = "float32"
-    ) -> None:
-        super().__init__(name="projection_head", dtype=dtype)
-        self.convolution = convolution(HEAD_CHANNELS, 3, use_bias=False, dtype=dtype)
-        self.image = dense(PROJECTION_SIZE, dtype=dtype)
-        self.sentence = dense(PROJECTION_SIZE, dtype=dtype)
-        self.unconditional = dense(1, dtype=dtype)
-        shape = [1, FIRST_SIDE_PX, FIRST_SIDE_PX, feature_channels]
-        self(tf.zeros(shape), tf.zeros([1, sentence_size]))
-
-    def call(self, features: tf.Tensor, sentence: tf.Tensor) -> tf.Tensor:
-        """Judges features [B, 4, 4, D] with sentences [B, E]: logits float32 [B]."""
-        features = leaky_relu(self.convolution(tf.cast(features, self.compute_dtype)))
-        flat = tf.reshape(features, [-1, FIRST_SIDE_PX**2 * HEAD_CHANNELS])
-        image = leaky_relu(self.image(flat))
-        sentence = self.sentence(tf.cast(sentence, self.compute_dtype))
-        match = tf.reduce_sum(tf.cast(image * sentence, tf.float32), axis=1)
-        alone = tf.cast(self.unconditional(image)[:, 0], tf.float32)
-        return match / PROJECTION_SIZE**0.5 + alone
-
-
-HEADS = {"joint": JointHead, "projection": ProjectionHead}
-
-
 class DFGAN(GAN):
     """The game of DF-GAN; the sentence encoder learns with the discriminator."""
 
-    Options = Options
+    options_class = DFGANOptions
     image_sizes_px = IMAGE_SIZES_PX
 
     def __init__(
         self,
-        options: Options,
+        options: DFGANOptions,
         *,
         image_channels: int,
         vocabulary_size: int,
@@ -352,9 +291,7 @@ class DFGAN(GAN):
             dtype=dtype,
         )
         self.head = HEADS[options.discriminator_head](
-            feature_channels=channels_by_block(options.discriminator_channels, options.image_size)[
-                0
-            ],
+            feature_shape=self.image_features.feature_shape,
             sentence_size=options.sentence_size,
             dtype=dtype,
         )
@@ -446,9 +383,7 @@ class DFGAN(GAN):
         if self.options.loss == "hinge":
             loss = losses.hinge_generator(fake)
         else:
-            real = self.head(
-                self._features(batch["image"], fakes.noise, "real"), fakes.sentence
-            )
+            real = self.head(self._features(batch["image"], fakes.noise, "real"), fakes.sentence)
             loss = losses.relativistic_generator(real, fake)
         parts = {"loss": loss}
         if self.options.mode_seeking_weight:

@@ -3,7 +3,7 @@
 import dataclasses
 import importlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import tf_keras as keras
 from absl import flags
@@ -110,18 +110,12 @@ class Schedule:
 def define_flags(kind: type) -> list[str]:
     """Defines a flag for every field of `Recipe` or `Schedule`, and returns their names."""
     for field in dataclasses.fields(kind):
-        rules = field.metadata
+        rules, default = field.metadata, cast(Any, field.default)
         if rules["choices"]:
-            flags.DEFINE_enum(field.name, field.default, rules["choices"], rules["help"])
+            flags.DEFINE_enum(field.name, default, rules["choices"], rules["help"])
         else:
             define = flags.DEFINE_integer if field.type is int else flags.DEFINE_float
-            define(
-                field.name,
-                field.default,
-                rules["help"],
-                lower_bound=rules["low"],
-                upper_bound=rules["high"],
-            )
+            define(field.name, default, rules["help"], rules["low"], rules["high"])
     return [field.name for field in dataclasses.fields(kind)]
 
 
@@ -166,10 +160,13 @@ def build_model(
     dtype: keras.mixed_precision.Policy | str,
 ) -> GAN:
     """Builds the recipe's system, with new weights, and gives it its optimizers."""
-    system = model_class(recipe)
-    options = {field.name: getattr(recipe, field.name) for field in dataclasses.fields(system.Options)}
+    system: Any = model_class(recipe)
+    options = {
+        field.name: getattr(recipe, field.name)
+        for field in dataclasses.fields(system.options_class)
+    }
     gan = system(
-        system.Options(**options),
+        system.options_class(**{name: getattr(recipe, name) for name in names}),
         image_channels=image_channels,
         vocabulary_size=vocabulary_size,
         averaging=Averaging(

@@ -1,0 +1,1 @@
+"""From caption strings to features."""

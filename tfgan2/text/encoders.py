@@ -29,7 +29,10 @@ class WordCNN(keras.Model):
         """
         super().__init__(name="text_encoder", dtype=dtype)
         self.word_embedding = keras.layers.Embedding(
-            vocabulary_size, sentence_size, embeddings_initializer="random_normal", dtype=dtype
+            vocabulary_size,
+            sentence_size,
+            embeddings_initializer=keras.initializers.RandomNormal(stddev=1.0),
+            dtype=dtype,
         )
         self.convolution = keras.layers.Conv1D(
             sentence_size, WINDOW_WORDS, padding="same", activation="relu", dtype=dtype

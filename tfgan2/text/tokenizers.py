@@ -34,7 +34,8 @@ def split_words(captions: tf.Tensor) -> tf.RaggedTensor:
 
 def count_words(captions: Iterable[str]) -> dict[str, int]:
     """Counts the words of captions: the most frequent first, then by the alphabet."""
-    captions, counts = list(captions), collections.Counter()
+    captions = list(captions)
+    counts: collections.Counter[str] = collections.Counter()
     for start in range(0, len(captions), COUNT_BATCH_SIZE):
         words = split_words(tf.constant(captions[start : start + COUNT_BATCH_SIZE], tf.string))
         counts.update(word.decode() for word in words.flat_values.numpy())

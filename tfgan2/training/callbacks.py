@@ -4,6 +4,7 @@ import signal
 import time
 from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
 import tensorflow as tf
 import tf_keras as keras
@@ -43,7 +44,7 @@ class Progress(StepCallback):
         """Counts up to `goal` steps of `batch_size` images."""
         super().__init__()
         self._goal, self._batch_size = goal, batch_size
-        self._bar: tqdm | None = None
+        self._bar: tqdm
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Opens the bar."""
@@ -79,7 +80,7 @@ class MetricsLog(StepCallback):
         self._run, self._log_every, self._batch_size = run, log_every, batch_size
         self._sums: dict[str, float] = {}
         self._count, self._first_step, self._since = 0, 0, 0.0
-        self._writer: tf.summary.SummaryWriter | None = None
+        self._writer: tf.summary.SummaryWriter
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Opens the event file, and takes back what a lost stretch of the run had logged."""
@@ -152,7 +153,7 @@ class LeaveOnSignal(StepCallback):
     def __init__(self) -> None:
         super().__init__()
         self.received: signal.Signals | None = None
-        self._previous: dict[signal.Signals, object] = {}
+        self._previous: dict[signal.Signals, Any] = {}
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Takes over the signals."""

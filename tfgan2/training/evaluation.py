@@ -36,7 +36,7 @@ def evaluate_sampler(
     """
     manifest = records.load_manifest(data_dir)
     classifier = domain_classifier(data_dir, manifest, image_size=image_size)
-    real = _split(data_dir, manifest, "test", image_size)
+    real = pipeline.examples(data_dir, manifest, split="test", image_size=image_size)
 
     def sample(captions: Sequence[str], seeds: np.ndarray, truncation: float) -> np.ndarray:
         truncations = tf.fill([len(captions)], tf.constant(truncation, tf.float32))
@@ -107,15 +107,8 @@ def domain_classifier(
         with np.load(cache) as weights:
             classifier.set_weights(list(weights.values()))
         return classifier
-    train = _split(data_dir, manifest, "train", image_size)
+    train = pipeline.examples(data_dir, manifest, split="train", image_size=image_size)
     classifier.train(train.image, train.label)
     if os.access(data_dir, os.W_OK):
         write_file(cache, classifier.to_bytes())
     return classifier
-
-
-def _split(
-    data_dir: str | os.PathLike, manifest: records.Manifest, split: str, image_size: int
-) -> evaluate.Split:
-    examples = pipeline.examples(data_dir, manifest, split=split, image_size=image_size)
-    return evaluate.Split(**examples)

@@ -1,8 +1,8 @@
 """Where a run computes and in which precision."""
 
+import importlib.metadata
 import os
 import platform
-import importlib.metadata
 
 import tensorflow as tf
 
@@ -24,8 +24,12 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
 
 
 def resolve_precision(name: str) -> str:
-    """Turns `auto` into a Keras policy: mixed_float16 on GPUs of compute capability 7 and up,
-    mixed_bfloat16 on CPUs with AMX, else float32."""
+    """Turns `auto` into the Keras policy that is fast here.
+
+    Args:
+      name: a policy, or `auto`: mixed_float16 on GPUs of compute capability 7 and up,
+        mixed_bfloat16 on CPUs with AMX, else float32.
+    """
     if name != "auto":
         return name
     gpus = tf.config.list_physical_devices("GPU")

@@ -26,12 +26,26 @@ EVALUATION_SAMPLES = 1000
 
 
 @dataclasses.dataclass(frozen=True)
+class Goal:
+    """Where a run ends: at a step, or after so many passes over the train split."""
+
+    steps: int | None = None
+    epochs: float | None = None
+
+    def in_steps(self, *, images: int, batch_size: int) -> int:
+        """The goal in steps, for a train split of so many images."""
+        if self.steps is not None:
+            return self.steps
+        return max(1, round((self.epochs or 0.0) * images / batch_size))
+
+
+@dataclasses.dataclass(frozen=True)
 class Outcome:
     """How a start of a run ended: its step, whether its goal is reached, the last checkpoint."""
 
     step: int
     goal: int
-    checkpoint: str
+    checkpoint: str | None
 
 
 def train(
@@ -40,8 +54,7 @@ def train(
     *,
     data_dir: str | os.PathLike,
     run_dir: str | os.PathLike,
-    steps: int | None,
-    epochs: float | None,
+    goal: Goal,
     strategy: str,
 ) -> Outcome:
     """Trains to the goal, from the newest checkpoint on if there is one.
@@ -51,8 +64,7 @@ def train(
       schedule: how often what is done.
       data_dir: a data set that tools.prepare wrote.
       run_dir: absent, empty, or an earlier start of the same run.
-      steps: the goal, or None where `epochs` gives it.
-      epochs: the goal in passes over the train split.
+      goal: where the run ends; it may be another at the next start.
       strategy: `auto`, `one_device` or `mirrored`.
 
     Raises:
@@ -66,13 +78,14 @@ def train(
         pipeline.examples(data_dir, manifest, split="test", image_size=recipe.image_size, limit=200)
     )
     recipe = begin_or_join(run, recipe, manifest, captions)
-    if steps is None:
-        steps = round(epochs * manifest.records("train") / recipe.batch_size)
+    steps = goal.in_steps(images=manifest.records("train"), batch_size=recipe.batch_size)
 
     distribution = runtime.make_strategy(strategy)
     replicas = distribution.num_replicas_in_sync
     if recipe.batch_size % replicas:
-        raise UsageError("--batch_size", f"must be a multiple of {replicas} replicas", recipe.batch_size)
+        raise UsageError(
+            "--batch_size", f"must be a multiple of {replicas} replicas", recipe.batch_size
+        )
     keras.utils.set_random_seed(recipe.seed)
     tokenizer = make_tokenizer(run, recipe)
     with distribution.scope():
@@ -123,7 +136,9 @@ def begin_or_join(
         here = ", ".join(f"{name} {getattr(recipe, name)}" for name in different)
         raise UsageError("--run_dir", f"must hold a run of the same recipe ({there})", here)
     if manifest.checksum != config.data["checksum"]:
-        rule = f"must be the run's data set ({config.data['source']} {config.data['checksum'][:12]})"
+        rule = (
+            f"must be the run's data set ({config.data['source']} {config.data['checksum'][:12]})"
+        )
         raise UsageError("--data_dir", rule, f"{manifest.source} {manifest.checksum[:12]}")
     return recipe
 
@@ -145,12 +160,12 @@ def tokenized(dataset: tf.data.Dataset, tokenizer: tokenizers.WordTokenizer) -> 
     return dataset.map(tokenize)
 
 
-def sheet_captions(examples: dict[str, np.ndarray]) -> list[str]:
+def sheet_captions(examples: pipeline.Examples) -> list[str]:
     """Picks captions for a sheet: one of every label where there are labels, else the first."""
-    _, rows = np.unique(examples["label"], return_index=True)
+    _, rows = np.unique(examples.label, return_index=True)
     if len(rows) < 2:
-        rows = np.arange(len(examples["label"]))
-    return [examples["captions"][row][0] for row in rows[:SHEET_CAPTIONS]]
+        rows = np.arange(len(examples.label))
+    return [examples.captions[row][0] for row in rows[:SHEET_CAPTIONS]]
 
 
 def draw_sheet(sampler: Sampler, captions: list[str]) -> bytes:
@@ -202,6 +217,9 @@ def _fit(
     def write_sheet(step: int) -> None:
         write_file(run.sample_sheet(step), draw_sheet(sampler, captions))
 
+    def save(step: int) -> None:
+        checkpoints.save()
+
     def evaluate(step: int) -> None:
         evaluation.evaluate_into_run(
             run,
@@ -215,7 +233,7 @@ def _fit(
 
     actions = [
         callbacks.Every(write_sheet, every=schedule.sample_every),
-        callbacks.Every(lambda step: checkpoints.save(), every=schedule.checkpoint_every),
+        callbacks.Every(save, every=schedule.checkpoint_every),
     ]
     if schedule.evaluate_every:
         actions.append(callbacks.Every(evaluate, every=schedule.evaluate_every))

