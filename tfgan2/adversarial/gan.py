@@ -153,12 +153,20 @@ class GAN(keras.Model, abc.ABC):
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(update.variables)
                 loss, named = update.loss(batch, self.generate(batch, noise))
-                scaled = loss / context.num_replicas_in_sync * self.loss_scale(update.name)
+                # Optimizers add up the gradients of the replicas.
+                scaled = self._scaled(loss / context.num_replicas_in_sync, update.optimizer)
             self._apply(update, tape.gradient(scaled, update.variables))
             parts |= {f"{update.name}/{name}": value for name, value in named.items()}
         self._move_averages()
         self.step.assign_add(1)
         return context.all_reduce(tf.distribute.ReduceOp.MEAN, parts)
+
+    def _scaled(
+        self, loss: tf.Tensor, optimizer: keras.optimizers.Optimizer
+    ) -> tf.Tensor:
+        if isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer):
+            return optimizer.get_scaled_loss(loss)
+        return loss
 
     def _apply(self, update: Update, gradients: list[tf.Tensor]) -> None:
         optimizer = update.optimizer

@@ -58,7 +58,7 @@ class ProjectionHead(keras.Model):
         self.flatten = keras.layers.Flatten(dtype=dtype)
         self.image = dense(PROJECTION_SIZE, dtype=dtype)
         self.sentence = dense(PROJECTION_SIZE, dtype=dtype)
-        self.unconditional = dense(1, dtype=dtype)
+        self.unconditional = dense(1, use_bias=False, dtype=dtype)
         self(tf.zeros([1, *feature_shape]), tf.zeros([1, sentence_size]))
 
     def call(self, features: tf.Tensor, sentence: tf.Tensor) -> tf.Tensor:

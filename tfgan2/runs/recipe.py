@@ -161,10 +161,7 @@ def build_model(
 ) -> GAN:
     """Builds the recipe's system, with new weights, and gives it its optimizers."""
     system: Any = model_class(recipe)
-    options = {
-        field.name: getattr(recipe, field.name)
-        for field in dataclasses.fields(system.options_class)
-    }
+    names = [field.name for field in dataclasses.fields(system.options_class)]
     gan = system(
         system.options_class(**{name: getattr(recipe, name) for name in names}),
         image_channels=image_channels,

