@@ -19,7 +19,7 @@ from tfgan2.runs.sampling import load_sampler
 from tfgan2.text.tokenizers import count_words
 from tfgan2.training import trainer
 
-DIGITS_PER_CLASS = 8
+DIGITS_PER_CLASS = 16
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -46,10 +46,8 @@ def digits_file(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 
 @pytest.fixture(scope="session")
-def data_dir(
-    digits_file: pathlib.Path, tmp_path_factory: pytest.TempPathFactory
-) -> pathlib.Path:
-    """Those digits, prepared: 70 train, 10 test."""
+def data_dir(digits_file: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """Those digits, prepared: 140 train, 20 test."""
     options = sources.SourceOptions(
         input_dir=str(digits_file.parent), image_size=32, test_fraction=0.125
     )

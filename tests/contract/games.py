@@ -9,6 +9,7 @@ import tf_keras as keras
 from tfgan2.adversarial.gan import GAN
 from tfgan2.data import pipeline, records
 from tfgan2.runs import recipe as recipes
+from tfgan2.runs.directory import RunDirectory
 from tfgan2.text import tokenizers
 from tfgan2.training import trainer
 
@@ -19,9 +20,7 @@ def make_tokenizer(folder: pathlib.Path, manifest: records.Manifest) -> tokenize
     return tokenizers.WordTokenizer(path, max_words=6)
 
 
-def make_gan(
-    recipe: recipes.Recipe, vocabulary_size: int, *, precision: str = "float32"
-) -> GAN:
+def make_gan(recipe: recipes.Recipe, vocabulary_size: int, *, precision: str = "float32") -> GAN:
     keras.utils.set_random_seed(recipe.seed)
     return recipes.build_model(
         recipe, image_channels=1, vocabulary_size=vocabulary_size, dtype=precision
@@ -47,3 +46,17 @@ def make_batches(
 
 def first(dataset: tf.data.Dataset, count: int) -> list[dict]:
     return list(itertools.islice(iter(dataset), count))
+
+
+def train(
+    recipe: recipes.Recipe, data_dir: pathlib.Path, run_dir: pathlib.Path, *, steps: int
+) -> RunDirectory:
+    trainer.train(
+        recipe,
+        recipes.Schedule(checkpoint_every=1000, sample_every=1000),
+        data_dir=data_dir,
+        run_dir=run_dir,
+        goal=trainer.Goal(steps=steps),
+        strategy="one_device",
+    )
+    return RunDirectory.existing(run_dir)

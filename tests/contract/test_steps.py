@@ -13,7 +13,6 @@ from tfgan2.adversarial.gan import GAN
 from tfgan2.data import records
 from tfgan2.runs.recipe import Recipe
 
-
 FIRST_LOSS_SCALE = 2.0**15
 
 

@@ -161,9 +161,7 @@ class GAN(keras.Model, abc.ABC):
         self.step.assign_add(1)
         return context.all_reduce(tf.distribute.ReduceOp.MEAN, parts)
 
-    def _scaled(
-        self, loss: tf.Tensor, optimizer: keras.optimizers.Optimizer
-    ) -> tf.Tensor:
+    def _scaled(self, loss: tf.Tensor, optimizer: keras.optimizers.Optimizer) -> tf.Tensor:
         if isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer):
             return optimizer.get_scaled_loss(loss)
         return loss

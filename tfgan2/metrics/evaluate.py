@@ -11,7 +11,12 @@ from tfgan2.metrics import distances, text_image
 from tfgan2.metrics.features import Classifier
 from tfgan2.program import UsageError, progress
 
-METRICS = ("agreement", "diversity", "kid")
+NEEDS = {
+    "agreement": "labels",
+    "diversity": "captions that images share",
+    "kid": "two images",
+}
+METRICS = tuple(NEEDS)
 BATCH_SIZE = 50
 BLURRED_SIDE_PX = 8
 
@@ -26,6 +31,17 @@ class Protocol:
     samples: int
     seed: int
     truncation: float
+
+
+def supported(real: Examples) -> tuple[str, ...]:
+    """Names of the metrics that a data set allows."""
+    _, groups, labels = _captions(real)
+    allowed = {
+        "agreement": labels.min() >= 0,
+        "diversity": np.bincount(groups).max() > 1,
+        "kid": len(groups) > 1,
+    }
+    return tuple(name for name in METRICS if allowed[name])
 
 
 def evaluate(
@@ -55,9 +71,10 @@ def evaluate(
     Raises:
       UsageError: the data set does not allow a metric.
     """
+    for name in metrics:
+        if name not in supported(real):
+            raise UsageError("--metrics", f"{name} needs {NEEDS[name]}", "a data set without")
     texts, groups, labels = _captions(real)
-    if "agreement" in metrics and labels.min() < 0:
-        raise UsageError("--metrics", "agreement needs a data set with labels", "none")
     order = np.random.default_rng(protocol.seed).permutation(len(texts))
     chosen = order[np.arange(protocol.samples) % len(texts)]
     pictures = _draw(sample, [texts[row] for row in chosen], protocol)
@@ -68,8 +85,6 @@ def evaluate(
     if "agreement" in metrics:
         results["agreement"] = text_image.agreement(named, labels[chosen])
     if "diversity" in metrics:
-        if np.bincount(groups).max() < 2:
-            raise UsageError("--metrics", "diversity needs captions that images share", "none")
         results["diversity"] = text_image.diversity(
             features,
             chosen,

@@ -1,13 +1,14 @@
 """From images to features: a small classifier trained on the data set's own train split."""
 
 import io
+import math
 from collections.abc import Sequence
 
 import numpy as np
 import tf_keras as keras
 
 FEATURES = 128
-EPOCHS = 12
+STEPS, FEWEST_EPOCHS = 850, 3
 BATCH_SIZE = 64
 PREDICT_BATCH_SIZE = 250
 SEED = 1
@@ -46,7 +47,8 @@ class Classifier:
             keras.optimizers.Adam(1e-3),
             keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         )
-        self._to_train.fit(images, labels, batch_size=BATCH_SIZE, epochs=EPOCHS, verbose=0)
+        epochs = max(FEWEST_EPOCHS, math.ceil(STEPS * BATCH_SIZE / len(images)))
+        self._to_train.fit(images, labels, batch_size=BATCH_SIZE, epochs=epochs, verbose=0)
 
     def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Looks at images uint8 [N, S, S, C]: features float64 [N, 128] and labels int64 [N]."""

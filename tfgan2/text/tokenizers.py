@@ -28,8 +28,9 @@ def split_words(captions: tf.Tensor) -> tf.RaggedTensor:
       Ragged string [B, words].
     """
     text = tf_text.coerce_to_structurally_valid_utf8(captions)
-    spaced = tf.strings.regex_replace(tf.strings.lower(text, encoding="utf-8"), NOT_A_WORD, " ")
-    return tf.strings.split(spaced)
+    # In this order: lower-casing ends at a NUL, which is no word either.
+    spaced = tf.strings.regex_replace(text, NOT_A_WORD, " ")
+    return tf.strings.split(tf.strings.lower(spaced, encoding="utf-8"))
 
 
 def count_words(captions: Iterable[str]) -> dict[str, int]:

@@ -23,10 +23,18 @@ def evaluate_sampler(
     checkpoint: str,
     image_size: int,
     data_dir: str | os.PathLike,
-    metrics: Sequence[str],
+    metrics: Sequence[str] | None,
     protocol: evaluate.Protocol,
 ) -> dict[str, Any]:
     """Measures a sampler against the test split of a data set.
+
+    Args:
+      sampler: what is measured.
+      checkpoint: names it.
+      image_size: side of its pictures in pixels.
+      data_dir: a data set that tools.prepare wrote.
+      metrics: their names; None takes all that the data set allows.
+      protocol: how many samples of what.
 
     Returns:
       A line of evaluations.jsonl: metrics and protocol.
@@ -43,7 +51,11 @@ def evaluate_sampler(
         return sampler.pixels(tf.constant(captions), tf.constant(seeds), truncations).numpy()
 
     results = evaluate.evaluate(
-        sample, real, classifier=classifier, metrics=metrics, protocol=protocol
+        sample,
+        real,
+        classifier=classifier,
+        metrics=evaluate.supported(real) if metrics is None else metrics,
+        protocol=protocol,
     )
     return {
         "metrics": results,
@@ -70,7 +82,7 @@ def evaluate_into_run(
     checkpoint: str,
     image_size: int,
     data_dir: str | os.PathLike,
-    metrics: Sequence[str],
+    metrics: Sequence[str] | None,
     protocol: evaluate.Protocol,
 ) -> dict[str, Any]:
     """As `evaluate_sampler`, and appends the line to the run's evaluations.jsonl."""

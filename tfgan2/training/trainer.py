@@ -10,7 +10,7 @@ import tf_keras as keras
 from tfgan2.adversarial.gan import GAN
 from tfgan2.adversarial.sampler import Sampler
 from tfgan2.data import pipeline, records
-from tfgan2.metrics.evaluate import METRICS, Protocol
+from tfgan2.metrics.evaluate import Protocol
 from tfgan2.program import UsageError, write_file
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.checkpoint import Checkpoints
@@ -73,6 +73,9 @@ def train(
     manifest = records.load_manifest(data_dir)
     recipes.model_class(recipe)
     _check_data(manifest, recipe)
+    if schedule.evaluate_every and len(manifest.label_names) < 2:
+        rule = "must be 0 for a data set without labels"
+        raise UsageError("--evaluate_every", rule, schedule.evaluate_every)
     run = RunDirectory.at(run_dir)
     captions = sheet_captions(
         pipeline.examples(data_dir, manifest, split="test", image_size=recipe.image_size, limit=200)
@@ -227,7 +230,7 @@ def _fit(
             checkpoint=f"step {step}",
             image_size=recipe.image_size,
             data_dir=data_dir,
-            metrics=METRICS,
+            metrics=None,
             protocol=Protocol(samples=EVALUATION_SAMPLES, seed=recipe.seed, truncation=0.0),
         )
 

@@ -1,0 +1,134 @@
+"""Metrics: exact on what is known, and each moves the right way on planted failures."""
+
+import pathlib
+
+import numpy as np
+import pytest
+
+from tfgan2.data import pipeline, records
+from tfgan2.metrics import distances, evaluate, text_image
+from tfgan2.metrics.features import Classifier
+from tfgan2.program import UsageError
+from tfgan2.training import evaluation
+
+
+def test_agreement_is_the_share_with_wilsons_interval() -> None:
+    named, asked = np.array([1] * 90 + [2] * 10), np.ones(100, int)
+    result = text_image.agreement(named, asked)
+    assert result["value"] == 0.9
+    assert result["low"] == pytest.approx(0.8256, abs=1e-4)
+    assert result["high"] == pytest.approx(0.9448, abs=1e-4)
+
+
+def test_diversity_of_copies_is_0_and_of_the_real_spread_1() -> None:
+    generator = np.random.default_rng(0)
+    captions = np.repeat(np.arange(20), 200)
+    centres = generator.normal(size=(20, 5))[captions] * 10
+    real = centres + generator.normal(size=(4000, 5))
+    alike = centres + generator.normal(size=(4000, 5))
+    options = {"real_features": real, "real_captions": captions, "seed": 0}
+    assert text_image.diversity(centres, captions, **options)["value"] == pytest.approx(
+        0.0, abs=1e-9
+    )
+    result = text_image.diversity(alike, captions, **options)
+    assert result["value"] == pytest.approx(1.0, abs=0.03)
+    assert result["low"] < result["value"] < result["high"]
+
+
+def test_kernel_distance_equals_the_double_loop() -> None:
+    generator = np.random.default_rng(1)
+    one, other = generator.normal(size=(6, 3)), generator.normal(size=(5, 3)) + 0.5
+
+    def kernel(a: np.ndarray, b: np.ndarray) -> float:
+        return (a @ b / 3 + 1) ** 3
+
+    within = sum(kernel(one[i], one[j]) for i in range(6) for j in range(6) if i != j) / 30
+    other_within = sum(kernel(other[i], other[j]) for i in range(5) for j in range(5) if i != j)
+    between = sum(kernel(a, b) for a in one for b in other) / 30
+    expected = within + other_within / 20 - 2 * between
+    assert distances.kernel_distance(one, other) == pytest.approx(expected, rel=1e-12)
+
+
+def test_kernel_distance_of_one_distribution_is_0_on_average() -> None:
+    generator = np.random.default_rng(2)
+    draws = [
+        distances.kernel_distance(generator.normal(size=(50, 4)), generator.normal(size=(50, 4)))
+        for _ in range(200)
+    ]
+    assert abs(np.mean(draws)) < 4 * np.std(draws) / np.sqrt(len(draws))
+
+
+@pytest.fixture(scope="module")
+def classifier(data_dir: pathlib.Path, manifest: records.Manifest) -> Classifier:
+    return evaluation.domain_classifier(data_dir, manifest, image_size=32)
+
+
+def test_the_classifier_is_kept_and_gives_the_same_features(
+    classifier: Classifier, data_dir: pathlib.Path, manifest: records.Manifest
+) -> None:
+    assert len(list(data_dir.glob("classifier-32px-*.npz"))) == 1
+    again = evaluation.domain_classifier(data_dir, manifest, image_size=32)
+    images = pipeline.examples(data_dir, manifest, split="test", image_size=32).image
+    np.testing.assert_array_equal(classifier(images)[0], again(images)[0])
+
+
+@pytest.fixture(scope="module")
+def real(data_dir: pathlib.Path, manifest: records.Manifest) -> pipeline.Examples:
+    train = pipeline.examples(data_dir, manifest, split="train", image_size=32)
+    order = np.argsort(train.label, kind="stable")
+    texts = [train.captions[row] for row in order]
+    return pipeline.Examples(train.image[order], texts, train.label[order])
+
+
+def measure(
+    sample: evaluate.Sample, real: pipeline.Examples, classifier: Classifier
+) -> dict[str, float]:
+    results = evaluate.evaluate(
+        sample,
+        real,
+        classifier=classifier,
+        metrics=evaluate.METRICS,
+        protocol=evaluate.Protocol(samples=210, seed=1, truncation=0.0),
+    )
+    return {name: result["value"] for name, result in results.items()}
+
+
+def test_metrics_see_what_is_wrong(real: pipeline.Examples, classifier: Classifier) -> None:
+    by_caption = {
+        text: np.flatnonzero([text in texts for texts in real.captions])
+        for texts in real.captions
+        for text in texts
+    }
+
+    def perfect(captions: list[str], seeds: np.ndarray, truncation: float) -> np.ndarray:
+        rows = [
+            np.random.default_rng(seed).choice(by_caption[caption])
+            for caption, seed in zip(captions, seeds, strict=True)
+        ]
+        return real.image[rows]
+
+    def collapsed(captions: list[str], seeds: np.ndarray, truncation: float) -> np.ndarray:
+        return perfect(captions, np.zeros_like(seeds), truncation)
+
+    def deaf(captions: list[str], seeds: np.ndarray, truncation: float) -> np.ndarray:
+        return real.image[seeds * 31 % len(real.image)]
+
+    good = measure(perfect, real, classifier)
+    assert good["agreement"] > 0.9
+    assert 0.5 < good["diversity"] < 1.5
+    assert good["kid"] < good["kid_blurred"]
+    assert measure(collapsed, real, classifier)["diversity"] == pytest.approx(0.0, abs=1e-6)
+    assert measure(collapsed, real, classifier)["agreement"] > 0.9
+    assert measure(deaf, real, classifier)["agreement"] < 0.3
+
+
+def test_metrics_that_the_data_do_not_allow_are_refused(
+    real: pipeline.Examples, classifier: Classifier
+) -> None:
+    alone = [(f"caption {row}",) for row in range(len(real.image))]
+    unique = pipeline.Examples(real.image, alone, real.label)
+    with pytest.raises(UsageError, match="--metrics: diversity needs captions that images share"):
+        measure(lambda captions, *_: real.image[: len(captions)], unique, classifier)
+    unlabelled = pipeline.Examples(real.image, real.captions, np.full(len(real.image), -1))
+    with pytest.raises(UsageError, match="--metrics: agreement needs labels"):
+        measure(lambda captions, *_: real.image[: len(captions)], unlabelled, classifier)

@@ -1,0 +1,109 @@
+"""DF-GAN: its sizes, and the closed form of its loss."""
+
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfgan2.adversarial import losses, penalties
+from tfgan2.models.blocks import parameter_count, upsample
+from tfgan2.models.df_gan import Generator, ImageFeatures, channels_by_block
+from tfgan2.models.heads import JointHead
+
+
+def published(image_size: int) -> tuple[Generator, ImageFeatures, JointHead]:
+    generator = Generator(
+        image_size=image_size,
+        image_channels=3,
+        latent_size=100,
+        sentence_size=256,
+        base_channels=32,
+    )
+    features = ImageFeatures(
+        image_size=image_size, image_channels=3, base_channels=32, gate_start=0.0
+    )
+    head = JointHead(feature_shape=features.feature_shape, sentence_size=256)
+    return generator, features, head
+
+
+@pytest.mark.slow
+def test_parameter_counts_at_256_px_are_the_published_ones() -> None:
+    generator, features, head = published(256)
+    assert parameter_count(generator) == 9_744_131
+    assert parameter_count(features) == 6_619_206
+    assert parameter_count(head) == 295_936
+
+
+def test_parameter_counts_at_32_px_are_the_stated_ones() -> None:
+    generator, features, head = published(32)
+    assert parameter_count(generator) == 2_431_235
+    assert parameter_count(features) == 1_506_627
+    assert parameter_count(head) == 295_936
+
+
+@pytest.mark.parametrize("image_size", [32, 64, 128, 256])
+def test_blocks_reach_the_image_size(image_size: int) -> None:
+    channels = channels_by_block(32, image_size)
+    assert 4 * 2 ** (len(channels) - 1) == image_size
+    assert channels[0] == 256
+    assert channels[-1] == 32
+
+
+def test_the_start_is_an_affine_transformation_that_changes_nothing() -> None:
+    generator, _, _ = published(32)
+    one = generator(tf.ones([1, 100]), tf.zeros([1, 256]))
+    other = generator(tf.ones([1, 100]), tf.ones([1, 256]))
+    np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_upsampling_repeats_pixels() -> None:
+    image = tf.reshape(tf.range(4, dtype=tf.float32), [1, 2, 2, 1])
+    expected = np.repeat(np.repeat(image, 2, axis=1), 2, axis=2)
+    np.testing.assert_array_equal(upsample(image), expected)
+
+
+def test_hinge_loss_equals_the_one_by_hand() -> None:
+    real, fake, mismatched = map(tf.constant, ([0.5, 2.0], [-2.0, 0.5], [0.0, -0.5]))
+    # Real: (0.5 + 0) / 2. Fake: (0 + 1.5) / 2. Mismatched: (1 + 0.5) / 2.
+    loss = losses.hinge_discriminator(real, fake, mismatched, mismatch_weight=1.0)
+    assert float(loss) == pytest.approx(0.25 + (0.75 + 0.75) / 2)
+    half = losses.hinge_discriminator(real, fake, mismatched, mismatch_weight=0.5)
+    assert float(half) == pytest.approx(0.25 + (0.75 + 0.5 * 0.75) / 1.5)
+    assert float(losses.hinge_generator(fake)) == pytest.approx(0.75)
+
+
+def test_relativistic_loss_equals_the_one_by_hand() -> None:
+    real, fake, mismatched = map(tf.constant, ([1.0, 0.0], [0.0, 2.0], [1.0, -1.0]))
+    softplus = lambda x: math.log1p(math.exp(x))  # noqa: E731
+    fakes, wrong = softplus(-1) + softplus(2), softplus(0) + softplus(-1)
+    loss = losses.relativistic_discriminator(real, fake, mismatched, mismatch_weight=1.0)
+    assert float(loss) == pytest.approx((fakes + wrong) / 2 / 2, rel=1e-6)
+    generator = (softplus(1) + softplus(-2)) / 2
+    assert float(losses.relativistic_generator(real, fake)) == pytest.approx(generator, rel=1e-6)
+
+
+def test_mode_seeking_equals_the_one_by_hand() -> None:
+    image, other = tf.zeros([2, 4, 4, 1]), tf.fill([2, 4, 4, 1], 0.5)
+    latent, far = tf.zeros([2, 3]), tf.constant([[1.0, 1.0, 1.0], [2.0, 2.0, 2.0]])
+    expected = (1.0 / 0.501 + 2.0 / 0.501) / 2
+    assert float(losses.mode_seeking(image, other, latent, far)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0**15])
+def test_penalties_of_a_linear_critic_have_their_closed_form(scale: float) -> None:
+    weights = tf.constant([[0.3], [-0.4]])
+    slope = tf.constant([[1.2]])
+
+    def critic(image: tf.Tensor, sentence: tf.Tensor) -> tf.Tensor:
+        flat = tf.reshape(image, [-1, 2])
+        return tf.squeeze(flat @ weights + sentence @ slope, axis=1)
+
+    inputs = [tf.ones([3, 1, 2, 1]), tf.ones([3, 1])]
+    logits, gradients = penalties.input_gradients(critic, inputs, scale=scale)
+    np.testing.assert_allclose(logits, [1.1] * 3, rtol=1e-6)
+    norm = math.sqrt(0.3**2 + 0.4**2 + 1.2**2)
+    matching_aware = penalties.matching_aware(gradients, weight=2.0, power=6.0)
+    assert float(matching_aware) == pytest.approx(2 * norm**6, rel=1e-5)
+    zero_centred = penalties.zero_centred(gradients[:1], weight=4.0)
+    assert float(zero_centred) == pytest.approx(4 / 2 * 0.25, rel=1e-5)

@@ -1,0 +1,190 @@
+"""Training: what a run leaves on disk, and going on with it."""
+
+import dataclasses
+import io
+import json
+import pathlib
+import signal
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from tests.tiny import TINY
+from tfgan2.data import records
+from tfgan2.program import UsageError
+from tfgan2.runs import recipe as recipes
+from tfgan2.runs.directory import RunDirectory
+from tfgan2.training import callbacks, runtime, trainer
+from tfgan2.training.sheets import sheet
+
+RECIPE = TINY["df_gan"]
+
+
+def start(
+    data_dir: pathlib.Path,
+    run_dir: pathlib.Path,
+    *,
+    recipe: recipes.Recipe = RECIPE,
+    schedule: recipes.Schedule | None = None,
+    steps: int = 2,
+) -> trainer.Outcome:
+    return trainer.train(
+        recipe,
+        schedule or recipes.Schedule(),
+        data_dir=data_dir,
+        run_dir=run_dir,
+        goal=trainer.Goal(steps=steps),
+        strategy="one_device",
+    )
+
+
+def test_a_run_is_what_the_house_says(run: RunDirectory, manifest: records.Manifest) -> None:
+    config = run.read_config()
+    assert config.recipe == RECIPE
+    assert config.data["checksum"] == manifest.checksum
+    assert config.versions["tensorflow"]
+    lines = [json.loads(line) for line in run.metrics_file.read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2]
+    assert {"discriminator/loss", "generator/loss", "images_per_second"} <= lines[0].keys()
+    assert run.sample_sheet(2).name == "step_00000002.png"
+    with Image.open(run.sample_sheet(2)) as picture:
+        assert picture.width > 300
+    assert list(run.tensorboard.iterdir())
+    assert run.vocabulary_file.read_text().splitlines() == list(manifest.vocabulary)
+
+
+def test_a_run_at_its_goal_is_left_as_it_is(run: RunDirectory, data_dir: pathlib.Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in run.path.rglob("*")}
+    outcome = start(data_dir, run.path)
+    assert outcome.step == outcome.goal == 2
+    assert {path: path.stat().st_mtime_ns for path in run.path.rglob("*")} == before
+
+
+def test_another_recipe_is_refused_with_the_differing_fields(
+    run: RunDirectory, data_dir: pathlib.Path
+) -> None:
+    other = dataclasses.replace(RECIPE, latent_size=9)
+    with pytest.raises(UsageError, match=r"same recipe \(latent_size 8\), got latent_size 9"):
+        start(data_dir, run.path, recipe=other)
+
+
+def test_another_data_set_is_refused(
+    run: RunDirectory, data_dir: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records.Manifest, "checksum", "f" * 64)
+    with pytest.raises(UsageError, match="--data_dir: must be the run's data set"):
+        start(data_dir, run.path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"image_size": 64}, "--image_size: must be at most the 32 px"),
+        ({"batch_size": 141}, "--batch_size: must be at most the 140 images"),
+    ],
+    ids=["image_size", "batch_size"],
+)
+def test_what_the_data_cannot_give_is_refused(
+    changes: dict[str, int], rule: str, data_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    with pytest.raises(UsageError, match=rule):
+        start(data_dir, tmp_path / "run", recipe=dataclasses.replace(RECIPE, **changes))
+    assert not (tmp_path / "run").exists()
+
+
+def test_auto_precision_is_resolved_once(
+    run: RunDirectory, manifest: records.Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    automatic = dataclasses.replace(RECIPE, precision="auto")
+    monkeypatch.setattr(runtime, "resolve_precision", lambda name: "mixed_bfloat16")
+    joined = trainer.begin_or_join(run, automatic, manifest, [])
+    assert joined.precision == "float32"  # That of the run, not of this machine.
+
+
+@pytest.mark.parametrize("name", ["float32", "mixed_float16", "mixed_bfloat16"])
+def test_a_given_precision_is_kept(name: str) -> None:
+    assert runtime.resolve_precision(name) == name
+    assert runtime.resolve_precision("auto") in recipes.PRECISIONS[1:]
+
+
+def test_epochs_are_passes_over_the_train_split() -> None:
+    assert trainer.Goal(epochs=2.5).in_steps(images=70, batch_size=8) == 22
+    assert trainer.Goal(steps=3).in_steps(images=70, batch_size=8) == 3
+
+
+def test_a_signal_saves_at_the_next_step_and_the_run_goes_on(
+    data_dir: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = callbacks.Progress.after_steps
+
+    def interrupt(self: callbacks.Progress, before: int, logs: dict) -> None:
+        original(self, before, logs)
+        if self.step == 3:
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(callbacks.Progress, "after_steps", interrupt)
+    outcome = start(data_dir, tmp_path / "run", steps=50)
+    assert outcome.step == 3
+    assert outcome.checkpoint.endswith("ckpt-3")
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_things_are_done_every_so_many_steps_and_at_the_end() -> None:
+    done = []
+    every = callbacks.Every(done.append, every=4)
+    gan = type("Model", (), {"step": tf.Variable(0)})()
+    every.set_model(gan)
+    every.on_train_begin()
+    for step in (3, 6, 9, 10):  # As several steps in one execution come.
+        gan.step.assign(step)
+        every.on_train_batch_end(0)
+    every.on_train_end()
+    assert done == [6, 9, 10]
+
+
+def test_evaluation_in_training_writes_a_line(
+    data_dir: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trainer, "EVALUATION_SAMPLES", 140)
+    schedule = recipes.Schedule(evaluate_every=2)
+    start(data_dir, tmp_path / "run", schedule=schedule)
+    (line,) = RunDirectory.existing(tmp_path / "run").evaluations_file.read_text().splitlines()
+    fields = json.loads(line)
+    assert fields["metrics"].keys() == {"agreement", "diversity", "kid", "kid_blurred"}
+    wanted = {"features", "resize", "split", "real_images", "samples", "captions_per_image"}
+    wanted |= {"truncation", "seed", "checkpoint", "precision", "versions"}
+    assert fields["protocol"].keys() == wanted
+    assert fields["protocol"]["samples"] == 140
+
+
+def test_mirrored_takes_all_devices_and_auto_none_without_gpus(
+    data_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    strategy = runtime.make_strategy("mirrored")
+    assert strategy.num_replicas_in_sync == 2
+    assert runtime.make_strategy("auto").num_replicas_in_sync == 1
+    uneven = dataclasses.replace(RECIPE, batch_size=7)
+    with pytest.raises(UsageError, match="--batch_size: must be a multiple of 2 replicas"):
+        trainer.train(
+            uneven,
+            recipes.Schedule(),
+            data_dir=data_dir,
+            run_dir=tmp_path / "run",
+            goal=trainer.Goal(steps=1),
+            strategy="mirrored",
+        )
+
+
+def test_a_sheet_has_a_row_for_each_caption_and_a_column_for_each_seed() -> None:
+    images = np.zeros([2, 3, 32, 32, 1], np.uint8)
+    images[1, 2] = 255
+    png = sheet(images, ["a black square", "x" * 500], [0, 1, 2])
+    picture = np.asarray(Image.open(io.BytesIO(png)))
+    height, width, _ = picture.shape
+    assert width == 4 + 3 * (64 + 4)
+    assert height == 16 + 2 * (16 + 64 + 4)
+    assert picture[16 + 16 + 32, 4 + 32].tolist() == [0, 0, 0]
+    assert picture[16 + 84 + 16 + 32, 4 + 2 * 68 + 32].tolist() == [255, 255, 255]
+    assert (picture[17:30] < 100).any()  # The caption is printed.
