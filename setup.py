@@ -14,6 +14,7 @@ NUMPY = "numpy>=1.26"
 PILLOW = "pillow>=10.1"
 PROTOBUF = "protobuf>=4.25"
 PYTEST = "pytest>=8.3"
+PYTEST_XDIST = "pytest-xdist>=3.6"
 RUFF = "ruff>=0.9"
 SERVING_API = "tensorflow-serving-api>=2.15.1,<2.21"
 TENSORBOARD = "tensorboard>=2.15,<2.21"
@@ -83,7 +84,7 @@ EXTRAS = {
     "dev": {
         "tests": Target(
             internal=("serving", "tfgan2", "tools"),
-            external=(HYPOTHESIS, IMPORT_LINTER, MYPY, PYTEST, RUFF),
+            external=(HYPOTHESIS, IMPORT_LINTER, MYPY, PYTEST, PYTEST_XDIST, RUFF),
         ),
     },
 }

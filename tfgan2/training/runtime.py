@@ -23,6 +23,11 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy([device.name for device in devices])
 
 
+def quieten_graph_optimizer() -> None:
+    """Turns off a graph optimization that fails, loudly, on gradients of leaky ReLUs."""
+    tf.config.optimizer.set_experimental_options({"remapping": False})
+
+
 def resolve_precision(name: str) -> str:
     """Turns `auto` into the Keras policy that is fast here.
 

@@ -83,6 +83,7 @@ def train(
     recipe = begin_or_join(run, recipe, manifest, captions)
     steps = goal.in_steps(images=manifest.records("train"), batch_size=recipe.batch_size)
 
+    runtime.quieten_graph_optimizer()
     distribution = runtime.make_strategy(strategy)
     replicas = distribution.num_replicas_in_sync
     if recipe.batch_size % replicas:

@@ -1,0 +1,124 @@
+"""Exports: whole or not at all, checked, and runnable by what knows TensorFlow alone."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow_serving.apis import prediction_log_pb2
+
+from tfgan2.export import saved_model, signatures
+from tfgan2.program import UsageError
+from tfgan2.runs.directory import RunDirectory
+from tfgan2.runs.sampling import load_sampler
+
+SIGNATURES = {
+    "serving_default": ({"caption"}, {"image_bytes", "seed", "unknown_words"}),
+    "generate": ({"caption", "seed", "truncation"}, {"image_bytes", "unknown_words"}),
+    "pixels": ({"caption", "seed", "truncation"}, {"image"}),
+    "embed": ({"caption"}, {"sentence"}),
+    "draw": ({"sentence", "seed", "truncation"}, {"image_bytes"}),
+}
+# Only what core TensorFlow links, so that any server and saved_model_cli run it.
+CORE_OPS_ONLY = """
+import sys, tensorflow as tf
+signatures = tf.saved_model.load(sys.argv[1]).signatures
+print(int(signatures["serving_default"](tf.constant(["the digit 3"]))["seed"][0]))
+"""
+
+
+def test_signatures_have_the_inputs_and_outputs_of_the_house(export_dir: pathlib.Path) -> None:
+    loaded = tf.saved_model.load(str(export_dir / "1")).signatures
+    assert set(loaded) == set(SIGNATURES)
+    for name, (inputs, outputs) in SIGNATURES.items():
+        taken = loaded[name].structured_input_signature[1]
+        assert set(taken) == inputs
+        assert all(spec.shape[0] is None for spec in taken.values())
+        assert set(loaded[name].structured_outputs) == outputs
+    answer = loaded["generate"].structured_outputs
+    assert answer["image_bytes"].dtype == tf.string
+    assert answer["unknown_words"].dtype == tf.int32
+    assert loaded["pixels"].structured_outputs["image"].dtype == tf.uint8
+    assert loaded["serving_default"].structured_outputs["seed"].dtype == tf.int64
+
+
+def test_two_processes_draw_different_fresh_seeds(export_dir: pathlib.Path) -> None:
+    command = [sys.executable, "-c", CORE_OPS_ONLY, str(export_dir / "1")]
+    seeds = [subprocess.run(command, capture_output=True, check=True).stdout for _ in range(2)]
+    assert seeds[0] != seeds[1]
+
+
+def test_a_global_seed_does_not_reach_the_fresh_seed(run: RunDirectory) -> None:
+    sampler, _, _ = load_sampler(run)
+    drawn = []
+    for _ in range(2):
+        tf.random.set_seed(1)
+        function = signatures.Signatures(sampler).functions()["serving_default"]
+        drawn.append(int(function(tf.constant(["a"]))["seed"][0]))
+    assert drawn[0] != drawn[1]
+
+
+def test_versions_count_on(run: RunDirectory, tmp_path: pathlib.Path) -> None:
+    sampler, _, _ = load_sampler(run)
+    (tmp_path / "9").mkdir()
+    (tmp_path / "notes").mkdir()
+    version = saved_model.export(sampler, tmp_path, captions=["a"], card={"model": "df_gan"})
+    assert version == tmp_path / "10"
+    assert {path.name for path in tmp_path.iterdir()} == {"9", "10", "notes"}
+    card = json.loads((version / "model_card.json").read_text())
+    assert card == {"model": "df_gan", "example_captions": ["a"]}
+
+
+def test_a_failed_check_leaves_no_version(
+    run: RunDirectory, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sampler, _, _ = load_sampler(run)
+    right = signatures.Signatures.pixels
+    monkeypatch.setattr(
+        signatures.Signatures,
+        "pixels",
+        lambda *inputs: {"image": np.uint8(255) - right(*inputs)["image"]},
+    )
+    with pytest.raises(RuntimeError, match="must equal the live model's"):
+        saved_model.export(sampler, tmp_path, captions=["a"], card={})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_export_folder_that_is_a_file_is_refused(
+    run: RunDirectory, tmp_path: pathlib.Path
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("mine")
+    sampler, _, _ = load_sampler(run)
+    with pytest.raises(UsageError, match="--export_dir: must be a directory"):
+        saved_model.export(sampler, file, captions=["a"], card={})
+    assert file.read_text() == "mine"
+
+
+def test_warm_up_requests_are_what_the_signatures_take(export_dir: pathlib.Path) -> None:
+    path = export_dir / "1" / "assets.extra" / "tf_serving_warmup_requests"
+    loaded = tf.saved_model.load(str(export_dir / "1")).signatures
+    warmed = set()
+    for record in tf.data.TFRecordDataset(str(path)):
+        log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
+        request = log.predict_log.request
+        inputs = {name: tf.make_ndarray(proto) for name, proto in request.inputs.items()}
+        loaded[request.model_spec.signature_name](
+            **{name: tf.constant(value) for name, value in inputs.items()}
+        )
+        warmed.add(request.model_spec.signature_name)
+    assert warmed == set(SIGNATURES)
+
+
+def test_saved_model_cli_runs_it(export_dir: pathlib.Path) -> None:
+    cli = pathlib.Path(sys.executable).parent / "saved_model_cli"
+    options = ["--dir", str(export_dir / "1"), "--tag_set", "serve"]
+    shown = subprocess.run([cli, "show", *options], capture_output=True, text=True, check=True)
+    assert all(f'"{name}"' in shown.stdout for name in SIGNATURES)
+    inputs = 'caption=["a seven"];seed=[1];truncation=[0.5]'
+    run = [cli, "run", *options, "--signature_def", "generate", "--input_exprs", inputs]
+    ran = subprocess.run(run, capture_output=True, text=True, check=True)
+    assert "PNG" in ran.stdout

@@ -1,0 +1,201 @@
+"""The public commands, as a user types them: what they print, and how mistakes end."""
+
+import pathlib
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from tfgan2.runs.directory import RunDirectory
+
+RECIPE = "--flagfile=tfgan2/recipes/digits_df_gan.flags"
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+def command(module: str, *options: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", module, *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+BAD = {
+    "no_data_dir": (
+        "tfgan2.train",
+        [RECIPE, "--data_dir={tmp}/none", "--run_dir={tmp}/run"],
+        "--data_dir: must be a directory",
+    ),
+    "no_dataset_json": (
+        "tfgan2.train",
+        [RECIPE, "--data_dir={tmp}", "--run_dir={tmp}/run"],
+        "--data_dir: must hold dataset.json",
+    ),
+    "image_size": (
+        "tfgan2.train",
+        [RECIPE, "--data_dir={data}", "--run_dir={tmp}/run", "--image_size=48"],
+        "--image_size: must be one of 32, 64, 128, 256 for df_gan, got 48",
+    ),
+    "other_recipe": (
+        "tfgan2.train",
+        [RECIPE, "--data_dir={data}", "--run_dir={run}"],
+        "--run_dir: must hold a run of the same recipe",
+    ),
+    "export_dir": (
+        "tools.export",
+        ["--run_dir={run}", "--export_dir={run}/config.json"],
+        "--export_dir: must be a directory or absent",
+    ),
+    "no_run": (
+        "tools.evaluate",
+        ["--run_dir={tmp}", "--data_dir={data}"],
+        "--run_dir: must be a run, with a config.json",
+    ),
+    "metric": (
+        "tools.evaluate",
+        ["--run_dir={run}", "--data_dir={data}", "--metrics=agreement,beauty"],
+        "--metrics: must be out of agreement,diversity,kid, got beauty",
+    ),
+    "flag_value": (
+        "tfgan2.train",
+        [RECIPE, "--data_dir={data}", "--run_dir={tmp}/run", "--batch_size=one"],
+        "--batch_size: must be integer >= 2, got 'one'",
+    ),
+    "flag_choice": (
+        "tools.prepare",
+        ["--source=nope", "--output_dir={tmp}/out"],
+        "--source: must be one of digits, got 'nope'",
+    ),
+    "flag_unknown": (
+        "tools.prepare",
+        ["--source=digits", "--output_dr={tmp}/out"],
+        "--output_dr: must be a flag of this program (near: --output_dir), got --output_dr",
+    ),
+    "flag_missing": ("tools.prepare", ["--source=digits"], "--output_dir: must be given"),
+    "flagfile": (
+        "tfgan2.train",
+        ["--flagfile={tmp}/none.flags", "--data_dir={data}", "--run_dir={tmp}/run"],
+        "none.flags",
+    ),
+    "server_flag": ("serving.server", ["--rest_port=1"], "--rest_port: must be a flag"),
+    "server_path": (
+        "serving.server",
+        ["--model_base_path={tmp}"],
+        "--model_base_path: must hold a version",
+    ),
+    "client_target": (
+        "serving.client",
+        ["--target=localhost:1", "--model=a", "--caption=a", "--output={tmp}/a.png"],
+        "--target: must serve the model a, got UNAVAILABLE",
+    ),
+}
+
+
+@pytest.mark.parametrize(("module", "options", "line"), BAD.values(), ids=BAD)
+def test_a_mistake_is_one_line_and_exit_code_2(
+    module: str,
+    options: list[str],
+    line: str,
+    tmp_path: pathlib.Path,
+    data_dir: pathlib.Path,
+    run: RunDirectory,
+) -> None:
+    filled = [option.format(tmp=tmp_path, data=data_dir, run=run.path) for option in options]
+    ended = command(module, *filled)
+    assert ended.returncode == 2, ended.stderr
+    assert len(ended.stderr.splitlines()) == 1, ended.stderr
+    assert ended.stderr.startswith("error: ")
+    assert line in ended.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_help_shows_an_example_and_the_flags_of_the_recipe() -> None:
+    shown = command("tfgan2.train", "--helpshort")
+    assert shown.returncode == 0
+    for text in ("Example:", "--run_dir", "--batch_size", "--checkpoint_every", "--steps"):
+        assert text in shown.stdout
+    assert command("serving.server", "--helpshort").returncode == 0
+
+
+def test_the_flag_given_last_is_the_goal(data_dir: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "config.json").write_text("{}")  # Stops it before it trains.
+    options = ["--steps=10", "--epochs=0.0", RECIPE]
+    ended = command("tfgan2.train", *options, f"--data_dir={data_dir}", f"--run_dir={tmp_path}")
+    assert "config.json: must be the configuration" in ended.stderr
+
+
+def test_the_commands_in_a_row(
+    digits_file: pathlib.Path, run: RunDirectory, tmp_path: pathlib.Path
+) -> None:
+    data = tmp_path / "data"
+    prepared = command(
+        "tools.prepare",
+        "--source=digits",
+        f"--input_dir={digits_file.parent}",
+        f"--output_dir={data}",
+        "--test_fraction=0.125",
+    )
+    assert prepared.stdout == f"{data}: 140 train, 20 test, 35 words\n"
+    evaluated = command("tools.evaluate", f"--run_dir={run.path}", f"--data_dir={data}")
+    assert evaluated.returncode == 0, evaluated.stderr
+    assert [line.split()[0] for line in evaluated.stdout.splitlines()[1:]] == [
+        "agreement",
+        "diversity",
+        "kid",
+        "kid_blurred",
+    ]
+    exported = command("tools.export", f"--run_dir={run.path}", f"--export_dir={tmp_path}/export")
+    assert exported.stdout == f"{tmp_path}/export/1\n", exported.stderr
+
+    server = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "serving.server",
+            "--model_name=tiny",
+            f"--model_base_path={tmp_path}/export",
+            f"--port={free_port()}",
+        ],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with server:
+        try:
+            ready = next(line for line in server.stdout if line.startswith("Running gRPC"))
+            target = f"localhost:{ready.split(':')[1].split()[0]}"
+            picture = tmp_path / "three.png"
+            asked = command(
+                "serving.client",
+                f"--target={target}",
+                "--model=tiny",
+                "--caption=the digit three, bitte",
+                "--seed=1",
+                f"--output={picture}",
+            )
+            assert asked.stdout == f"{picture}: seed 1, 1 unknown words\n", asked.stderr
+            assert picture.read_bytes().startswith(b"\x89PNG")
+        finally:
+            server.terminate()
+        assert server.wait(30) == 0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        return probe.getsockname()[1]
+
+
+def test_the_client_imports_no_tensorflow() -> None:
+    code = (
+        "import sys, serving.client; "
+        "bad = [name for name in sys.modules if name.split('.')[0].startswith("
+        "('tensorflow', 'tf_keras', 'keras', 'tfgan2'))]; sys.exit(str(bad) if bad else 0)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
