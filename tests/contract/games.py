@@ -22,9 +22,11 @@ def make_tokenizer(folder: pathlib.Path, manifest: records.Manifest) -> tokenize
 
 def make_gan(recipe: recipes.Recipe, vocabulary_size: int, *, precision: str = "float32") -> GAN:
     keras.utils.set_random_seed(recipe.seed)
-    return recipes.build_model(
+    gan = recipes.build_model(
         recipe, image_channels=1, vocabulary_size=vocabulary_size, dtype=precision
     )
+    gan.compile(optimizers=recipes.make_optimizers(recipe))
+    return gan
 
 
 def make_batches(

@@ -36,11 +36,15 @@ def test_resumes_exactly(
     recipe = dataclasses.replace(recipe, precision=precision)
     whole = saved_values(train(recipe, data_dir, tmp_path / "whole", steps=4))
     train(recipe, data_dir, tmp_path / "halves", steps=2)
-    halves = saved_values(train(recipe, data_dir, tmp_path / "halves", steps=4))
+    run = train(recipe, data_dir, tmp_path / "halves", steps=4)
+    halves = saved_values(run)
     assert whole.keys() == halves.keys()
     assert any("discriminator" in name and "_variables" in name for name in whole)
     for name, value in whole.items():
         np.testing.assert_array_equal(value, halves[name], err_msg=name)
+    sampler, _, checkpoint = load_sampler(run)
+    assert checkpoint.endswith("ckpt-4")
+    assert sampler.generator.compute_dtype == "float32"
 
 
 def test_saves_and_restores(

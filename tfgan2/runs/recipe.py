@@ -159,10 +159,10 @@ def build_model(
     vocabulary_size: int,
     dtype: keras.mixed_precision.Policy | str,
 ) -> GAN:
-    """Builds the recipe's system, with new weights, and gives it its optimizers."""
+    """Builds the recipe's system with new weights; `compile` gives it its optimizers."""
     system: Any = model_class(recipe)
     names = [field.name for field in dataclasses.fields(system.options_class)]
-    gan = system(
+    return system(
         system.options_class(**{name: getattr(recipe, name) for name in names}),
         image_channels=image_channels,
         vocabulary_size=vocabulary_size,
@@ -173,14 +173,15 @@ def build_model(
         ),
         dtype=dtype,
     )
+
+
+def make_optimizers(recipe: Recipe) -> dict[str, keras.optimizers.Optimizer]:
+    """Makes the recipe's optimizers, by the names of the updates."""
     rates = {
         "discriminator": recipe.discriminator_learning_rate,
         "generator": recipe.generator_learning_rate,
     }
-    gan.compile(
-        optimizers={
-            name: keras.optimizers.Adam(rate, recipe.adam_beta1, recipe.adam_beta2)
-            for name, rate in rates.items()
-        }
-    )
-    return gan
+    return {
+        name: keras.optimizers.Adam(rate, recipe.adam_beta1, recipe.adam_beta2)
+        for name, rate in rates.items()
+    }

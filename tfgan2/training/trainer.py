@@ -99,6 +99,7 @@ def train(
             vocabulary_size=tokenizer.vocabulary_size,
             dtype=recipe.precision,
         )
+        gan.compile(optimizers=recipes.make_optimizers(recipe))
     checkpoints = Checkpoints(gan, run, keep=schedule.keep_checkpoints)
     checkpoints.restore()
     start = int(gan.step.numpy())
