@@ -30,7 +30,7 @@ def main() -> None:
             raise program.UsageError("--metrics", rule, name)
     run = RunDirectory.existing(FLAGS.run_dir)
     sampler, config, checkpoint = load_sampler(run)
-    line = evaluation.evaluate_into_run(
+    line = evaluation.evaluate_run(
         run,
         sampler,
         checkpoint=checkpoint,

@@ -17,7 +17,8 @@ from tfgan2.runs.directory import RunDirectory, append_line
 from tfgan2.training import runtime
 
 
-def evaluate_sampler(
+def evaluate_run(
+    run: RunDirectory,
     sampler: Sampler,
     *,
     checkpoint: str,
@@ -26,9 +27,10 @@ def evaluate_sampler(
     metrics: Sequence[str] | None,
     protocol: evaluate.Protocol,
 ) -> dict[str, Any]:
-    """Measures a sampler against the test split of a data set.
+    """Measures a run's sampler against a test split, and appends to evaluations.jsonl.
 
     Args:
+      run: the run.
       sampler: what is measured.
       checkpoint: names it.
       image_size: side of its pictures in pixels.
@@ -37,7 +39,7 @@ def evaluate_sampler(
       protocol: how many samples of what.
 
     Returns:
-      A line of evaluations.jsonl: metrics and protocol.
+      The line: metrics and protocol.
 
     Raises:
       UsageError: the data set does not allow a metric.
@@ -57,7 +59,7 @@ def evaluate_sampler(
         metrics=evaluate.supported(real) if metrics is None else metrics,
         protocol=protocol,
     )
-    return {
+    line = {
         "metrics": results,
         "protocol": {
             "features": f"domain classifier, train split {manifest.checksum[:12]}",
@@ -73,27 +75,6 @@ def evaluate_sampler(
             "versions": runtime.versions(),
         },
     }
-
-
-def evaluate_into_run(
-    run: RunDirectory,
-    sampler: Sampler,
-    *,
-    checkpoint: str,
-    image_size: int,
-    data_dir: str | os.PathLike,
-    metrics: Sequence[str] | None,
-    protocol: evaluate.Protocol,
-) -> dict[str, Any]:
-    """As `evaluate_sampler`, and appends the line to the run's evaluations.jsonl."""
-    line = evaluate_sampler(
-        sampler,
-        checkpoint=checkpoint,
-        image_size=image_size,
-        data_dir=data_dir,
-        metrics=metrics,
-        protocol=protocol,
-    )
     append_line(run.evaluations_file, line)
     return line
 

@@ -7,7 +7,6 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from tfgan2.adversarial.gan import GAN
 from tfgan2.adversarial.sampler import Sampler
 from tfgan2.data import pipeline, records
 from tfgan2.metrics.evaluate import Protocol
@@ -104,7 +103,30 @@ def train(
     checkpoints.restore()
     start = int(gan.step.numpy())
     if start < steps:
-        _fit(gan, tokenizer, recipe, schedule, manifest, data_dir, run, checkpoints, start, steps)
+        batches = pipeline.batches(
+            data_dir,
+            manifest,
+            split="train",
+            batch_size=recipe.batch_size,
+            image_size=recipe.image_size,
+            seed=recipe.seed,
+            start_step=start,
+        )
+        sampler = gan.sampler(tokenizer, truncation=recipe.truncation)
+        gan.fit(
+            tokenized(batches, tokenizer).prefetch(tf.data.AUTOTUNE),
+            steps_per_epoch=steps - start,
+            epochs=1,
+            verbose=0,
+            callbacks=[
+                callbacks.Progress(goal=steps, batch_size=recipe.batch_size),
+                callbacks.MetricsLog(
+                    run, log_every=schedule.log_every, batch_size=recipe.batch_size
+                ),
+                *_regular_work(run, recipe, schedule, checkpoints, sampler, data_dir),
+                callbacks.LeaveOnSignal(),
+            ],
+        )
     return Outcome(int(gan.step.numpy()), steps, checkpoints.latest)
 
 
@@ -194,30 +216,15 @@ def _check_data(manifest: records.Manifest, recipe: recipes.Recipe) -> None:
         raise UsageError("--batch_size", rule, recipe.batch_size)
 
 
-def _fit(
-    gan: GAN,
-    tokenizer: tokenizers.WordTokenizer,
+def _regular_work(
+    run: RunDirectory,
     recipe: recipes.Recipe,
     schedule: recipes.Schedule,
-    manifest: records.Manifest,
-    data_dir: str | os.PathLike,
-    run: RunDirectory,
     checkpoints: Checkpoints,
-    start: int,
-    goal: int,
-) -> None:
-    batches = pipeline.batches(
-        data_dir,
-        manifest,
-        split="train",
-        batch_size=recipe.batch_size,
-        image_size=recipe.image_size,
-        seed=recipe.seed,
-        start_step=start,
-    )
-    batches = tokenized(batches, tokenizer).prefetch(tf.data.AUTOTUNE)
+    sampler: Sampler,
+    data_dir: str | os.PathLike,
+) -> list[callbacks.Every]:
     captions = run.read_config().data["example_captions"]
-    sampler = gan.sampler(tokenizer, truncation=recipe.truncation)
 
     def write_sheet(step: int) -> None:
         write_file(run.sample_sheet(step), draw_sheet(sampler, captions))
@@ -226,7 +233,7 @@ def _fit(
         checkpoints.save()
 
     def evaluate(step: int) -> None:
-        evaluation.evaluate_into_run(
+        evaluation.evaluate_run(
             run,
             sampler,
             checkpoint=f"step {step}",
@@ -236,21 +243,10 @@ def _fit(
             protocol=Protocol(samples=EVALUATION_SAMPLES, seed=recipe.seed, truncation=0.0),
         )
 
-    actions = [
+    work = [
         callbacks.Every(write_sheet, every=schedule.sample_every),
         callbacks.Every(save, every=schedule.checkpoint_every),
     ]
     if schedule.evaluate_every:
-        actions.append(callbacks.Every(evaluate, every=schedule.evaluate_every))
-    gan.fit(
-        batches,
-        steps_per_epoch=goal - start,
-        epochs=1,
-        verbose=0,
-        callbacks=[
-            callbacks.Progress(goal=goal, batch_size=recipe.batch_size),
-            callbacks.MetricsLog(run, log_every=schedule.log_every, batch_size=recipe.batch_size),
-            *actions,
-            callbacks.LeaveOnSignal(),
-        ],
-    )
+        work.append(callbacks.Every(evaluate, every=schedule.evaluate_every))
+    return work
