@@ -1,14 +1,14 @@
 """From images to features: a small classifier trained on the data set's own train split."""
 
 import io
-import math
 from collections.abc import Sequence
 
 import numpy as np
+import tensorflow as tf
 import tf_keras as keras
 
 FEATURES = 128
-STEPS, FEWEST_EPOCHS = 850, 3
+FEWEST_STEPS, FEWEST_EPOCHS = 850, 3
 BATCH_SIZE = 64
 PREDICT_BATCH_SIZE = 250
 SEED = 1
@@ -47,8 +47,14 @@ class Classifier:
             keras.optimizers.Adam(1e-3),
             keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         )
-        epochs = max(FEWEST_EPOCHS, math.ceil(STEPS * BATCH_SIZE / len(images)))
-        self._to_train.fit(images, labels, batch_size=BATCH_SIZE, epochs=epochs, verbose=0)
+        batches = (
+            tf.data.Dataset.from_tensor_slices((images, labels))
+            .shuffle(len(images), seed=SEED)
+            .repeat()
+            .batch(BATCH_SIZE)
+        )
+        steps = max(FEWEST_STEPS, FEWEST_EPOCHS * len(images) // BATCH_SIZE)
+        self._to_train.fit(batches, steps_per_epoch=steps, verbose=0)
 
     def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Looks at images uint8 [N, S, S, C]: features float64 [N, 128] and labels int64 [N]."""
