@@ -9,6 +9,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import settings
 
 from tests.tiny import TINY
 from tfgan2.data import records, sources
@@ -20,6 +21,9 @@ from tfgan2.text.tokenizers import count_words
 from tfgan2.training import trainer
 
 DIGITS_PER_CLASS = 16
+
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -81,14 +81,14 @@ def real(data_dir: pathlib.Path, manifest: records.Manifest) -> pipeline.Example
 
 
 def measure(
-    sample: evaluate.Sample, real: pipeline.Examples, classifier: Classifier
+    sample: evaluate.Sample, real: pipeline.Examples, classifier: Classifier, *, samples: int = 700
 ) -> dict[str, float]:
     results = evaluate.evaluate(
         sample,
         real,
         classifier=classifier,
         metrics=evaluate.METRICS,
-        protocol=evaluate.Protocol(samples=210, seed=1, truncation=0.0),
+        protocol=evaluate.Protocol(samples=samples, seed=1, truncation=0.0),
     )
     return {name: result["value"] for name, result in results.items()}
 
@@ -120,6 +120,22 @@ def test_metrics_see_what_is_wrong(real: pipeline.Examples, classifier: Classifi
     assert measure(collapsed, real, classifier)["diversity"] == pytest.approx(0.0, abs=1e-6)
     assert measure(collapsed, real, classifier)["agreement"] > 0.9
     assert measure(deaf, real, classifier)["agreement"] < 0.3
+
+
+@pytest.mark.parametrize("samples", [2, 25, 101])
+def test_few_samples_are_spread_over_few_captions(
+    samples: int, real: pipeline.Examples, classifier: Classifier
+) -> None:
+    asked: list[str] = []
+
+    def sample(captions: list[str], seeds: np.ndarray, truncation: float) -> np.ndarray:
+        asked.extend(captions)
+        return real.image[seeds % len(real.image)]
+
+    results = measure(sample, real, classifier, samples=samples)
+    assert len(asked) == samples
+    assert len(set(asked)) == max(1, samples // 10)
+    assert np.isfinite(list(results.values())).all()
 
 
 def test_metrics_that_the_data_do_not_allow_are_refused(

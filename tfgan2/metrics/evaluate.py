@@ -18,6 +18,8 @@ NEEDS = {
 }
 METRICS = tuple(NEEDS)
 BATCH_SIZE = 50
+# Fewer pictures of a caption tell little of how they vary; then fewer captions are asked for.
+PICTURES_PER_CAPTION = 10
 BLURRED_SIDE_PX = 8
 
 # From captions (N strings), seeds int64 [N] and a truncation to pictures uint8 [N, S, S, C].
@@ -54,8 +56,8 @@ def evaluate(
 ) -> dict[str, dict[str, Any]]:
     """Draws samples for the captions of real images and measures them.
 
-    Captions are taken in turn, all equally often, in an order that the seed gives; sample number i
-    has the seed `protocol.seed` + i.
+    Captions are taken in turn, in an order that the seed gives: all of them, or as many as leave
+    ten pictures for each. Sample number i has the seed `protocol.seed` + i.
 
     Args:
       sample: draws pictures.
@@ -75,8 +77,9 @@ def evaluate(
         if name not in supported(real):
             raise UsageError("--metrics", f"{name} needs {NEEDS[name]}", "a data set without")
     texts, groups, labels = _captions(real)
-    order = np.random.default_rng(protocol.seed).permutation(len(texts))
-    chosen = order[np.arange(protocol.samples) % len(texts)]
+    asked = max(1, min(len(texts), protocol.samples // PICTURES_PER_CAPTION))
+    order = np.random.default_rng(protocol.seed).permutation(len(texts))[:asked]
+    chosen = order[np.arange(protocol.samples) % asked]
     pictures = _draw(sample, [texts[row] for row in chosen], protocol)
     features, named = classifier(pictures)
     real_features, _ = classifier(real.image)

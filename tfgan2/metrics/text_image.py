@@ -26,22 +26,18 @@ def agreement(named: np.ndarray, asked: np.ndarray) -> dict[str, float]:
     return {"value": share, "low": max(0.0, middle - half), "high": min(1.0, middle + half)}
 
 
-def within_group_variance(features: np.ndarray, groups: np.ndarray) -> float:
-    """Mean over groups of the unbiased variance of features, summed over dimensions.
+def group_variances(features: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Unbiased variance of features within each group, summed over dimensions.
 
     Args:
       features: float64 [N, D].
-      groups: int64 [N]; groups of a single row are left out.
+      groups: int64 [N].
 
     Returns:
-      NaN if no group has two rows.
+      float64, one for each group of two rows or more.
     """
-    variances = [
-        features[groups == group].var(axis=0, ddof=1).sum()
-        for group in np.unique(groups)
-        if np.sum(groups == group) > 1
-    ]
-    return float(np.mean(variances)) if variances else math.nan
+    members = (features[groups == group] for group in np.unique(groups))
+    return np.array([rows.var(axis=0, ddof=1).sum() for rows in members if len(rows) > 1])
 
 
 def diversity(
@@ -56,27 +52,17 @@ def diversity(
 
     Args:
       features: float64 [N, D] of generated pictures.
-      captions: int64 [N], numbers of their captions.
+      captions: int64 [N], numbers of their captions; at least one stands twice.
       real_features: float64 [M, D] of real images.
-      real_captions: int64 [M], numbers of their captions, or of classes whose images share all.
+      real_captions: int64 [M], numbers of their captions; at least one stands twice.
       seed: of the bootstrap.
 
     Returns:
       value, and low and high of a 95 % bootstrap interval over captions.
     """
-    real = within_group_variance(real_features, real_captions)
-    shares = np.array(
-        [
-            within_group_variance(features[captions == caption], captions[captions == caption])
-            for caption in np.unique(captions)
-            if np.sum(captions == caption) > 1
-        ]
-    )
-    shares = shares / real
+    shares = group_variances(features, captions)
+    shares /= group_variances(real_features, real_captions).mean()
     generator = np.random.default_rng(seed)
-    means = [
-        generator.choice(shares, len(shares)).mean() for _ in range(RESAMPLES if len(shares) else 0)
-    ]
-    low, high = np.percentile(means, [2.5, 97.5]) if means else (math.nan, math.nan)
-    value = float(shares.mean()) if len(shares) else math.nan
-    return {"value": value, "low": float(low), "high": float(high)}
+    means = [generator.choice(shares, len(shares)).mean() for _ in range(RESAMPLES)]
+    low, high = np.percentile(means, [2.5, 97.5])
+    return {"value": float(shares.mean()), "low": float(low), "high": float(high)}

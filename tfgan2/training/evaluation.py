@@ -67,7 +67,7 @@ def evaluate_run(
             "split": "test",
             "real_images": len(real.image),
             "samples": protocol.samples,
-            "captions_per_image": "every distinct caption in turn",
+            "captions_per_image": "distinct captions in turn, 10 pictures or more of each",
             "truncation": protocol.truncation or sampler.truncation,
             "seed": protocol.seed,
             "checkpoint": pathlib.Path(checkpoint).name,
