@@ -12,11 +12,13 @@ import tensorflow as tf
 from PIL import Image
 
 from tests.tiny import TINY
-from tfgan2.data import records
+from tfgan2.data import records, sources
+from tfgan2.metrics.evaluate import Protocol
 from tfgan2.program import UsageError
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
-from tfgan2.training import callbacks, runtime, trainer
+from tfgan2.text.tokenizers import count_words
+from tfgan2.training import callbacks, evaluation, runtime, trainer
 from tfgan2.training.sheets import sheet
 
 RECIPE = TINY["df_gan"]
@@ -174,6 +176,33 @@ def test_mirrored_takes_all_devices_and_auto_none_without_gpus(
             run_dir=tmp_path / "run",
             goal=trainer.Goal(steps=1),
             strategy="mirrored",
+        )
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_data_set_without_test_images_can_be_trained_on_but_not_measured(
+    digits_file: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    options = sources.SourceOptions(
+        input_dir=str(digits_file.parent), image_size=32, test_fraction=0.0
+    )
+    records.write(
+        sources.read("digits", options),
+        source="digits",
+        image_size=32,
+        output_dir=tmp_path / "data",
+        count_words=count_words,
+    )
+    start(tmp_path / "data", tmp_path / "run", steps=1)
+    with pytest.raises(UsageError, match="--data_dir: must have images in its test split"):
+        evaluation.evaluate_run(
+            RunDirectory.existing(tmp_path / "run"),
+            None,
+            checkpoint="",
+            image_size=32,
+            data_dir=tmp_path / "data",
+            metrics=None,
+            protocol=Protocol(samples=2, seed=0, truncation=0.0),
         )
 
 

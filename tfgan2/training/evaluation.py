@@ -45,6 +45,8 @@ def evaluate_run(
       UsageError: the data set does not allow a metric.
     """
     manifest = records.load_manifest(data_dir)
+    if not manifest.records("test"):
+        raise UsageError("--data_dir", "must have images in its test split", data_dir)
     classifier = domain_classifier(data_dir, manifest, image_size=image_size)
     real = pipeline.examples(data_dir, manifest, split="test", image_size=image_size)
 

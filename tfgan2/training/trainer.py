@@ -75,20 +75,20 @@ def train(
     if schedule.evaluate_every and len(manifest.label_names) < 2:
         rule = "must be 0 for a data set without labels"
         raise UsageError("--evaluate_every", rule, schedule.evaluate_every)
-    run = RunDirectory.at(run_dir)
-    captions = sheet_captions(
-        pipeline.examples(data_dir, manifest, split="test", image_size=recipe.image_size, limit=200)
-    )
-    recipe = begin_or_join(run, recipe, manifest, captions)
-    steps = goal.in_steps(images=manifest.records("train"), batch_size=recipe.batch_size)
-
     runtime.quieten_graph_optimizer()
     distribution = runtime.make_strategy(strategy)
     replicas = distribution.num_replicas_in_sync
     if recipe.batch_size % replicas:
-        raise UsageError(
-            "--batch_size", f"must be a multiple of {replicas} replicas", recipe.batch_size
-        )
+        rule = f"must be a multiple of {replicas} replicas"
+        raise UsageError("--batch_size", rule, recipe.batch_size)
+    run = RunDirectory.at(run_dir)
+    split = "test" if manifest.records("test") else "train"
+    captions = sheet_captions(
+        pipeline.examples(data_dir, manifest, split=split, image_size=recipe.image_size, limit=200)
+    )
+    recipe = begin_or_join(run, recipe, manifest, captions)
+    steps = goal.in_steps(images=manifest.records("train"), batch_size=recipe.batch_size)
+
     keras.utils.set_random_seed(recipe.seed)
     tokenizer = make_tokenizer(run, recipe)
     with distribution.scope():
