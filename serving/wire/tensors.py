@@ -3,12 +3,14 @@
 The server hands in TensorFlow's own messages, the client those of `serving.wire.messages`.
 """
 
+import math
 from typing import Any
 
 import numpy as np
 
-# DataType number: NumPy type and the field that holds its values one by one.
+MOST_DIMENSIONS, MOST_VALUES = 32, 2**31
 STRING_TYPE, HALF_TYPE, BFLOAT16_TYPE = 7, 19, 14
+# DataType number: NumPy type and the field that holds its values one by one.
 _TYPES = {
     1: (np.float32, "float_val"),
     2: (np.float64, "double_val"),
@@ -57,24 +59,34 @@ def parse(proto: Any) -> np.ndarray:
       ValueError: type, shape and content do not fit each other.
     """
     shape = [dim.size for dim in proto.tensor_shape.dim]
-    if proto.tensor_shape.unknown_rank or any(size < 0 for size in shape):
+    count = math.prod(shape)
+    if proto.tensor_shape.unknown_rank or min(shape, default=0) < 0:
         raise ValueError(f"tensor_shape: must be known, got {shape}")
-    count = int(np.prod(shape, dtype=np.int64))
-    if proto.dtype == STRING_TYPE:
-        values = np.empty(len(proto.string_val), object)
-        values[:] = list(proto.string_val)
-    elif proto.dtype == HALF_TYPE:
-        values = np.array(proto.half_val, np.uint16).view(np.float16)
-    elif proto.dtype in _TYPES:
-        kind, field = _TYPES[proto.dtype]
-        if proto.tensor_content:
-            values = np.frombuffer(proto.tensor_content, kind)
-        else:
-            values = np.array(getattr(proto, field), kind)
-    else:
-        raise ValueError(f"dtype: must be one that NumPy knows, got {proto.dtype}")
-    if len(values) == 1 and count > 1:  # One value stands for all.
-        values = values.repeat(count)
+    if len(shape) > MOST_DIMENSIONS or count > MOST_VALUES:
+        rule = f"at most {MOST_DIMENSIONS} dimensions and {MOST_VALUES} values"
+        raise ValueError(f"tensor_shape: must be {rule}, got {shape}")
+    try:
+        values = _values(proto)
+    except (OverflowError, ValueError) as error:
+        raise ValueError(f"values: must be those of the dtype, got {error}") from error
+    if len(values) == 1 and count > 1:  # One value stands for all, and takes no more memory.
+        return np.broadcast_to(values, shape)
     if len(values) != count:
         raise ValueError(f"values: must be {count} for shape {shape}, got {len(values)}")
     return values.reshape(shape)
+
+
+def _values(proto: Any) -> np.ndarray:
+    if proto.dtype == STRING_TYPE:
+        strings = np.empty(len(proto.string_val), object)
+        strings[:] = list(proto.string_val)
+        return strings
+    if proto.dtype == HALF_TYPE:
+        bits = np.frombuffer(proto.tensor_content, np.uint16)
+        return np.array(proto.half_val or bits, np.uint16).view(np.float16)
+    if proto.dtype not in _TYPES:
+        raise ValueError(f"the dtype {proto.dtype}")
+    kind, field = _TYPES[proto.dtype]
+    if proto.tensor_content:
+        return np.frombuffer(proto.tensor_content, kind)
+    return np.array(getattr(proto, field), kind)
