@@ -39,7 +39,7 @@ CORE = {
         internal=("tfgan2", "tfgan2.data.sources"), external=(NUMPY, PILLOW, TENSORFLOW)
     ),
     "tfgan2.data.sources": Target(internal=("tfgan2", "tfgan2.data"), external=(NUMPY,)),
-    "tfgan2.text": Target(external=(TENSORFLOW, TF_KERAS, TF_TEXT)),
+    "tfgan2.text": Target(internal=("tfgan2",), external=(TENSORFLOW, TF_KERAS, TF_TEXT)),
     "tfgan2.adversarial": Target(external=(TENSORFLOW, TF_KERAS)),
     "tfgan2.models": Target(
         internal=("tfgan2.adversarial", "tfgan2.text"), external=(TENSORFLOW, TF_KERAS)

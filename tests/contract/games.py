@@ -16,7 +16,7 @@ from tfgan2.training import trainer
 
 def make_tokenizer(folder: pathlib.Path, manifest: records.Manifest) -> tokenizers.WordTokenizer:
     path = folder / "vocabulary.txt"
-    path.write_text("".join(f"{word}\n" for word in manifest.vocabulary))
+    tokenizers.write_vocabulary(path, manifest.vocabulary)
     return tokenizers.WordTokenizer(path, max_words=6)
 
 

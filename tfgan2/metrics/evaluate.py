@@ -73,8 +73,9 @@ def evaluate(
     Raises:
       UsageError: the data set does not allow a metric.
     """
+    allowed = supported(real)
     for name in metrics:
-        if name not in supported(real):
+        if name not in allowed:
             raise UsageError("--metrics", f"{name} needs {NEEDS[name]}", "a data set without")
     texts, groups, labels = _captions(real)
     asked = max(1, min(len(texts), protocol.samples // PICTURES_PER_CAPTION))

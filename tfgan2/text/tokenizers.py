@@ -6,10 +6,13 @@ TensorFlow does, `saved_model_cli` included, which knows no other ops.
 
 import collections
 import os
+import pathlib
 from collections.abc import Iterable, Mapping
 
 import tensorflow as tf
 import tensorflow_text as tf_text
+
+from tfgan2.program import write_file
 
 PADDING_ID = 0
 NOT_A_WORD = r"[^\pL\pN_]+"
@@ -43,10 +46,9 @@ def count_words(captions: Iterable[str]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def write_vocabulary(path: str | os.PathLike, counts: Mapping[str, int]) -> None:
+def write_vocabulary(path: pathlib.Path, counts: Mapping[str, int]) -> None:
     """Writes a vocabulary file: a word a line, in the order of the counts."""
-    with open(path, "w", encoding="utf-8", newline="\n") as file:
-        file.writelines(f"{word}\n" for word in counts)
+    write_file(path, "".join(f"{word}\n" for word in counts).encode())
 
 
 class WordTokenizer(tf.Module):

@@ -143,8 +143,7 @@ def begin_or_join(
     """
     if not run.config_file.exists():
         recipe = dataclasses.replace(recipe, precision=runtime.resolve_precision(recipe.precision))
-        words = "".join(f"{word}\n" for word in manifest.vocabulary)
-        write_file(run.vocabulary_file, words.encode())
+        tokenizers.write_vocabulary(run.vocabulary_file, manifest.vocabulary)
         data = {
             "source": manifest.source,
             "checksum": manifest.checksum,
