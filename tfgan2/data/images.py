@@ -1,38 +1,117 @@
-"""From an image of any size to the square uint8 array that a record holds, and to PNG bytes."""
+"""From the bytes of an image to the square uint8 array that a record holds, and to PNG bytes."""
 
+import dataclasses
 import io
+import pathlib
+import warnings
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageColor, ImageOps
+
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
+RESIZE = ("pad", "crop", "stretch")
+MAX_16_BIT, MAX_8_BIT = 65535, 255
+
+# Left, top, right and bottom edge in pixels.
+Box = tuple[int, int, int, int]
 
 
-def pad_to_square(image: np.ndarray, *, size: int) -> np.ndarray:
-    """Centres an image on a black square.
+class Unreadable(Exception):
+    """An image that cannot be used; the message says why."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Framing:
+    """How an image of any shape becomes a square.
+
+    Attributes:
+      size: side of the square in pixels.
+      resize: `pad` puts the whole image on the background, `crop` takes its middle, `stretch`
+        changes its aspect.
+      background: RGB in 0..255, behind padding and transparency.
+      max_pixels: images with more are refused before they are decoded.
+    """
+
+    size: int
+    resize: str
+    background: tuple[int, int, int] = (255, 255, 255)
+    max_pixels: int = 100_000_000
+
+
+def load(path: pathlib.Path, *, framing: Framing, box: Box | None = None) -> np.ndarray:
+    """Reads an image file as `decode` does.
+
+    Raises:
+      Unreadable: the file cannot be read or decoded, or has too many pixels.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise Unreadable(f"file cannot be read: {error.strerror}") from error
+    return decode(content, framing=framing, box=box)
+
+
+def decode(content: bytes, *, framing: Framing, box: Box | None = None) -> np.ndarray:
+    """Decodes PNG, JPEG, WebP, BMP or a GIF's first frame, of any mode, upright, as a square.
 
     Args:
-      image: uint8 [H, W, C], with H and W at most `size`.
+      content: the file's bytes.
+      framing: how it becomes a square.
+      box: part of the image that is used; None uses all of it.
+
+    Returns:
+      uint8 [size, size, 3], RGB.
+
+    Raises:
+      Unreadable: the image cannot be decoded, or has too many pixels.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # `max_pixels` is stricter; the rest is no fault.
+            with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+                pixels = image.width * image.height
+                if pixels > framing.max_pixels:
+                    raise Unreadable(
+                        f"image has {pixels} pixels, more than {framing.max_pixels} (--max_pixels)"
+                    )
+                picture = _to_rgb(ImageOps.exif_transpose(image), framing.background)
+    except Unreadable:
+        raise
+    except Image.DecompressionBombError as error:
+        raise Unreadable(
+            f"image has more pixels than {framing.max_pixels} (--max_pixels)"
+        ) from error
+    except Exception as error:  # Pillow's decoders raise whatever a broken file makes them raise.
+        raise Unreadable(f"image is broken: {' '.join(str(error).split())}") from error
+    return _to_square(picture if box is None else picture.crop(box), framing)
+
+
+def fit_grey(image: np.ndarray, *, size: int) -> np.ndarray:
+    """Fits a small white-on-black image into a square: as it is, padded by up to 4, or resized.
+
+    Args:
+      image: uint8 [S, S, 1].
       size: side of the square in pixels.
 
     Returns:
-      uint8 [size, size, C].
+      uint8 [size, size, 1].
     """
-    rows, columns = size - image.shape[0], size - image.shape[1]
-    margins = ((rows // 2, rows - rows // 2), (columns // 2, columns - columns // 2), (0, 0))
-    return np.pad(image, margins)
+    spare = size - image.shape[0]
+    if not 0 <= spare <= 4:
+        picture = to_pillow(image).resize((size, size), Image.Resampling.LANCZOS)
+        return np.asarray(picture, np.uint8)[..., np.newaxis]
+    margins = (spare // 2, spare - spare // 2)
+    return np.pad(image, (margins, margins, (0, 0)))
 
 
-def resize_to_square(image: np.ndarray, *, size: int) -> np.ndarray:
-    """Resizes an image to a square with an anti-aliasing (Lanczos) filter.
+def parse_colour(text: str) -> tuple[int, int, int]:
+    """Reads a colour's name or `#rrggbb` as RGB.
 
-    Args:
-      image: uint8 [H, W, C], with 1 (grey) or 3 (RGB) channels.
-      size: side of the square in pixels.
-
-    Returns:
-      uint8 [size, size, C].
+    Raises:
+      ValueError: it is neither.
     """
-    picture = to_pillow(image).resize((size, size), Image.Resampling.LANCZOS)
-    return np.asarray(picture, np.uint8).reshape(size, size, image.shape[2])
+    red, green, blue = ImageColor.getrgb(text)[:3]
+    return red, green, blue
 
 
 def to_pillow(image: np.ndarray) -> Image.Image:
@@ -45,3 +124,24 @@ def encode_png(image: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     to_pillow(image).save(buffer, format="PNG")
     return buffer.getvalue()
+
+
+def _to_rgb(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:
+    if image.mode.startswith("I"):  # 16-bit grey: Pillow's own conversion cuts it off at 255.
+        values = np.asarray(image, np.float64).clip(0, MAX_16_BIT)
+        image = Image.fromarray(np.rint(values * MAX_8_BIT / MAX_16_BIT).astype(np.uint8))
+    if image.has_transparency_data:
+        behind = Image.new("RGBA", image.size, background)
+        return Image.alpha_composite(behind, image.convert("RGBA")).convert("RGB")
+    return image.convert("RGB")
+
+
+def _to_square(image: Image.Image, framing: Framing) -> np.ndarray:
+    size, filtering = (framing.size, framing.size), Image.Resampling.LANCZOS
+    if framing.resize == "pad":
+        picture = ImageOps.pad(image, size, filtering, color=framing.background)
+    elif framing.resize == "crop":
+        picture = ImageOps.fit(image, size, filtering)
+    else:
+        picture = image.resize(size, filtering)
+    return np.asarray(picture, np.uint8)
