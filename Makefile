@@ -42,5 +42,5 @@ $(VENV)/.quickstart: $(VENV)/.made setup.py constraints.txt
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.made setup.py constraints.txt
-	$(PIP) --no-build-isolation --editable ".[quickstart,serving,dev]"
+	$(PIP) --no-build-isolation --editable ".[quickstart,serving,emoji,dev]"
 	touch $@

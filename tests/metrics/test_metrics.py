@@ -11,6 +11,8 @@ from tfgan2.metrics.features import Classifier
 from tfgan2.program import UsageError
 from tfgan2.training import evaluation
 
+VIEW = pipeline.View(32)
+
 
 def test_agreement_is_the_share_with_wilsons_interval() -> None:
     named, asked = np.array([1] * 90 + [2] * 10), np.ones(100, int)
@@ -60,21 +62,21 @@ def test_kernel_distance_of_one_distribution_is_0_on_average() -> None:
 
 @pytest.fixture(scope="module")
 def classifier(data_dir: pathlib.Path, manifest: records.Manifest) -> Classifier:
-    return evaluation.domain_classifier(data_dir, manifest, image_size=32)
+    return evaluation.domain_classifier(data_dir, manifest, view=VIEW)
 
 
 def test_the_classifier_is_kept_and_gives_the_same_features(
     classifier: Classifier, data_dir: pathlib.Path, manifest: records.Manifest
 ) -> None:
-    assert len(list(data_dir.glob("classifier-32px-*.npz"))) == 1
-    again = evaluation.domain_classifier(data_dir, manifest, image_size=32)
-    images = pipeline.examples(data_dir, manifest, split="test", image_size=32).image
+    assert len(list(data_dir.glob("classifier-32of32px-*.npz"))) == 1
+    again = evaluation.domain_classifier(data_dir, manifest, view=VIEW)
+    images = pipeline.examples(data_dir, manifest, split="test", view=VIEW).image
     np.testing.assert_array_equal(classifier(images)[0], again(images)[0])
 
 
 @pytest.fixture(scope="module")
 def real(data_dir: pathlib.Path, manifest: records.Manifest) -> pipeline.Examples:
-    train = pipeline.examples(data_dir, manifest, split="train", image_size=32)
+    train = pipeline.examples(data_dir, manifest, split="train", view=VIEW)
     order = np.argsort(train.label, kind="stable")
     texts = [train.captions[row] for row in order]
     return pipeline.Examples(train.image[order], texts, train.label[order])

@@ -12,7 +12,7 @@ import tensorflow as tf
 from PIL import Image
 
 from tests.tiny import TINY
-from tfgan2.data import records, sources
+from tfgan2.data import pipeline, preparing, records, sources
 from tfgan2.metrics.evaluate import Protocol
 from tfgan2.program import UsageError
 from tfgan2.runs import recipe as recipes
@@ -186,7 +186,7 @@ def test_a_data_set_without_test_images_can_be_trained_on_but_not_measured(
     options = sources.SourceOptions(
         input_dir=str(digits_file.parent), image_size=32, test_fraction=0.0
     )
-    records.write(
+    preparing.prepare(
         sources.read("digits", options),
         source="digits",
         image_size=32,
@@ -199,7 +199,7 @@ def test_a_data_set_without_test_images_can_be_trained_on_but_not_measured(
             RunDirectory.existing(tmp_path / "run"),
             None,
             checkpoint="",
-            image_size=32,
+            view=pipeline.View(32),
             data_dir=tmp_path / "data",
             metrics=None,
             protocol=Protocol(samples=2, seed=0, truncation=0.0),

@@ -6,7 +6,7 @@ import pathlib
 import warnings
 
 import numpy as np
-from PIL import Image, ImageColor, ImageOps
+from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 RESIZE = ("pad", "crop", "stretch")
@@ -16,7 +16,7 @@ MAX_16_BIT, MAX_8_BIT = 65535, 255
 Box = tuple[int, int, int, int]
 
 
-class Unreadable(Exception):
+class UnreadableError(Exception):
     """An image that cannot be used; the message says why."""
 
 
@@ -42,12 +42,12 @@ def load(path: pathlib.Path, *, framing: Framing, box: Box | None = None) -> np.
     """Reads an image file as `decode` does.
 
     Raises:
-      Unreadable: the file cannot be read or decoded, or has too many pixels.
+      UnreadableError: the file cannot be read or decoded, or has too many pixels.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise Unreadable(f"file cannot be read: {error.strerror}") from error
+        raise UnreadableError(f"file cannot be read: {error.strerror}") from error
     return decode(content, framing=framing, box=box)
 
 
@@ -57,33 +57,37 @@ def decode(content: bytes, *, framing: Framing, box: Box | None = None) -> np.nd
     Args:
       content: the file's bytes.
       framing: how it becomes a square.
-      box: part of the image that is used; None uses all of it.
+      box: part of the image that is used, as far as the image reaches; None uses all of it.
 
     Returns:
       uint8 [size, size, 3], RGB.
 
     Raises:
-      Unreadable: the image cannot be decoded, or has too many pixels.
+      UnreadableError: the image cannot be decoded, or has too many pixels.
     """
+    too_large = f"image has more than {framing.max_pixels} pixels (--max_pixels)"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # `max_pixels` is stricter; the rest is no fault.
             with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-                pixels = image.width * image.height
-                if pixels > framing.max_pixels:
-                    raise Unreadable(
-                        f"image has {pixels} pixels, more than {framing.max_pixels} (--max_pixels)"
-                    )
+                if image.width * image.height > framing.max_pixels:
+                    raise UnreadableError(too_large)
                 picture = _to_rgb(ImageOps.exif_transpose(image), framing.background)
-    except Unreadable:
+    except UnreadableError:
         raise
     except Image.DecompressionBombError as error:
-        raise Unreadable(
-            f"image has more pixels than {framing.max_pixels} (--max_pixels)"
-        ) from error
+        raise UnreadableError(too_large) from error
+    except UnidentifiedImageError as error:
+        raise UnreadableError(f"image is none of {', '.join(FORMATS)}") from error
     except Exception as error:  # Pillow's decoders raise whatever a broken file makes them raise.
-        raise Unreadable(f"image is broken: {' '.join(str(error).split())}") from error
-    return _to_square(picture if box is None else picture.crop(box), framing)
+        raise UnreadableError(f"image is broken: {' '.join(str(error).split())}") from error
+    if box is not None:
+        left, top = max(0, box[0]), max(0, box[1])
+        right, bottom = min(picture.width, box[2]), min(picture.height, box[3])
+        if left >= right or top >= bottom:
+            raise UnreadableError(f"bounding box {box} lies outside of the image {picture.size}")
+        picture = picture.crop((left, top, right, bottom))
+    return _to_square(picture, framing)
 
 
 def fit_grey(image: np.ndarray, *, size: int) -> np.ndarray:

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -11,7 +11,31 @@ import tensorflow as tf
 from tfgan2.data import records
 
 # Streams of randomness, so that no two uses of (seed, step) draw the same numbers.
-ORDER_STREAM, CAPTION_STREAM = 0, 1
+ORDER_STREAM = 0
+VIEW_STREAM, CAPTION_STREAM, STREAMS = 0, 1, 2
+
+MIB = 1024**2
+
+
+@dataclasses.dataclass(frozen=True)
+class View:
+    """What of a stored image a model sees.
+
+    Attributes:
+      image_size: side of what is seen, in pixels.
+      crop_margin: the image is resized to so many times that side, and a square is cut out: at
+        random for training, in the middle for evaluation.
+      horizontal_flip: training mirrors half of the images.
+    """
+
+    image_size: int
+    crop_margin: float = 1.0
+    horizontal_flip: bool = False
+
+    @property
+    def resized(self) -> int:
+        """Side in pixels before the square is cut out."""
+        return round(self.image_size * self.crop_margin)
 
 
 def batches(
@@ -20,9 +44,11 @@ def batches(
     *,
     split: str,
     batch_size: int,
-    image_size: int,
+    view: View,
     seed: int,
     start_step: int = 0,
+    captions_per_image: int = 1,
+    cache_mb: int = 0,
 ) -> tf.data.Dataset:
     """Endless shuffled batches, from any step on without reading what came before it.
 
@@ -33,45 +59,69 @@ def batches(
       manifest: what dataset.json says.
       split: `train` or `test`.
       batch_size: rows of a global batch.
-      image_size: side of the images in pixels.
-      seed: of the order and of the choice of captions.
+      view: what of an image is seen.
+      seed: of the order and of the choice of captions and crops.
       start_step: the first batch is that of this step.
+      captions_per_image: how many different captions of an image; where it has fewer, they repeat.
+      cache_mb: decoded images are kept in memory if all of them fit into so many MiB.
 
     Returns:
-      Batches of image float32 [B, S, S, C] in [-1, 1], caption string [B], mismatched_caption
-      string [B] (that of the row before, as DF-GAN rolls its batch), label int64 [B].
+      Batches of image float32 [B, S, S, C] in [-1, 1], caption string [B] (several: [B, n]),
+      mismatched_caption of the same shape (that of the row before, as DF-GAN rolls its batch),
+      label int64 [B].
     """
     reader = records.RecordReader(data_dir, manifest.splits[split])
     rows = functools.partial(_rows, records=len(reader), batch_size=batch_size, seed=seed)
+    decode = functools.partial(_decode, manifest=manifest, size=view.resized)
+    stored = [view.resized, view.resized, manifest.channels]
+    cached = len(reader) * int(np.prod(stored)) <= cache_mb * MIB
+    decoded = _DecodedImages(reader, decode, stored) if cached else None
 
-    def fetch(step: np.ndarray) -> np.ndarray:
+    def serialized(step: np.ndarray) -> np.ndarray:
         return np.array([reader[row] for row in rows(int(step))], object)
 
-    def read(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        serialized = tf.ensure_shape(tf.numpy_function(fetch, [step], tf.string), [batch_size])
-        draws = tf.random.stateless_uniform(
-            [batch_size], [seed, step * 2 + CAPTION_STREAM], dtype=tf.float32, alg="philox"
-        )
-        return serialized, draws
+    def images(step: np.ndarray) -> np.ndarray:
+        return decoded(rows(int(step)))  # type: ignore[misc]
 
-    def decode(serialized: tf.Tensor, draw: tf.Tensor) -> dict[str, tf.Tensor]:
-        record = records.parse(serialized)
+    def read(step: tf.Tensor) -> dict[str, tf.Tensor]:
+        def draws(stream: int, count: int) -> tf.Tensor:
+            return tf.random.stateless_uniform(
+                [batch_size, count], [seed, step * STREAMS + stream], dtype=tf.float32, alg="philox"
+            )
+
+        inputs = {
+            "record": tf.ensure_shape(tf.numpy_function(serialized, [step], tf.string), batch_size),
+            "caption_draws": draws(CAPTION_STREAM, captions_per_image),
+            "view_draws": draws(VIEW_STREAM, 3),
+        }
+        if cached:
+            image = tf.numpy_function(images, [step], tf.uint8)
+            inputs["image"] = tf.ensure_shape(image, [batch_size, *stored])
+        side = view.image_size
+        batch = tf.map_fn(
+            example,
+            inputs,
+            fn_output_signature={
+                "image": tf.TensorSpec([side, side, manifest.channels], tf.float32),
+                "caption": tf.TensorSpec([captions_per_image], tf.string),
+                "label": tf.TensorSpec([], tf.int64),
+            },
+        )
+        if captions_per_image == 1:
+            batch["caption"] = batch["caption"][:, 0]
+        return {**batch, "mismatched_caption": tf.roll(batch["caption"], shift=1, axis=0)}
+
+    def example(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        record = records.parse(inputs["record"])
+        image = inputs["image"] if cached else decode(record["image"])
         return {
-            "image": decode_image(record["image"], manifest, image_size),
-            "caption": _pick(record["captions"], draw),
+            "image": _normalize(_random_view(image, inputs["view_draws"], view)),
+            "caption": _pick(record["captions"], inputs["caption_draws"]),
             "label": record["label"],
         }
 
-    def pair(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return {**batch, "mismatched_caption": tf.roll(batch["caption"], shift=1, axis=0)}
-
-    return (
-        tf.data.Dataset.counter(start_step)
-        .map(read, num_parallel_calls=2, deterministic=True)
-        .unbatch()
-        .map(decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        .batch(batch_size, drop_remainder=True)
-        .map(pair)
+    return tf.data.Dataset.counter(start_step).map(
+        read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
     )
 
 
@@ -89,7 +139,7 @@ def examples(
     manifest: records.Manifest,
     *,
     split: str,
-    image_size: int,
+    view: View,
     limit: int | None = None,
 ) -> Examples:
     """Reads the first records of a split, in the order of the shards.
@@ -98,37 +148,75 @@ def examples(
       data_dir: folder of the data set.
       manifest: what dataset.json says.
       split: `train` or `test`.
-      image_size: side of the images in pixels.
+      view: what of an image is seen: its middle.
       limit: at most so many; None reads all.
     """
     reader = records.RecordReader(data_dir, manifest.splits[split])
     count = len(reader) if limit is None else min(limit, len(reader))
     parsed = [records.parse(reader[row]) for row in range(count)]
-    images = [decode_image(record["image"], manifest, image_size) for record in parsed]
+    middle = (view.resized - view.image_size) // 2
+    images = [
+        _crop(_decode(record["image"], manifest=manifest, size=view.resized), middle, middle, view)
+        for record in parsed
+    ]
     return Examples(
-        image=np.rint((np.stack(images) + 1) * 127.5).astype(np.uint8),
+        image=np.stack(images),
         captions=[tuple(text.decode() for text in record["captions"].numpy()) for record in parsed],
         label=np.array([record["label"].numpy() for record in parsed], np.int64),
     )
 
 
-def decode_image(encoded: tf.Tensor, manifest: records.Manifest, image_size: int) -> tf.Tensor:
-    """Decodes a record's image and resizes it where the model draws another size.
+class _DecodedImages:
+    """Decoded images by the number of their record, each decoded when it is first asked for."""
 
-    Args:
-      encoded: string scalar, PNG or JPEG.
-      manifest: says the size and the channels of the images.
-      image_size: side of the result in pixels.
+    def __init__(
+        self,
+        reader: records.RecordReader,
+        decode: Callable[[tf.Tensor], tf.Tensor],
+        shape: Sequence[int],
+    ) -> None:
+        self._reader, self._decode = reader, decode
+        self._images = np.empty([len(reader), *shape], np.uint8)
+        self._ready = np.zeros([len(reader)], bool)
 
-    Returns:
-      float32 [image_size, image_size, C] in [-1, 1].
-    """
+    def __call__(self, rows: Sequence[int]) -> np.ndarray:
+        for row in rows:
+            if not self._ready[row]:
+                record = records.parse(self._reader[row])
+                self._images[row] = self._decode(record["image"]).numpy()
+                self._ready[row] = True
+        return self._images[rows]
+
+
+def _decode(encoded: tf.Tensor, *, manifest: records.Manifest, size: int) -> tf.Tensor:
+    """Decodes a record's image as uint8 [size, size, C]."""
     stored = [manifest.image_size, manifest.image_size, manifest.channels]
     image = tf.io.decode_image(encoded, channels=manifest.channels, expand_animations=False)
-    image = tf.cast(tf.ensure_shape(image, stored), tf.float32)
-    if image_size != manifest.image_size:
-        image = tf.image.resize(image, [image_size, image_size], antialias=True)
-    return image / 127.5 - 1.0
+    image = tf.ensure_shape(image, stored)
+    if size == manifest.image_size:
+        return image
+    resized = tf.image.resize(image, [size, size], antialias=True)
+    return tf.cast(tf.clip_by_value(tf.round(resized), 0.0, 255.0), tf.uint8)
+
+
+def _crop(image: tf.Tensor, top: tf.Tensor, left: tf.Tensor, view: View) -> tf.Tensor:
+    cut = image[top : top + view.image_size, left : left + view.image_size]
+    return tf.ensure_shape(cut, [view.image_size, view.image_size, image.shape[-1]])
+
+
+def _random_view(image: tf.Tensor, draws: tf.Tensor, view: View) -> tf.Tensor:
+    """Cuts out a square and mirrors it, as three draws in [0, 1) say."""
+    places = view.resized - view.image_size + 1
+    if places > 1:
+        top, left = tf.unstack(tf.cast(draws[:2] * places, tf.int32))
+        image = _crop(image, top, left, view)
+    if view.horizontal_flip:
+        image = tf.where(draws[2] < 0.5, image[:, ::-1], image)
+    return image
+
+
+def _normalize(image: tf.Tensor) -> tf.Tensor:
+    return tf.cast(image, tf.float32) / 127.5 - 1.0
 
 
 def _rows(step: int, *, records: int, batch_size: int, seed: int) -> list[int]:
@@ -142,7 +230,13 @@ def _order(seed: int, epoch: int, records: int) -> np.ndarray:
     return np.random.default_rng([ORDER_STREAM, seed, epoch]).permutation(records)
 
 
-def _pick(captions: tf.Tensor, draw: tf.Tensor) -> tf.Tensor:
-    count = tf.shape(captions)[0]
-    chosen = tf.cast(draw * tf.cast(count, tf.float32), tf.int32)
-    return captions[tf.minimum(chosen, count - 1)]
+def _pick(captions: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
+    """Draws captions without putting them back, until there are none left."""
+    picked, left = [], captions
+    for draw in tf.unstack(draws):
+        left = tf.cond(tf.size(left) > 0, lambda left=left: left, lambda: captions)
+        at = tf.cast(draw * tf.cast(tf.size(left), tf.float32), tf.int32)
+        at = tf.minimum(at, tf.size(left) - 1)
+        picked.append(left[at])
+        left = tf.concat([left[:at], left[at + 1 :]], axis=0)
+    return tf.stack(picked)

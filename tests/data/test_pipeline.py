@@ -1,0 +1,156 @@
+"""Batches are a function of (seed, step) and of nothing else."""
+
+import collections
+import functools
+import pathlib
+
+import numpy as np
+import pytest
+
+from tfgan2.data import pipeline, preparing, records
+from tfgan2.data.sources import Collection, Item
+
+RECORDS = 23
+SIDE = 16
+
+
+def draw(number: int) -> np.ndarray:
+    """Red says which image, green which column, blue which row."""
+    rows, columns = np.mgrid[0:SIDE, 0:SIDE]
+    return np.stack([np.full_like(rows, number), 10 * columns, 10 * rows], -1).astype(np.uint8)
+
+
+def item(number: int) -> Item:
+    texts = tuple(f"{number} {n}" for n in range(1 + number % 4))
+    return Item(str(number), functools.partial(draw, number), texts, number)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    items = Collection(
+        splits={"train": [item(n) for n in range(RECORDS)], "test": [item(100)]},
+        label_names=tuple(map(str, range(101))),
+        licence="none",
+        channels=3,
+    )
+    target = tmp_path_factory.mktemp("pipeline") / "data"
+    preparing.prepare(
+        items,
+        source="folder",
+        image_size=SIDE,
+        output_dir=target,
+        count_words=collections.Counter,
+    )
+    return target
+
+
+def take(
+    folder: pathlib.Path, count: int, *, view: pipeline.View | None = None, **options: object
+) -> list[dict[str, np.ndarray]]:
+    given = {"split": "train", "batch_size": 5, "seed": 3, **options}
+    manifest = records.load_manifest(folder)
+    view = view or pipeline.View(SIDE)
+    dataset = pipeline.batches(folder, manifest, view=view, **given)
+    return list(dataset.take(count).as_numpy_iterator())
+
+
+def assert_equal(one: list[dict[str, np.ndarray]], other: list[dict[str, np.ndarray]]) -> None:
+    assert len(one) == len(other)
+    for first, second in zip(one, other, strict=True):
+        for name in first:
+            np.testing.assert_array_equal(first[name], second[name])
+
+
+CROPPED = pipeline.View(8, crop_margin=1.5, horizontal_flip=True)
+
+
+@pytest.mark.parametrize("cache_mb", [0, 1])
+@pytest.mark.parametrize("view", [pipeline.View(SIDE), CROPPED], ids=["whole", "cropped"])
+def test_any_step_is_reached_without_the_steps_before(
+    view: pipeline.View, cache_mb: int, folder: pathlib.Path
+) -> None:
+    whole = take(folder, 12, view=view, cache_mb=cache_mb)
+    assert_equal(whole[7:], take(folder, 5, view=view, start_step=7, cache_mb=cache_mb))
+
+
+def test_the_cache_changes_nothing(folder: pathlib.Path) -> None:
+    assert_equal(take(folder, 12, view=CROPPED, cache_mb=1), take(folder, 12, view=CROPPED))
+
+
+def test_every_pass_visits_each_record_once_in_an_order_of_its_own(folder: pathlib.Path) -> None:
+    batches = take(folder, 2 * RECORDS)
+    labels = np.concatenate([batch["label"] for batch in batches]).reshape(10, RECORDS)
+    assert (np.sort(labels, axis=1) == np.arange(RECORDS)).all()
+    assert len({tuple(order) for order in labels.tolist()}) == 10
+
+
+def test_another_seed_is_another_order_and_other_captions(folder: pathlib.Path) -> None:
+    one, other = take(folder, 4)[1], take(folder, 4, seed=4)[1]
+    assert one["label"].tolist() != other["label"].tolist()
+
+
+def test_images_and_captions_belong_together(folder: pathlib.Path) -> None:
+    for batch in take(folder, 5):
+        assert batch["image"].dtype == np.float32
+        pixels = np.rint((batch["image"] + 1) * 127.5).astype(np.uint8)
+        for image, caption, label in zip(pixels, batch["caption"], batch["label"], strict=True):
+            np.testing.assert_array_equal(image, draw(label))
+            assert int(caption.split()[0]) == label
+        assert batch["mismatched_caption"].tolist() == np.roll(batch["caption"], 1).tolist()
+
+
+def test_each_caption_of_an_image_comes_about_equally_often(folder: pathlib.Path) -> None:
+    batches = take(folder, 400, batch_size=RECORDS)
+    seen = collections.Counter(
+        caption for batch in batches for caption in batch["caption"].tolist()
+    )
+    counts = [seen[f"3 {n}".encode()] for n in range(4)]
+    assert sum(counts) == 400
+    assert min(counts) > 70
+
+
+def test_several_captions_are_different_ones_as_far_as_there_are(folder: pathlib.Path) -> None:
+    firsts = set()
+    for batch in take(folder, 20, captions_per_image=3):
+        assert batch["caption"].shape == (5, 3)
+        for captions, label in zip(batch["caption"], batch["label"], strict=True):
+            assert len(set(captions.tolist())) == min(3, 1 + label % 4)
+            firsts.add(captions[0])
+        assert batch["mismatched_caption"].tolist() == np.roll(batch["caption"], 1, 0).tolist()
+    assert b"3 3" in firsts
+
+
+def test_crops_are_random_squares_and_half_are_mirrored(folder: pathlib.Path) -> None:
+    view = pipeline.View(8, crop_margin=2.0, horizontal_flip=True)
+    places, mirrored = set(), 0
+    batches = take(folder, 40, view=view)
+    for batch in batches:
+        pixels = np.rint((batch["image"] + 1) * 127.5).astype(int)
+        for image, label in zip(pixels, batch["label"], strict=True):
+            flipped = image[0, 0, 1] > image[0, 1, 1]
+            upright = image[:, ::-1] if flipped else image
+            mirrored += flipped
+            left, top = upright[0, 0, 1] // 10, upright[0, 0, 2] // 10
+            np.testing.assert_array_equal(upright, draw(label)[top : top + 8, left : left + 8])
+            places.add((left, top))
+    assert 70 < mirrored < 130
+    assert {place[0] for place in places} == {place[1] for place in places} == set(range(9))
+
+
+def test_evaluation_sees_the_middle(folder: pathlib.Path) -> None:
+    manifest = records.load_manifest(folder)
+    view = pipeline.View(8, crop_margin=2.0, horizontal_flip=True)
+    examples = pipeline.examples(folder, manifest, split="test", view=view)
+    np.testing.assert_array_equal(examples.image[0], draw(100)[4:12, 4:12])
+    assert examples.captions == [("100 0",)]
+    assert examples.label.tolist() == [100]
+
+
+def test_another_size_is_resized(folder: pathlib.Path) -> None:
+    manifest = records.load_manifest(folder)
+    view = pipeline.View(4, crop_margin=1.19)
+    assert view.resized == 5
+    image = pipeline.examples(folder, manifest, split="test", view=view).image[0]
+    assert image.shape == (4, 4, 3)
+    assert (image[..., 0] == 100).all()
+    assert int(image[0, 0, 1]) == pytest.approx(12, abs=4)

@@ -1,0 +1,221 @@
+"""Preparing: whole or not at all, the same whatever the processes, and nothing unsaid."""
+
+import collections
+import fcntl
+import functools
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfgan2.data import preparing, records
+from tfgan2.data.images import UnreadableError
+from tfgan2.data.sources import Collection, Item, Reject
+from tfgan2.program import UsageError
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+def draw(number: int) -> np.ndarray:
+    if number % 10 == 7:
+        raise UnreadableError("image is broken")
+    return np.random.default_rng(number).integers(0, 256, (8, 8, 3), np.uint8)
+
+
+def item(number: int) -> Item:
+    return Item(f"{number}.png", functools.partial(draw, number), (f"number {number}",), number)
+
+
+def collection(train: range, test: range) -> Collection:
+    return Collection(
+        splits={"train": [item(n) for n in train], "test": [item(n) for n in test]},
+        label_names=(),
+        licence="none",
+        channels=3,
+        rejects=(Reject("x.png", "image has no caption"),),
+    )
+
+
+def prepare(items: Collection, target: pathlib.Path, **options: object) -> preparing.Prepared:
+    given = {"source": "folder", "image_size": 8, "count_words": collections.Counter, **options}
+    return preparing.prepare(items, output_dir=target, **given)
+
+
+def contents(folder: pathlib.Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_the_same_bytes_whatever_the_number_of_processes(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "MAX_SHARD_BYTES", 20_000)
+    items = collection(range(300), range(300, 340))
+    prepare(items, tmp_path / "one", processes=1)
+    prepare(items, tmp_path / "three", processes=3)
+    assert contents(tmp_path / "one") == contents(tmp_path / "three")
+    names = sorted(path.name for path in (tmp_path / "one").glob("*.tfrecord"))
+    assert names[0] == "test-00000-of-00001.tfrecord"
+    assert names[-1].startswith(f"train-{len(names) - 2:05d}-of-{len(names) - 1:05d}")
+    assert len(names) > 3
+    assert all((tmp_path / "one" / name).stat().st_size < 20_500 for name in names)
+
+
+def test_records_hold_what_the_items_held(tmp_path: pathlib.Path) -> None:
+    manifest = prepare(collection(range(5), range(5, 6)), tmp_path / "out").manifest
+    reader = records.RecordReader(tmp_path / "out", manifest.splits["train"])
+    for number in range(5):
+        record = records.parse(reader[number])
+        np.testing.assert_array_equal(tf.io.decode_png(record["image"]), draw(number))
+        assert record["captions"].numpy().tolist() == [f"number {number}".encode()]
+        assert record["label"].numpy() == number
+        assert record["key"].numpy() == f"{number}.png".encode()
+
+
+def test_rejects_are_written_with_their_reasons(tmp_path: pathlib.Path) -> None:
+    prepared = prepare(collection(range(20), range(20, 30)), tmp_path / "out")
+    text = (tmp_path / "out/rejects.jsonl").read_text()
+    rejects = [json.loads(line) for line in text.splitlines()]
+    assert rejects == [
+        {"key": "x.png", "reason": "image has no caption"},
+        *({"key": f"{n}.png", "reason": "image is broken"} for n in (7, 17, 27)),
+    ]
+    assert prepared.manifest.rejects == 4
+    assert prepared.manifest.records("train") == 18
+    assert preparing.reasons(prepared.rejects)[0] == ("image is broken", 3)
+
+
+def test_too_many_rejects_fail_and_leave_nothing(tmp_path: pathlib.Path) -> None:
+    items = collection(range(20), range(20, 30))
+    with pytest.raises(
+        UsageError, match=r"--max_rejects: must be at least the 4 rejects \(x.png: .*got 3"
+    ):
+        prepare(items, tmp_path / "out", max_rejects=3)
+    assert not list(tmp_path.iterdir())
+    prepare(items, tmp_path / "out", max_rejects=4)
+
+
+def test_nothing_to_train_on_fails_with_the_reasons(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(UsageError, match=r"--input_dir: must hold images .*7\.png: image is brok"):
+        prepare(collection(range(7, 8), range(0)), tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_dry_run_finds_everything_and_leaves_nothing(tmp_path: pathlib.Path) -> None:
+    items = collection(range(20), range(20, 30))
+    dry = prepare(items, tmp_path / "out", dry_run=True)
+    assert not list(tmp_path.iterdir())
+    assert dry == prepare(items, tmp_path / "out")
+
+
+def test_a_limit_takes_evenly_from_the_splits() -> None:
+    limited = preparing.sample(collection(range(90), range(10)), limit=20)
+    assert [len(items) for items in limited.splits.values()] == [18, 2]
+    keys = [it.key for it in limited.splits["train"]]
+    assert keys[:3] == ["0.png", "5.png", "10.png"]
+    assert preparing.sample(collection(range(3), range(1)), limit=9).splits["test"]
+    few = preparing.sample(collection(range(90), range(10)), limit=1)
+    assert [len(items) for items in few.splits.values()] == [1, 0]
+
+
+def test_what_train_and_test_share_is_counted_and_said(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = prepare(collection(range(10), range(8, 13)), tmp_path / "out").manifest
+    assert manifest.overlap == {"images": 2, "captions": 2}
+    assert "warning: 2 images and 2 captions of the test split" in capsys.readouterr().err
+    manifest = prepare(collection(range(5), range(5, 9)), tmp_path / "out").manifest
+    assert manifest.overlap == {"images": 0, "captions": 0}
+    assert "warning" not in capsys.readouterr().err
+
+
+def test_an_earlier_data_set_is_replaced_and_nothing_else(tmp_path: pathlib.Path) -> None:
+    prepare(collection(range(5), range(0)), tmp_path / "out")
+    manifest = prepare(collection(range(6), range(0)), tmp_path / "out").manifest
+    assert records.load_manifest(tmp_path / "out") == manifest
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/thesis.txt").touch()
+    with pytest.raises(UsageError, match="--output_dir: must be empty, absent or an earlier"):
+        prepare(collection(range(6), range(0)), tmp_path / "mine")
+
+
+def test_two_at_once_are_refused(tmp_path: pathlib.Path) -> None:
+    partial = tmp_path / "out.partial"
+    partial.mkdir()
+    handle = os.open(partial, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    with pytest.raises(UsageError, match="must not be in another prepare"):
+        prepare(collection(range(6), range(0)), tmp_path / "out")
+    os.close(handle)
+    (partial / "train-00000.unfinished").touch()
+    prepare(collection(range(6), range(0)), tmp_path / "out")
+    assert not partial.exists()
+
+
+def test_a_killed_prepare_leaves_no_data_set_and_the_next_completes(
+    digits_file: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    target = tmp_path / "out"
+    command = [
+        *(sys.executable, "-m", "tools.prepare", "--source=digits", "--workers=2"),
+        *(f"--input_dir={digits_file.parent}", f"--output_dir={target}", "--image_size=512"),
+    ]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, text=True) as process:
+        unfinished = tmp_path / "out.partial/train-00000.unfinished"
+        while process.poll() is None and not (unfinished.is_file() and unfinished.stat().st_size):
+            time.sleep(0)
+        children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    assert not target.exists()
+    with pytest.raises(UsageError, match=r"--data_dir: must hold dataset\.json"):
+        records.load_manifest(tmp_path / "out.partial")
+    for child in children.split():
+        while pathlib.Path(f"/proc/{child}").exists():
+            os.sched_yield()
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    assert records.verify(target).records("train") == 140
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.fixture
+def prepared(tmp_path: pathlib.Path) -> pathlib.Path:
+    prepare(collection(range(50), range(50, 60)), tmp_path / "out")
+    return tmp_path / "out"
+
+
+def test_verify_names_the_shard_that_changed(prepared: pathlib.Path) -> None:
+    assert records.verify(prepared).records("train") == 45
+    path = prepared / "train-00000-of-00001.tfrecord"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    records.load_manifest(prepared)
+    with pytest.raises(UsageError, match=r"train-00000-of-00001\.tfrecord: must have the SHA-256"):
+        records.verify(prepared)
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated"])
+def test_training_refuses_missing_and_truncated_shards(damage: str, prepared: pathlib.Path) -> None:
+    path = prepared / "test-00000-of-00001.tfrecord"
+    size = path.stat().st_size
+    if damage == "missing":
+        path.unlink()
+    else:
+        os.truncate(path, size - 1)
+    with pytest.raises(UsageError, match=rf"{path}: must have {size} bytes"):
+        records.load_manifest(prepared)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"format": 2}', '{"format": 1}', "null"])
+def test_a_manifest_of_another_form_is_refused(text: str, prepared: pathlib.Path) -> None:
+    (prepared / "dataset.json").write_text(text)
+    with pytest.raises(UsageError, match=r"dataset\.json: must be (the manifest|of format 2)"):
+        records.load_manifest(prepared)

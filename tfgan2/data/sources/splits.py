@@ -1,0 +1,41 @@
+"""Splits for sources that have no published one: the same for the same keys, whatever machine."""
+
+import hashlib
+from collections.abc import Iterable
+
+import numpy as np
+
+SPLIT_SEED = 0
+
+
+def by_key(keys: Iterable[str], *, test_fraction: float) -> set[str]:
+    """Picks the keys of the test split: those whose hashes are smallest.
+
+    A key's place depends on no other key, so that few images change sides when others are added.
+
+    Args:
+      keys: of all images.
+      test_fraction: share of the test split.
+    """
+    ordered = sorted(keys, key=lambda key: hashlib.sha256(key.encode()).digest())
+    return set(ordered[: round(len(ordered) * test_fraction)])
+
+
+def by_class(labels: np.ndarray, *, test_fraction: float) -> tuple[np.ndarray, np.ndarray]:
+    """Picks the same share of every class for the test split, and shuffles both.
+
+    Args:
+      labels: int64 [N].
+      test_fraction: share of the test split.
+
+    Returns:
+      The rows of the train and of the test split, int64.
+    """
+    generator = np.random.default_rng(SPLIT_SEED)
+    train, test = [], []
+    for label in np.unique(labels):
+        rows = generator.permutation(np.flatnonzero(labels == label))
+        held_out = round(len(rows) * test_fraction)
+        test.append(rows[:held_out])
+        train.append(rows[held_out:])
+    return generator.permutation(np.concatenate(train)), generator.permutation(np.concatenate(test))

@@ -1,0 +1,89 @@
+"""From a source's items to encoded images, in several processes; loads no TensorFlow."""
+
+import collections
+import concurrent.futures
+import dataclasses
+import hashlib
+import itertools
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from tfgan2.data.images import UnreadableError, encode_png
+from tfgan2.data.sources import Item, Reject
+
+ITEMS_PER_TASK = 32
+TASKS_AHEAD = 4  # For each worker, so that no more than these wait in memory.
+
+
+@dataclasses.dataclass(frozen=True)
+class Converted:
+    """An item whose image is ready to be written.
+
+    Attributes:
+      key: names the image within its source.
+      image: PNG bytes.
+      captions: at least one.
+      label: class number, or -1.
+      digest: of the pixels.
+    """
+
+    key: str
+    image: bytes
+    captions: tuple[str, ...]
+    label: int
+    digest: bytes
+
+
+def convert(items: Sequence[Item], *, workers: int) -> Iterator[Converted | Reject]:
+    """Draws and encodes items, in their order whatever the number of workers.
+
+    Args:
+      items: what is converted.
+      workers: processes; 1 stays in this one.
+    """
+    tasks = [items[at : at + ITEMS_PER_TASK] for at in range(0, len(items), ITEMS_PER_TASK)]
+    if workers == 1 or len(tasks) < 2:
+        yield from itertools.chain.from_iterable(map(_convert, tasks))
+        return
+    with concurrent.futures.ProcessPoolExecutor(
+        workers, multiprocessing.get_context("spawn"), _begin_worker
+    ) as pool:
+        waiting: collections.deque[Any] = collections.deque()
+        for task in tasks:
+            waiting.append(pool.submit(_convert, task))
+            if len(waiting) >= TASKS_AHEAD * workers:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
+
+
+def _convert(items: Sequence[Item]) -> list[Converted | Reject]:
+    return [_convert_one(item) for item in items]
+
+
+def _convert_one(item: Item) -> Converted | Reject:
+    try:
+        image = np.ascontiguousarray(item.draw())
+    except UnreadableError as fault:
+        return Reject(item.key, str(fault))
+    digest = hashlib.sha256(image.tobytes()).digest()
+    return Converted(item.key, encode_png(image), item.captions, item.label, digest)
+
+
+def _begin_worker() -> None:
+    """Leaves interrupts to the parent, and ends with it even when it is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+
+    def leave_with_parent() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=leave_with_parent, daemon=True).start()
