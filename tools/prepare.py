@@ -8,7 +8,6 @@ Examples:
 """
 
 import os
-import pathlib
 from typing import Any
 
 from absl import flags
@@ -124,8 +123,6 @@ def _options(source: sources.Source) -> dict[str, Any]:
 def _verify(data_dir: str) -> None:
     from tfgan2.data import records
 
-    if not pathlib.Path(data_dir).is_dir():
-        raise program.UsageError("--verify", "must be a directory", data_dir)
     manifest = records.verify(data_dir)
     counts = ", ".join(f"{manifest.records(split)} {split}" for split in manifest.splits)
     print(f"{data_dir}: as written: {counts}, checksum {manifest.checksum}")

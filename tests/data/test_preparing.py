@@ -2,35 +2,23 @@
 
 import collections
 import fcntl
-import functools
 import json
 import os
 import pathlib
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.data.drawn import draw, item
 from tfgan2.data import preparing, records
-from tfgan2.data.images import UnreadableError
-from tfgan2.data.sources import Collection, Item, Reject
+from tfgan2.data.sources import Collection, Reject
 from tfgan2.program import UsageError
 
 ROOT = pathlib.Path(__file__).parents[2]
-
-
-def draw(number: int) -> np.ndarray:
-    if number % 10 == 7:
-        raise UnreadableError("image is broken")
-    return np.random.default_rng(number).integers(0, 256, (8, 8, 3), np.uint8)
-
-
-def item(number: int) -> Item:
-    return Item(f"{number}.png", functools.partial(draw, number), (f"number {number}",), number)
 
 
 def collection(train: range, test: range) -> Collection:
@@ -170,7 +158,7 @@ def test_a_killed_prepare_leaves_no_data_set_and_the_next_completes(
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, text=True) as process:
         unfinished = tmp_path / "out.partial/train-00000.unfinished"
         while process.poll() is None and not (unfinished.is_file() and unfinished.stat().st_size):
-            time.sleep(0)
+            os.sched_yield()
         children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
         process.send_signal(signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL

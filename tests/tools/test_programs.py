@@ -67,7 +67,7 @@ BAD = {
     "flag_choice": (
         "tools.prepare",
         ["--source=nope", "--output_dir={tmp}/out"],
-        "--source: must be one of digits, got 'nope'",
+        "--source: must be one of digits, mnist_idx, emoji, folder",
     ),
     "flag_unknown": (
         "tools.prepare",
@@ -75,6 +75,22 @@ BAD = {
         "--output_dr: must be a flag of this program (near: --output_dir), got --output_dr",
     ),
     "flag_missing": ("tools.prepare", ["--source=digits"], "--output_dir: must be given"),
+    "option_of_another_source": (
+        "tools.prepare",
+        ["--source=digits", "--output_dir={tmp}/out", "--held_out=names.txt"],
+        "--held_out: must be left out, except for emoji, got --source=digits",
+    ),
+    "background": (
+        "tools.prepare",
+        ["--source=folder", "--output_dir={tmp}/out", "--background=mauvish"],
+        "--background: must be #rrggbb or a colour's name, got mauvish",
+    ),
+    "output_dir": (
+        "tools.prepare",
+        ["--source=digits", "--output_dir={run}/config.json/x"],
+        "--output_dir: must have room and be writable",
+    ),
+    "verify": ("tools.prepare", ["--verify={tmp}"], "--verify: must hold dataset.json"),
     "flagfile": (
         "tfgan2.train",
         ["--flagfile={tmp}/none.flags", "--data_dir={data}", "--run_dir={tmp}/run"],
@@ -138,7 +154,7 @@ def test_the_commands_in_a_row(
         f"--output_dir={data}",
         "--test_fraction=0.125",
     )
-    assert prepared.stdout == f"{data}: 140 train, 20 test, 35 words\n"
+    assert prepared.stdout == f"{data}: 140 train, 20 test, 35 words, 0 rejects\n"
     evaluated = command("tools.evaluate", f"--run_dir={run.path}", f"--data_dir={data}")
     assert evaluated.returncode == 0, evaluated.stderr
     assert [line.split()[0] for line in evaluated.stdout.splitlines()[1:]] == [

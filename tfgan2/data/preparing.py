@@ -11,6 +11,8 @@ import pathlib
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+import tensorflow as tf
+
 from tfgan2.data import records, workers
 from tfgan2.data.sources import Collection, Reject
 from tfgan2.program import UsageError, progress, warn
@@ -57,18 +59,21 @@ def prepare(
       dry_run: does all the work, and leaves nothing behind.
 
     Raises:
-      UsageError: `output_dir` holds something else or is being written, no image is left to train
-        on, or too many were rejected.
+      UsageError: `output_dir` holds something else, is being written or cannot be; no image is
+        left to train on; or too many were rejected.
     """
     target = pathlib.Path(output_dir)
     _check_replaceable(target)
-    with _scratch(target) as folder:
-        prepared = _write(
-            collection, folder, source, image_size, processes, count_words=count_words
-        )
-        _check_rejects(prepared, max_rejects)
-        if not dry_run:
-            _replace(folder, target)
+    try:
+        with _scratch(target) as folder:
+            prepared = _write(
+                collection, folder, source, image_size, processes, count_words=count_words
+            )
+            _check_rejects(prepared, max_rejects)
+            if not dry_run:
+                _replace(folder, target)
+    except (OSError, tf.errors.OpError) as error:
+        raise UsageError("--output_dir", "must have room and be writable", error) from error
     _warn_of_overlap(prepared.manifest)
     return prepared
 
@@ -105,14 +110,14 @@ def _write(
     for split, items in collection.splits.items():
         texts[split], digests[split] = [], []
         writer = records.ShardWriter(folder, split)
-        converted = workers.convert(items, workers=processes)
-        for result in progress(converted, total=len(items), description=split, unit="images"):
-            if isinstance(result, Reject):
-                rejects.append(result)
-                continue
-            writer.write(result)
-            texts[split] += result.captions
-            digests[split].append(result.digest)
+        with contextlib.closing(workers.convert(items, workers=processes)) as converted:
+            for result in progress(converted, total=len(items), description=split, unit="images"):
+                if isinstance(result, Reject):
+                    rejects.append(result)
+                    continue
+                writer.write(result)
+                texts[split] += result.captions
+                digests[split].append(result.digest)
         splits[split] = writer.close()
     manifest = records.Manifest(
         format=records.FORMAT_VERSION,

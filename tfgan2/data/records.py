@@ -134,7 +134,7 @@ def verify(data_dir: str | os.PathLike) -> Manifest:
     Raises:
       UsageError: a shard is missing, or not as written; it is named.
     """
-    manifest = load_manifest(data_dir)
+    manifest = load_manifest(data_dir, flag="--verify")
     shards = [shard for split in manifest.splits.values() for shard in split]
     for shard in progress(shards, total=len(shards), description="verify", unit="shards"):
         path = pathlib.Path(data_dir) / shard.file
@@ -147,18 +147,22 @@ def verify(data_dir: str | os.PathLike) -> Manifest:
     return manifest
 
 
-def load_manifest(data_dir: str | os.PathLike) -> Manifest:
+def load_manifest(data_dir: str | os.PathLike, *, flag: str = "--data_dir") -> Manifest:
     """Reads dataset.json and checks that every shard is there, whole.
+
+    Args:
+      data_dir: folder of the data set.
+      flag: that names the folder, for errors.
 
     Raises:
       UsageError: there is no data set, or it is of another format, or a shard is not as written.
     """
     folder = pathlib.Path(data_dir)
     if not folder.is_dir():
-        raise UsageError("--data_dir", "must be a directory that tools.prepare wrote", data_dir)
+        raise UsageError(flag, "must be a directory that tools.prepare wrote", data_dir)
     path = folder / MANIFEST_NAME
     if not path.is_file():
-        raise UsageError("--data_dir", f"must hold {MANIFEST_NAME} (see tools.prepare)", data_dir)
+        raise UsageError(flag, f"must hold {MANIFEST_NAME} (see tools.prepare)", data_dir)
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
         if fields["format"] != FORMAT_VERSION:

@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,12 +40,12 @@ class Converted:
     digest: bytes
 
 
-def convert(items: Sequence[Item], *, workers: int) -> Iterator[Converted | Reject]:
+def convert(items: Sequence[Item], *, workers: int) -> Generator[Converted | Reject, None, None]:
     """Draws and encodes items, in their order whatever the number of workers.
 
     Args:
       items: what is converted.
-      workers: processes; 1 stays in this one.
+      workers: processes; 1 stays in this one. Close the generator to end them early.
     """
     tasks = [items[at : at + ITEMS_PER_TASK] for at in range(0, len(items), ITEMS_PER_TASK)]
     if workers == 1 or len(tasks) < 2:
