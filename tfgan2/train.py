@@ -44,8 +44,9 @@ _define_goal()
 flags.DEFINE_enum(
     "strategy",
     "auto",
-    ["auto", "one_device", "mirrored"],
-    "devices; mirrored: all GPUs (without any: all logical CPUs); auto: mirrored if there are GPUs",
+    ["auto", "one_device", "mirrored", "multi_worker"],
+    "devices; mirrored: all GPUs (without any: all logical CPUs); multi_worker: those of all "
+    "machines that TF_CONFIG names; auto: multi_worker if it names any, else mirrored over GPUs",
 )
 flags.DEFINE_string("data_dir", None, "a data set that tools.prepare wrote", required=True)
 flags.DEFINE_string("run_dir", None, "where the run is, or is to be", required=True)

@@ -11,12 +11,13 @@ from tfgan2 import program
 from tfgan2.metrics import evaluate
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
-from tfgan2.runs.sampling import load_sampler
+from tfgan2.runs.sampling import CHECKPOINTS, load_sampler
 from tfgan2.training import evaluation
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("run_dir", None, "the run", required=True)
 flags.DEFINE_string("data_dir", None, "a data set that tools.prepare wrote", required=True)
+flags.DEFINE_enum("checkpoint", "latest", CHECKPOINTS, "which; best: what --keep_best has kept")
 flags.DEFINE_list("metrics", list(evaluate.METRICS), "which, separated by commas")
 flags.DEFINE_integer("samples", 1000, "pictures drawn", 2)
 flags.DEFINE_integer("seed", 0, "of the first picture; the others count on", 0, 2**31 - 1)
@@ -30,7 +31,7 @@ def main() -> None:
             rule = f"must be out of {','.join(evaluate.METRICS)}"
             raise program.UsageError("--metrics", rule, name)
     run = RunDirectory.existing(FLAGS.run_dir)
-    sampler, config, checkpoint = load_sampler(run)
+    sampler, config, checkpoint = load_sampler(run, checkpoint=FLAGS.checkpoint)
     line = evaluation.evaluate_run(
         run,
         sampler,

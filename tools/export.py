@@ -11,17 +11,18 @@ from absl import flags
 from tfgan2 import program
 from tfgan2.export import saved_model
 from tfgan2.runs.directory import RunDirectory
-from tfgan2.runs.sampling import load_sampler
+from tfgan2.runs.sampling import CHECKPOINTS, load_sampler
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("run_dir", None, "the run", required=True)
+flags.DEFINE_enum("checkpoint", "latest", CHECKPOINTS, "which; best: what --keep_best has kept")
 flags.DEFINE_string("export_dir", None, "folder of the versions", required=True)
 
 
 def main() -> None:
     """Exports, and prints the folder of the version."""
     run = RunDirectory.existing(FLAGS.run_dir)
-    sampler, config, checkpoint = load_sampler(run)
+    sampler, config, checkpoint = load_sampler(run, checkpoint=FLAGS.checkpoint)
     recipe = config.recipe
     version = saved_model.export(
         sampler,

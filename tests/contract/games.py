@@ -11,7 +11,7 @@ from tfgan2.data import pipeline, records
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.text import tokenizers
-from tfgan2.training import trainer
+from tfgan2.training import inputs, trainer
 
 
 def make_tokenizer(folder: pathlib.Path, manifest: records.Manifest) -> tokenizers.WordTokenizer:
@@ -43,7 +43,7 @@ def make_batches(
         view=recipes.view(recipe),
         seed=recipe.seed,
     )
-    return trainer.tokenized(batches, tokenizer)
+    return inputs.distributed(inputs.tokenized(batches, tokenizer), tf.distribute.get_strategy())
 
 
 def first(dataset: tf.data.Dataset, count: int) -> list[dict]:

@@ -57,9 +57,9 @@ def test_saves_and_restores(
     run = RunDirectory.at(tmp_path / "run")
     gan = make_gan(recipe, tokenizer.vocabulary_size)
     gan.fit(make_batches(recipe, data_dir, manifest, tokenizer), steps_per_epoch=1, verbose=0)
-    Checkpoints(gan, run, keep=1).save()
+    Checkpoints(gan, run.checkpoints, keep=1).save()
     other = make_gan(dataclasses.replace(recipe, seed=99), tokenizer.vocabulary_size)
-    assert Checkpoints(other, run, keep=1).restore()
+    assert Checkpoints(other, run.checkpoints, keep=1).restore()
     for ours, theirs in zip(other.get_weights(), gan.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
     assert int(other.step) == 1

@@ -36,7 +36,7 @@ class Averaging:
     """How the exponential moving average of what is sampled follows the live weights.
 
     Attributes:
-      half_life_images: after so many real images a weight counts half.
+      half_life_images: after so many real images a weight counts half; 0 takes the live weights.
       ramp_up: the half-life is at most this share of the images seen so far.
       batch_size: rows of a global batch.
     """
@@ -107,6 +107,7 @@ class GAN(keras.Model, abc.ABC):
         *,
         optimizers: Mapping[str, keras.optimizers.Optimizer],
         steps_per_execution: int = 1,
+        jit_compile: bool = False,
         run_eagerly: bool = False,
     ) -> None:
         """Gives every update its optimizer, with a loss scale of its own in mixed_float16.
@@ -114,9 +115,14 @@ class GAN(keras.Model, abc.ABC):
         Args:
           optimizers: by the name of the update.
           steps_per_execution: steps that one call into the graph runs.
+          jit_compile: whether XLA compiles the step.
           run_eagerly: whether steps run outside a graph, to be debugged.
         """
-        super().compile(steps_per_execution=steps_per_execution, run_eagerly=run_eagerly)
+        super().compile(
+            steps_per_execution=steps_per_execution,
+            jit_compile=jit_compile,
+            run_eagerly=run_eagerly,
+        )
         scaled = {
             name: keras.mixed_precision.LossScaleOptimizer(optimizer)
             if self._needs_loss_scale()
@@ -124,6 +130,16 @@ class GAN(keras.Model, abc.ABC):
             for name, optimizer in optimizers.items()
         }
         self.optimizers = scaled
+        self.skipped_updates = {
+            name: tf.Variable(
+                0,
+                dtype=tf.int64,
+                trainable=False,
+                name=f"skipped_{name}_updates",
+                aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+            )
+            for name in scaled
+        }
         for update in self.updates:
             update.optimizer.build(update.variables)
 
@@ -155,7 +171,7 @@ class GAN(keras.Model, abc.ABC):
                 loss, named = update.loss(batch, self.generate(batch, noise))
                 # Optimizers add up the gradients of the replicas.
                 scaled = self._scaled(loss / context.num_replicas_in_sync, update.optimizer)
-            self._apply(update, tape.gradient(scaled, update.variables))
+            named |= self._apply(update, tape.gradient(scaled, update.variables))
             parts |= {f"{update.name}/{name}": value for name, value in named.items()}
         self._move_averages()
         self.step.assign_add(1)
@@ -166,11 +182,19 @@ class GAN(keras.Model, abc.ABC):
             return optimizer.get_scaled_loss(loss)
         return loss
 
-    def _apply(self, update: Update, gradients: list[tf.Tensor]) -> None:
-        optimizer = update.optimizer
+    def _apply(self, update: Update, gradients: list[tf.Tensor]) -> Parts:
+        """Moves the variables; in float16, not where a gradient overflows on any replica."""
+        optimizer, parts = update.optimizer, {}
         if isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer):
             gradients = optimizer.get_unscaled_gradients(gradients)
+            skipped = self.skipped_updates[update.name]
+            skipped.assign_add(_overflow(gradients))
+            parts = {
+                "loss_scale": optimizer.loss_scale,
+                "skipped_updates": tf.cast(skipped.value(), tf.float32),
+            }
         optimizer.apply_gradients(zip(gradients, update.variables, strict=True))
+        return parts
 
     def _move_averages(self) -> None:
         decay = self.averaging.decay(self.step.value())
@@ -188,3 +212,15 @@ class GAN(keras.Model, abc.ABC):
     def _needs_loss_scale(self) -> bool:
         networks = (layer for layer in self.layers if isinstance(layer, keras.Model))
         return any(network.compute_dtype == "float16" for network in networks)
+
+
+def _overflow(gradients: list[tf.Tensor]) -> tf.Tensor:
+    """1 if a gradient is not finite on any replica, else 0: int64 scalar."""
+    finite = [tf.reduce_all(tf.math.is_finite(_values(gradient))) for gradient in gradients]
+    here = tf.cast(tf.logical_not(tf.reduce_all(finite)), tf.int64)
+    context = tf.distribute.get_replica_context()
+    return tf.minimum(context.all_reduce(tf.distribute.ReduceOp.SUM, here), 1)
+
+
+def _values(gradient: tf.Tensor | tf.IndexedSlices) -> tf.Tensor:
+    return gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient

@@ -1,53 +1,114 @@
 """The full state of a game on disk: networks, averages, optimizers, loss scales, step."""
 
+import pathlib
+import re
+import shutil
+
 import tensorflow as tf
 
 from tfgan2.adversarial.gan import GAN
-from tfgan2.program import UsageError
-from tfgan2.runs.directory import RunDirectory
+from tfgan2.program import UsageError, warn
+
+PREFIX = "ckpt"
 
 
 class Checkpoints:
-    """The checkpoints of a run."""
+    """The checkpoints in a folder."""
 
-    def __init__(self, gan: GAN, run: RunDirectory, *, keep: int) -> None:
+    def __init__(self, gan: GAN, folder: pathlib.Path, *, keep: int) -> None:
         """Opens the folder.
 
         Args:
           gan: what is saved and restored.
-          run: where.
+          folder: where; it need not exist.
           keep: how many of the newest are kept.
         """
         self._gan = gan
-        self._run = run
+        self._folder = folder
+        self._checkpoint = tf.train.Checkpoint(gan=gan)
         self._manager = tf.train.CheckpointManager(
-            tf.train.Checkpoint(gan=gan), str(run.checkpoints), max_to_keep=keep
+            self._checkpoint, str(folder), max_to_keep=keep, checkpoint_name=PREFIX
         )
 
     @property
-    def latest(self) -> str | None:
-        """Path of the newest checkpoint, or None."""
-        return self._manager.latest_checkpoint
+    def paths(self) -> list[str]:
+        """Paths of all checkpoints, the newest first."""
+        return find(self._folder)
 
     def save(self) -> str:
-        """Saves the state as it is after the present step, and returns the path."""
-        return self._manager.save(checkpoint_number=int(self._gan.step.numpy()))
-
-    def restore(self) -> bool:
-        """Takes up the newest checkpoint, all of it, and says whether there was one."""
-        if self.latest is None:
-            return False
-        self._manager.checkpoint.restore(self.latest).assert_existing_objects_matched()
-        return True
-
-    def restore_for_sampling(self) -> str:
-        """Takes up what sampling needs of the newest checkpoint, and returns its path.
+        """Saves the state as it is after the present step, and returns the path.
 
         Raises:
-          UsageError: the run has no checkpoint yet.
+          UsageError: it cannot be written; earlier checkpoints stay.
         """
-        if self.latest is None:
-            raise UsageError("--run_dir", "must hold a checkpoint", self._run.path)
-        status = self._manager.checkpoint.restore(self.latest)
-        status.expect_partial().assert_existing_objects_matched()
-        return self.latest
+        step = int(self._gan.step.numpy())
+        try:
+            return self._manager.save(checkpoint_number=step)
+        except (OSError, tf.errors.OpError) as error:
+            self.remove_unfinished()
+            first_line = str(error).partition("\n")[0]
+            rule = f"must have room for the checkpoint of step {step} and be writable"
+            raise UsageError("--run_dir", rule, first_line) from error
+
+    def remove_unfinished(self) -> None:
+        """Removes what a save that did not end has left."""
+        for path in self._folder.glob(f"{PREFIX}-*"):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            elif not path.with_suffix(".index").exists() or ".tempstate" in path.name:
+                path.unlink(missing_ok=True)
+
+    def restore(self) -> str | None:
+        """Takes up the newest checkpoint that can be read, all of it.
+
+        Returns:
+          Its path; None if there is no checkpoint.
+
+        Raises:
+          UsageError: there are checkpoints, and none can be read.
+        """
+        return self._restore(for_sampling=False)
+
+    def restore_for_sampling(self) -> str:
+        """Takes up what sampling needs of the newest checkpoint that can be read.
+
+        Returns:
+          Its path.
+
+        Raises:
+          UsageError: there is none.
+        """
+        path = self._restore(for_sampling=True)
+        if path is None:
+            raise UsageError("--run_dir", "must hold a checkpoint", self._folder)
+        return path
+
+    def _restore(self, *, for_sampling: bool) -> str | None:
+        paths = self.paths
+        for path in paths:
+            try:
+                status = self._checkpoint.restore(path)
+                if for_sampling:
+                    status.expect_partial()
+                status.assert_existing_objects_matched()
+            except tf.errors.OpError as error:
+                first_line = str(error).partition("\n")[0]
+                warn(f"{path} cannot be read, and the one before it is taken: {first_line}")
+            except AssertionError as error:
+                rule = "must be a checkpoint of this recipe and version"
+                raise UsageError(path, rule, str(error).partition("\n")[0]) from error
+            else:
+                return path
+        if paths:
+            raise UsageError("--run_dir", "must hold a checkpoint that can be read", self._folder)
+        return None
+
+
+def find(folder: pathlib.Path) -> list[str]:
+    """Paths of the checkpoints in a folder, without suffix, the newest first."""
+    steps = {
+        int(match[1])
+        for path in folder.glob(f"{PREFIX}-*.index")
+        if (match := re.fullmatch(rf"{PREFIX}-(\d+)\.index", path.name))
+    }
+    return [str(folder / f"{PREFIX}-{step}") for step in sorted(steps, reverse=True)]

@@ -71,6 +71,11 @@ class RunDirectory:
         return self.path / "checkpoints"
 
     @property
+    def best_checkpoint(self) -> pathlib.Path:
+        """Folder of the checkpoint of the best evaluation."""
+        return self.checkpoints / "best"
+
+    @property
     def vocabulary_file(self) -> pathlib.Path:
         """A word a line; it travels with the checkpoints, which are nothing without it."""
         return self.checkpoints / "vocabulary.txt"

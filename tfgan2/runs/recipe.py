@@ -98,6 +98,7 @@ class Recipe:
     ema_ramp_up: float = option(
         0.05, "the half-life is at most this share of the images seen so far", low=1e-6
     )
+    no_ema: bool = option(False, "samples the live weights, and no average of them")
 
     def differences(self, other: "Recipe") -> list[str]:
         """Names of the fields in which another recipe differs."""
@@ -114,6 +115,15 @@ class Schedule:
     evaluate_every: int = option(0, "steps from one evaluation to the next; 0: never", low=0)
     log_every: int = option(50, "steps from one line of metrics.jsonl to the next", low=1)
     keep_checkpoints: int = option(3, "how many checkpoints are kept", low=1)
+    keep_best: str = option(
+        "none",
+        "the checkpoint of the best evaluation by this metric is kept too",
+        choices=("none", "agreement", "diversity", "kid"),
+    )
+    steps_per_execution: int = option(
+        1, "steps that one call into the graph runs; logs and checkpoints come between calls", low=1
+    )
+    jit_compile: bool = option(False, "compiles the step with XLA; on one device")
     cache_mb: int = option(
         512, "decoded images are kept in memory if they fit into so many MiB", low=0
     )
@@ -190,7 +200,7 @@ def build_model(
         image_channels=image_channels,
         vocabulary_size=vocabulary_size,
         averaging=Averaging(
-            half_life_images=recipe.ema_half_life_images,
+            half_life_images=0.0 if recipe.no_ema else recipe.ema_half_life_images,
             ramp_up=recipe.ema_ramp_up,
             batch_size=recipe.batch_size,
         ),

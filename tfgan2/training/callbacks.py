@@ -11,6 +11,7 @@ import tf_keras as keras
 from tqdm import tqdm
 
 from tfgan2.runs.directory import RunDirectory, append_line
+from tfgan2.training import runtime
 
 
 class StepCallback(keras.callbacks.Callback):
@@ -110,6 +111,7 @@ class MetricsLog(StepCallback):
         images = (self.step - self._first_step) * self._batch_size
         values = {name: total / self._count for name, total in self._sums.items()}
         values["images_per_second"] = images / seconds
+        values["resident_mib"] = runtime.resident_mib()
         append_line(self._run.metrics_file, {"step": self.step, **values})
         with self._writer.as_default(step=self.step):
             for name, value in values.items():
@@ -121,7 +123,7 @@ class Every(StepCallback):
     """Does something at every multiple of a number of steps, and at the end unless just done."""
 
     def __init__(self, action: Callable[[int], None], *, every: int) -> None:
-        """Calls `action(step)` after steps that pass a multiple of `every`."""
+        """Calls `action(step)` after steps that pass a multiple of `every`; never if that is 0."""
         super().__init__()
         self._action, self._every, self._done_at = action, every, -1
 
@@ -132,12 +134,12 @@ class Every(StepCallback):
 
     def after_steps(self, before: int, logs: dict[str, float]) -> None:
         """Acts when it is time."""
-        if self.passed(before, self._every):
+        if self._every and self.passed(before, self._every):
             self._act()
 
     def on_train_end(self, logs: dict | None = None) -> None:
         """Acts a last time."""
-        if self._done_at != self.step:
+        if self._every and self._done_at != self.step:
             self._act()
 
     def _act(self) -> None:
@@ -150,9 +152,11 @@ class LeaveOnSignal(StepCallback):
 
     SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
-    def __init__(self) -> None:
+    def __init__(self, agree: Callable[[bool], bool]) -> None:
+        """Stops when `agree` says, asked whether this process got a signal, that one did."""
         super().__init__()
         self.received: signal.Signals | None = None
+        self._agree = agree
         self._previous: dict[signal.Signals, Any] = {}
 
     def on_train_begin(self, logs: dict | None = None) -> None:
@@ -162,7 +166,7 @@ class LeaveOnSignal(StepCallback):
 
     def after_steps(self, before: int, logs: dict[str, float]) -> None:
         """Stops `fit` if a signal came."""
-        if self.received is not None:
+        if self._agree(self.received is not None):
             self.model.stop_training = True
 
     def on_train_end(self, logs: dict | None = None) -> None:

@@ -3,9 +3,15 @@
 import importlib.metadata
 import os
 import platform
+import resource
 
 import tensorflow as tf
 
+from tfgan2.program import UsageError
+from tfgan2.training import team
+
+STATM = "/proc/self/statm"
+MIB = 1024**2
 PACKAGES = ("tfgan2", "tensorflow", "tf-keras", "tensorflow-text", "numpy")
 
 
@@ -13,9 +19,19 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
     """Chooses the devices.
 
     Args:
-      name: `one_device`, `mirrored` (all GPUs, or all logical CPUs where there is no GPU), or
-        `auto` (mirrored where there are GPUs).
+      name: `one_device`; `mirrored` (all GPUs, or all logical CPUs where there is no GPU);
+        `multi_worker` (all GPUs of all machines that TF_CONFIG names; it has to be called before
+        TensorFlow computes anything); or `auto` (multi_worker where TF_CONFIG names several,
+        mirrored where there are GPUs).
+
+    Raises:
+      UsageError: `multi_worker` without a cluster, or TF_CONFIG is not what it must be.
     """
+    if name in ("auto", "multi_worker") and team.in_cluster():
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    if name == "multi_worker":
+        rule = "must name a cluster of several workers for --strategy=multi_worker"
+        raise UsageError(team.VARIABLE, rule, os.environ.get(team.VARIABLE) or "nothing")
     gpus = tf.config.list_logical_devices("GPU")
     if name == "one_device" or (name == "auto" and not gpus):
         return tf.distribute.get_strategy()
@@ -56,6 +72,14 @@ def versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return found
+
+
+def resident_mib() -> float:
+    """Memory that this process holds now, in MiB; where Linux does not say, the most it held."""
+    if os.path.exists(STATM):
+        with open(STATM, encoding="ascii") as file:
+            return int(file.read().split()[1]) * resource.getpagesize() / MIB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB
 
 
 def _has_amx() -> bool:

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
+from tfgan2.adversarial.gan import GAN
 from tfgan2.adversarial.sampler import Sampler
 from tfgan2.data import pipeline, records
 from tfgan2.metrics.evaluate import Protocol
@@ -16,7 +17,7 @@ from tfgan2.runs.checkpoint import Checkpoints
 from tfgan2.runs.directory import Config, RunDirectory
 from tfgan2.runs.sampling import make_tokenizer
 from tfgan2.text import tokenizers
-from tfgan2.training import callbacks, evaluation, runtime
+from tfgan2.training import best, callbacks, evaluation, inputs, runtime, team
 from tfgan2.training.sheets import sheet
 
 SHEET_CAPTIONS = 10
@@ -64,19 +65,18 @@ def train(
       data_dir: a data set that tools.prepare wrote.
       run_dir: absent, empty, or an earlier start of the same run.
       goal: where the run ends; it may be another at the next start.
-      strategy: `auto`, `one_device` or `mirrored`.
+      strategy: `auto`, `one_device`, `mirrored` or `multi_worker`.
 
     Raises:
       UsageError: the data set or the run directory is not what it must be.
     """
+    distribution = runtime.make_strategy(strategy)
+    crew = team.gather(distribution)
+    runtime.quieten_graph_optimizer()
     manifest = records.load_manifest(data_dir)
     recipes.model_class(recipe)
     _check_data(manifest, recipe)
-    if schedule.evaluate_every and len(manifest.label_names) < 2:
-        rule = "must be 0 for a data set without labels"
-        raise UsageError("--evaluate_every", rule, schedule.evaluate_every)
-    runtime.quieten_graph_optimizer()
-    distribution = runtime.make_strategy(strategy)
+    _check_schedule(manifest, schedule)
     replicas = distribution.num_replicas_in_sync
     if recipe.batch_size % replicas:
         rule = f"must be a multiple of {replicas} replicas"
@@ -86,7 +86,11 @@ def train(
     captions = sheet_captions(
         pipeline.examples(data_dir, manifest, split=split, view=recipes.view(recipe), limit=200)
     )
-    recipe = begin_or_join(run, recipe, manifest, captions)
+    if crew.chief:
+        recipe = begin_or_join(run, recipe, manifest, captions)
+    crew.wait()
+    if not crew.chief:
+        recipe = begin_or_join(run, recipe, manifest, captions)
     steps = goal.in_steps(images=manifest.records("train"), batch_size=recipe.batch_size)
 
     keras.utils.set_random_seed(recipe.seed)
@@ -98,11 +102,20 @@ def train(
             vocabulary_size=tokenizer.vocabulary_size,
             dtype=recipe.precision,
         )
-        gan.compile(optimizers=recipes.make_optimizers(recipe))
-    checkpoints = Checkpoints(gan, run, keep=schedule.keep_checkpoints)
-    checkpoints.restore()
+        gan.compile(
+            optimizers=recipes.make_optimizers(recipe),
+            steps_per_execution=schedule.steps_per_execution,
+            jit_compile=schedule.jit_compile,
+        )
+    saved = Checkpoints(gan, run.checkpoints, keep=schedule.keep_checkpoints)
+    checkpoint = saved.restore()
     start = int(gan.step.numpy())
-    if start < steps:
+    if start >= steps:
+        return Outcome(start, steps, checkpoint)
+    crew.wait()
+    with crew.writable(run) as own_run:
+        checkpoints = Checkpoints(gan, own_run.checkpoints, keep=schedule.keep_checkpoints)
+        checkpoints.remove_unfinished()
         batches = pipeline.batches(
             data_dir,
             manifest,
@@ -114,21 +127,24 @@ def train(
             cache_mb=schedule.cache_mb,
         )
         sampler = gan.sampler(tokenizer, truncation=recipe.truncation)
+        work = RegularWork(own_run, recipe, schedule, gan, sampler, data_dir, captions)
         gan.fit(
-            tokenized(batches, tokenizer).prefetch(tf.data.AUTOTUNE),
+            inputs.distributed(inputs.tokenized(batches, tokenizer), distribution),
             steps_per_epoch=steps - start,
             epochs=1,
             verbose=0,
             callbacks=[
                 callbacks.Progress(goal=steps, batch_size=recipe.batch_size),
                 callbacks.MetricsLog(
-                    run, log_every=schedule.log_every, batch_size=recipe.batch_size
+                    own_run, log_every=schedule.log_every, batch_size=recipe.batch_size
                 ),
-                *_regular_work(run, recipe, schedule, checkpoints, sampler, data_dir),
-                callbacks.LeaveOnSignal(),
+                callbacks.Every(work.draw_sheet, every=schedule.sample_every),
+                callbacks.Every(work.save, every=schedule.checkpoint_every),
+                callbacks.Every(work.evaluate, every=schedule.evaluate_every),
+                callbacks.LeaveOnSignal(crew.any),
             ],
         )
-    return Outcome(int(gan.step.numpy()), steps, checkpoints.latest)
+    return Outcome(int(gan.step.numpy()), steps, next(iter(saved.paths), None))
 
 
 def begin_or_join(
@@ -170,29 +186,52 @@ def begin_or_join(
     return recipe
 
 
-def tokenized(dataset: tf.data.Dataset, tokenizer: tokenizers.WordTokenizer) -> tf.data.Dataset:
-    """Puts ids and lengths in the place of caption strings."""
-
-    def tokenize(batch: dict[str, tf.Tensor]) -> dict[str, object]:
-        def ids(captions: tf.Tensor) -> dict[str, tf.Tensor]:
-            tokens = tokenizer(captions)
-            return {"ids": tokens["ids"], "length": tokens["length"]}
-
-        return {
-            "image": batch["image"],
-            "tokens": ids(batch["caption"]),
-            "mismatched_tokens": ids(batch["mismatched_caption"]),
-        }
-
-    return dataset.map(tokenize)
-
-
 def sheet_captions(examples: pipeline.Examples) -> list[str]:
     """Picks captions for a sheet: one of every label where there are labels, else the first."""
     _, rows = np.unique(examples.label, return_index=True)
     if len(rows) < 2:
         rows = np.arange(len(examples.label))
     return [examples.captions[row][0] for row in rows[:SHEET_CAPTIONS]]
+
+
+class RegularWork:
+    """What is done every so many steps beside training."""
+
+    def __init__(
+        self,
+        run: RunDirectory,
+        recipe: recipes.Recipe,
+        schedule: recipes.Schedule,
+        gan: GAN,
+        sampler: Sampler,
+        data_dir: str | os.PathLike,
+        captions: list[str],
+    ) -> None:
+        self._run, self._recipe, self._sampler = run, recipe, sampler
+        self._data_dir, self._captions = data_dir, captions
+        self._checkpoints = Checkpoints(gan, run.checkpoints, keep=schedule.keep_checkpoints)
+        self._best = best.Best(gan, run, metric=schedule.keep_best)
+
+    def draw_sheet(self, step: int) -> None:
+        """Writes a sample sheet."""
+        write_file(self._run.sample_sheet(step), draw_sheet(self._sampler, self._captions))
+
+    def save(self, step: int) -> None:
+        """Writes a checkpoint."""
+        self._checkpoints.save()
+
+    def evaluate(self, step: int) -> None:
+        """Writes a line of evaluations.jsonl, and keeps the checkpoint if it is the best."""
+        line = evaluation.evaluate_run(
+            self._run,
+            self._sampler,
+            checkpoint=f"step {step}",
+            view=recipes.view(self._recipe),
+            data_dir=self._data_dir,
+            metrics=None,
+            protocol=Protocol(samples=EVALUATION_SAMPLES, seed=self._recipe.seed, truncation=0.0),
+        )
+        self._best.consider(line["metrics"])
 
 
 def draw_sheet(sampler: Sampler, captions: list[str]) -> bytes:
@@ -216,37 +255,10 @@ def _check_data(manifest: records.Manifest, recipe: recipes.Recipe) -> None:
         raise UsageError("--batch_size", rule, recipe.batch_size)
 
 
-def _regular_work(
-    run: RunDirectory,
-    recipe: recipes.Recipe,
-    schedule: recipes.Schedule,
-    checkpoints: Checkpoints,
-    sampler: Sampler,
-    data_dir: str | os.PathLike,
-) -> list[callbacks.Every]:
-    captions = run.read_config().data["example_captions"]
-
-    def write_sheet(step: int) -> None:
-        write_file(run.sample_sheet(step), draw_sheet(sampler, captions))
-
-    def save(step: int) -> None:
-        checkpoints.save()
-
-    def evaluate(step: int) -> None:
-        evaluation.evaluate_run(
-            run,
-            sampler,
-            checkpoint=f"step {step}",
-            view=recipes.view(recipe),
-            data_dir=data_dir,
-            metrics=None,
-            protocol=Protocol(samples=EVALUATION_SAMPLES, seed=recipe.seed, truncation=0.0),
-        )
-
-    work = [
-        callbacks.Every(write_sheet, every=schedule.sample_every),
-        callbacks.Every(save, every=schedule.checkpoint_every),
-    ]
-    if schedule.evaluate_every:
-        work.append(callbacks.Every(evaluate, every=schedule.evaluate_every))
-    return work
+def _check_schedule(manifest: records.Manifest, schedule: recipes.Schedule) -> None:
+    if schedule.evaluate_every and len(manifest.label_names) < 2:
+        rule = "must be 0 for a data set without labels"
+        raise UsageError("--evaluate_every", rule, schedule.evaluate_every)
+    if schedule.keep_best != "none" and not schedule.evaluate_every:
+        rule = "must be above 0 for --keep_best"
+        raise UsageError("--evaluate_every", rule, schedule.evaluate_every)

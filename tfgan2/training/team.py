@@ -1,0 +1,84 @@
+"""The processes that train a run together: who writes, and how they agree."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import tempfile
+from collections.abc import Iterator
+
+import tensorflow as tf
+
+from tfgan2.program import UsageError
+from tfgan2.runs.directory import RunDirectory
+
+VARIABLE = "TF_CONFIG"
+
+
+@dataclasses.dataclass(frozen=True)
+class Team:
+    """This process's place among those that train a run together.
+
+    Attributes:
+      strategy: what joins them.
+      chief: whether this one writes the run directory; the others do the same work and throw away
+        what they would write, since whatever reads variables may need all of them.
+      alone: whether there are no others.
+    """
+
+    strategy: tf.distribute.Strategy
+    chief: bool = True
+    alone: bool = True
+
+    def any(self, flag: bool) -> bool:
+        """Whether any process's flag is set; all of them have to ask."""
+        if self.alone:
+            return flag
+        counts = self.strategy.run(lambda: tf.constant(float(flag)))
+        return bool(self.strategy.reduce(tf.distribute.ReduceOp.SUM, counts, axis=None) > 0.0)
+
+    def wait(self) -> None:
+        """Goes on when all processes have come here."""
+        self.any(False)
+
+    @contextlib.contextmanager
+    def writable(self, run: RunDirectory) -> Iterator[RunDirectory]:
+        """The run directory that this process may write: the run's own, or one to throw away."""
+        if self.chief:
+            yield run
+            return
+        with tempfile.TemporaryDirectory(prefix="tfgan2-worker-") as folder:
+            yield RunDirectory(pathlib.Path(folder))
+
+
+def in_cluster() -> bool:
+    """Whether TF_CONFIG names a cluster of several workers.
+
+    Raises:
+      UsageError: TF_CONFIG is not what TensorFlow defines.
+    """
+    text = os.environ.get(VARIABLE, "")
+    if not text:
+        return False
+    try:
+        config = json.loads(text)
+        workers = sum(len(config["cluster"].get(kind, ())) for kind in ("chief", "worker"))
+        kind, index = config["task"]["type"], int(config["task"]["index"])
+        known = index < len(config["cluster"][kind])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        rule = 'must be {"cluster": {"worker": [HOST:PORT, ]}, "task": {"type", "index"}}'
+        raise UsageError(VARIABLE, rule, text[:200]) from error
+    if kind not in ("chief", "worker") or not known:
+        raise UsageError(VARIABLE, "must have a task that its cluster names", f"{kind} {index}")
+    return workers > 1
+
+
+def gather(strategy: tf.distribute.Strategy) -> Team:
+    """Finds this process's place in a strategy."""
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return Team(strategy)
+    task = strategy.cluster_resolver
+    chiefs = "chief" in task.cluster_spec().jobs
+    chief = task.task_type == "chief" or (not chiefs and task.task_id == 0)
+    return Team(strategy, chief=chief, alone=False)
