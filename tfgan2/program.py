@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 Item = TypeVar("Item")
 
+FAILURE_EXIT_CODE = 1
 USAGE_ERROR_EXIT_CODE = 2
 
 
@@ -33,8 +34,14 @@ class UsageError(Exception):
         super().__init__(f"{subject}: {rule}, got {value}")
 
 
+class Failure(Exception):  # noqa: N818
+    """What ends a program without being anybody's mistake: one line, exit code 1, no traceback."""
+
+
 def run(main: Callable[[], None]) -> NoReturn:
     """Parses the flags, runs `main` and exits: 0 when it returns, 2 with one line on a usage error.
+
+    A `Failure` ends in one line too, with exit code 1.
 
     Args:
       main: the program; it reads its flags and returns nothing.
@@ -47,6 +54,8 @@ def run(main: Callable[[], None]) -> NoReturn:
             main()
         except UsageError as mistake:
             _exit_with(mistake)
+        except Failure as failure:
+            _exit_with(failure, code=FAILURE_EXIT_CODE)
 
     logging.set_verbosity(logging.WARNING)
     app.run(guarded, flags_parser=_parse)
@@ -78,9 +87,9 @@ def write_file(path: pathlib.Path, content: bytes) -> None:
         raise
 
 
-def _exit_with(mistake: object) -> NoReturn:
+def _exit_with(mistake: object, *, code: int = USAGE_ERROR_EXIT_CODE) -> NoReturn:
     print(f"error: {' '.join(str(mistake).split())}", file=sys.stderr)
-    sys.exit(USAGE_ERROR_EXIT_CODE)
+    sys.exit(code)
 
 
 def _parse(arguments: Sequence[str]) -> list[str]:

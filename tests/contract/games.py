@@ -34,6 +34,7 @@ def make_batches(
     data_dir: pathlib.Path,
     manifest: records.Manifest,
     tokenizer: tokenizers.WordTokenizer,
+    strategy: tf.distribute.Strategy | None = None,
 ) -> tf.data.Dataset:
     batches = pipeline.batches(
         data_dir,
@@ -43,7 +44,9 @@ def make_batches(
         view=recipes.view(recipe),
         seed=recipe.seed,
     )
-    return inputs.distributed(inputs.tokenized(batches, tokenizer), tf.distribute.get_strategy())
+    return inputs.distributed(
+        inputs.tokenized(batches, tokenizer), strategy or tf.distribute.get_strategy()
+    )
 
 
 def first(dataset: tf.data.Dataset, count: int) -> list[dict]:

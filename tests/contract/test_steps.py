@@ -145,7 +145,7 @@ def test_two_replicas_have_the_gradients_of_one(
             gan = make_gan(recipe, tokenizer.vocabulary_size)
             leave_start(gan)
             gan.compile(optimizers={name: Recorder() for name in gan.optimizers})
-        batches = make_batches(recipe, data_dir, manifest, tokenizer)
+        batches = make_batches(recipe, data_dir, manifest, tokenizer, strategy)
         gan.fit(batches, steps_per_epoch=1, verbose=0)
         optimizers = [update.optimizer for update in gan.updates]
         gradients.append([v.numpy() for recorder in optimizers for v in recorder.recorded])

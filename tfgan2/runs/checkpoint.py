@@ -10,6 +10,8 @@ from tfgan2.adversarial.gan import GAN
 from tfgan2.program import UsageError, warn
 
 PREFIX = "ckpt"
+# TensorFlow raises its own errors, or Python's, as the place of the damage will have it.
+UNREADABLE = (tf.errors.OpError, IndexError, ValueError, RuntimeError)
 
 
 class Checkpoints:
@@ -91,7 +93,7 @@ class Checkpoints:
                 if for_sampling:
                     status.expect_partial()
                 status.assert_existing_objects_matched()
-            except tf.errors.OpError as error:
+            except UNREADABLE as error:
                 first_line = str(error).partition("\n")[0]
                 warn(f"{path} cannot be read, and the one before it is taken: {first_line}")
             except AssertionError as error:

@@ -45,7 +45,7 @@ class Progress(StepCallback):
         """Counts up to `goal` steps of `batch_size` images."""
         super().__init__()
         self._goal, self._batch_size = goal, batch_size
-        self._bar: tqdm
+        self._bar: tqdm | None = None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Opens the bar."""
@@ -61,12 +61,18 @@ class Progress(StepCallback):
 
     def after_steps(self, before: int, logs: dict[str, float]) -> None:
         """Moves the bar."""
+        assert self._bar is not None
         self._bar.set_description_str(self._label(), refresh=False)
         self._bar.update((self.step - before) * self._batch_size)
 
     def on_train_end(self, logs: dict | None = None) -> None:
         """Closes the bar."""
-        self._bar.close()
+        self.close()
+
+    def close(self) -> None:
+        """Ends the bar's line, so that an error has one of its own."""
+        if self._bar is not None:
+            self._bar.close()
 
     def _label(self) -> str:
         return f"step {self.step}/{self._goal}"

@@ -39,11 +39,17 @@ def distributed(
         local = replicas // context.num_input_pipelines
         first = context.input_pipeline_id * local
 
-        def own(rows: tf.Tensor) -> tf.Tensor:
-            parts = tf.reshape(rows, [replicas, rows.shape[0] // replicas, *rows.shape[1:]])
-            return parts[first : first + local]
+        def own(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+            rows = batch["image"].shape[0] // replicas
 
-        split = dataset.map(lambda batch: tf.nest.map_structure(own, batch))
+            def parts(tensor: tf.Tensor) -> tf.Tensor:
+                shape = tf.concat([[replicas, rows], tf.shape(tensor)[1:]], axis=0)
+                split = tf.reshape(tensor, shape)[first : first + local]
+                return tf.ensure_shape(split, [local, rows, *tensor.shape[1:]])
+
+            return tf.nest.map_structure(parts, batch)
+
+        split = dataset.map(own)
         return split.unbatch().prefetch(tf.data.AUTOTUNE)
 
     return strategy.distribute_datasets_from_function(of_this_process)

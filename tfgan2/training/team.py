@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from tfgan2.program import UsageError
+from tfgan2.program import Failure, UsageError
 from tfgan2.runs.directory import RunDirectory
 
 VARIABLE = "TF_CONFIG"
@@ -35,12 +35,29 @@ class Team:
         """Whether any process's flag is set; all of them have to ask."""
         if self.alone:
             return flag
-        counts = self.strategy.run(lambda: tf.constant(float(flag)))
-        return bool(self.strategy.reduce(tf.distribute.ReduceOp.SUM, counts, axis=None) > 0.0)
+        return bool(_total(self.strategy, tf.constant(float(flag))) > 0.0)
 
     def wait(self) -> None:
         """Goes on when all processes have come here."""
         self.any(False)
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Work that needs all processes.
+
+        Raises:
+          Failure: another process has ended or cannot be reached.
+        """
+        try:
+            yield
+        except tf.errors.OpError as error:
+            if self.alone:
+                raise
+            reason = str(error).partition("\n")[0]
+            raise Failure(
+                "another worker has ended or cannot be reached; start all of them again, and they "
+                f"go on from the last checkpoint ({reason})"
+            ) from error
 
     @contextlib.contextmanager
     def writable(self, run: RunDirectory) -> Iterator[RunDirectory]:
@@ -82,3 +99,10 @@ def gather(strategy: tf.distribute.Strategy) -> Team:
     chiefs = "chief" in task.cluster_spec().jobs
     chief = task.task_type == "chief" or (not chiefs and task.task_id == 0)
     return Team(strategy, chief=chief, alone=False)
+
+
+@tf.function
+def _total(strategy: tf.distribute.Strategy, value: tf.Tensor) -> tf.Tensor:
+    """The sum of a number over all replicas of all processes."""
+    values = strategy.run(lambda: value)
+    return strategy.reduce(tf.distribute.ReduceOp.SUM, values, axis=None)

@@ -1,5 +1,6 @@
 """Puts a run together, from a recipe and a data set, and calls `fit`."""
 
+import contextlib
 import dataclasses
 import os
 
@@ -113,7 +114,8 @@ def train(
     if start >= steps:
         return Outcome(start, steps, checkpoint)
     crew.wait()
-    with crew.writable(run) as own_run:
+    bar = callbacks.Progress(goal=steps, batch_size=recipe.batch_size)
+    with crew.together(), contextlib.closing(bar), crew.writable(run) as own_run:
         checkpoints = Checkpoints(gan, own_run.checkpoints, keep=schedule.keep_checkpoints)
         checkpoints.remove_unfinished()
         batches = pipeline.batches(
@@ -134,7 +136,7 @@ def train(
             epochs=1,
             verbose=0,
             callbacks=[
-                callbacks.Progress(goal=steps, batch_size=recipe.batch_size),
+                bar,
                 callbacks.MetricsLog(
                     own_run, log_every=schedule.log_every, batch_size=recipe.batch_size
                 ),

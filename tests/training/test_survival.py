@@ -1,0 +1,179 @@
+"""Runs that are killed, joined, lose a machine, and end as if nothing had happened."""
+
+import json
+import os
+import pathlib
+import random
+import signal
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests import flags
+from tests.tiny import TINY
+from tfgan2.program import UsageError
+from tfgan2.runs import checkpoint
+from tfgan2.runs.directory import RunDirectory
+from tfgan2.runs.recipe import Schedule
+from tfgan2.training import team
+
+ROOT = pathlib.Path(__file__).parents[2]
+SCHEDULE = Schedule(checkpoint_every=10, sample_every=1000, log_every=5)
+KILLS = 20
+
+
+def start(
+    data_dir: pathlib.Path, run_dir: pathlib.Path, *, steps: int, environment: dict | None = None
+) -> subprocess.Popen:
+    command = [
+        *(sys.executable, "-m", "tfgan2.train", *flags.of(TINY["df_gan"]), *flags.of(SCHEDULE)),
+        *(f"--data_dir={data_dir}", f"--run_dir={run_dir}", f"--steps={steps}"),
+    ]
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **(environment or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def final_values(run_dir: pathlib.Path) -> dict[str, np.ndarray]:
+    reader = tf.train.load_checkpoint(checkpoint.find(RunDirectory(run_dir).checkpoints)[0])
+    return {
+        name: reader.get_tensor(name)
+        for name in reader.get_variable_to_shape_map()
+        if "save_counter" not in name and "OBJECT_GRAPH" not in name
+    }
+
+
+@pytest.mark.slow
+def test_killed_twenty_times_a_run_ends_with_the_weights_of_an_unbroken_one(
+    data_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    steps = 400
+    whole = start(data_dir, tmp_path / "whole", steps=steps)
+    assert "step 400" in whole.communicate()[0]
+    moments = random.Random(0)
+    for _ in range(KILLS):
+        broken = start(data_dir, tmp_path / "broken", steps=steps)
+        # The bar's first lines come when steps begin; then it lives for a random while.
+        seen = 0
+        while seen < moments.randrange(60, 600) and broken.stderr.read(1):
+            seen += 1
+        broken.send_signal(signal.SIGKILL)
+        broken.communicate()
+        assert broken.returncode in (-signal.SIGKILL, 0)
+    last = start(data_dir, tmp_path / "broken", steps=steps)
+    assert "step 400" in last.communicate()[0]
+    ours, theirs = final_values(tmp_path / "broken"), final_values(tmp_path / "whole")
+    assert ours.keys() == theirs.keys()
+    for name, value in theirs.items():
+        np.testing.assert_array_equal(ours[name], value, err_msg=name)
+    for name in ("broken", "whole"):
+        lines = RunDirectory(tmp_path / name).metrics_file.read_text().splitlines()
+        assert [json.loads(line)["step"] for line in lines] == [*range(5, steps + 1, 5)]
+
+
+def free_ports(count: int) -> list[int]:
+    probes = [socket.socket() for _ in range(count)]
+    for probe in probes:
+        probe.bind(("localhost", 0))
+    ports = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
+
+
+def start_two(data_dir: pathlib.Path, run_dir: pathlib.Path, *, steps: int) -> list:
+    addresses = [f"localhost:{port}" for port in free_ports(2)]
+    return [
+        start(
+            data_dir,
+            run_dir,
+            steps=steps,
+            environment={
+                team.VARIABLE: json.dumps(
+                    {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+                )
+            },
+        )
+        for index in range(2)
+    ]
+
+
+@pytest.mark.slow
+def test_two_machines_train_one_is_lost_and_both_go_on(
+    data_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    run = RunDirectory(tmp_path / "run")
+    chief, other = start_two(data_dir, run.path, steps=100_000)
+    while not checkpoint.find(run.checkpoints) and chief.poll() is None:
+        chief.stderr.read(1)
+    other.kill()
+    other.communicate()
+    errors = chief.communicate()[1]
+    assert chief.returncode == 1
+    assert "Traceback" not in errors
+    assert errors.splitlines()[-1].startswith("error: another worker has ended")
+
+    (newest, *_) = checkpoint.find(run.checkpoints)
+    reached = int(newest.rpartition("-")[2])
+    both = start_two(data_dir, run.path, steps=reached + 20)
+    outputs = [process.communicate() for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    assert all(f"done: step {reached + 20}" in output for output, _ in outputs)
+    steps = [json.loads(line)["step"] for line in run.metrics_file.read_text().splitlines()]
+    assert steps == [*range(5, reached + 21, 5)]
+
+    # A signal to one of them stops both at the same step.
+    chief, other = start_two(data_dir, run.path, steps=100_000)
+    while int(checkpoint.find(run.checkpoints)[0].rpartition("-")[2]) <= reached + 20:
+        chief.stderr.read(1)
+    other.send_signal(signal.SIGTERM)
+    outputs = [process.communicate()[0] for process in (chief, other)]
+    assert [process.returncode for process in (chief, other)] == [0, 0]
+    assert outputs[0] == outputs[1]
+    assert outputs[0].startswith("left before step 100000: step ")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", False),
+        ('{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 0}}', False),
+        ('{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 1}}', True),
+        (
+            '{"cluster": {"chief": ["a:1"], "worker": ["b:1"]}, '
+            '"task": {"type": "chief", "index": 0}}',
+            True,
+        ),
+    ],
+    ids=["none", "one", "two", "chief"],
+)
+def test_a_cluster_is_what_tf_config_says(
+    text: str, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(team.VARIABLE, text)
+    assert team.in_cluster() == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        '{"cluster": {"worker": ["a:1", "b:1"]}}',
+        '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 2}}',
+        '{"cluster": {"worker": ["a:1"], "ps": ["b:1"]}, "task": {"type": "ps", "index": 0}}',
+    ],
+)
+def test_another_tf_config_is_one_error(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(team.VARIABLE, text)
+    with pytest.raises(UsageError, match="TF_CONFIG: must "):
+        team.in_cluster()
