@@ -11,6 +11,7 @@ import tf_keras as keras
 from tests.contract.games import first, make_batches, make_gan, make_tokenizer
 from tfgan2.adversarial.gan import GAN
 from tfgan2.data import records
+from tfgan2.runs import recipe as recipes
 from tfgan2.runs.recipe import Recipe
 
 FIRST_LOSS_SCALE = 2.0**15
@@ -40,6 +41,14 @@ def leave_start(gan: GAN) -> None:
     for variable in gan.trainable_variables:
         noise = np.random.default_rng(1).normal(scale=0.2, size=variable.shape)
         variable.assign(variable + noise.astype(np.float32))
+
+
+def two_replicas() -> tf.distribute.Strategy:
+    """The GPUs if there are two, else the two logical CPUs."""
+    gpus = [device.name for device in tf.config.list_logical_devices("GPU")]
+    devices = gpus[:2] if len(gpus) > 1 else ["CPU:0", "CPU:1"]
+    reduction = tf.distribute.ReductionToOneDevice()
+    return tf.distribute.MirroredStrategy(devices, cross_device_ops=reduction)
 
 
 @pytest.fixture
@@ -137,10 +146,7 @@ def test_two_replicas_have_the_gradients_of_one(
 ) -> None:
     tokenizer = make_tokenizer(tmp_path, manifest)
     gradients = []
-    two = tf.distribute.MirroredStrategy(
-        ["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice()
-    )
-    for strategy in (tf.distribute.get_strategy(), two):
+    for strategy in (tf.distribute.get_strategy(), two_replicas()):
         with strategy.scope():
             gan = make_gan(recipe, tokenizer.vocabulary_size)
             leave_start(gan)
@@ -151,6 +157,23 @@ def test_two_replicas_have_the_gradients_of_one(
         gradients.append([v.numpy() for recorder in optimizers for v in recorder.recorded])
     for one, other in zip(*gradients, strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-5 * np.abs(one).max())
+
+
+def test_two_replicas_reach_the_weights_of_one(
+    recipe: Recipe, data_dir: pathlib.Path, manifest: records.Manifest, tmp_path: pathlib.Path
+) -> None:
+    tokenizer = make_tokenizer(tmp_path, manifest)
+    weights = []
+    for strategy in (tf.distribute.get_strategy(), two_replicas()):
+        with strategy.scope():
+            gan = make_gan(recipe, tokenizer.vocabulary_size)
+            # Adam would turn rounding noise in a vanishing gradient into a whole step.
+            gan.compile(optimizers={name: keras.optimizers.SGD(0.01) for name in gan.optimizers})
+        batches = make_batches(recipe, data_dir, manifest, tokenizer, strategy)
+        gan.fit(batches, steps_per_epoch=5, verbose=0)
+        weights.append(gan.get_weights())
+    for one, other in zip(*weights, strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-5 * max(1e-3, np.abs(one).max()))
 
 
 @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
@@ -175,6 +198,39 @@ def test_stays_finite_and_near_float32(
         losses.append({name: values[0] for name, values in history.items()})
     for name, value in losses[0].items():
         assert losses[1][name] == pytest.approx(value, abs=0.1), name  # Means over 10 steps.
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+def test_200_steps_stay_finite(
+    precision: str,
+    recipe: Recipe,
+    data_dir: pathlib.Path,
+    manifest: records.Manifest,
+    tmp_path: pathlib.Path,
+) -> None:
+    tokenizer = make_tokenizer(tmp_path, manifest)
+    gan = make_gan(recipe, tokenizer.vocabulary_size, precision=precision)
+    batches = make_batches(recipe, data_dir, manifest, tokenizer)
+    history = gan.fit(batches, steps_per_epoch=200, verbose=0).history
+    assert all(np.isfinite(weights).all() for weights in gan.get_weights())
+    skipped = [values[0] for name, values in history.items() if "skipped" in name]
+    assert all(count < 20 for count in skipped)
+
+
+@pytest.mark.slow
+def test_xla_compiles_the_step(
+    recipe: Recipe, data_dir: pathlib.Path, manifest: records.Manifest, tmp_path: pathlib.Path
+) -> None:
+    tokenizer = make_tokenizer(tmp_path, manifest)
+    losses = []
+    for jit_compile in (False, True):
+        gan = make_gan(recipe, tokenizer.vocabulary_size)
+        gan.compile(optimizers=recipes.make_optimizers(recipe), jit_compile=jit_compile)
+        batches = make_batches(recipe, data_dir, manifest, tokenizer)
+        losses.append(gan.fit(batches, steps_per_epoch=1, verbose=0).history)
+    for name, (value,) in losses[0].items():
+        assert losses[1][name][0] == pytest.approx(value, abs=0.01), name
 
 
 def test_an_overflow_is_skipped_and_counted(

@@ -15,10 +15,12 @@ from tests.tiny import TINY
 from tfgan2.data import pipeline, preparing, records, sources
 from tfgan2.metrics.evaluate import Protocol
 from tfgan2.program import UsageError
+from tfgan2.runs import checkpoint
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
+from tfgan2.runs.sampling import load_sampler
 from tfgan2.text.tokenizers import count_words
-from tfgan2.training import callbacks, evaluation, runtime, trainer
+from tfgan2.training import best, callbacks, evaluation, runtime, trainer
 from tfgan2.training.sheets import sheet
 
 RECIPE = TINY["df_gan"]
@@ -217,3 +219,53 @@ def test_a_sheet_has_a_row_for_each_caption_and_a_column_for_each_seed() -> None
     assert picture[16 + 16 + 32, 4 + 32].tolist() == [0, 0, 0]
     assert picture[16 + 84 + 16 + 32, 4 + 2 * 68 + 32].tolist() == [255, 255, 255]
     assert (picture[17:30] < 100).any()  # The caption is printed.
+
+
+def test_the_best_checkpoint_is_kept_beside_the_newest(
+    data_dir: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = iter([3.0, 1.0, 2.0])
+
+    def evaluate(*args: object, **options: object) -> dict:
+        return {"metrics": {"kid": {"value": next(values)}}}
+
+    monkeypatch.setattr(evaluation, "evaluate_run", evaluate)
+    schedule = recipes.Schedule(evaluate_every=2, keep_best="kid", keep_checkpoints=1)
+    recipe = dataclasses.replace(RECIPE, no_ema=True)
+    start(data_dir, tmp_path / "run", recipe=recipe, schedule=schedule, steps=6)
+    run = RunDirectory.existing(tmp_path / "run")
+    assert [path[-6:] for path in checkpoint.find(run.checkpoints)] == ["ckpt-6"]
+    sampler, _, path = load_sampler(run, checkpoint="best")
+    assert path == str(run.best_checkpoint / "ckpt-4")
+    assert load_sampler(run)[2] == str(run.checkpoints / "ckpt-6")
+
+    # Without averages, what is sampled are the live weights.
+    saved = tf.train.load_checkpoint(path)
+    suffix = ".ATTRIBUTES/VARIABLE_VALUE"
+    live = saved.get_tensor(f"gan/generator/first/kernel/{suffix}")
+    np.testing.assert_array_equal(sampler.generator.first.kernel.numpy(), live)
+
+
+def test_keeping_the_best_needs_evaluations(data_dir: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    with pytest.raises(UsageError, match="--evaluate_every: must be above 0 for --keep_best"):
+        start(data_dir, tmp_path / "run", schedule=recipes.Schedule(keep_best="kid"))
+
+
+@pytest.mark.parametrize(
+    ("metric", "values", "kept"),
+    [
+        ("agreement", [0.5, 0.9, 0.8], 0.9),
+        ("diversity", [1.4, 0.5, 0.9], 0.9),
+        ("kid", [2.0, 1.0, 3.0], 1.0),
+        ("none", [1.0], None),
+    ],
+)
+def test_the_best_is_what_its_metric_means(
+    metric: str, values: list[float], kept: float | None, tmp_path: pathlib.Path
+) -> None:
+    gan = tf.train.Checkpoint(step=tf.Variable(1))
+    keeper = best.Best(gan, RunDirectory(tmp_path), metric=metric)
+    for value in values:
+        keeper.consider({metric: {"value": value}})
+    found = RunDirectory(tmp_path).best_checkpoint / "evaluation.json"
+    assert (json.loads(found.read_text())[metric] if found.exists() else None) == kept

@@ -74,6 +74,7 @@ class GAN(keras.Model, abc.ABC):
         super().__init__(name=name)
         self.seed = seed
         self.averaging = averaging
+        self.skipped_updates: dict[str, tf.Variable] = {}
         self.step = tf.Variable(
             0,
             dtype=tf.int64,
@@ -130,7 +131,7 @@ class GAN(keras.Model, abc.ABC):
             for name, optimizer in optimizers.items()
         }
         self.optimizers = scaled
-        self.skipped_updates = {
+        self.skipped_updates = self.skipped_updates or {
             name: tf.Variable(
                 0,
                 dtype=tf.int64,

@@ -82,6 +82,9 @@ def train(
     if recipe.batch_size % replicas:
         rule = f"must be a multiple of {replicas} replicas"
         raise UsageError("--batch_size", rule, recipe.batch_size)
+    if schedule.jit_compile and replicas > 1:
+        rule = f"must be off with {replicas} replicas"
+        raise UsageError("--jit_compile", rule, schedule.jit_compile)
     run = RunDirectory.at(run_dir)
     split = "test" if manifest.records("test") else "train"
     captions = sheet_captions(
