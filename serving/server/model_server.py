@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
 from serving.program import UsageError
-from serving.server.library import Library, newest_version
+from serving.server.manager import Manager, newest_version
 from serving.server.servable import Servable
 from serving.server.services import ModelService, PredictionService
 
@@ -62,11 +62,11 @@ def serve(servables: Sequence[Servable], *, port: int, threads: int) -> None:
     server = grpc.server(
         futures.ThreadPoolExecutor(threads), options=[*UNLIMITED, ("grpc.so_reuseport", 0)]
     )
-    library = Library(servables)
+    manager = Manager(servables)
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-        PredictionService(library), server
+        PredictionService(manager), server
     )
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(library), server)
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(manager), server)
     address = f"0.0.0.0:{port}"
     try:
         server.add_insecure_port(address)

@@ -17,7 +17,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from serving.server.library import Library
+from serving.server.manager import Manager
 from serving.server.servable import DEFAULT_SIGNATURE
 from serving.server.status import StatusError, invalid_argument
 from serving.wire import tensors
@@ -41,14 +41,14 @@ def _told(method: Callable[..., Any]) -> Callable[..., Any]:
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     """Predict and GetModelMetadata; what is not overridden answers UNIMPLEMENTED."""
 
-    def __init__(self, library: Library) -> None:
-        """Serves what a library holds."""
-        self._library = library
+    def __init__(self, manager: Manager) -> None:
+        """Serves what a manager holds."""
+        self._manager = manager
 
     @_told
     def Predict(self, request: predict_pb2.PredictRequest) -> predict_pb2.PredictResponse:
         """Runs a signature."""
-        servable = self._library.find(_spec(request))
+        servable = self._manager.find(_spec(request))
         signature = request.model_spec.signature_name or DEFAULT_SIGNATURE
         inputs = {alias: _parse(alias, proto) for alias, proto in request.inputs.items()}
         plan = servable.plan(signature, inputs, request.output_filter)
@@ -73,7 +73,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         for field in request.metadata_field:
             if field != SIGNATURES_FIELD:
                 raise invalid_argument(f"Metadata field {field} is not supported")
-        servable = self._library.find(spec)
+        servable = self._manager.find(spec)
         signatures = get_model_metadata_pb2.SignatureDefMap()
         for name, definition in servable.signatures.items():
             signatures.signature_def[name].CopyFrom(definition)
@@ -87,9 +87,9 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 class ModelService(model_service_pb2_grpc.ModelServiceServicer):
     """GetModelStatus; what is not overridden answers UNIMPLEMENTED."""
 
-    def __init__(self, library: Library) -> None:
-        """Tells what a library holds."""
-        self._library = library
+    def __init__(self, manager: Manager) -> None:
+        """Tells what a manager holds."""
+        self._manager = manager
 
     @_told
     def GetModelStatus(
@@ -97,7 +97,7 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
     ) -> get_model_status_pb2.GetModelStatusResponse:
         """Tells the state of one version or all."""
         spec = _spec(request)
-        versions = self._library.versions(spec.name)
+        versions = self._manager.versions(spec.name)
         if not versions:
             text = f"Could not find any versions of model {spec.name}"
             raise StatusError(grpc.StatusCode.NOT_FOUND, text)

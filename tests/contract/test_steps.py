@@ -125,19 +125,37 @@ def test_the_average_follows_the_live_weights(game: tuple[GAN, tf.data.Dataset])
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
 
 
-def test_steps_in_one_execution_are_the_same_steps(
-    recipe: Recipe, data_dir: pathlib.Path, manifest: records.Manifest, tmp_path: pathlib.Path
-) -> None:
-    tokenizer = make_tokenizer(tmp_path, manifest)
-    weights = []
-    for steps_per_execution in (1, 2):
+def weights_after(
+    steps: int,
+    recipe: Recipe,
+    data_dir: pathlib.Path,
+    folder: pathlib.Path,
+    *,
+    strategy: tf.distribute.Strategy | None = None,
+    steps_per_execution: int = 1,
+) -> list[np.ndarray]:
+    """Weights after some steps of plain SGD.
+
+    Adam would turn rounding noise in a vanishing gradient into a whole step.
+    """
+    manifest = records.load_manifest(data_dir)
+    strategy = strategy or tf.distribute.get_strategy()
+    tokenizer = make_tokenizer(folder, manifest)
+    with strategy.scope():
         gan = make_gan(recipe, tokenizer.vocabulary_size)
         optimizers = {name: keras.optimizers.SGD(0.01) for name in gan.optimizers}
         gan.compile(optimizers=optimizers, steps_per_execution=steps_per_execution)
-        batches = make_batches(recipe, data_dir, manifest, tokenizer)
-        gan.fit(batches, steps_per_epoch=4, verbose=0)
-        weights.append(gan.get_weights())
-    for one, two in zip(*weights, strict=True):
+    batches = make_batches(recipe, data_dir, manifest, tokenizer, strategy)
+    gan.fit(batches, steps_per_epoch=steps, verbose=0)
+    return gan.get_weights()
+
+
+def test_steps_in_one_execution_are_the_same_steps(
+    recipe: Recipe, data_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    single = weights_after(4, recipe, data_dir, tmp_path)
+    paired = weights_after(4, recipe, data_dir, tmp_path, steps_per_execution=2)
+    for one, two in zip(single, paired, strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-6)
 
 
@@ -160,19 +178,11 @@ def test_two_replicas_have_the_gradients_of_one(
 
 
 def test_two_replicas_reach_the_weights_of_one(
-    recipe: Recipe, data_dir: pathlib.Path, manifest: records.Manifest, tmp_path: pathlib.Path
+    recipe: Recipe, data_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
-    tokenizer = make_tokenizer(tmp_path, manifest)
-    weights = []
-    for strategy in (tf.distribute.get_strategy(), two_replicas()):
-        with strategy.scope():
-            gan = make_gan(recipe, tokenizer.vocabulary_size)
-            # Adam would turn rounding noise in a vanishing gradient into a whole step.
-            gan.compile(optimizers={name: keras.optimizers.SGD(0.01) for name in gan.optimizers})
-        batches = make_batches(recipe, data_dir, manifest, tokenizer, strategy)
-        gan.fit(batches, steps_per_epoch=5, verbose=0)
-        weights.append(gan.get_weights())
-    for one, other in zip(*weights, strict=True):
+    alone = weights_after(5, recipe, data_dir, tmp_path)
+    together = weights_after(5, recipe, data_dir, tmp_path, strategy=two_replicas())
+    for one, other in zip(alone, together, strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-5 * max(1e-3, np.abs(one).max()))
 
 

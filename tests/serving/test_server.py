@@ -22,7 +22,7 @@ from tensorflow_serving.apis import (
 from serving.client import Client
 from serving.program import UsageError
 from serving.server import model_server
-from serving.server.library import Library
+from serving.server.manager import Manager
 from serving.server.services import ModelService, PredictionService
 from serving.server.status import invalid_argument
 from tfgan2.runs.directory import RunDirectory
@@ -34,12 +34,12 @@ DTYPES = {"caption": tf.string, "seed": tf.int64, "truncation": tf.float32}
 
 @pytest.fixture(scope="module")
 def address(export_dir: pathlib.Path) -> Iterator[str]:
-    library = Library([model_server.load("tiny", str(export_dir))])
+    manager = Manager([model_server.load("tiny", str(export_dir))])
     server = grpc.server(futures.ThreadPoolExecutor(4), options=model_server.UNLIMITED)
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-        PredictionService(library), server
+        PredictionService(manager), server
     )
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(library), server)
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(manager), server)
     port = server.add_insecure_port("localhost:0")
     server.start()
     yield f"localhost:{port}"

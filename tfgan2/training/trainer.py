@@ -18,6 +18,7 @@ from tfgan2.runs.checkpoint import Checkpoints
 from tfgan2.runs.directory import Config, RunDirectory
 from tfgan2.runs.sampling import make_tokenizer
 from tfgan2.text import tokenizers
+from tfgan2.text.tokenizers import WordTokenizer
 from tfgan2.training import best, callbacks, evaluation, inputs, runtime, team
 from tfgan2.training.sheets import sheet
 
@@ -71,20 +72,13 @@ def train(
     Raises:
       UsageError: the data set or the run directory is not what it must be.
     """
-    distribution = runtime.make_strategy(strategy)
-    crew = team.gather(distribution)
+    crew = team.gather(runtime.make_strategy(strategy))
     runtime.quieten_graph_optimizer()
     manifest = records.load_manifest(data_dir)
     recipes.model_class(recipe)
     _check_data(manifest, recipe)
     _check_schedule(manifest, schedule)
-    replicas = distribution.num_replicas_in_sync
-    if recipe.batch_size % replicas:
-        rule = f"must be a multiple of {replicas} replicas"
-        raise UsageError("--batch_size", rule, recipe.batch_size)
-    if schedule.jit_compile and replicas > 1:
-        rule = f"must be off with {replicas} replicas"
-        raise UsageError("--jit_compile", rule, schedule.jit_compile)
+    _check_replicas(crew.strategy.num_replicas_in_sync, recipe, schedule)
     run = RunDirectory.at(run_dir)
     split = "test" if manifest.records("test") else "train"
     captions = sheet_captions(
@@ -97,20 +91,9 @@ def train(
         recipe = begin_or_join(run, recipe, manifest, captions)
     steps = goal.in_steps(images=manifest.records("train"), batch_size=recipe.batch_size)
 
-    keras.utils.set_random_seed(recipe.seed)
     tokenizer = make_tokenizer(run, recipe)
-    with distribution.scope():
-        gan = recipes.build_model(
-            recipe,
-            image_channels=manifest.channels,
-            vocabulary_size=tokenizer.vocabulary_size,
-            dtype=recipe.precision,
-        )
-        gan.compile(
-            optimizers=recipes.make_optimizers(recipe),
-            steps_per_execution=schedule.steps_per_execution,
-            jit_compile=schedule.jit_compile,
-        )
+    with crew.strategy.scope():
+        gan = _build(recipe, schedule, manifest, tokenizer)
     saved = Checkpoints(gan, run.checkpoints, keep=schedule.keep_checkpoints)
     checkpoint = saved.restore()
     start = int(gan.step.numpy())
@@ -132,9 +115,17 @@ def train(
             cache_mb=schedule.cache_mb,
         )
         sampler = gan.sampler(tokenizer, truncation=recipe.truncation)
-        work = RegularWork(own_run, recipe, schedule, gan, sampler, data_dir, captions)
+        work = RegularWork(
+            own_run,
+            recipe,
+            checkpoints=checkpoints,
+            keep_best=best.Best(gan, own_run, metric=schedule.keep_best),
+            sampler=sampler,
+            data_dir=data_dir,
+            captions=captions,
+        )
         gan.fit(
-            inputs.distributed(inputs.tokenized(batches, tokenizer), distribution),
+            inputs.distributed(inputs.tokenized(batches, tokenizer), crew.strategy),
             steps_per_epoch=steps - start,
             epochs=1,
             verbose=0,
@@ -149,6 +140,7 @@ def train(
                 callbacks.LeaveOnSignal(crew.any),
             ],
         )
+        crew.wait()  # Until the chief has saved.
     return Outcome(int(gan.step.numpy()), steps, next(iter(saved.paths), None))
 
 
@@ -206,16 +198,16 @@ class RegularWork:
         self,
         run: RunDirectory,
         recipe: recipes.Recipe,
-        schedule: recipes.Schedule,
-        gan: GAN,
+        *,
+        checkpoints: Checkpoints,
+        keep_best: best.Best,
         sampler: Sampler,
         data_dir: str | os.PathLike,
         captions: list[str],
     ) -> None:
         self._run, self._recipe, self._sampler = run, recipe, sampler
         self._data_dir, self._captions = data_dir, captions
-        self._checkpoints = Checkpoints(gan, run.checkpoints, keep=schedule.keep_checkpoints)
-        self._best = best.Best(gan, run, metric=schedule.keep_best)
+        self._checkpoints, self._best = checkpoints, keep_best
 
     def draw_sheet(self, step: int) -> None:
         """Writes a sample sheet."""
@@ -258,6 +250,36 @@ def _check_data(manifest: records.Manifest, recipe: recipes.Recipe) -> None:
     if recipe.batch_size > manifest.records("train"):
         rule = f"must be at most the {manifest.records('train')} images of the train split"
         raise UsageError("--batch_size", rule, recipe.batch_size)
+
+
+def _build(
+    recipe: recipes.Recipe,
+    schedule: recipes.Schedule,
+    manifest: records.Manifest,
+    tokenizer: WordTokenizer,
+) -> GAN:
+    keras.utils.set_random_seed(recipe.seed)
+    gan = recipes.build_model(
+        recipe,
+        image_channels=manifest.channels,
+        vocabulary_size=tokenizer.vocabulary_size,
+        dtype=recipe.precision,
+    )
+    gan.compile(
+        optimizers=recipes.make_optimizers(recipe),
+        steps_per_execution=schedule.steps_per_execution,
+        jit_compile=schedule.jit_compile,
+    )
+    return gan
+
+
+def _check_replicas(replicas: int, recipe: recipes.Recipe, schedule: recipes.Schedule) -> None:
+    if recipe.batch_size % replicas:
+        rule = f"must be a multiple of {replicas} replicas"
+        raise UsageError("--batch_size", rule, recipe.batch_size)
+    if schedule.jit_compile and replicas > 1:
+        rule = f"must be off with {replicas} replicas"
+        raise UsageError("--jit_compile", rule, schedule.jit_compile)
 
 
 def _check_schedule(manifest: records.Manifest, schedule: recipes.Schedule) -> None:

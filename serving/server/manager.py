@@ -10,7 +10,7 @@ from serving.server.servable import Servable
 from serving.server.status import StatusError, invalid_argument
 
 
-class Library:
+class Manager:
     """The loaded servables, by model and version."""
 
     def __init__(self, servables: Sequence[Servable]) -> None:

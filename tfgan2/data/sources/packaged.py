@@ -1,0 +1,30 @@
+"""Files that an installed package brings, found without importing it."""
+
+import importlib.util
+import pathlib
+
+from tfgan2.program import UsageError
+
+
+def find(name: str, *, input_dir: str | None, package: str, folder: str) -> pathlib.Path:
+    """Finds a file in the input directory or, where that is not given, in a package.
+
+    Args:
+      name: of the file.
+      input_dir: where the user has it, or None.
+      package: that brings it.
+      folder: where it lies in the package.
+
+    Raises:
+      UsageError: it is not there.
+    """
+    if input_dir is not None:
+        path = pathlib.Path(input_dir) / name
+        if not path.is_file():
+            raise UsageError("--input_dir", f"must hold {name}", input_dir)
+        return path
+    found = importlib.util.find_spec(package)
+    if found is None or found.origin is None:
+        rule = f"must name the folder of {name}, as the package {package} is not installed"
+        raise UsageError("--input_dir", rule, "nothing")
+    return pathlib.Path(found.origin).parent / folder / name
