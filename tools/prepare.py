@@ -42,7 +42,7 @@ flags.DEFINE_string(
     "background", None, "colour behind padding and transparency: #rrggbb or a name; default: white"
 )
 flags.DEFINE_integer(
-    "max_pixels", None, f"images with more are rejected; default: {sources.DEFAULT_MAX_PIXELS}", 1
+    "max_pixels", None, f"images with more are rejected; default: {images.DEFAULT_MAX_PIXELS}", 1
 )
 flags.DEFINE_string("held_out", None, "file of names, a line each, that emoji keeps for the test")
 flags.DEFINE_string("class_names", None, "file of names, a line for each label of mnist_idx")

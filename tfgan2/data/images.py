@@ -10,6 +10,8 @@ from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 RESIZE = ("pad", "crop", "stretch")
+DEFAULT_BACKGROUND = (255, 255, 255)
+DEFAULT_MAX_PIXELS = 100_000_000
 MAX_16_BIT, MAX_8_BIT = 65535, 255
 
 # Left, top, right and bottom edge in pixels.
@@ -34,8 +36,8 @@ class Framing:
 
     size: int
     resize: str
-    background: tuple[int, int, int] = (255, 255, 255)
-    max_pixels: int = 100_000_000
+    background: tuple[int, int, int] = DEFAULT_BACKGROUND
+    max_pixels: int = DEFAULT_MAX_PIXELS
 
 
 def load(path: pathlib.Path, *, framing: Framing, box: Box | None = None) -> np.ndarray:

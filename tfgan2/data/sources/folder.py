@@ -11,7 +11,6 @@ from collections.abc import Iterator
 
 from tfgan2.data import images
 from tfgan2.data.sources import (
-    DEFAULT_TEST_FRACTION,
     Collection,
     Item,
     Reject,
@@ -77,8 +76,7 @@ def read(options: SourceOptions) -> Collection:
         elif usable:
             draw = functools.partial(images.load, files[key], framing=framing)
             items.append(Item(key=key, draw=draw, captions=usable))
-    fraction = DEFAULT_TEST_FRACTION if options.test_fraction is None else options.test_fraction
-    test = splits.by_key((item.key for item in items), test_fraction=fraction)
+    test = splits.by_key((item.key for item in items), test_fraction=options.test_fraction)
     return Collection(
         splits={
             "train": [item for item in items if item.key not in test],
