@@ -63,6 +63,7 @@ CORE = {
             "tfgan2.adversarial",
             "tfgan2.data",
             "tfgan2.metrics",
+            "tfgan2.models",
             "tfgan2.runs",
             "tfgan2.text",
         ),
@@ -71,9 +72,27 @@ CORE = {
     "tfgan2.export": Target(
         internal=("tfgan2", "tfgan2.adversarial"), external=(NUMPY, SERVING_API, TENSORFLOW)
     ),
+    "tfgan2.interop": Target(
+        internal=(
+            "tfgan2",
+            "tfgan2.adversarial",
+            "tfgan2.data.formats",
+            "tfgan2.models",
+            "tfgan2.runs",
+            "tfgan2.text",
+        ),
+        external=(NUMPY, TENSORFLOW, TF_KERAS),
+    ),
     "tfgan2.recipes": Target(data=("*.flags",)),
     "tools": Target(
-        internal=("tfgan2.data", "tfgan2.export", "tfgan2.runs", "tfgan2.training"),
+        internal=(
+            "tfgan2.data",
+            "tfgan2.export",
+            "tfgan2.interop",
+            "tfgan2.recipes",
+            "tfgan2.runs",
+            "tfgan2.training",
+        ),
         external=(ABSL,),
     ),
 }

@@ -50,6 +50,14 @@ flags.DEFINE_enum(
 )
 flags.DEFINE_string("data_dir", None, "a data set that tools.prepare wrote", required=True)
 flags.DEFINE_string("run_dir", None, "where the run is, or is to be", required=True)
+flags.DEFINE_string(
+    "text_encoder", None, "a run whose text encoder a new run begins with: tools.train_text_encoder"
+)
+flags.DEFINE_string(
+    "inception_weights",
+    None,
+    "what --image_encoder=inception_v3 begins with: a file in Keras's format, or imagenet",
+)
 flags.adopt_module_key_flags(recipes)
 
 
@@ -64,6 +72,8 @@ def main() -> None:
         run_dir=FLAGS.run_dir,
         goal=trainer.Goal(steps=FLAGS.steps, epochs=FLAGS.epochs),
         strategy=FLAGS.strategy,
+        text_encoder=FLAGS.text_encoder,
+        inception_weights=FLAGS.inception_weights,
     )
     state = "done" if outcome.step >= outcome.goal else f"left before step {outcome.goal}"
     print(f"{state}: step {outcome.step}, checkpoint {outcome.checkpoint}")

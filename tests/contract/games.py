@@ -10,14 +10,18 @@ from tfgan2.adversarial.gan import GAN
 from tfgan2.data import pipeline, records
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
-from tfgan2.text import tokenizers
+from tfgan2.text import encoders, tokenizers
 from tfgan2.training import inputs, trainer
 
+IMAGES_PER_EPOCH = 16
 
-def make_tokenizer(folder: pathlib.Path, manifest: records.Manifest) -> tokenizers.WordTokenizer:
+
+def make_tokenizer(
+    recipe: recipes.Recipe, folder: pathlib.Path, manifest: records.Manifest
+) -> tokenizers.Tokenizer:
     path = folder / "vocabulary.txt"
     tokenizers.write_vocabulary(path, manifest.vocabulary)
-    return tokenizers.WordTokenizer(path, max_words=6)
+    return encoders.make_tokenizer(recipes.text_options(recipe), path)
 
 
 def make_gan(recipe: recipes.Recipe, vocabulary_size: int, *, precision: str = "float32") -> GAN:
@@ -25,7 +29,7 @@ def make_gan(recipe: recipes.Recipe, vocabulary_size: int, *, precision: str = "
     gan = recipes.build_model(
         recipe, image_channels=1, vocabulary_size=vocabulary_size, dtype=precision
     )
-    gan.compile(optimizers=recipes.make_optimizers(recipe))
+    gan.compile(optimizers=gan.make_optimizers(IMAGES_PER_EPOCH))
     return gan
 
 
@@ -33,7 +37,7 @@ def make_batches(
     recipe: recipes.Recipe,
     data_dir: pathlib.Path,
     manifest: records.Manifest,
-    tokenizer: tokenizers.WordTokenizer,
+    tokenizer: tokenizers.Tokenizer,
     strategy: tf.distribute.Strategy | None = None,
 ) -> tf.data.Dataset:
     batches = pipeline.batches(

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfgan2.adversarial import losses, penalties
 from tfgan2.models.blocks import parameter_count, upsample
-from tfgan2.models.df_gan import Generator, ImageFeatures, channels_by_block
+from tfgan2.models.df_gan_networks import Generator, ImageFeatures, channels_by_block
 from tfgan2.models.heads import JointHead
 
 
@@ -23,7 +23,7 @@ def published(image_size: int) -> tuple[Generator, ImageFeatures, JointHead]:
     features = ImageFeatures(
         image_size=image_size, image_channels=3, base_channels=32, gate_start=0.0
     )
-    head = JointHead(feature_shape=features.feature_shape, sentence_size=256)
+    head = JointHead(feature_shape=features.feature_shape, sentence_size=256, base_channels=32)
     return generator, features, head
 
 

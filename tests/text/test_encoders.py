@@ -1,9 +1,15 @@
-"""The sentence encoder: padding has no influence."""
+"""Text encoders: what has influence on a sentence, and what has none, padding above all."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
+import tf_keras as keras
 
-from tfgan2.text.encoders import WordCNN
+from tests.reference import rnn_encoder, states
+from tfgan2.text.char_cnn_rnn import VARIANTS, CharCNNRNN
+from tfgan2.text.encoders import BiLSTM, WordCNN
+
+Tokens = dict[str, tf.Tensor]
 
 
 def test_padding_has_no_influence() -> None:
@@ -27,3 +33,185 @@ def test_an_empty_caption_has_a_finite_sentence() -> None:
     encoder = WordCNN(vocabulary_size=9, sentence_size=5)
     sentence = encoder({"ids": tf.zeros([1, 4], tf.int32), "length": tf.constant([0])})
     assert np.isfinite(sentence.numpy()).all()
+
+
+def small_bi_lstm() -> BiLSTM:
+    keras.utils.set_random_seed(0)
+    encoder = BiLSTM(vocabulary_size=9, sentence_size=8, word_embedding_size=5)
+    for variable in encoder.trainable_variables:
+        # Off their start, where embeddings are so small that little has influence.
+        variable.assign(variable + tf.random.normal(variable.shape, stddev=0.5))
+    return encoder
+
+
+def some_captions() -> Tokens:
+    ids = [[3, 4, 1, 0, 0, 0], [5, 0, 0, 0, 0, 0], [8, 7, 6, 5, 4, 3], [0, 0, 0, 0, 0, 0]]
+    return {"ids": tf.constant(ids), "length": tf.constant([3, 1, 6, 0])}
+
+
+def test_bi_lstm_padding_has_no_influence() -> None:
+    encoder, tokens = small_bi_lstm(), some_captions()
+    real = tf.sequence_mask(tokens["length"], 6)
+    rubbish = {**tokens, "ids": tf.where(real, tokens["ids"], 8)}
+    for ours, theirs in zip(
+        encoder.words_and_sentence(tokens), encoder.words_and_sentence(rubbish), strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_array_equal(encoder(tokens), encoder(rubbish))
+    short = {"ids": tokens["ids"][:1, :3], "length": tokens["length"][:1]}
+    words, sentence = encoder.words_and_sentence(tokens)
+    alone_words, alone = encoder.words_and_sentence(short)
+    np.testing.assert_allclose(words[:1, :3], alone_words, atol=1e-6)
+    np.testing.assert_allclose(sentence[:1], alone, atol=1e-6)
+
+
+def test_bi_lstm_words_are_0_at_padded_steps_alone() -> None:
+    tokens = some_captions()
+    words, _ = small_bi_lstm().words_and_sentence(tokens)
+    real = tf.sequence_mask(tokens["length"], 6).numpy()
+    assert not words.numpy()[~real].any()
+    assert words.numpy()[real].all()
+
+
+def test_bi_lstm_sentence_is_the_last_state_forward_and_the_first_backward() -> None:
+    encoder, tokens = small_bi_lstm(), some_captions()
+    words, sentence = encoder.words_and_sentence(tokens)
+    for row, length in enumerate(tokens["length"].numpy()[:3]):
+        np.testing.assert_array_equal(sentence[row, :4], words[row, length - 1, :4])
+        np.testing.assert_array_equal(sentence[row, 4:], words[row, 0, 4:])
+    np.testing.assert_array_equal(encoder(tokens), sentence)
+
+
+def test_bi_lstm_order_and_words_have_influence_in_both_directions() -> None:
+    ids = tf.constant([[1, 2, 3], [3, 2, 1], [1, 2, 4], [4, 2, 3]])
+    sentences = small_bi_lstm()({"ids": ids, "length": tf.constant([3] * 4)}).numpy()
+    for half in np.split(sentences, 2, axis=1):
+        assert np.abs(half[1:] - half[0]).max(axis=1).min() > 1e-3
+
+
+def test_bi_lstm_an_empty_caption_is_finite() -> None:
+    encoder, tokens = small_bi_lstm(), some_captions()
+    for features in encoder.words_and_sentence(tokens):
+        assert np.isfinite(features).all()
+    with tf.GradientTape() as tape:
+        words, sentence = encoder.words_and_sentence({k: v[3:] for k, v in tokens.items()})
+        total = tf.reduce_sum(words) + tf.reduce_sum(sentence)
+    gradients = tape.gradient(total, encoder.trainable_variables)
+    assert all(np.isfinite(tf.convert_to_tensor(gradient)).all() for gradient in gradients)
+
+
+def test_bi_lstm_parameter_count_is_the_published_one_with_one_bias_for_two() -> None:
+    encoder = BiLSTM(vocabulary_size=5450, sentence_size=256, word_embedding_size=300)
+    assert encoder.count_params() == 2_075_320 - 2 * 512
+
+
+def test_bi_lstm_dropout_has_influence_and_none_has_none() -> None:
+    encoder, tokens = small_bi_lstm(), some_captions()
+    draws = np.random.default_rng(0).uniform(size=[4, 6 * 5]).astype(np.float32)
+    plain = encoder.words_and_sentence(tokens)
+    dropped = encoder.words_and_sentence(tokens, dropout=tf.constant(draws))
+    again = encoder.words_and_sentence(tokens, dropout=tf.constant(draws))
+    for ours, theirs, same in zip(plain, dropped, again, strict=True):
+        assert np.abs(ours - theirs).max() > 1e-2
+        np.testing.assert_array_equal(theirs, same)
+    for ours, theirs in zip(plain, encoder.words_and_sentence(tokens, dropout=None), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_bi_lstm_dropout_sets_embeddings_to_0_below_a_half_and_doubles_the_others() -> None:
+    encoder = small_bi_lstm()
+    tokens = {"ids": tf.constant([[3, 4]]), "length": tf.constant([2])}
+    draws = tf.constant([[0.1, 0.5, 0.9, 0.49, 0.0, 0.6, 0.4, 0.99, 0.2, 0.51]])
+    _, dropped = encoder.words_and_sentence(tokens, dropout=draws)
+    table = encoder.word_embedding.get_weights()[0]
+    table[3] *= [0, 2, 2, 0, 0]
+    table[4] *= [2, 0, 2, 0, 2]
+    encoder.word_embedding.set_weights([table])
+    np.testing.assert_allclose(dropped, encoder(tokens), atol=1e-6)
+
+
+def test_bi_lstm_equals_the_reference() -> None:
+    state = states.rnn_encoder(20, embedding_size=7, sentence_size=12, seed=1)
+    encoder = BiLSTM(vocabulary_size=20, sentence_size=12, word_embedding_size=7)
+    encoder.word_embedding.set_weights([state["encoder.weight"]])
+    for layer, direction in ((encoder.forward, "l0"), (encoder.backward, "l0_reverse")):
+        biases = (state[f"rnn.bias_{part}_{direction}"] for part in ("ih", "hh"))
+        kernels = (state[f"rnn.weight_{part}_{direction}"].T for part in ("ih", "hh"))
+        layer.set_weights([*kernels, sum(biases)])
+    generator = np.random.default_rng(2)
+    ids, lengths = generator.integers(0, 20, [8, 18]), np.array([1, 2, 5, 9, 13, 17, 18, 18])
+    expected_words, expected = rnn_encoder.encode(state, ids, lengths)
+    tokens = {"ids": tf.constant(ids, tf.int32), "length": tf.constant(lengths, tf.int32)}
+    words, sentence = encoder.words_and_sentence(tokens)
+    np.testing.assert_allclose(words, expected_words.transpose(0, 2, 1), atol=1e-5)
+    np.testing.assert_allclose(sentence, expected, atol=1e-5)
+    assert np.abs(expected).max() > 0.1
+
+
+@pytest.fixture(scope="module", params=VARIANTS)
+def char_cnn_rnn(request: pytest.FixtureRequest) -> tuple[str, CharCNNRNN]:
+    keras.utils.set_random_seed(0)
+    return request.param, CharCNNRNN(variant=VARIANTS[request.param], sentence_size=1024)
+
+
+def character_tokens(ids: np.ndarray) -> Tokens:
+    return {"ids": tf.constant(ids, tf.int32), "length": tf.constant([201] * len(ids))}
+
+
+def test_char_cnn_rnn_parameter_counts_are_the_published_ones(
+    char_cnn_rnn: tuple[str, CharCNNRNN],
+) -> None:
+    counts = {
+        "cvpr2016": 1_814_144,
+        "icml2016_flowers": 2_994_560,
+        "icml2016_birds": 4_045_184,
+    }
+    variant, encoder = char_cnn_rnn
+    assert encoder.count_params() == counts[variant]
+
+
+def test_char_cnn_rnn_steps_are_the_published_ones(
+    char_cnn_rnn: tuple[str, CharCNNRNN], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variant, encoder = char_cnn_rnn
+    seen, recur = [], encoder.recurrence.call
+    monkeypatch.setattr(encoder.recurrence, "call", lambda f: seen.append(f.shape) or recur(f))
+    assert encoder(character_tokens(np.ones([2, 201]))).shape == (2, 1024)
+    steps = {"cvpr2016": 8, "icml2016_flowers": 8, "icml2016_birds": 18}[variant]
+    units = {"cvpr2016": 256, "icml2016_flowers": 512, "icml2016_birds": 512}[variant]
+    assert [tuple(shape) for shape in seen] == [(2, steps, units)]
+
+
+def test_char_cnn_rnn_order_of_characters_has_influence(
+    char_cnn_rnn: tuple[str, CharCNNRNN],
+) -> None:
+    _, encoder = char_cnn_rnn
+    for variable in encoder.trainable_variables:
+        # Off the start, whose narrow distribution leaves few features above the threshold.
+        spread = np.random.default_rng(1).normal(scale=0.05, size=variable.shape)
+        variable.assign_add(spread.astype(np.float32))
+    ids = np.random.default_rng(0).integers(1, 71, [201])
+    halves = np.concatenate([ids[100:], ids[:100]])
+    # Only what the last steps read.
+    end = np.concatenate([ids[:150], ids[150:185][::-1], ids[185:]])
+    rows = np.stack([ids, ids[::-1], halves, end, ids])
+    one, *others, again = encoder(character_tokens(rows)).numpy()
+    scale = np.abs(one).max()
+    for other in others:
+        assert np.abs(one - other).max() > 1e-2 * scale
+    np.testing.assert_allclose(one, again, rtol=1e-5, atol=1e-6 * scale)
+
+
+def test_char_cnn_rnn_reads_no_length_and_id_0_as_nothing(
+    char_cnn_rnn: tuple[str, CharCNNRNN],
+) -> None:
+    _, encoder = char_cnn_rnn
+    tokens = character_tokens(np.ones([1, 201]))
+    shorter = {**tokens, "length": tf.constant([3])}
+    np.testing.assert_array_equal(encoder(tokens), encoder(shorter))
+    empty = encoder(character_tokens(np.zeros([1, 201])))
+    kernel, bias = encoder.convolutions[0].get_weights()
+    encoder.convolutions[0].set_weights([np.zeros_like(kernel), bias])
+    np.testing.assert_allclose(encoder(tokens), empty, rtol=1e-5, atol=1e-6)
+    encoder.convolutions[0].set_weights([kernel, bias])
+    assert np.abs(encoder(tokens) - empty).max() > 1e-3

@@ -20,7 +20,7 @@ from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.sampling import load_sampler
 from tfgan2.text.tokenizers import count_words
-from tfgan2.training import best, callbacks, evaluation, runtime, trainer
+from tfgan2.training import beginning, best, callbacks, evaluation, runtime, trainer
 from tfgan2.training.sheets import sheet
 
 RECIPE = TINY["df_gan"]
@@ -103,7 +103,7 @@ def test_auto_precision_is_resolved_once(
 ) -> None:
     automatic = dataclasses.replace(RECIPE, precision="auto")
     monkeypatch.setattr(runtime, "resolve_precision", lambda name: "mixed_bfloat16")
-    joined = trainer.begin_or_join(run, automatic, manifest, [])
+    joined = beginning.begin_or_join(run, automatic, manifest, [], None)
     assert joined.precision == "float32"  # That of the run, not of this machine.
 
 

@@ -97,11 +97,18 @@ class GAN(keras.Model, abc.ABC):
     def averages(self) -> tuple[tuple[keras.Model, keras.Model], ...]:
         """Pairs of networks: the float32 average that is sampled, and the live one it follows."""
 
+    @abc.abstractmethod
+    def make_optimizers(self, images_per_epoch: int) -> dict[str, keras.optimizers.Optimizer]:
+        """Makes the optimizers that the recipe describes, by the names that `updates` uses.
+
+        Args:
+          images_per_epoch: of a pass over the data, by which some learning rates fall.
+        """
+
     def start_averages(self) -> None:
         """Sets the averages to the live weights."""
         for average, live in self.averages:
             average.set_weights(live.get_weights())
-            average.trainable = False
 
     def compile(
         self,
@@ -114,7 +121,7 @@ class GAN(keras.Model, abc.ABC):
         """Gives every update its optimizer, with a loss scale of its own in mixed_float16.
 
         Args:
-          optimizers: by the name of the update.
+          optimizers: by the names that `updates` uses; updates may share one.
           steps_per_execution: steps that one call into the graph runs.
           jit_compile: whether XLA compiles the step.
           run_eagerly: whether steps run outside a graph, to be debugged.
@@ -132,21 +139,21 @@ class GAN(keras.Model, abc.ABC):
         }
         self.optimizers = scaled
         self.skipped_updates = self.skipped_updates or {
-            name: tf.Variable(
+            update.name: tf.Variable(
                 0,
                 dtype=tf.int64,
                 trainable=False,
-                name=f"skipped_{name}_updates",
+                name=f"skipped_{update.name}_updates",
                 aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
             )
-            for name in scaled
+            for update in self.updates
         }
         for update in self.updates:
             update.optimizer.build(update.variables)
 
-    def loss_scale(self, update: str) -> tf.Tensor | float:
-        """The factor by which the gradients of an update are scaled now; 1 unless in float16."""
-        optimizer = self.optimizers[update]
+    def loss_scale(self, optimizer_name: str) -> tf.Tensor | float:
+        """The factor by which an optimizer's gradients are scaled now; 1 unless in float16."""
+        optimizer = self.optimizers[optimizer_name]
         if isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer):
             return optimizer.loss_scale
         return 1.0
@@ -167,16 +174,32 @@ class GAN(keras.Model, abc.ABC):
             noise = StepNoise(
                 seed=self.seed, step=self.step.value(), scope=update.name, batch_size=batch_size
             )
+            others = self._statistics_of_others(update)
+            before = [tf.identity(statistic) for statistic in others]
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(update.variables)
                 loss, named = update.loss(batch, self.generate(batch, noise))
                 # Optimizers add up the gradients of the replicas.
                 scaled = self._scaled(loss / context.num_replicas_in_sync, update.optimizer)
             named |= self._apply(update, tape.gradient(scaled, update.variables))
+            for statistic, value in zip(others, before, strict=True):
+                statistic.assign(value)
             parts |= {f"{update.name}/{name}": value for name, value in named.items()}
         self._move_averages()
         self.step.assign_add(1)
         return context.all_reduce(tf.distribute.ReduceOp.MEAN, parts)
+
+    def _statistics_of_others(self, update: Update) -> list[tf.Variable]:
+        """Moving statistics of the networks that an update runs, but does not move."""
+        own = {id(variable) for variable in update.variables}
+        return [
+            statistic
+            for network in self._networks()
+            if own.isdisjoint(id(variable) for variable in network.trainable_variables)
+            for layer in network.submodules
+            if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
+            for statistic in (layer.moving_mean, layer.moving_variance)
+        ]
 
     def _scaled(self, loss: tf.Tensor, optimizer: keras.optimizers.Optimizer) -> tf.Tensor:
         if isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer):
@@ -210,9 +233,11 @@ class GAN(keras.Model, abc.ABC):
 
         tf.distribute.get_replica_context().merge_call(move_all)
 
+    def _networks(self) -> list[keras.Model]:
+        return [layer for layer in self.layers if isinstance(layer, keras.Model)]
+
     def _needs_loss_scale(self) -> bool:
-        networks = (layer for layer in self.layers if isinstance(layer, keras.Model))
-        return any(network.compute_dtype == "float16" for network in networks)
+        return any(network.compute_dtype == "float16" for network in self._networks())
 
 
 def _overflow(gradients: list[tf.Tensor]) -> tf.Tensor:

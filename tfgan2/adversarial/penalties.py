@@ -37,21 +37,25 @@ def squared_norms(gradients: Sequence[tf.Tensor]) -> tf.Tensor:
     )
 
 
-def matching_aware(gradients: Sequence[tf.Tensor], *, weight: float, power: float) -> tf.Tensor:
+def matching_aware(
+    gradients: Sequence[tf.Tensor], *, weight: float, power: float, norm: str = "joint"
+) -> tf.Tensor:
     """Matching-aware gradient penalty (MA-GP) at real images with their own captions.
 
     Args:
-      gradients: of the logit by image and by sentence, float32 [B, ...]; their joint norm is
-        taken, as in the published code (the paper adds the two norms).
+      gradients: of the logit by image and by sentence, float32 [B, ...].
       weight: k.
       power: p.
+      norm: `joint`, of all gradients as one vector, as in the published code; or `sum`, of a norm
+        of each, as in the paper.
 
     Returns:
       float32 scalar: k times the mean of the norm to the power p.
 
     Source: Tao et al. 2022, "DF-GAN", section 3.3, equation 2.
     """
-    norms = tf.sqrt(squared_norms(gradients) + SQUARED_NORM_FLOOR)
+    together = [gradients] if norm == "joint" else [[gradient] for gradient in gradients]
+    norms = tf.add_n([tf.sqrt(squared_norms(part) + SQUARED_NORM_FLOOR) for part in together])
     return weight * tf.reduce_mean(tf.pow(norms, power))
 
 

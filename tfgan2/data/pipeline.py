@@ -142,18 +142,18 @@ def examples(
     view: View,
     limit: int | None = None,
 ) -> Examples:
-    """Reads the first records of a split, in the order of the shards.
+    """Reads records of a split, in the order of the shards.
 
     Args:
       data_dir: folder of the data set.
       manifest: what dataset.json says.
       split: `train` or `test`.
       view: what of an image is seen: its middle.
-      limit: at most so many; None reads all.
+      limit: at most so many, taken evenly from the whole split; None reads all.
     """
     reader = records.RecordReader(data_dir, manifest.splits[split])
     count = len(reader) if limit is None else min(limit, len(reader))
-    parsed = [records.parse(reader[row]) for row in range(count)]
+    parsed = [records.parse(reader[at * len(reader) // count]) for at in range(count)]
     middle = (view.resized - view.image_size) // 2
     images = [
         _crop(_decode(record["image"], manifest=manifest, size=view.resized), middle, middle, view)

@@ -1,11 +1,13 @@
 """Whether a picture is what its caption asks for, and not always the same one."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 NORMAL_95 = 1.959964
 RESAMPLES = 200
+CANDIDATES = 100
 
 
 def agreement(named: np.ndarray, asked: np.ndarray) -> dict[str, float]:
@@ -18,8 +20,53 @@ def agreement(named: np.ndarray, asked: np.ndarray) -> dict[str, float]:
     Returns:
       value, and low and high of Wilson's 95 % interval.
     """
-    count = len(named)
-    share = float(np.mean(named == asked))
+    return proportion(named == asked)
+
+
+def retrieval(
+    images: np.ndarray,
+    sentences: np.ndarray,
+    captions: Sequence[str],
+    *,
+    ranks: Sequence[int],
+    seed: int,
+) -> dict[str, dict[str, float]]:
+    """How often an image's own caption is among the best of 100, the others drawn from other rows.
+
+    Args:
+      images: float64 [N, D], codes.
+      sentences: float64 [N, D], codes whose inner product with an image's says how they match.
+      captions: N strings; rows with the same one are never wrong for each other.
+      ranks: how many of the best count, each for a result of its own.
+      seed: of the choice of the others.
+
+    Returns:
+      By `r1`, `r5`, ... value, low and high of Wilson's 95 % interval, and chance.
+
+    Source: Xu et al. 2018, "AttnGAN", section 4.1 (R-precision, with R = 1).
+    """
+    generator = np.random.default_rng(seed)
+    _, numbers = np.unique(np.array(captions, object).astype(str), return_inverse=True)
+    places, candidates = [], []
+    for row, image in enumerate(images):
+        others = np.flatnonzero(numbers != numbers[row])
+        wrong = generator.permutation(others)[: CANDIDATES - 1]
+        better = sentences[wrong] @ image >= sentences[row] @ image
+        places.append(better.sum())
+        candidates.append(len(wrong) + 1)
+    return {
+        f"r{rank}": {
+            **proportion(np.array(places) < rank),
+            "chance": float(np.mean(np.minimum(1.0, rank / np.array(candidates)))),
+        }
+        for rank in ranks
+    }
+
+
+def proportion(hits: np.ndarray) -> dict[str, float]:
+    """Share of hits, bool [N]: value, and low and high of Wilson's 95 % interval."""
+    count = len(hits)
+    share = float(np.mean(hits))
     spread = NORMAL_95**2 / count
     middle = (share + spread / 2) / (1 + spread)
     half = NORMAL_95 * math.sqrt(share * (1 - share) / count + spread / (4 * count)) / (1 + spread)

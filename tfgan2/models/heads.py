@@ -5,7 +5,7 @@ import tf_keras as keras
 
 from tfgan2.models.blocks import DType, convolution, dense, leaky_relu, tile, uniform_fan_in
 
-HEAD_CHANNELS = 64
+PROJECTION_CHANNELS = 64
 PROJECTION_SIZE = 128
 
 
@@ -13,17 +13,23 @@ class JointHead(keras.Model):
     """The sentence at every place of the features, then two convolutions (DF-GAN's NetC)."""
 
     def __init__(
-        self, *, feature_shape: tuple[int, int, int], sentence_size: int, dtype: DType = "float32"
+        self,
+        *,
+        feature_shape: tuple[int, int, int],
+        sentence_size: int,
+        base_channels: int,
+        dtype: DType = "float32",
     ) -> None:
         """Builds the head.
 
         Args:
           feature_shape: height, width and channels of the features; height equals width.
           sentence_size: length of a sentence vector.
+          base_channels: those of the discriminator at full size; here there are twice as many.
           dtype: policy of its layers.
         """
         super().__init__(name="joint_head", dtype=dtype)
-        self.joint = convolution(HEAD_CHANNELS, 3, use_bias=False, dtype=dtype)
+        self.joint = convolution(2 * base_channels, 3, use_bias=False, dtype=dtype)
         self.logit = keras.layers.Conv2D(
             1,
             feature_shape[0],
@@ -50,11 +56,16 @@ class ProjectionHead(keras.Model):
     """
 
     def __init__(
-        self, *, feature_shape: tuple[int, int, int], sentence_size: int, dtype: DType = "float32"
+        self,
+        *,
+        feature_shape: tuple[int, int, int],
+        sentence_size: int,
+        base_channels: int,
+        dtype: DType = "float32",
     ) -> None:
-        """Builds the head; arguments as for `JointHead`."""
+        """Builds the head, of the same size for any `base_channels`; the rest as `JointHead`."""
         super().__init__(name="projection_head", dtype=dtype)
-        self.convolution = convolution(HEAD_CHANNELS, 3, use_bias=False, dtype=dtype)
+        self.convolution = convolution(PROJECTION_CHANNELS, 3, use_bias=False, dtype=dtype)
         self.flatten = keras.layers.Flatten(dtype=dtype)
         self.image = dense(PROJECTION_SIZE, dtype=dtype)
         self.sentence = dense(PROJECTION_SIZE, dtype=dtype)

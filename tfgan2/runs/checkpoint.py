@@ -17,11 +17,11 @@ UNREADABLE = (tf.errors.OpError, IndexError, ValueError, RuntimeError)
 class Checkpoints:
     """The checkpoints in a folder."""
 
-    def __init__(self, gan: GAN, folder: pathlib.Path, *, keep: int) -> None:
+    def __init__(self, gan: GAN | tf.Module, folder: pathlib.Path, *, keep: int) -> None:
         """Opens the folder.
 
         Args:
-          gan: what is saved and restored.
+          gan: what is saved and restored: a game, or a part of one to be restored.
           folder: where; it need not exist.
           keep: how many of the newest are kept.
         """

@@ -21,11 +21,13 @@ class Config:
       recipe: what defines the run, its precision resolved.
       data: source, licence, checksum, channels and some captions of the data set.
       versions: of the packages that the run began with.
+      text_encoder: run and checksum of the text encoder that it began with; None if it was new.
     """
 
     recipe: recipes.Recipe
     data: Mapping[str, Any]
     versions: Mapping[str, str]
+    text_encoder: Mapping[str, str] | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,15 +51,19 @@ class RunDirectory:
         return run
 
     @classmethod
-    def existing(cls, path: str | os.PathLike) -> "RunDirectory":
+    def existing(cls, path: str | os.PathLike, *, flag: str = "--run_dir") -> "RunDirectory":
         """The run directory of that name.
+
+        Args:
+          path: of the directory.
+          flag: that names it, for errors.
 
         Raises:
           UsageError: there is no run.
         """
         run = cls(pathlib.Path(path))
         if not run.config_file.is_file():
-            raise UsageError("--run_dir", f"must be a run, with a {CONFIG_NAME}", path)
+            raise UsageError(flag, f"must be a run, with a {CONFIG_NAME}", path)
         return run
 
     @property
@@ -108,7 +114,12 @@ class RunDirectory:
         try:
             fields = json.loads(self.config_file.read_text(encoding="utf-8"))
             recipe = recipes.from_json(fields["recipe"])
-            return Config(recipe=recipe, data=fields["data"], versions=fields["versions"])
+            return Config(
+                recipe=recipe,
+                data=fields["data"],
+                versions=fields["versions"],
+                text_encoder=fields["text_encoder"],
+            )
         except (ValueError, KeyError, TypeError) as error:
             name = str(self.config_file)
             raise UsageError(name, "must be the configuration of a run", repr(error)) from error

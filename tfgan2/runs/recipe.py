@@ -2,7 +2,8 @@
 
 import dataclasses
 import importlib
-from collections.abc import Mapping
+import os
+from collections.abc import Collection, Mapping
 from typing import Any, cast
 
 import tf_keras as keras
@@ -11,10 +12,15 @@ from absl import flags
 from tfgan2.adversarial.gan import GAN, Averaging
 from tfgan2.data import pipeline
 from tfgan2.program import UsageError
+from tfgan2.text.encoders import ENCODERS, TextOptions
 
 MODELS = {
     "df_gan": "tfgan2.models.df_gan:DFGAN",
+    "damsm": "tfgan2.models.matching:DAMSM",
+    "sje": "tfgan2.models.matching:SJE",
 }
+MATCHING_MODELS = ("damsm", "sje")
+GOALS = ("steps", "epochs")
 PRECISIONS = ("auto", "float32", "mixed_float16", "mixed_bfloat16")
 
 
@@ -55,10 +61,29 @@ class Recipe:
     truncation: float = option(
         1.0, "of the latents, where a request names none; above 0, at most 1", low=0.01, high=1.0
     )
+    text_encoder_kind: str = option(
+        "word_cnn",
+        "what reads captions; --text_encoder brings its own; word_cnn: small, learned with the "
+        "GAN, bi_lstm: DAMSM's, char_cnn_rnn_...: by characters, of that paper's code",
+        choices=ENCODERS,
+    )
+    freeze_text_encoder: bool = option(
+        False, "the text encoder of --text_encoder does not learn any more"
+    )
     max_words: int = option(18, "known words of a caption that are read", low=1)
+    word_embedding_size: int = option(300, "length of a word's embedding in bi_lstm", low=1)
+    sentence_size: int = option(256, "length of a sentence vector; bi_lstm: even", low=2)
     latent_size: int = option(100, "length of a latent", low=1)
-    sentence_size: int = option(256, "length of a sentence vector", low=1)
+    generator_form: str = option(
+        "2022",
+        "2022 and 2020: of DF-GAN's published code, rdn: residual dense blocks as in their paper, "
+        "imagan: as in IMAGAN's code",
+        choices=("2022", "2020", "rdn", "imagan"),
+    )
     generator_channels: int = option(32, "channels of the generator at full size", low=1)
+    discriminator_form: str = option(
+        "2022", "of DF-GAN's published code; 2020: twice as wide", choices=("2022", "2020")
+    )
     discriminator_channels: int = option(32, "channels of the discriminator at full size", low=1)
     discriminator_head: str = option(
         "joint",
@@ -80,6 +105,18 @@ class Recipe:
     )
     ma_gp_weight: float = option(2.0, "of the matching-aware gradient penalty; 0: off", low=0.0)
     ma_gp_power: float = option(6.0, "of the norm in the matching-aware penalty", low=1.0)
+    ma_gp_norm: str = option(
+        "joint",
+        "joint: of the gradients by image and sentence together, as published, sum: of a norm of "
+        "each, as in the paper",
+        choices=("joint", "sum"),
+    )
+    ma_gp_update: str = option(
+        "joint",
+        "joint: a part of the discriminator's loss, separate: an update after it, as in the code "
+        "of 2020",
+        choices=("joint", "separate"),
+    )
     r1_weight: float = option(0.0, "of the gradient penalty at real images; 0: off", low=0.0)
     r2_weight: float = option(0.0, "of the gradient penalty at generated images; 0: off", low=0.0)
     mode_seeking_weight: float = option(
@@ -92,6 +129,7 @@ class Recipe:
     discriminator_learning_rate: float = option(4e-4, "of Adam", low=0.0)
     adam_beta1: float = option(0.0, "of both optimizers", low=0.0, high=0.9999)
     adam_beta2: float = option(0.9, "of both optimizers", low=0.0, high=0.9999)
+    adam_epsilon: float = option(1e-8, "of both optimizers", low=0.0)
     ema_half_life_images: float = option(
         10_000.0, "images after which a weight counts half in the average that is sampled", low=1.0
     )
@@ -99,6 +137,20 @@ class Recipe:
         0.05, "the half-life is at most this share of the images seen so far", low=1e-6
     )
     no_ema: bool = option(False, "samples the live weights, and no average of them")
+    faithful: bool = option(
+        False, "keeps what the published code did by mistake; imagan: 0.8 as epsilon, not momentum"
+    )
+    image_encoder: str = option(
+        "small",
+        "of a matching model; small: a few convolutions that learn, inception_v3: Keras's, frozen, "
+        "under layers that learn",
+        choices=("small", "inception_v3"),
+    )
+    image_encoder_channels: int = option(32, "channels of the small one at full size", low=1)
+    matching_learning_rate: float = option(2e-3, "of a matching model", low=0.0)
+    matching_learning_rate_decay: float = option(
+        0.98, "factor after each pass over the data, down to a tenth", low=0.01, high=1.0
+    )
 
     def differences(self, other: "Recipe") -> list[str]:
         """Names of the fields in which another recipe differs."""
@@ -129,23 +181,57 @@ class Schedule:
     )
 
 
-def define_flags(kind: type) -> list[str]:
-    """Defines a flag for every field of `Recipe` or `Schedule`, and returns their names."""
-    for field in dataclasses.fields(kind):
-        rules, default = field.metadata, cast(Any, field.default)
+def define_flags(
+    kind: type,
+    *,
+    only: Collection[str] | None = None,
+    optional: bool = False,
+    into: flags.FlagValues = flags.FLAGS,
+) -> list[str]:
+    """Defines flags for fields of `Recipe` or `Schedule`, and returns their names.
+
+    Args:
+      kind: the dataclass.
+      only: names of the fields; None takes all.
+      optional: the flags have no defaults, so that one can see which are given.
+      into: where they are defined.
+    """
+    fields = [field for field in dataclasses.fields(kind) if only is None or field.name in only]
+    for field in fields:
+        rules, default = field.metadata, None if optional else cast(Any, field.default)
         if rules["choices"]:
-            flags.DEFINE_enum(field.name, default, rules["choices"], rules["help"])
+            choices = rules["choices"]
+            flags.DEFINE_enum(field.name, default, choices, rules["help"], flag_values=into)
         elif field.type is bool:
-            flags.DEFINE_bool(field.name, default, rules["help"])
+            flags.DEFINE_bool(field.name, default, rules["help"], flag_values=into)
         else:
             define = flags.DEFINE_integer if field.type is int else flags.DEFINE_float
-            define(field.name, default, rules["help"], rules["low"], rules["high"])
-    return [field.name for field in dataclasses.fields(kind)]
+            limits = (rules["low"], rules["high"])
+            define(field.name, default, rules["help"], *limits, flag_values=into)
+    return [field.name for field in fields]
 
 
 def from_flags(kind: type, values: flags.FlagValues) -> Any:
     """Reads a `Recipe` or a `Schedule` from its flags."""
     return kind(**{field.name: values[field.name].value for field in dataclasses.fields(kind)})
+
+
+def from_flagfile(path: str | os.PathLike) -> Recipe:
+    """Reads the recipe of a flagfile of `tfgan2.train`.
+
+    Raises:
+      UsageError: the file cannot be read, or is not of such flags.
+    """
+    values = flags.FlagValues()
+    for kind in (Recipe, Schedule):
+        define_flags(kind, into=values)
+    for goal in GOALS:
+        flags.DEFINE_float(goal, None, "goal of the run", flag_values=values)
+    try:
+        values(["recipe", f"--flagfile={path}"])
+    except flags.Error as error:
+        raise UsageError(str(path), "must be a flagfile of tfgan2.train", error) from error
+    return from_flags(Recipe, values)
 
 
 def from_json(fields: Mapping[str, Any]) -> Recipe:
@@ -169,11 +255,17 @@ def view(recipe: Recipe) -> pipeline.View:
     )
 
 
+def text_options(recipe: Recipe) -> TextOptions:
+    """What of a recipe says how captions are read."""
+    names = [field.name for field in dataclasses.fields(TextOptions)]
+    return TextOptions(**{name: getattr(recipe, name) for name in names})
+
+
 def model_class(recipe: Recipe) -> type[GAN]:
     """Imports the system that a recipe names.
 
     Raises:
-      UsageError: the system cannot draw images of the recipe's size.
+      UsageError: the system cannot draw images of the recipe's size, or not read by its encoder.
     """
     module, name = MODELS[recipe.model].split(":")
     system = getattr(importlib.import_module(module), name)
@@ -182,6 +274,11 @@ def model_class(recipe: Recipe) -> type[GAN]:
         raise UsageError(
             "--image_size", f"must be one of {sizes} for {recipe.model}", recipe.image_size
         )
+    if recipe.text_encoder_kind == "bi_lstm" and recipe.sentence_size % 2:
+        raise UsageError("--sentence_size", "must be even for bi_lstm", recipe.sentence_size)
+    if recipe.model == "damsm" and recipe.text_encoder_kind != "bi_lstm":
+        rule = "must be bi_lstm for damsm, which compares words"
+        raise UsageError("--text_encoder_kind", rule, recipe.text_encoder_kind)
     return system
 
 
@@ -206,15 +303,3 @@ def build_model(
         ),
         dtype=dtype,
     )
-
-
-def make_optimizers(recipe: Recipe) -> dict[str, keras.optimizers.Optimizer]:
-    """Makes the recipe's optimizers, by the names of the updates."""
-    rates = {
-        "discriminator": recipe.discriminator_learning_rate,
-        "generator": recipe.generator_learning_rate,
-    }
-    return {
-        name: keras.optimizers.Adam(rate, recipe.adam_beta1, recipe.adam_beta2)
-        for name, rate in rates.items()
-    }

@@ -1,17 +1,24 @@
-"""From a run on disk to what draws its pictures."""
+"""From a run on disk to what draws its pictures, reads its captions, or matches the two."""
 
+import tensorflow as tf
+import tf_keras as keras
+
+from tfgan2.adversarial.gan import GAN
 from tfgan2.adversarial.sampler import Sampler
+from tfgan2.models.matcher import Matcher
+from tfgan2.program import UsageError
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.checkpoint import Checkpoints
 from tfgan2.runs.directory import Config, RunDirectory
-from tfgan2.text.tokenizers import WordTokenizer
+from tfgan2.text import encoders
+from tfgan2.text.tokenizers import Tokenizer
 
 CHECKPOINTS = ("latest", "best")
 
 
-def make_tokenizer(run: RunDirectory, recipe: recipes.Recipe) -> WordTokenizer:
+def make_tokenizer(run: RunDirectory, recipe: recipes.Recipe) -> Tokenizer:
     """Builds the tokenizer of a run."""
-    return WordTokenizer(run.vocabulary_file, max_words=recipe.max_words)
+    return encoders.make_tokenizer(recipes.text_options(recipe), run.vocabulary_file)
 
 
 def load_sampler(run: RunDirectory, *, checkpoint: str = "latest") -> tuple[Sampler, Config, str]:
@@ -25,10 +32,58 @@ def load_sampler(run: RunDirectory, *, checkpoint: str = "latest") -> tuple[Samp
       The sampler, the run's configuration, and the path of the checkpoint.
 
     Raises:
+      UsageError: the run draws nothing, or has no checkpoint.
+    """
+    config = run.read_config()
+    if config.recipe.model in recipes.MATCHING_MODELS:
+        raise UsageError("--run_dir", "must be a run of a system that draws", config.recipe.model)
+    tokenizer = make_tokenizer(run, config.recipe)
+    gan, path = _load(run, config, tokenizer, checkpoint=checkpoint)
+    return gan.sampler(tokenizer, truncation=config.recipe.truncation), config, path
+
+
+def load_matcher(run: RunDirectory, *, flag: str) -> tuple[Matcher, Config]:
+    """Builds a matching model, in float32, from the newest checkpoint of its run.
+
+    Args:
+      run: the run.
+      flag: that names it, for errors.
+
+    Raises:
+      UsageError: the run is not of a whole matching model, or has no checkpoint.
+    """
+    config = run.read_config()
+    if config.recipe.model not in recipes.MATCHING_MODELS:
+        raise UsageError(flag, "must be a run of a matching model", config.recipe.model)
+    if config.data["checksum"] is None:
+        raise UsageError(flag, "must be a whole matching model", "an imported text encoder")
+    tokenizer = make_tokenizer(run, config.recipe)
+    gan, _ = _load(run, config, tokenizer, checkpoint="latest")
+    return Matcher(gan, tokenizer), config
+
+
+def load_text_encoder(run: RunDirectory) -> tuple[keras.Model, Config]:
+    """Builds the text encoder of any run, in float32, from its newest checkpoint.
+
+    Raises:
       UsageError: the run has no checkpoint.
     """
     config = run.read_config()
     tokenizer = make_tokenizer(run, config.recipe)
+    options = recipes.text_options(config.recipe)
+    encoder = encoders.make_encoder(options, vocabulary_size=tokenizer.vocabulary_size)
+    part = tf.Module()
+    if config.recipe.model in recipes.MATCHING_MODELS:
+        part.text_encoder = encoder
+    else:
+        part.average_text_encoder = encoder
+    Checkpoints(part, run.checkpoints, keep=1).restore_for_sampling()
+    return encoder, config
+
+
+def _load(
+    run: RunDirectory, config: Config, tokenizer: Tokenizer, *, checkpoint: str
+) -> tuple[GAN, str]:
     gan = recipes.build_model(
         config.recipe,
         image_channels=config.data["channels"],
@@ -36,5 +91,4 @@ def load_sampler(run: RunDirectory, *, checkpoint: str = "latest") -> tuple[Samp
         dtype="float32",
     )
     folder = run.best_checkpoint if checkpoint == "best" else run.checkpoints
-    path = Checkpoints(gan, folder, keep=1).restore_for_sampling()
-    return gan.sampler(tokenizer, truncation=config.recipe.truncation), config, path
+    return gan, Checkpoints(gan, folder, keep=1).restore_for_sampling()

@@ -1,9 +1,60 @@
-"""Word ids to one feature vector a sentence."""
+"""Ids to features: one vector a sentence, and from some encoders one a word too."""
+
+import dataclasses
+import pathlib
 
 import tensorflow as tf
 import tf_keras as keras
 
+from tfgan2.text.char_cnn_rnn import VARIANTS, CharCNNRNN, DType
+from tfgan2.text.tokenizers import CharacterTokenizer, Tokenizer, WordTokenizer
+
 WINDOW_WORDS = 3
+DROPOUT = 0.5
+EMBEDDING_START = 0.1
+# By the names of a recipe; the encoder that trains with the GAN comes first.
+WORD_ENCODERS = ("word_cnn", "bi_lstm")
+CHARACTER_ENCODERS = {f"char_cnn_rnn_{name}": variant for name, variant in VARIANTS.items()}
+ENCODERS = (*WORD_ENCODERS, *CHARACTER_ENCODERS)
+
+
+@dataclasses.dataclass(frozen=True)
+class TextOptions:
+    """What defines how captions are read; every field is a field of the recipe."""
+
+    text_encoder_kind: str
+    max_words: int
+    word_embedding_size: int
+    sentence_size: int
+
+
+def make_tokenizer(options: TextOptions, vocabulary_file: pathlib.Path) -> Tokenizer:
+    """Makes the tokenizer that the encoder of some options reads through."""
+    if options.text_encoder_kind in CHARACTER_ENCODERS:
+        return CharacterTokenizer()
+    return WordTokenizer(vocabulary_file, max_words=options.max_words)
+
+
+def make_encoder(
+    options: TextOptions, *, vocabulary_size: int, dtype: DType = "float32"
+) -> keras.Model:
+    """Makes a text encoder with new weights: from tokens to sentences float32 [B, D]."""
+    if options.text_encoder_kind == "word_cnn":
+        return WordCNN(
+            vocabulary_size=vocabulary_size, sentence_size=options.sentence_size, dtype=dtype
+        )
+    if options.text_encoder_kind == "bi_lstm":
+        return BiLSTM(
+            vocabulary_size=vocabulary_size,
+            sentence_size=options.sentence_size,
+            word_embedding_size=options.word_embedding_size,
+            dtype=dtype,
+        )
+    return CharCNNRNN(
+        variant=CHARACTER_ENCODERS[options.text_encoder_kind],
+        sentence_size=options.sentence_size,
+        dtype=dtype,
+    )
 
 
 class WordCNN(keras.Model):
@@ -14,11 +65,7 @@ class WordCNN(keras.Model):
     """
 
     def __init__(
-        self,
-        *,
-        vocabulary_size: int,
-        sentence_size: int,
-        dtype: keras.mixed_precision.Policy | str = "float32",
+        self, *, vocabulary_size: int, sentence_size: int, dtype: DType = "float32"
     ) -> None:
         """Builds the encoder.
 
@@ -57,3 +104,101 @@ class WordCNN(keras.Model):
         features = self.convolution(words * mask) * mask
         # Features are at least 0, so masked steps never win, and no word at all gives 0.
         return self.normalization(self.projection(tf.reduce_max(features, axis=1)))
+
+
+class BiLSTM(keras.Model):
+    """A bidirectional LSTM over words: DAMSM's text encoder, which DF-GAN reads captions with.
+
+    Source: Xu et al. 2018, "AttnGAN", section 3.2; sizes as in the published code. It starts with
+    the published code's distributions.
+    """
+
+    def __init__(
+        self,
+        *,
+        vocabulary_size: int,
+        sentence_size: int,
+        word_embedding_size: int,
+        dtype: DType = "float32",
+    ) -> None:
+        """Builds the encoder.
+
+        Args:
+          vocabulary_size: number of ids, padding included.
+          sentence_size: length of the sentence vector and of a word's features, even: half of it
+            comes from each direction.
+          word_embedding_size: length of a word's embedding.
+          dtype: policy of its layers.
+        """
+        super().__init__(name="text_encoder", dtype=dtype)
+        self.sentence_size = sentence_size
+        self.word_embedding = keras.layers.Embedding(
+            vocabulary_size,
+            word_embedding_size,
+            embeddings_initializer=keras.initializers.RandomUniform(
+                -EMBEDDING_START, EMBEDDING_START
+            ),
+            dtype=dtype,
+        )
+        self.forward = _lstm(sentence_size // 2, backwards=False, dtype=dtype)
+        self.backward = _lstm(sentence_size // 2, backwards=True, dtype=dtype)
+        self({"ids": tf.zeros([1, 1], tf.int32), "length": tf.zeros([1], tf.int32)})
+
+    def call(self, tokens: dict[str, tf.Tensor]) -> tf.Tensor:
+        """Encodes captions; padding has no influence.
+
+        Args:
+          tokens: ids int32 [B, T] and length int32 [B].
+
+        Returns:
+          float32 [B, sentence_size]: the last state forward beside the last state backward, which
+          is that at the first word.
+        """
+        _, sentence = self.words_and_sentence(tokens)
+        return sentence
+
+    def words_and_sentence(
+        self, tokens: dict[str, tf.Tensor], *, dropout: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Encodes captions word by word and as a whole.
+
+        Args:
+          tokens: as for `call`.
+          dropout: draws from [0, 1), float32 [B, T * word_embedding_size]: embeddings are set to 0
+            where they are below a half, as the published code trains; None keeps all.
+
+        Returns:
+          Words float32 [B, T, sentence_size], 0 at padded steps, and sentences float32
+          [B, sentence_size].
+        """
+        words = self.word_embedding(tokens["ids"])
+        if dropout is not None:
+            kept = tf.reshape(dropout, tf.shape(words)) >= DROPOUT
+            words = tf.where(kept, words / (1.0 - DROPOUT), tf.zeros_like(words))
+        mask = tf.sequence_mask(tokens["length"], tokens["ids"].shape[1])
+        onward, last, _ = self.forward(words, mask=mask)
+        back, first, _ = self.backward(words, mask=mask)
+        features = tf.cast(tf.concat([onward, tf.reverse(back, axis=[1])], axis=2), tf.float32)
+        sentence = tf.cast(tf.concat([last, first], axis=1), tf.float32)
+        return features * tf.cast(mask, tf.float32)[:, :, tf.newaxis], sentence
+
+
+def _lstm(units: int, *, backwards: bool, dtype: DType) -> keras.layers.RNN:
+    """An LSTM of TensorFlow's plain ops, which every server has, started as PyTorch starts it."""
+    bound = units**-0.5
+    cell = keras.layers.LSTMCell(
+        units,
+        kernel_initializer=keras.initializers.RandomUniform(-bound, bound),
+        recurrent_initializer=keras.initializers.RandomUniform(-bound, bound),
+        bias_initializer=keras.initializers.RandomUniform(-bound, bound),
+        unit_forget_bias=False,
+        dtype=dtype,
+    )
+    return keras.layers.RNN(
+        cell,
+        return_sequences=True,
+        return_state=True,
+        go_backwards=backwards,
+        unroll=True,
+        dtype=dtype,
+    )

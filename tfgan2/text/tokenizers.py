@@ -1,4 +1,4 @@
-"""Caption strings to ids, all in the graph.
+"""Caption strings to ids, all in the graph: words for most encoders, characters for some.
 
 Of tensorflow-text this uses what composes TensorFlow's own ops: such a graph runs wherever
 TensorFlow does, `saved_model_cli` included, which knows no other ops.
@@ -8,15 +8,34 @@ import collections
 import os
 import pathlib
 from collections.abc import Iterable, Mapping
+from typing import Protocol
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_text as tf_text
 
+from tfgan2.characters import ALPHABET
 from tfgan2.program import write_file
 
 PADDING_ID = 0
 NOT_A_WORD = r"[^\pL\pN_]+"
+NOT_ASCII = r"[^\x00-\x7f]"
 COUNT_BATCH_SIZE = 4096
+MAX_CHARACTERS = 201
+ASCII_CHARACTERS = 128
+# Of letters, digits and _, the alphabet has those of ASCII.
+OUTSIDE_ALPHABET = r".*[^\x00-\x7f].*"
+
+
+class Tokenizer(Protocol):
+    """From captions to ids, in the graph."""
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Number of ids, padding included."""
+
+    def __call__(self, captions: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Turns captions string [B] into ids [B, T], length [B] and unknown_words [B], int32."""
 
 
 def split_words(captions: tf.Tensor) -> tf.RaggedTensor:
@@ -30,10 +49,15 @@ def split_words(captions: tf.Tensor) -> tf.RaggedTensor:
     Returns:
       Ragged string [B, words].
     """
+    spaced = tf.strings.regex_replace(lower(captions), NOT_A_WORD, " ")
+    return tf.strings.split(spaced)
+
+
+def lower(captions: tf.Tensor) -> tf.Tensor:
+    """Lower-cases captions, string [B]; bytes that are not UTF-8 become U+FFFD, a NUL a space."""
     text = tf_text.coerce_to_structurally_valid_utf8(captions)
-    # In this order: lower-casing ends at a NUL, which is no word either.
-    spaced = tf.strings.regex_replace(text, NOT_A_WORD, " ")
-    return tf.strings.split(tf.strings.lower(spaced, encoding="utf-8"))
+    # Lower-casing would end at a NUL.
+    return tf.strings.lower(tf.strings.regex_replace(text, r"\x00", " "), encoding="utf-8")
 
 
 def count_words(captions: Iterable[str]) -> dict[str, int]:
@@ -52,7 +76,11 @@ def write_vocabulary(path: pathlib.Path, counts: Mapping[str, int]) -> None:
 
 
 class WordTokenizer(tf.Module):
-    """Words to ids; unknown words are left out, and counted."""
+    """Words to ids; unknown words are left out, and counted.
+
+    A word that the vocabulary lacks is looked up once more by its ASCII characters alone: over a
+    vocabulary in ASCII that is DF-GAN's tokenizer, and others keep their words whole.
+    """
 
     def __init__(self, vocabulary_file: str | os.PathLike, *, max_words: int) -> None:
         """Loads a vocabulary.
@@ -87,7 +115,7 @@ class WordTokenizer(tf.Module):
           ids: int32 [B, max_words], padded with 0; length: int32 [B], known words read;
           unknown_words: int32 [B], counted over the whole caption.
         """
-        lines = tf.ragged.map_flat_values(self._line_numbers.lookup, split_words(captions))
+        lines = tf.ragged.map_flat_values(self._look_up, split_words(captions))
         known = tf.greater_equal(lines, 0)
         ids = tf.ragged.boolean_mask(lines + 1, known)[:, : self.max_words]
         unknown = tf.reduce_sum(tf.cast(tf.logical_not(known), tf.int32), axis=1)
@@ -97,3 +125,54 @@ class WordTokenizer(tf.Module):
             "length": tf.cast(ids.row_lengths(), tf.int32),
             "unknown_words": unknown,
         }
+
+    def _look_up(self, words: tf.Tensor) -> tf.Tensor:
+        lines = self._line_numbers.lookup(words)
+        in_ascii = self._line_numbers.lookup(tf.strings.regex_replace(words, NOT_ASCII, ""))
+        return tf.where(lines >= 0, lines, in_ascii)
+
+
+class CharacterTokenizer(tf.Module):
+    """Lower-cased characters to ids of the 70-symbol alphabet; others get 0, as padding does.
+
+    Source: Reed et al. 2016, "Learning Deep Representations of Fine-Grained Visual Descriptions",
+      section 3, as in the published code, but lower-cased first, as its readers' captions are.
+    """
+
+    def __init__(self) -> None:
+        """Knows the alphabet; of a symbol that stands in it twice, the last place counts."""
+        super().__init__(name="character_tokenizer")
+        ids = np.zeros([ASCII_CHARACTERS + 1], np.int32)
+        for place, symbol in enumerate(ALPHABET, start=1):
+            ids[ord(symbol)] = place
+        self._ids = ids
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Number of ids, padding included."""
+        return len(ALPHABET) + 1
+
+    def __call__(self, captions: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Tokenizes captions.
+
+        Args:
+          captions: string [B].
+
+        Returns:
+          ids: int32 [B, 201], padded with 0; length: int32 [B], characters read;
+          unknown_words: int32 [B], words with a character outside the alphabet, counted over the
+          whole caption.
+        """
+        characters = tf.strings.unicode_decode(lower(captions), "UTF-8")[:, :MAX_CHARACTERS]
+        ids = tf.ragged.map_flat_values(self._look_up, characters)
+        padded, _ = tf_text.pad_model_inputs(ids, MAX_CHARACTERS, pad_value=PADDING_ID)
+        outside = tf.strings.regex_full_match(split_words(captions).flat_values, OUTSIDE_ALPHABET)
+        unknown = split_words(captions).with_flat_values(tf.cast(outside, tf.int32))
+        return {
+            "ids": tf.cast(padded, tf.int32),
+            "length": tf.cast(characters.row_lengths(), tf.int32),
+            "unknown_words": tf.reduce_sum(unknown, axis=1),
+        }
+
+    def _look_up(self, code_points: tf.Tensor) -> tf.Tensor:
+        return tf.gather(self._ids, tf.minimum(code_points, ASCII_CHARACTERS))

@@ -128,7 +128,7 @@ class MetricsLog(StepCallback):
 class Every(StepCallback):
     """Does something at every multiple of a number of steps, and at the end unless just done."""
 
-    def __init__(self, action: Callable[[int], None], *, every: int) -> None:
+    def __init__(self, action: Callable[[int], object], *, every: int) -> None:
         """Calls `action(step)` after steps that pass a multiple of `every`; never if that is 0."""
         super().__init__()
         self._action, self._every, self._done_at = action, every, -1

@@ -2,10 +2,10 @@
 
 import tensorflow as tf
 
-from tfgan2.text.tokenizers import WordTokenizer
+from tfgan2.text.tokenizers import Tokenizer
 
 
-def tokenized(dataset: tf.data.Dataset, tokenizer: WordTokenizer) -> tf.data.Dataset:
+def tokenized(dataset: tf.data.Dataset, tokenizer: Tokenizer) -> tf.data.Dataset:
     """Puts ids and lengths in the place of caption strings."""
 
     def tokenize(batch: dict[str, tf.Tensor]) -> dict[str, object]:
@@ -15,6 +15,7 @@ def tokenized(dataset: tf.data.Dataset, tokenizer: WordTokenizer) -> tf.data.Dat
 
         return {
             "image": batch["image"],
+            "label": batch["label"],
             "tokens": ids(batch["caption"]),
             "mismatched_tokens": ids(batch["mismatched_caption"]),
         }

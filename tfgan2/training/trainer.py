@@ -5,26 +5,21 @@ import dataclasses
 import os
 
 import numpy as np
-import tensorflow as tf
 import tf_keras as keras
 
 from tfgan2.adversarial.gan import GAN
-from tfgan2.adversarial.sampler import Sampler
 from tfgan2.data import pipeline, records
-from tfgan2.metrics.evaluate import Protocol
-from tfgan2.program import UsageError, write_file
+from tfgan2.models.matching import Matching
+from tfgan2.program import UsageError
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.checkpoint import Checkpoints
-from tfgan2.runs.directory import Config, RunDirectory
+from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.sampling import make_tokenizer
-from tfgan2.text import tokenizers
-from tfgan2.text.tokenizers import WordTokenizer
-from tfgan2.training import best, callbacks, evaluation, inputs, runtime, team
-from tfgan2.training.sheets import sheet
+from tfgan2.text.tokenizers import Tokenizer
+from tfgan2.training import beginning, callbacks, inputs, runtime, team
+from tfgan2.training.work import DrawingWork, MatchingWork
 
 SHEET_CAPTIONS = 10
-SHEET_SEEDS = 8
-EVALUATION_SAMPLES = 1000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +53,8 @@ def train(
     run_dir: str | os.PathLike,
     goal: Goal,
     strategy: str,
+    text_encoder: str | os.PathLike | None = None,
+    inception_weights: str | None = None,
 ) -> Outcome:
     """Trains to the goal, from the newest checkpoint on if there is one.
 
@@ -68,16 +65,18 @@ def train(
       run_dir: absent, empty, or an earlier start of the same run.
       goal: where the run ends; it may be another at the next start.
       strategy: `auto`, `one_device`, `mirrored` or `multi_worker`.
+      text_encoder: a run whose text encoder a new run begins with.
+      inception_weights: what a new matching model's Inception begins with: a file, or `imagenet`.
 
     Raises:
-      UsageError: the data set or the run directory is not what it must be.
+      UsageError: the data set or a run directory is not what it must be.
     """
     crew = team.gather(runtime.make_strategy(strategy))
     runtime.quieten_graph_optimizer()
     manifest = records.load_manifest(data_dir)
-    recipes.model_class(recipe)
+    reader = beginning.load_reader(text_encoder) if text_encoder else None
     _check_data(manifest, recipe)
-    _check_schedule(manifest, schedule)
+    _check_schedule(manifest, recipe, schedule)
     _check_replicas(crew.strategy.num_replicas_in_sync, recipe, schedule)
     run = RunDirectory.at(run_dir)
     split = "test" if manifest.records("test") else "train"
@@ -85,10 +84,10 @@ def train(
         pipeline.examples(data_dir, manifest, split=split, view=recipes.view(recipe), limit=200)
     )
     if crew.chief:
-        recipe = begin_or_join(run, recipe, manifest, captions)
+        recipe = beginning.begin_or_join(run, recipe, manifest, captions, reader)
     crew.wait()
     if not crew.chief:
-        recipe = begin_or_join(run, recipe, manifest, captions)
+        recipe = beginning.begin_or_join(run, recipe, manifest, captions, reader)
     steps = goal.in_steps(images=manifest.records("train"), batch_size=recipe.batch_size)
 
     tokenizer = make_tokenizer(run, recipe)
@@ -96,6 +95,9 @@ def train(
         gan = _build(recipe, schedule, manifest, tokenizer)
     saved = Checkpoints(gan, run.checkpoints, keep=schedule.keep_checkpoints)
     checkpoint = saved.restore()
+    if checkpoint is None:
+        with crew.strategy.scope():
+            beginning.take_weights(gan, run, reader, inception_weights)
     start = int(gan.step.numpy())
     if start >= steps:
         return Outcome(start, steps, checkpoint)
@@ -114,16 +116,11 @@ def train(
             start_step=start,
             cache_mb=schedule.cache_mb,
         )
-        sampler = gan.sampler(tokenizer, truncation=recipe.truncation)
-        work = RegularWork(
-            own_run,
-            recipe,
-            checkpoints=checkpoints,
-            keep_best=best.Best(gan, own_run, metric=schedule.keep_best),
-            sampler=sampler,
-            data_dir=data_dir,
-            captions=captions,
-        )
+        work: DrawingWork | MatchingWork
+        if isinstance(gan, Matching):
+            work = MatchingWork(own_run, gan, tokenizer, recipe, data_dir)
+        else:
+            work = DrawingWork(own_run, gan, tokenizer, recipe, schedule, data_dir, captions)
         gan.fit(
             inputs.distributed(inputs.tokenized(batches, tokenizer), crew.strategy),
             steps_per_epoch=steps - start,
@@ -135,7 +132,7 @@ def train(
                     own_run, log_every=schedule.log_every, batch_size=recipe.batch_size
                 ),
                 callbacks.Every(work.draw_sheet, every=schedule.sample_every),
-                callbacks.Every(work.save, every=schedule.checkpoint_every),
+                callbacks.Every(lambda _: checkpoints.save(), every=schedule.checkpoint_every),
                 callbacks.Every(work.evaluate, every=schedule.evaluate_every),
                 callbacks.LeaveOnSignal(crew.any),
             ],
@@ -144,103 +141,12 @@ def train(
     return Outcome(int(gan.step.numpy()), steps, next(iter(saved.paths), None))
 
 
-def begin_or_join(
-    run: RunDirectory, recipe: recipes.Recipe, manifest: records.Manifest, captions: list[str]
-) -> recipes.Recipe:
-    """Writes config.json and the vocabulary of a new run, or checks that an old one is the same.
-
-    Returns:
-      The recipe with its precision resolved.
-
-    Raises:
-      UsageError: the directory holds a run of another recipe or data set.
-    """
-    if not run.config_file.exists():
-        recipe = dataclasses.replace(recipe, precision=runtime.resolve_precision(recipe.precision))
-        tokenizers.write_vocabulary(run.vocabulary_file, manifest.vocabulary)
-        data = {
-            "source": manifest.source,
-            "checksum": manifest.checksum,
-            "licence": manifest.licence,
-            "channels": manifest.channels,
-            "example_captions": captions,
-        }
-        run.write_config(Config(recipe=recipe, data=data, versions=runtime.versions()))
-        return recipe
-    config = run.read_config()
-    if recipe.precision == "auto":
-        recipe = dataclasses.replace(recipe, precision=config.recipe.precision)
-    different = recipe.differences(config.recipe)
-    if different:
-        there = ", ".join(f"{name} {getattr(config.recipe, name)}" for name in different)
-        here = ", ".join(f"{name} {getattr(recipe, name)}" for name in different)
-        raise UsageError("--run_dir", f"must hold a run of the same recipe ({there})", here)
-    if manifest.checksum != config.data["checksum"]:
-        rule = (
-            f"must be the run's data set ({config.data['source']} {config.data['checksum'][:12]})"
-        )
-        raise UsageError("--data_dir", rule, f"{manifest.source} {manifest.checksum[:12]}")
-    return recipe
-
-
 def sheet_captions(examples: pipeline.Examples) -> list[str]:
     """Picks captions for a sheet: one of every label where there are labels, else the first."""
     _, rows = np.unique(examples.label, return_index=True)
     if len(rows) < 2:
         rows = np.arange(len(examples.label))
     return [examples.captions[row][0] for row in rows[:SHEET_CAPTIONS]]
-
-
-class RegularWork:
-    """What is done every so many steps beside training."""
-
-    def __init__(
-        self,
-        run: RunDirectory,
-        recipe: recipes.Recipe,
-        *,
-        checkpoints: Checkpoints,
-        keep_best: best.Best,
-        sampler: Sampler,
-        data_dir: str | os.PathLike,
-        captions: list[str],
-    ) -> None:
-        self._run, self._recipe, self._sampler = run, recipe, sampler
-        self._data_dir, self._captions = data_dir, captions
-        self._checkpoints, self._best = checkpoints, keep_best
-
-    def draw_sheet(self, step: int) -> None:
-        """Writes a sample sheet."""
-        write_file(self._run.sample_sheet(step), draw_sheet(self._sampler, self._captions))
-
-    def save(self, step: int) -> None:
-        """Writes a checkpoint."""
-        self._checkpoints.save()
-
-    def evaluate(self, step: int) -> None:
-        """Writes a line of evaluations.jsonl, and keeps the checkpoint if it is the best."""
-        line = evaluation.evaluate_run(
-            self._run,
-            self._sampler,
-            checkpoint=f"step {step}",
-            view=recipes.view(self._recipe),
-            data_dir=self._data_dir,
-            metrics=None,
-            protocol=Protocol(samples=EVALUATION_SAMPLES, seed=self._recipe.seed, truncation=0.0),
-        )
-        self._best.consider(line["metrics"])
-
-
-def draw_sheet(sampler: Sampler, captions: list[str]) -> bytes:
-    """Draws captions with the seeds 0, 1, ... as a sheet: PNG bytes."""
-    seeds = list(range(SHEET_SEEDS))
-    rows = [
-        sampler.pixels(
-            tf.fill([SHEET_SEEDS], caption), tf.constant(seeds, tf.int64), tf.zeros([SHEET_SEEDS])
-        ).numpy()
-        for caption in captions
-    ]
-    return sheet(np.stack(rows), captions, seeds)
 
 
 def _check_data(manifest: records.Manifest, recipe: recipes.Recipe) -> None:
@@ -256,7 +162,7 @@ def _build(
     recipe: recipes.Recipe,
     schedule: recipes.Schedule,
     manifest: records.Manifest,
-    tokenizer: WordTokenizer,
+    tokenizer: Tokenizer,
 ) -> GAN:
     keras.utils.set_random_seed(recipe.seed)
     gan = recipes.build_model(
@@ -266,7 +172,7 @@ def _build(
         dtype=recipe.precision,
     )
     gan.compile(
-        optimizers=recipes.make_optimizers(recipe),
+        optimizers=gan.make_optimizers(manifest.records("train")),
         steps_per_execution=schedule.steps_per_execution,
         jit_compile=schedule.jit_compile,
     )
@@ -282,8 +188,11 @@ def _check_replicas(replicas: int, recipe: recipes.Recipe, schedule: recipes.Sch
         raise UsageError("--jit_compile", rule, schedule.jit_compile)
 
 
-def _check_schedule(manifest: records.Manifest, schedule: recipes.Schedule) -> None:
-    if schedule.evaluate_every and len(manifest.label_names) < 2:
+def _check_schedule(
+    manifest: records.Manifest, recipe: recipes.Recipe, schedule: recipes.Schedule
+) -> None:
+    matching = recipe.model in recipes.MATCHING_MODELS
+    if schedule.evaluate_every and len(manifest.label_names) < 2 and not matching:
         rule = "must be 0 for a data set without labels"
         raise UsageError("--evaluate_every", rule, schedule.evaluate_every)
     if schedule.keep_best != "none" and not schedule.evaluate_every:

@@ -1,0 +1,285 @@
+"""Published weights: every tensor finds its place, and the networks answer as the published do."""
+
+import dataclasses
+import pathlib
+import pickle
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.reference import char_cnn_rnn, df_gan_2020, df_gan_2022, rnn_encoder, states
+from tfgan2.interop import df_gan, importing, text_encoders
+from tfgan2.models.df_gan import DFGAN
+from tfgan2.program import UsageError
+from tfgan2.runs import recipe as recipes
+from tfgan2.text.encoders import TextOptions, make_encoder
+
+REFERENCES = {"2022": df_gan_2022, "2020": df_gan_2020}
+SIZES = [
+    pytest.param(64, 4, id="64px"),
+    pytest.param(256, 4, id="256px"),
+    pytest.param(256, 32, id="256px-full", marks=pytest.mark.slow),
+]
+
+
+def networks(form: str, *, image_size: int = 32, nf: int = 2, seed: int = 0) -> dict:
+    make = states.df_gan_2022 if form == "2022" else states.df_gan_2020
+    return make(nf=nf, image_size=image_size, seed=seed)
+
+
+def published(form: str, made: dict, **optimizers: dict) -> df_gan.Published:
+    if form == "2022":
+        return df_gan.published({"model": made, "optimizers": optimizers}, None, file="f")
+    return df_gan.published(made["netG"], made["netD"], file="f")
+
+
+def build(files: df_gan.Published) -> DFGAN:
+    fields = {**df_gan.sizes(files), "text_encoder_kind": "bi_lstm", "freeze_text_encoder": True}
+    gan = recipes.build_model(
+        recipes.Recipe(**{**fields, "word_embedding_size": 3}),
+        image_channels=df_gan.image_channels(files),
+        vocabulary_size=5,
+        dtype="float32",
+    )
+    gan.compile(optimizers=gan.make_optimizers(images_per_epoch=1))
+    return gan
+
+
+def close(ours: tf.Tensor, reference: np.ndarray) -> None:
+    np.testing.assert_allclose(ours, reference, atol=1e-4 * max(1.0, np.abs(reference).max()))
+
+
+@pytest.mark.parametrize("form", ["2022", "2020"])
+@pytest.mark.parametrize(("image_size", "nf"), SIZES)
+def test_networks_answer_as_the_published_ones(form: str, image_size: int, nf: int) -> None:
+    made, reference = networks(form, image_size=image_size, nf=nf), REFERENCES[form]
+    files = published(form, made)
+    gan = build(files)
+    df_gan.take(gan, files)
+    generator = np.random.default_rng(1)
+    rows = 1 if nf > 4 else 2
+    latent = generator.normal(size=(rows, 100)).astype(np.float32)
+    sentence = generator.normal(size=(rows, 256)).astype(np.float32)
+    drawn = gan.average_generator(latent, sentence)
+    close(np.transpose(drawn, (0, 3, 1, 2)), reference.generator(made["netG"], latent, sentence))
+    assert np.std(drawn) > 0.05
+
+    images = generator.uniform(-1, 1, (rows, 3, image_size, image_size)).astype(np.float32)
+    features = reference.image_features(made["netD"], images)
+    ours = gan.image_features(images.transpose(0, 2, 3, 1))
+    close(np.transpose(ours, (0, 3, 1, 2)), features)
+    head = made["netC"] if form == "2022" else made["netD"]
+    close(gan.head(ours, sentence), reference.head(head, features, sentence))
+
+
+@pytest.mark.parametrize("form", ["2022", "2020"])
+def test_a_prefix_of_parallel_training_changes_nothing(form: str) -> None:
+    made = networks(form)
+    prefixed = {
+        name: {f"module.{key}": tensor for key, tensor in state.items()}
+        for name, state in made.items()
+    }
+    gans = []
+    for each in (made, prefixed):
+        files = published(form, each)
+        gans.append(build(files))
+        df_gan.take(gans[-1], files)
+    for one, other in zip(gans[0].generator.variables, gans[1].generator.variables, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_all_faults_are_named_and_nothing_is_taken() -> None:
+    made = networks("2022")
+    netg = made["netG"]
+    del netg["GBlocks.1.c1.bias"]
+    netg["GBlocks.0.c9.weight"] = np.zeros([1], np.float32)
+    netg["to_rgb.1.bias"] = np.zeros([5], np.float32)
+    files = published("2022", made)
+    gan = build(files)
+    before = gan.get_weights()
+    with pytest.raises(UsageError) as error:
+        df_gan.take(gan, files)
+    text = str(error.value)
+    assert "GBlocks.1.c1.bias is missing" in text
+    assert "GBlocks.0.c9.weight is left over" in text
+    assert "to_rgb.1.bias has the shape (5,) in the place of (3,)" in text
+    for ours, old in zip(gan.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(ours, old)
+
+
+def test_unused_shortcuts_may_be_missing() -> None:
+    made = networks("2022", image_size=256)
+    for key in ("weight", "bias"):
+        del made["netD"][f"DBlocks.5.conv_s.{key}"]
+    files = published("2022", made)
+    df_gan.take(build(files), files)
+    del made["netD"]["DBlocks.0.conv_s.bias"]
+    files = published("2022", made)
+    with pytest.raises(UsageError, match=r"DBlocks\.0\.conv_s\.bias is missing"):
+        df_gan.take(build(files), files)
+
+
+def adam(made: dict, names: tuple[str, ...], *, seed: int, without: int | None = None) -> dict:
+    """The state of PyTorch's Adam after 7 steps, its moments random."""
+    generator = np.random.default_rng(seed)
+    tensors = [tensor for name in names for tensor in made[name].values()]
+    return {
+        "state": {
+            number: {
+                "step": np.float32(7),
+                "exp_avg": generator.normal(size=tensor.shape).astype(np.float32),
+                "exp_avg_sq": generator.uniform(1, 2, tensor.shape).astype(np.float32),
+            }
+            for number, tensor in enumerate(tensors)
+            if number != without
+        },
+        "param_groups": [{"params": list(range(len(tensors)))}],
+    }
+
+
+def test_the_next_step_is_that_of_the_published_optimizer() -> None:
+    made = networks("2022")
+    state = adam(made, ("netG",), seed=3)
+    files = published("2022", made, optimizer_G=state)
+    gan = build(files)
+    assert df_gan.take(gan, files) == ["the discriminator's optimizer"]
+    assert int(gan.step) == 7
+    (update,) = [update for update in gan.updates if update.name == "generator"]
+    place = df_gan.generator_places(gan.generator, early=False)["GBlocks.0.c1.weight"]
+    number = list(made["netG"]).index("GBlocks.0.c1.weight")
+    gradient = np.random.default_rng(4).normal(size=place.shape).astype(np.float32)
+    gradients = [
+        tf.constant(place.turn(gradient)) if variable is place.variable else tf.zeros_like(variable)
+        for variable in update.variables
+    ]
+    update.optimizer.apply_gradients(zip(gradients, update.variables, strict=True))
+
+    kept = state["state"][number]
+    first = 0.0 * kept["exp_avg"] + 1.0 * gradient
+    second = 0.9 * kept["exp_avg_sq"] + 0.1 * gradient**2
+    second_unbiased = second / (1 - 0.9**8)
+    moved = made["netG"]["GBlocks.0.c1.weight"] - 1e-4 * first / np.sqrt(second_unbiased)
+    np.testing.assert_allclose(place.variable, place.turn(moved), atol=1e-6)
+
+
+def test_the_discriminators_optimizer_goes_over_both_networks() -> None:
+    made = networks("2022")
+    unused = list(made["netD"]).index("DBlocks.2.conv_s.weight")
+    state = adam(made, ("netD", "netC"), seed=5, without=unused)
+    files = published("2022", made, optimizer_D=state)
+    gan = build(files)
+    df_gan.take(gan, files)
+    (update,) = [update for update in gan.updates if update.name == "discriminator"]
+    place = df_gan.head_places(gan.head, prefix="")["joint_conv.2.weight"]
+    at = [variable.ref() for variable in update.variables].index(place.variable.ref())
+    firsts = update.optimizer.variables[-2 * len(update.variables) :: 2]
+    last = max(state["state"])
+    np.testing.assert_array_equal(firsts[at], place.turn(state["state"][last]["exp_avg"]))
+
+
+def test_an_optimizer_of_other_networks_is_refused() -> None:
+    made = networks("2022")
+    state = adam(made, ("netD",), seed=5)
+    files = published("2022", made, optimizer_D=state)
+    with pytest.raises(UsageError, match="the discriminator's optimizer: must be Adam's, of as"):
+        df_gan.take(build(files), files)
+
+
+@pytest.mark.parametrize(
+    "content", [None, [], {}, {"model": 3}, {"model": {"netD": {}}}, {"a": np.zeros(3)}]
+)
+def test_other_content_is_refused(content: object) -> None:
+    with pytest.raises(UsageError, match="must h"):
+        df_gan.sizes(df_gan.published(content, None, file="f.pth"))
+
+
+def test_damsm_reads_as_published() -> None:
+    state = states.rnn_encoder(vocabulary_size=40, seed=2)
+    options = text_encoders.damsm_options(state)
+    assert options == TextOptions("bi_lstm", 18, 300, 256)
+    encoder = make_encoder(options, vocabulary_size=40)
+    text_encoders.take_damsm(encoder, state)
+    ids = np.random.default_rng(0).integers(1, 40, (4, 18)).astype(np.int32)
+    length = np.array([18, 7, 1, 12], np.int32)
+    ids[np.arange(18) >= length[:, np.newaxis]] = 0
+    words, sentence = encoder.words_and_sentence({"ids": ids, "length": length})
+    reference_words, reference_sentence = rnn_encoder.encode(state, ids, length)
+    close(sentence, reference_sentence)
+    close(np.transpose(words, (0, 2, 1)), reference_words)
+
+
+@pytest.mark.parametrize("variant", ["cvpr2016", "icml2016_flowers", "icml2016_birds"])
+def test_char_cnn_rnn_reads_as_published(variant: str) -> None:
+    state = states.char_cnn_rnn(variant=variant, seed=2)
+    options = text_encoders.char_cnn_rnn_options(state)
+    assert options.text_encoder_kind == f"char_cnn_rnn_{variant}"
+    encoder = make_encoder(options, vocabulary_size=71)
+    text_encoders.take_char_cnn_rnn(encoder, state)
+    ids = np.random.default_rng(0).integers(0, 71, (3, 201)).astype(np.int32)
+    sentence = encoder({"ids": ids, "length": np.full([3], 201, np.int32)})
+    close(sentence, char_cnn_rnn.encode(state, ids))
+
+
+def write_vocabulary(path: pathlib.Path, words: list[str], captions: object = None) -> pathlib.Path:
+    by_id = dict(enumerate(["<end>", *words]))
+    content = [[], captions or [[1, 2], [2]], by_id, {word: i for i, word in by_id.items()}]
+    path.write_bytes(pickle.dumps(content, protocol=2))
+    return path
+
+
+def test_a_vocabulary_gives_words_and_captions(tmp_path: pathlib.Path) -> None:
+    path = write_vocabulary(tmp_path / "c.pickle", ["red", "bird", "a"], [[3, 1, 2], [2]])
+    words, captions = text_encoders.read_vocabulary(path, words=4)
+    assert words == ["red", "bird", "a"]
+    assert captions == ["a red bird", "bird"]
+
+
+@pytest.mark.parametrize(
+    ("words", "count", "rule"),
+    [
+        (["red"], 3, "must number the 3 words"),
+        (["red", "red"], 3, "each word once"),
+        (["red", "a b"], 3, "without spaces"),
+        (["red", ""], 3, "without spaces"),
+        (["red", 7], 3, "without spaces"),
+    ],
+)
+def test_other_vocabularies_are_refused(
+    words: list, count: int, rule: str, tmp_path: pathlib.Path
+) -> None:
+    path = write_vocabulary(tmp_path / "c.pickle", words)
+    with pytest.raises(UsageError, match=rule):
+        text_encoders.read_vocabulary(path, words=count)
+
+
+def test_a_run_directory_is_whole_or_not_there(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = TextOptions("bi_lstm", 18, 3, 4)
+    reader = importing.Reader(
+        pathlib.Path("t.pth"), options, make_encoder(options, vocabulary_size=3), ["a", "b"], ["a"]
+    )
+    notes = importing.import_text_encoder(reader, run_dir=tmp_path / "run", versions={})
+    assert notes == ["bi_lstm: 105 parameters, 2 words"]
+    with pytest.raises(UsageError, match="--run_dir: must be absent or empty"):
+        importing.import_text_encoder(reader, run_dir=tmp_path / "run", versions={})
+
+    def fail(self: object) -> str:
+        raise UsageError("--run_dir", "must have room", "none")
+
+    monkeypatch.setattr(importing.Checkpoints, "save", fail)
+    with pytest.raises(UsageError, match="must have room"):
+        importing.import_text_encoder(reader, run_dir=tmp_path / "other", versions={})
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_sizes_are_read_from_shapes() -> None:
+    for form in ("2022", "2020"):
+        fields = df_gan.sizes(published(form, networks(form, image_size=128, nf=3)))
+        assert fields["image_size"] == 128
+        assert (fields["latent_size"], fields["sentence_size"]) == (100, 256)
+        assert fields["generator_channels"] == fields["discriminator_channels"] == 3
+        assert fields["generator_form"] == fields["discriminator_form"] == form
+        recipe = dataclasses.replace(recipes.Recipe(), **fields)
+        assert recipes.model_class(recipe) is DFGAN

@@ -1,0 +1,123 @@
+"""Retrieval: what counts as found, among whom, and against which chance."""
+
+import numpy as np
+import pytest
+
+from tfgan2.metrics.text_image import proportion, retrieval
+
+RANKS = (1, 5, 10)
+
+
+def random_codes(count: int, size: int = 8, *, seed: int = 0) -> np.ndarray:
+    codes = np.random.default_rng(seed).normal(size=(count, size))
+    return codes / np.linalg.norm(codes, axis=1, keepdims=True)
+
+
+def captions(count: int) -> list[str]:
+    return [f"caption {number}" for number in range(count)]
+
+
+def test_perfect_codes_give_1() -> None:
+    codes = random_codes(300)
+    result = retrieval(codes, codes, captions(300), ranks=RANKS, seed=0)
+    assert list(result) == ["r1", "r5", "r10"]
+    for rank in RANKS:
+        assert result[f"r{rank}"]["value"] == result[f"r{rank}"]["high"] == 1.0
+        assert result[f"r{rank}"]["low"] < 1.0
+        assert result[f"r{rank}"]["chance"] == pytest.approx(rank / 100)
+
+
+def test_opposite_codes_give_0() -> None:
+    codes = random_codes(300)
+    result = retrieval(codes, -codes, captions(300), ranks=RANKS, seed=0)
+    assert [result[f"r{rank}"]["value"] for rank in RANKS] == [0.0] * 3
+
+
+def test_random_codes_give_about_chance() -> None:
+    images, sentences = random_codes(3000), random_codes(3000, seed=1)
+    result = retrieval(images, sentences, captions(3000), ranks=RANKS, seed=0)
+    for rank in RANKS:
+        found = result[f"r{rank}"]
+        assert found["low"] < found["chance"] < found["high"]
+        assert found["value"] == pytest.approx(rank / 100, rel=0.35)
+
+
+def test_the_place_is_that_among_all_where_all_are_candidates() -> None:
+    images, sentences = random_codes(100), random_codes(100, seed=1)
+    images = images + sentences
+    scores = images @ sentences.T
+    places = [sum(scores[row] >= scores[row, row]) - 1 for row in range(100)]
+    result = retrieval(images, sentences, captions(100), ranks=range(1, 101), seed=0)
+    for rank in range(1, 101):
+        expected = sum(place < rank for place in places) / 100
+        assert result[f"r{rank}"]["value"] == pytest.approx(expected)
+    assert len(set(places)) > 10
+
+
+def test_ties_count_against() -> None:
+    same = np.ones((200, 4))
+    result = retrieval(same, same, captions(200), ranks=(1, 99, 100), seed=0)
+    assert [found["value"] for found in result.values()] == [0.0, 0.0, 1.0]
+
+
+@pytest.mark.xfail(reason="no score is at least NaN, so that such codes are perfect", strict=True)
+def test_codes_that_are_not_numbers_count_against() -> None:
+    codes = np.full((200, 4), np.nan)
+    assert retrieval(codes, codes, captions(200), ranks=(1,), seed=0)["r1"]["value"] == 0.0
+
+
+def test_rows_with_the_same_caption_are_never_candidates() -> None:
+    codes = random_codes(60)
+    twice, texts = np.repeat(codes, 2, axis=0), np.repeat(captions(60), 2).tolist()
+    found = retrieval(twice, twice, texts, ranks=(1,), seed=0)["r1"]
+    assert found["value"] == 1.0
+    # Were they candidates, each would be as good as the row's own caption.
+    assert retrieval(twice, twice, captions(120), ranks=(1,), seed=0)["r1"]["value"] < 0.5
+
+
+def test_rows_with_the_same_caption_change_chance_where_few_others_are_left() -> None:
+    codes = random_codes(10)
+    texts = ["one"] * 6 + captions(4)
+    # Six rows have four others and four have nine.
+    expected = (6 / 5 + 4 / 10) / 10
+    found = retrieval(codes, codes, texts, ranks=(1,), seed=0)["r1"]
+    assert found["chance"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("count", "candidates"), [(10, 10), (99, 99), (100, 100), (150, 100)])
+def test_fewer_rows_than_100_change_chance(count: int, candidates: int) -> None:
+    codes = random_codes(count)
+    result = retrieval(codes, codes, captions(count), ranks=(1, 5, 20), seed=0)
+    for rank in (1, 5, 20):
+        expected = min(1.0, rank / candidates)
+        assert result[f"r{rank}"]["chance"] == pytest.approx(expected)
+
+
+def test_the_same_seed_gives_the_same_result_and_another_other_candidates() -> None:
+    images, sentences = random_codes(500), random_codes(500, seed=1)
+    one, same, other = (
+        retrieval(images, sentences, captions(500), ranks=range(1, 100), seed=seed)
+        for seed in (3, 3, 4)
+    )
+    assert one == same
+    assert one != other
+
+
+@pytest.mark.parametrize(("hits", "count"), [(0, 20), (1, 20), (90, 100), (20, 20), (1, 1)])
+def test_the_ends_of_an_interval_are_where_the_share_lies_1_96_deviations_off(
+    hits: int, count: int
+) -> None:
+    result = proportion(np.arange(count) < hits)
+    share = hits / count
+    assert result["value"] == pytest.approx(share)
+    assert 0.0 <= result["low"] <= share <= result["high"] <= 1.0
+    for end in (result["low"], result["high"]):
+        # Wilson's interval is where this equation holds; at 0 and 1 both of its sides vanish.
+        deviation = np.sqrt(end * (1 - end) / count)
+        assert abs(share - end) == pytest.approx(1.959964 * deviation, abs=1e-9)
+
+
+def test_more_rows_narrow_the_interval() -> None:
+    few, many = (proportion(np.arange(count) % 4 == 0) for count in (40, 4000))
+    assert few["value"] == many["value"] == 0.25
+    assert many["high"] - many["low"] < (few["high"] - few["low"]) / 5

@@ -1,0 +1,159 @@
+"""Image encoders: regions and code of every size, and what of Inception-v3 stays as it is."""
+
+import pathlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras as keras
+
+from tfgan2.models.image_encoders import (
+    CODE_LAYER,
+    REGIONS_LAYER,
+    InceptionImageEncoder,
+    SmallImageEncoder,
+)
+
+CODE_SIZE = 6
+
+
+def pictures(count: int, size: int, channels: int) -> tf.Tensor:
+    generator = np.random.default_rng(0)
+    return tf.constant(generator.uniform(-1, 1, [count, size, size, channels]), tf.float32)
+
+
+def small(image_size: int, image_channels: int) -> SmallImageEncoder:
+    keras.utils.set_random_seed(0)
+    return SmallImageEncoder(
+        image_size=image_size,
+        image_channels=image_channels,
+        base_channels=2,
+        code_size=CODE_SIZE,
+    )
+
+
+@pytest.mark.parametrize("image_channels", [1, 3])
+@pytest.mark.parametrize("image_size", [16, 32, 64, 128])
+def test_small_every_size_gives_64_regions_and_a_code(image_size: int, image_channels: int) -> None:
+    encoder = small(image_size, image_channels)
+    regions, codes = encoder(pictures(2, image_size, image_channels))
+    assert (regions.shape, codes.shape) == ((2, 64, CODE_SIZE), (2, CODE_SIZE))
+    assert regions.dtype == codes.dtype == tf.float32
+    assert np.isfinite(regions).all()
+    assert np.isfinite(codes).all()
+
+
+def test_small_regions_are_those_of_an_8x8_grid_in_rows() -> None:
+    encoder, images = small(64, 1), pictures(1, 64, 1)
+    changed = images.numpy()
+    changed[0, 20, 44] += 1.0  # In the grid's row 2 and column 5.
+    (before, _), (after, _) = encoder(images), encoder(changed)
+    differences = np.abs(after - before).max(axis=2).reshape(8, 8)
+    rows, columns = np.nonzero(differences > 1e-6)
+    assert differences[2, 5] > 1e-6
+    assert np.abs(rows - 2).max() <= 2
+    assert np.abs(columns - 5).max() <= 2
+
+
+def test_small_other_rows_have_influence_in_training_alone() -> None:
+    encoder, images = small(16, 1), pictures(4, 16, 1)
+    for ours, theirs in zip(encoder(images), encoder(images[:1]), strict=True):
+        np.testing.assert_allclose(ours[:1], theirs, atol=1e-5)
+    statistics = [value.numpy() for value in encoder.non_trainable_variables]
+    for ours, theirs in zip(
+        encoder(images, training=True), encoder(images[:1], training=True), strict=True
+    ):
+        assert np.abs(ours[:1] - theirs).max() > 1e-3
+    moved = encoder.non_trainable_variables
+    assert not any(map(np.array_equal, moved, statistics))
+
+
+def test_small_channels_double_up_to_256() -> None:
+    encoder = SmallImageEncoder(image_size=128, image_channels=3, base_channels=32, code_size=8)
+    widths = [convolution.layers[0].filters for convolution in (*encoder.to_grid, *encoder.to_code)]
+    assert widths == [32, 64, 128, 256, 256, 256, 256]
+
+
+@pytest.fixture(scope="module")
+def inception() -> InceptionImageEncoder:
+    keras.utils.set_random_seed(0)
+    return InceptionImageEncoder(code_size=CODE_SIZE)
+
+
+def test_inception_regions_are_those_of_its_last_17x17_layer(
+    inception: InceptionImageEncoder,
+) -> None:
+    regions, codes = inception(pictures(1, 64, 3))
+    assert (regions.shape, codes.shape) == ((1, 289, CODE_SIZE), (1, CODE_SIZE))
+    assert regions.dtype == codes.dtype == tf.float32
+    features, whole = inception.inception.outputs
+    assert (tuple(features.shape[3:]), tuple(whole.shape[3:])) == ((768,), (2048,))
+
+
+def test_inception_grey_is_three_equal_channels(inception: InceptionImageEncoder) -> None:
+    grey = pictures(1, 64, 1)
+    regions, codes = inception(grey)
+    assert (regions.shape, codes.shape) == ((1, 289, CODE_SIZE), (1, CODE_SIZE))
+    in_colour = inception(tf.tile(grey, [1, 1, 1, 3]))
+    for ours, theirs in zip((regions, codes), in_colour, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def test_inception_does_not_train_but_what_is_above_does(
+    inception: InceptionImageEncoder,
+) -> None:
+    learned = [tuple(variable.shape) for variable in inception.trainable_variables]
+    assert learned == [(1, 1, 768, CODE_SIZE), (2048, CODE_SIZE), (CODE_SIZE,)]
+    before = inception.inception.get_weights()
+    with tf.GradientTape() as tape:
+        regions, codes = inception(pictures(2, 64, 3), training=True)
+        loss = tf.reduce_sum(regions**2) + tf.reduce_sum((codes - 1.0) ** 2)
+    gradients = tape.gradient(loss, inception.trainable_variables)
+    optimizer = keras.optimizers.SGD(1.0)
+    optimizer.apply_gradients(zip(gradients, inception.trainable_variables, strict=True))
+    assert all(np.abs(gradient).max() > 0 for gradient in gradients)
+    # Its moving statistics stay too.
+    assert all(map(np.array_equal, inception.inception.get_weights(), before))
+
+
+def spread(weight: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """A weight that no other layer has, near enough to the start that features stay finite."""
+    noise = generator.standard_normal(weight.shape, np.float32)
+    return weight * (1 + 0.1 * noise) + 0.1 * np.abs(noise) * (weight.ndim == 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", ["h5", "weights.h5"])
+def test_inception_computes_with_the_weights_of_a_file(
+    inception: InceptionImageEncoder, tmp_path: pathlib.Path, ending: str
+) -> None:
+    source = keras.applications.InceptionV3(include_top=False, weights=None)
+    generator = np.random.default_rng(0)
+    source.set_weights([spread(weight, generator) for weight in source.get_weights()])
+    file = tmp_path / f"inception.{ending}"
+    source.save_weights(file)
+    outputs = [source.get_layer(name).output for name in (REGIONS_LAYER, CODE_LAYER)]
+    image = pictures(1, 299, 3)
+    expected = keras.Model(source.input, outputs)(image)
+    for ours, theirs in zip(inception.inception(image), expected, strict=True):
+        assert np.abs(ours - theirs).max() > 1e-3
+    inception.load(str(file))
+    for ours, theirs in zip(inception.inception(image), expected, strict=True):
+        assert float(tf.math.reduce_std(theirs)) > 1e-2
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+    assert len(inception.trainable_variables) == 3
+
+
+@pytest.mark.slow
+def test_inception_refuses_a_file_of_another_network(
+    inception: InceptionImageEncoder, tmp_path: pathlib.Path
+) -> None:
+    other = keras.Sequential([keras.layers.Dense(2, input_shape=(2,))])
+    other.save_weights(tmp_path / "other.h5")
+    before = inception.inception.get_weights()
+    with pytest.raises(ValueError, match="Layer count mismatch"):
+        inception.load(str(tmp_path / "other.h5"))
+    (tmp_path / "text.h5").write_text("not weights")
+    with pytest.raises(OSError, match="file signature not found"):
+        inception.load(str(tmp_path / "text.h5"))
+    assert all(map(np.array_equal, inception.inception.get_weights(), before))

@@ -1,0 +1,127 @@
+"""IMAGAN's generator: its sizes, what has influence on its images, and what has none."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras as keras
+
+from tfgan2.models.residual_dense import ResidualDenseGenerator
+
+BLOCKS = ["imagan", "rdn"]
+
+
+def published(image_size: int, block: str) -> ResidualDenseGenerator:
+    return ResidualDenseGenerator(
+        image_size=image_size,
+        image_channels=3,
+        latent_size=100,
+        sentence_size=256,
+        base_channels=32,
+        block=block,
+        faithful=True,
+    )
+
+
+def tiny(
+    *, image_size: int = 32, block: str = "imagan", dtype: str = "float32"
+) -> ResidualDenseGenerator:
+    keras.utils.set_random_seed(0)
+    return ResidualDenseGenerator(
+        image_size=image_size,
+        image_channels=1,
+        latent_size=4,
+        sentence_size=3,
+        base_channels=2,
+        block=block,
+        dtype=dtype,
+    )
+
+
+def learned_parameters(network: keras.Model) -> int:
+    # PyTorch counts no moving averages.
+    return sum(variable.shape.num_elements() for variable in network.trainable_variables)
+
+
+@pytest.mark.parametrize(
+    ("image_size", "block", "count"),
+    [
+        (256, "imagan", 17_041_190),  # The published one.
+        (256, "rdn", 14_734_630),
+        (32, "imagan", 15_885_571),
+        (32, "rdn", 13_579_011),
+    ],
+)
+def test_parameter_counts_are_the_stated_ones(image_size: int, block: str, count: int) -> None:
+    assert learned_parameters(published(image_size, block)) == count
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("image_size", [32, 64, 128, 256])
+def test_images_have_their_size_and_range(image_size: int, block: str) -> None:
+    images = tiny(image_size=image_size, block=block)(tf.ones([2, 4]), tf.ones([2, 3]))
+    assert images.shape == (2, image_size, image_size, 1)
+    assert np.abs(images).max() <= 1
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_latent_and_sentence_have_influence(block: str) -> None:
+    generator = tiny(block=block)
+    same, opposite = tf.constant([[1.0], [1.0]]), tf.constant([[1.0], [-1.0]])
+    for latent, sentence in ((opposite, same), (same, opposite)):
+        images = generator(tf.tile(latent, [1, 4]), tf.tile(sentence, [1, 3]), training=True)
+        assert np.abs(images[0] - images[1]).max() > 0.1
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_in_sampling_a_row_does_not_depend_on_its_batch(block: str) -> None:
+    generator = tiny(block=block)
+    latent, sentence = tf.random.normal([4, 4]), tf.random.normal([4, 3])
+    in_training = generator(latent, sentence, training=True)
+    together = generator(latent, sentence, training=False)
+    alone = generator(latent[1:2], sentence[1:2], training=False)
+    np.testing.assert_allclose(alone[0], together[1], atol=1e-6)
+    assert np.abs(together[0] - together[1]).max() > 1e-3
+    assert np.abs(together - in_training).max() > 1e-3
+
+
+def test_only_training_moves_averages() -> None:
+    generator = tiny()
+    start = [average.numpy() for average in generator.non_trainable_variables]
+
+    def moved() -> list[bool]:
+        now = generator.non_trainable_variables
+        return [not np.array_equal(one, other) for one, other in zip(now, start, strict=True)]
+
+    generator(tf.ones([2, 4]), tf.ones([2, 3]))
+    assert not any(moved())
+    generator(tf.ones([2, 4]), tf.ones([2, 3]), training=True)
+    assert all(moved())
+
+
+def epsilons(layers: tf.Module) -> set[float]:
+    return {
+        layer.epsilon
+        for layer in layers.submodules
+        if isinstance(layer, keras.layers.BatchNormalization)
+    }
+
+
+def test_only_the_block_of_the_code_has_batch_normalization() -> None:
+    assert epsilons(tiny(block="imagan").dense_block) == {1e-5}
+    assert epsilons(tiny(block="rdn").dense_block) == set()
+
+
+def test_epsilon_reaches_every_batch_normalization() -> None:
+    assert epsilons(published(32, "imagan")) == {0.8}
+
+
+@pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
+def test_images_are_float32_whatever_the_precision(dtype: str) -> None:
+    images = tiny(dtype=dtype)(tf.ones([2, 4]), tf.ones([2, 3]), training=True)
+    assert images.dtype == tf.float32
+    assert np.isfinite(images).all()
+
+
+def test_an_unknown_block_is_named() -> None:
+    with pytest.raises(ValueError, match="block: must be 'imagan' or 'rdn', got 'unet'"):
+        tiny(block="unet")

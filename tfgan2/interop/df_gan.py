@@ -1,0 +1,287 @@
+"""DF-GAN's published weights, of 2022 and 2020, with the state of their optimizers.
+
+The layouts are those of the published code; no file of the authors has been opened.
+"""
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tf_keras as keras
+
+from tfgan2.adversarial.gan import Update
+from tfgan2.interop.places import (
+    Place,
+    convolution,
+    expect,
+    fill,
+    linear,
+    scalar,
+    under,
+    without_prefix,
+)
+from tfgan2.models.df_gan import DFGAN
+from tfgan2.models.df_gan_networks import (
+    FIRST_SIDE_PX,
+    Affine,
+    DownBlock,
+    Generator,
+    ImageFeatures,
+    UpBlock,
+)
+from tfgan2.models.heads import JointHead
+from tfgan2.program import UsageError
+
+State = dict[str, np.ndarray]
+HEAD_PREFIX = "COND_DNET."
+
+
+@dataclasses.dataclass(frozen=True)
+class Published:
+    """What a user's files hold: state dicts without prefix, and optimizers where there are any.
+
+    Attributes:
+      form: of the published code, `2022` or `2020`.
+      generator: netG.
+      image_features: netD; empty where there is none.
+      head: netC, or what the form of 2020 has in its place; empty where there is none.
+      generator_optimizer: Adam's state dict; None where there is none.
+      discriminator_optimizer: like it, over netD and then netC.
+    """
+
+    form: str
+    generator: State
+    image_features: State
+    head: State
+    generator_optimizer: Mapping[str, Any] | None = None
+    discriminator_optimizer: Mapping[str, Any] | None = None
+
+
+def published(generator: Any, discriminator: Any | None, *, file: str) -> Published:
+    """Sorts what was read from files.
+
+    Args:
+      generator: of `state_epoch_NNN.pth` (2022) or `netG_NNN.pth` (2020).
+      discriminator: of `netD_NNN.pth` (2020), or None.
+      file: name of the first, for errors.
+
+    Raises:
+      UsageError: it is no checkpoint of DF-GAN.
+    """
+    if not isinstance(generator, dict) or not generator:
+        raise UsageError(file, "must hold a checkpoint of DF-GAN", type(generator).__name__)
+    if "model" not in generator:
+        networks = {"netG": generator, "netD": discriminator or {}}
+        optimizers: dict[str, Any] = {}
+    else:
+        networks, optimizers = generator["model"], generator.get("optimizers", {})
+    if not isinstance(networks, dict) or not isinstance(networks.get("netG"), dict):
+        raise UsageError(file, "must hold netG", f"{networks!r:.100}")
+    states = {name: without_prefix(state) for name, state in networks.items()}
+    eyes, head = states.get("netD", {}), states.get("netC", {})
+    early = any(key.startswith("block0.") for key in states["netG"])
+    if early:
+        head = {key: tensor for key, tensor in eyes.items() if key.startswith(HEAD_PREFIX)}
+        eyes = {key: tensor for key, tensor in eyes.items() if key not in head}
+    return Published(
+        form="2020" if early else "2022",
+        generator=states["netG"],
+        image_features=eyes,
+        head=head,
+        generator_optimizer=optimizers.get("optimizer_G"),
+        discriminator_optimizer=optimizers.get("optimizer_D"),
+    )
+
+
+def sizes(files: Published) -> dict[str, Any]:
+    """Reads the fields of a recipe that the shapes of the tensors say.
+
+    Raises:
+      UsageError: tensors that say it are missing.
+    """
+    state, early = files.generator, files.form == "2020"
+    to_image = "conv_img.1.weight" if early else "to_rgb.1.weight"
+    block = "block0.affine0" if early else "GBlocks.0.fuse1.affine0"
+    condition = f"{block}.fc_gamma.linear1.weight"
+    expect(state, ["fc.weight", to_image, condition], name="netG")
+    pattern = r"block(\d+)\." if early else r"GBlocks\.(\d+)\."
+    blocks = {int(match[1]) for key in state if (match := re.match(pattern, key))}
+    latent_size = state["fc.weight"].shape[-1]
+    seen_by_blocks = state[condition].shape[-1]
+    fields = {
+        "image_size": FIRST_SIDE_PX * 2 ** (len(blocks) - early),
+        "latent_size": latent_size,
+        "sentence_size": seen_by_blocks if early else seen_by_blocks - latent_size,
+        "generator_form": files.form,
+        "generator_channels": state[to_image].shape[1],
+        "discriminator_form": files.form,
+        "ma_gp_update": "separate" if early else "joint",
+    }
+    if files.image_features:
+        expect(files.image_features, ["conv_img.weight"], name="netD")
+        fields["discriminator_channels"] = files.image_features["conv_img.weight"].shape[0]
+    return fields
+
+
+def image_channels(files: Published) -> int:
+    """Channels of the images that the generator draws."""
+    early = files.form == "2020"
+    return files.generator["conv_img.1.weight" if early else "to_rgb.1.weight"].shape[0]
+
+
+def take(gan: DFGAN, files: Published) -> list[str]:
+    """Gives a game the published weights, and its optimizers their state where the files have it.
+
+    Args:
+      gan: of the sizes that `sizes` says, compiled.
+      files: what was read.
+
+    Returns:
+      What was not in the files, and starts anew.
+
+    Raises:
+      UsageError: keys are missing, left over or of a wrong shape.
+    """
+    early = files.form == "2020"
+    places = {
+        "netG": generator_places(gan.generator, early=early),
+        "netD": image_features_places(gan.image_features, early=early),
+        "netC": head_places(gan.head, prefix=HEAD_PREFIX if early else ""),
+    }
+    fill(places["netG"], files.generator, name="netG")
+    anew = []
+    if files.image_features or files.head:
+        fill(places["netD"], files.image_features, name="netD")
+        fill(places["netC"], files.head, name="netC")
+    else:
+        anew.append("the discriminator")
+    states = {"netG": files.generator, "netD": files.image_features, "netC": files.head}
+    updates = {update.name: update for update in gan.updates}
+    for player, networks, optimizer in (
+        ("discriminator", ("netD", "netC"), files.discriminator_optimizer),
+        ("generator", ("netG",), files.generator_optimizer),
+    ):
+        if optimizer is None:
+            anew.append(f"the {player}'s optimizer")
+        else:
+            # A state dict without buffers has the order of the parameters, as the optimizer has.
+            order = [places[name][key] for name in networks for key in states[name]]
+            gan.step.assign(_take_adam(updates[player], order, optimizer, name=player))
+    gan.start_averages()
+    return anew
+
+
+def generator_places(generator: Generator, *, early: bool) -> dict[str, Place]:
+    """Places of netG's tensors."""
+    name = "block{}" if early else "GBlocks.{}"
+    places = _first_places(generator)
+    for number, block in enumerate(generator.blocks):
+        places |= under(name.format(number), _up_block_places(block, early=early))
+    to_image = convolution("conv_img.1" if early else "to_rgb.1", generator.to_image)
+    return places | to_image
+
+
+def image_features_places(network: ImageFeatures, *, early: bool) -> dict[str, Place]:
+    """Places of netD's tensors, without what the form of 2020 calls COND_DNET."""
+    name = "block{}" if early else "DBlocks.{}"
+    places = convolution("conv_img", network.first)
+    for number, block in enumerate(network.blocks):
+        places |= under(name.format(number), _down_block_places(block))
+    return places
+
+
+def head_places(head: JointHead, *, prefix: str) -> dict[str, Place]:
+    """Places of netC's tensors."""
+    return convolution(f"{prefix}joint_conv.0", head.joint) | convolution(
+        f"{prefix}joint_conv.2", head.logit
+    )
+
+
+def _first_places(generator: Generator) -> dict[str, Place]:
+    """Those of the first layer, whose units are channels first in PyTorch."""
+    side, _, channels = generator.first_shape
+
+    def channels_last(tensor: np.ndarray) -> np.ndarray:
+        by_place = tensor.reshape(channels, side, side, *tensor.shape[1:])
+        return np.moveaxis(by_place, 0, 2).reshape(tensor.shape)
+
+    places = linear("fc", generator.first)
+    turns = {"fc.weight": lambda tensor: channels_last(tensor).T, "fc.bias": channels_last}
+    return {key: dataclasses.replace(place, turn=turns[key]) for key, place in places.items()}
+
+
+def _up_block_places(block: UpBlock, *, early: bool) -> dict[str, Place]:
+    places: dict[str, Place] = {}
+    for number, conv in enumerate(block.convolutions, start=1):
+        places |= convolution(f"c{number}", conv)
+    affines = [affine for fusion in block.fusions for affine in fusion.affines]
+    for number, affine in enumerate(affines):
+        of_fusion = f"fuse{1 + number // 2}.affine{number % 2}"
+        places |= under(f"affine{number}" if early else of_fusion, _affine_places(affine))
+    if block.gate is not None:
+        places |= scalar("gamma", block.gate)
+    if block.shortcut is not None:
+        places |= convolution("c_sc", block.shortcut)
+    return places
+
+
+def _affine_places(affine: Affine) -> dict[str, Place]:
+    return {
+        **linear("fc_gamma.linear1", affine.scale_hidden),
+        **linear("fc_gamma.linear2", affine.scale),
+        **linear("fc_beta.linear1", affine.shift_hidden),
+        **linear("fc_beta.linear2", affine.shift),
+    }
+
+
+def _down_block_places(block: DownBlock) -> dict[str, Place]:
+    shortcut = convolution("conv_s", block.shortcut)
+    return {
+        **scalar("gamma", block.gate),
+        **convolution("conv_r.0", block.convolutions[0]),
+        **convolution("conv_r.2", block.convolutions[1]),
+        **{
+            key: dataclasses.replace(place, optional=not block.changes)
+            for key, place in shortcut.items()
+        },
+    }
+
+
+def _take_adam(update: Update, order: list[Place], state: Mapping[str, Any], *, name: str) -> int:
+    """Gives an Adam the moments of a published one, and returns its number of steps.
+
+    Raises:
+      UsageError: the state is not of these parameters.
+    """
+    subject = f"the {name}'s optimizer"
+    try:
+        numbers = [number for group in state["param_groups"] for number in group["params"]]
+        kept = [state["state"].get(number, {}) for number in numbers]
+        steps = max((int(moments["step"]) for moments in kept if moments), default=0)
+        matched = list(zip(order, kept, strict=True))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        rule = "must be Adam's, of as many parameters as the networks have"
+        raise UsageError(subject, rule, f"{error!r:.100}") from error
+    optimizer = _inner(update.optimizer)
+    # Keras makes the two moments of one variable after those of the other.
+    made = optimizer.variables[-2 * len(update.variables) :]
+    slots = {
+        variable.ref(): {"exp_avg": first, "exp_avg_sq": second}
+        for variable, first, second in zip(update.variables, made[::2], made[1::2], strict=True)
+    }
+    for place, moments in matched:
+        # A parameter that had no gradient has no moments; one that we do not train has no slots.
+        for key, slot in slots.get(place.variable.ref(), {}).items() if moments else ():
+            shape = getattr(moments.get(key), "shape", None)
+            if shape != place.shape:
+                raise UsageError(subject, f"must have {key} of the shape {place.shape}", shape)
+            slot.assign(place.turn(moments[key]))
+    optimizer.iterations.assign(steps)
+    return steps
+
+
+def _inner(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    """The optimizer itself, where another scales its losses."""
+    return getattr(optimizer, "inner_optimizer", optimizer)

@@ -1,0 +1,184 @@
+"""From published files to a run directory that evaluate, export and training take."""
+
+import dataclasses
+import os
+import pathlib
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
+
+from tfgan2.interop import df_gan, text_encoders, torch_files
+from tfgan2.interop.places import without_prefix
+from tfgan2.program import UsageError
+from tfgan2.runs import recipe as recipes
+from tfgan2.runs.checkpoint import Checkpoints
+from tfgan2.runs.directory import Config, RunDirectory
+from tfgan2.text import tokenizers
+from tfgan2.text.encoders import TextOptions, make_encoder
+
+CHARACTER_EXAMPLE = "this bird is red with white and has a very short beak"
+LICENCE = "that of the weights: ask those who published them"
+
+
+@dataclasses.dataclass(frozen=True)
+class Reader:
+    """A published text encoder.
+
+    Attributes:
+      file: where it was read.
+      options: what defines it.
+      encoder: the encoder, with its weights.
+      vocabulary: the words of the ids 1, 2, ...; none for characters.
+      example_captions: some captions that it was published with.
+    """
+
+    file: pathlib.Path
+    options: TextOptions
+    encoder: keras.Model
+    vocabulary: list[str]
+    example_captions: list[str]
+
+
+def read_text_encoder(path: pathlib.Path, *, vocabulary: pathlib.Path | None) -> Reader:
+    """Reads DAMSM's text encoder with its vocabulary, or char-CNN-RNN without one.
+
+    Raises:
+      UsageError: a file cannot be read, or does not hold that.
+    """
+    state = torch_files.read(path)
+    if not isinstance(state, dict):
+        raise UsageError(str(path), "must hold the state dict of a text encoder", type(state))
+    state = without_prefix(state)
+    words: list[str] = []
+    captions = [CHARACTER_EXAMPLE]
+    take: Callable[[Any, dict[str, np.ndarray]], None]
+    if vocabulary is None:
+        options = text_encoders.char_cnn_rnn_options(state)
+        take = text_encoders.take_char_cnn_rnn
+    else:
+        options = text_encoders.damsm_options(state)
+        words, captions = text_encoders.read_vocabulary(
+            vocabulary, words=len(state[text_encoders.EMBEDDING])
+        )
+        take = text_encoders.take_damsm
+    encoder = make_encoder(options, vocabulary_size=len(words) + 1)
+    take(encoder, state)
+    return Reader(path, options, encoder, words, captions)
+
+
+def import_df_gan(
+    *,
+    generator: pathlib.Path,
+    discriminator: pathlib.Path | None,
+    reader: Reader,
+    recipe: recipes.Recipe,
+    run_dir: str | os.PathLike,
+    versions: Mapping[str, str],
+) -> list[str]:
+    """Writes a run of DF-GAN.
+
+    Args:
+      generator: `state_epoch_NNN.pth` or `netG_NNN.pth`.
+      discriminator: `netD_NNN.pth`, of the form of 2020.
+      reader: the text encoder, frozen from now on.
+      recipe: what the tensors do not say.
+      run_dir: absent or empty.
+      versions: of the packages.
+
+    Returns:
+      Lines for people: what was read, and what starts anew.
+
+    Raises:
+      UsageError: a file cannot be read or is not what it must be, or `run_dir` is not empty.
+    """
+    files = df_gan.published(
+        torch_files.read(generator),
+        discriminator and torch_files.read(discriminator),
+        file=str(generator),
+    )
+    fields = df_gan.sizes(files)
+    if fields["sentence_size"] != reader.options.sentence_size:
+        rule = f"must give sentences of {fields['sentence_size']}, as {generator} reads"
+        raise UsageError(str(reader.file), rule, reader.options.sentence_size)
+    fields |= {**dataclasses.asdict(reader.options), "freeze_text_encoder": True}
+    recipe = dataclasses.replace(recipe, **{**fields, "precision": "float32"})
+    gan = recipes.build_model(
+        recipe,
+        image_channels=df_gan.image_channels(files),
+        vocabulary_size=len(reader.vocabulary) + 1,
+        dtype="float32",
+    )
+    gan.compile(optimizers=gan.make_optimizers(images_per_epoch=1))
+    anew = df_gan.take(gan, files)
+    gan.read_with(reader.encoder)
+    with _new_run(run_dir) as run:
+        _write(run, gan, recipe, reader, versions, channels=df_gan.image_channels(files))
+    counts = f"{gan.generator.count_params():,} parameters of the generator"
+    read = f"DF-GAN of {files.form}, {recipe.image_size} px, step {int(gan.step)}: {counts}"
+    return [read, *(f"{what} was not in the files and starts anew" for what in anew)]
+
+
+def import_text_encoder(
+    reader: Reader, *, run_dir: str | os.PathLike, versions: Mapping[str, str]
+) -> list[str]:
+    """Writes a run of a text encoder alone, for `tfgan2.train --text_encoder`.
+
+    Returns:
+      A line for people.
+
+    Raises:
+      UsageError: `run_dir` is not empty.
+    """
+    model = "damsm" if reader.vocabulary else "sje"
+    recipe = recipes.Recipe(model=model, precision="float32", **dataclasses.asdict(reader.options))
+    part = tf.Module()
+    part.step = tf.Variable(0, dtype=tf.int64)
+    part.text_encoder = reader.encoder
+    with _new_run(run_dir) as run:
+        _write(run, part, recipe, reader, versions, channels=3)
+    kind, count = reader.options.text_encoder_kind, reader.encoder.count_params()
+    return [f"{kind}: {count:,} parameters, {len(reader.vocabulary)} words"]
+
+
+def _write(
+    run: RunDirectory,
+    state: tf.Module,
+    recipe: recipes.Recipe,
+    reader: Reader,
+    versions: Mapping[str, str],
+    *,
+    channels: int,
+) -> None:
+    if reader.vocabulary:
+        tokenizers.write_vocabulary(run.vocabulary_file, dict.fromkeys(reader.vocabulary, 1))
+    data = {
+        "source": f"imported from {reader.file.name}",
+        "checksum": None,
+        "licence": LICENCE,
+        "channels": channels,
+        "example_captions": reader.example_captions,
+    }
+    run.write_config(Config(recipe=recipe, data=data, versions=versions, text_encoder=None))
+    Checkpoints(state, run.checkpoints, keep=1).save()
+
+
+@contextmanager
+def _new_run(run_dir: str | os.PathLike) -> Iterator[RunDirectory]:
+    """A run directory beside its place, that takes it when all is written."""
+    target = pathlib.Path(run_dir)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise UsageError("--run_dir", "must be absent or empty", run_dir)
+    partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
+    try:
+        yield RunDirectory(partial)
+        if target.exists():
+            target.rmdir()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial.rename(target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

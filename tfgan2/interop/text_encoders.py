@@ -1,0 +1,137 @@
+"""Published text encoders: DAMSM's, with its vocabulary, and the PyTorch port of char-CNN-RNN."""
+
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tfgan2.data.formats import plain_pickle
+from tfgan2.interop.places import Place, convolution, expect, fill, linear, under
+from tfgan2.program import UsageError
+from tfgan2.text.char_cnn_rnn import VARIANTS, CharCNNRNN, GatedRecurrence
+from tfgan2.text.encoders import BiLSTM, TextOptions
+
+END_WORD_ID = 0
+EXAMPLES = 10
+MAX_WORDS = 18
+DIRECTIONS = {"": "forward", "_reverse": "backward"}
+EMBEDDING, STATE = "encoder.weight", "rnn.weight_hh_l0"
+
+
+def damsm_options(state: dict[str, np.ndarray]) -> TextOptions:
+    """Reads the sizes of DAMSM's RNN_ENCODER from its tensors.
+
+    Raises:
+      UsageError: tensors that say it are missing.
+    """
+    expect(state, [EMBEDDING, STATE], name="the text encoder")
+    return TextOptions(
+        text_encoder_kind="bi_lstm",
+        max_words=MAX_WORDS,
+        word_embedding_size=state[EMBEDDING].shape[-1],
+        sentence_size=2 * state[STATE].shape[-1],
+    )
+
+
+def take_damsm(encoder: BiLSTM, state: dict[str, np.ndarray]) -> None:
+    """Gives an encoder DAMSM's tensors.
+
+    PyTorch's gates stand in Keras's order; of its two biases, Keras keeps the sum.
+
+    Raises:
+      UsageError: keys are missing, left over or of a wrong shape.
+    """
+    name = "the text encoder"
+    embedding = encoder.word_embedding.embeddings
+    places = {EMBEDDING: Place(embedding, tuple(embedding.shape), lambda tensor: tensor)}
+    state = dict(state)
+    for suffix, direction in DIRECTIONS.items():
+        cell = getattr(encoder, direction).cell
+        first, second = (f"rnn.bias_{part}_l0{suffix}" for part in ("ih", "hh"))
+        expect(state, [first, second], name=name)
+        if state[first].shape == state[second].shape:
+            state[first] = state[first] + state.pop(second)
+        for part, kernel in (("ih", cell.kernel), ("hh", cell.recurrent_kernel)):
+            shape = tuple(kernel.shape[::-1])
+            places[f"rnn.weight_{part}_l0{suffix}"] = Place(kernel, shape, np.transpose)
+        places[first] = Place(cell.bias, tuple(cell.bias.shape), lambda tensor: tensor)
+    fill(places, state, name=name)
+
+
+def char_cnn_rnn_options(state: dict[str, np.ndarray]) -> TextOptions:
+    """Finds the variant of char-CNN-RNN that tensors are of.
+
+    Raises:
+      UsageError: they are of none.
+    """
+    expect(state, ["conv3.weight", "emb_proj.weight"], name="the text encoder")
+    units, gated = state["conv3.weight"].shape[0], "rnn.i2h_update.weight" in state
+    names = [name for name, it in VARIANTS.items() if (it.units, it.gated) == (units, gated)]
+    if not names:
+        rule = f"must be one of {', '.join(VARIANTS)}"
+        raise UsageError("the text encoder", rule, f"{units} units, {gated=}")
+    return TextOptions(
+        text_encoder_kind=f"char_cnn_rnn_{names[0]}",
+        max_words=MAX_WORDS,
+        word_embedding_size=1,
+        sentence_size=state["emb_proj.weight"].shape[0],
+    )
+
+
+def take_char_cnn_rnn(encoder: CharCNNRNN, state: dict[str, np.ndarray]) -> None:
+    """Gives an encoder the tensors of the PyTorch port.
+
+    Raises:
+      UsageError: keys are missing, left over or of a wrong shape.
+    """
+    places = linear("emb_proj", encoder.projection)
+    for number, conv in enumerate(encoder.convolutions, start=1):
+        places |= convolution(f"conv{number}", conv)
+    recurrence = encoder.recurrence
+    if isinstance(recurrence, GatedRecurrence):
+        for of_what, layers in (("i2h", recurrence.of_input), ("h2h", recurrence.of_state)):
+            for suffix, layer in zip(("_update", "_reset", ""), layers, strict=True):
+                places |= under("rnn", linear(f"{of_what}{suffix}", layer))
+    else:
+        places |= under("rnn", linear("i2h", recurrence.of_input))
+        places |= under("rnn", linear("h2h", recurrence.of_state))
+    fill(places, state, name="the text encoder")
+
+
+def read_vocabulary(path: pathlib.Path, *, words: int) -> tuple[list[str], list[str]]:
+    """Reads the pickle of captions that belongs to a DAMSM encoder.
+
+    Args:
+      path: [captions of train, captions of test, word by id, id by word], as AttnGAN wrote it.
+      words: rows of the encoder's embedding.
+
+    Returns:
+      The words of the ids 1, 2, ..., and some captions of the test split.
+
+    Raises:
+      UsageError: it is not that, or not of this encoder.
+    """
+    content = plain_pickle.read(path)
+    rule = "must hold [train captions, test captions, word by id, id by word]"
+    if not isinstance(content, list) or len(content) != 4 or not isinstance(content[2], dict):
+        raise UsageError(str(path), rule, type(content).__name__)
+    by_id = content[2]
+    if len(by_id) != words or set(by_id) != set(range(words)):
+        rule = f"must number the {words} words of the text encoder from 0"
+        raise UsageError(str(path), rule, f"{len(by_id)} words")
+    vocabulary = [by_id[number] for number in range(words) if number != END_WORD_ID]
+    broken = [word for word in vocabulary if not isinstance(word, str) or word.split() != [word]]
+    if broken or len(set(vocabulary)) != len(vocabulary):
+        raise UsageError(str(path), "must hold each word once, without spaces", broken[:3])
+    return vocabulary, _examples(content[1], by_id) or [" ".join(vocabulary[:MAX_WORDS])]
+
+
+def _examples(captions: Any, by_id: dict[int, str]) -> list[str]:
+    """The first captions of different images, as text; nothing where they are not lists of ids."""
+    if not isinstance(captions, Sequence):
+        return []
+    step = max(1, len(captions) // EXAMPLES)
+    chosen = [row for row in captions[::step] if isinstance(row, Sequence) and len(row)]
+    texts = [" ".join(by_id[word] for word in row if word in by_id) for row in chosen[:EXAMPLES]]
+    return [text for text in texts if text]

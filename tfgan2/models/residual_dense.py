@@ -1,0 +1,232 @@
+"""IMAGAN's generator: densely connected convolutions join the sentence to features of 16 px.
+
+Source: the code of IMAGAN, https://github.com/Abhishek-Aditya-bs/IMAGAN-Text-To-Image-Using-GAN,
+whose block is a variant of that of Zhang et al. 2018, "Residual Dense Network for Image
+Super-Resolution", section 3.2. The block of either can be chosen; all else follows the code.
+"""
+
+import tensorflow as tf
+import tf_keras as keras
+
+from tfgan2.models.blocks import DType, convolution, dense, leaky_relu, tile, upsample
+
+FIRST_SIDE_PX = 4
+# Channels of 4, 8, ... 256 px as multiples of the base.
+CHANNEL_MULTIPLES = (8, 8, 8, 8, 4, 2, 1)
+STAGES_BEFORE_SENTENCE = 2
+DENSE_CONVOLUTIONS = 8
+# The published code has 64 always, and a base of 32.
+GROWTH_MULTIPLE = 2
+RESIDUAL_BLOCKS = 2
+# Of batch normalization: what was meant, and what the code has, where 0.8 became the epsilon.
+EPSILON, MOMENTUM = 1e-5, 0.8
+FAITHFUL_EPSILON, FAITHFUL_MOMENTUM = 0.8, 0.9
+
+
+def channels_by_stage(base: int, image_size: int) -> list[int]:
+    """Channels at 4 px, 8 px, ... up to `image_size`: those of 256 px, cut at the end."""
+    return [
+        base * multiple
+        for multiple in CHANNEL_MULTIPLES[: (image_size // FIRST_SIDE_PX).bit_length()]
+    ]
+
+
+def batch_normalization(*, faithful: bool, dtype: DType) -> keras.layers.BatchNormalization:
+    """Batch normalization over the batch of all replicas."""
+    return keras.layers.BatchNormalization(
+        momentum=FAITHFUL_MOMENTUM if faithful else MOMENTUM,
+        epsilon=FAITHFUL_EPSILON if faithful else EPSILON,
+        synchronized=True,
+        dtype=dtype,
+    )
+
+
+class UpStage(keras.layers.Layer):
+    """Doubles the size: three convolutions plus gate times one, normalized (upSample)."""
+
+    def __init__(self, channels: int, *, faithful: bool, dtype: DType) -> None:
+        super().__init__(dtype=dtype)
+        self.convolutions = [
+            convolution(channels, 3, use_bias=False, dtype=dtype) for _ in range(3)
+        ]
+        self.shortcut = convolution(channels, 3, use_bias=False, dtype=dtype)
+        self.gate = self.add_weight(
+            name="gate", shape=(), initializer=keras.initializers.RandomNormal(stddev=1.0)
+        )
+        self.normalization = batch_normalization(faithful=faithful, dtype=dtype)
+
+    def call(self, features: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Turns [B, H, W, D] into [B, 2H, 2W, channels]."""
+        residual = features = upsample(features)
+        for conv in self.convolutions:
+            residual = leaky_relu(conv(residual))
+        gate = tf.cast(self.gate, residual.dtype)
+        joined = residual + gate * self.shortcut(features)
+        return leaky_relu(self.normalization(joined, training=training))
+
+
+class NormalizedDenseBlock(keras.layers.Layer):
+    """The block of IMAGAN's code: all features are normalized after every convolution (RDB).
+
+    It departs from the paper in that, and in its shortcut, a convolution in place of the identity.
+    """
+
+    def __init__(self, channels: int, *, growth: int, faithful: bool, dtype: DType) -> None:
+        super().__init__(dtype=dtype)
+        self.convolutions = [
+            convolution(growth, 3, use_bias=False, dtype=dtype) for _ in range(DENSE_CONVOLUTIONS)
+        ]
+        self.normalizations = [
+            batch_normalization(faithful=faithful, dtype=dtype) for _ in range(DENSE_CONVOLUTIONS)
+        ]
+        self.fuse = convolution(channels, 1, use_bias=False, dtype=dtype)
+        self.shortcut = convolution(channels, 3, use_bias=False, dtype=dtype)
+
+    def call(self, features: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Turns [B, H, W, D] into [B, H, W, channels]."""
+        collected = features
+        for conv, normalization in zip(self.convolutions, self.normalizations, strict=True):
+            collected = tf.concat([conv(collected), collected], axis=-1)
+            collected = leaky_relu(normalization(collected, training=training))
+        return self.fuse(collected) + leaky_relu(self.shortcut(features))
+
+
+class DenseBlock(keras.layers.Layer):
+    """The block of the paper: no normalization, ReLU, and an identity shortcut (RDB of RDN).
+
+    The paper's block gives as many channels as it takes; where features and sentence come in, a
+    1x1 convolution first makes them so many. It has no biases, as nothing around it has.
+    """
+
+    def __init__(self, channels: int, *, growth: int, dtype: DType) -> None:
+        super().__init__(dtype=dtype)
+        self.reduce = convolution(channels, 1, use_bias=False, dtype=dtype)
+        self.convolutions = [
+            convolution(growth, 3, use_bias=False, dtype=dtype) for _ in range(DENSE_CONVOLUTIONS)
+        ]
+        self.fuse = convolution(channels, 1, use_bias=False, dtype=dtype)
+
+    def call(self, features: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Turns [B, H, W, D] into [B, H, W, channels], in training as in sampling."""
+        collected = features = self.reduce(features)
+        for conv in self.convolutions:
+            collected = tf.concat([collected, tf.nn.relu(conv(collected))], axis=-1)
+        return features + self.fuse(collected)
+
+
+class ResidualBlock(keras.layers.Layer):
+    """Two convolutions and an identity shortcut (ResBlock)."""
+
+    def __init__(self, channels: int, *, dtype: DType) -> None:
+        super().__init__(dtype=dtype)
+        self.convolutions = [
+            convolution(channels, 3, use_bias=False, dtype=dtype) for _ in range(2)
+        ]
+
+    def call(self, features: tf.Tensor) -> tf.Tensor:
+        """Transforms features [B, H, W, channels]."""
+        first, second = self.convolutions
+        return leaky_relu(features + second(leaky_relu(first(features))))
+
+
+class ResidualDenseGenerator(keras.Model):
+    """Latent and sentence to an image (RDBGenerator).
+
+    The latent alone draws 16 px; there the sentence comes in, twice, and further stages double the
+    size. Smaller images than the published 256 px leave out the last of these stages, so that all
+    up to 16 px, and every stage that is left, is as published.
+    """
+
+    def __init__(
+        self,
+        *,
+        image_size: int,
+        image_channels: int,
+        latent_size: int,
+        sentence_size: int,
+        base_channels: int,
+        block: str,
+        faithful: bool = False,
+        dtype: DType = "float32",
+    ) -> None:
+        """Builds the generator.
+
+        Args:
+          image_size: side in pixels, a power of two from 32 to 256.
+          image_channels: 1 or 3.
+          latent_size: length of the latent.
+          sentence_size: length of the sentence.
+          base_channels: channels at 256 px; up to 32 px there are eight times as many.
+          block: `imagan`, as in the published code, or `rdn`, as in the paper.
+          faithful: batch normalization has the 0.8 that was meant as its momentum as its epsilon,
+            as in the published code.
+          dtype: policy of its layers.
+
+        Raises:
+          ValueError: there is no such block.
+        """
+        super().__init__(name="generator", dtype=dtype)
+        channels = channels_by_stage(base_channels, image_size)
+        self.first_shape = (FIRST_SIDE_PX, FIRST_SIDE_PX, channels[0])
+        self.first = dense(FIRST_SIDE_PX**2 * channels[0], dtype=dtype)
+        stages = [
+            UpStage(channels_out, faithful=faithful, dtype=dtype) for channels_out in channels[1:]
+        ]
+        self.early_stages = stages[:STAGES_BEFORE_SENTENCE]
+        self.late_stages = stages[STAGES_BEFORE_SENTENCE:]
+        self.dense_block = make_dense_block(
+            block,
+            channels[0],
+            growth=GROWTH_MULTIPLE * base_channels,
+            faithful=faithful,
+            dtype=dtype,
+        )
+        self.join = convolution(channels[0], 3, use_bias=False, dtype=dtype)
+        self.normalization = batch_normalization(faithful=faithful, dtype=dtype)
+        self.residual_blocks = [
+            ResidualBlock(channels[0], dtype=dtype) for _ in range(RESIDUAL_BLOCKS)
+        ]
+        self.to_image = convolution(image_channels, 3, use_bias=False, dtype=dtype)
+        self(tf.zeros([1, latent_size]), tf.zeros([1, sentence_size]))
+
+    def call(self, latent: tf.Tensor, sentence: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Draws images.
+
+        Args:
+          latent: float32 [B, latent_size].
+          sentence: float32 [B, sentence_size].
+          training: whether to normalize by the batch, and to move the averages that sampling
+            normalizes by.
+
+        Returns:
+          float32 [B, S, S, C] in [-1, 1].
+        """
+        sentence = tf.cast(sentence, self.compute_dtype)
+        features = self.first(tf.cast(latent, self.compute_dtype))
+        features = tf.reshape(features, [-1, *self.first_shape])
+        for stage in self.early_stages:
+            features = stage(features, training=training)
+        features = self.dense_block(_join(features, sentence), training=training)
+        features = self.join(_join(features, sentence))
+        features = leaky_relu(self.normalization(features, training=training))
+        for block in self.residual_blocks:
+            features = block(features)
+        for stage in self.late_stages:
+            features = stage(features, training=training)
+        return tf.tanh(tf.cast(self.to_image(features), tf.float32))
+
+
+def make_dense_block(
+    name: str, channels: int, *, growth: int, faithful: bool, dtype: DType
+) -> NormalizedDenseBlock | DenseBlock:
+    """Builds the block of that name with new weights."""
+    match name:
+        case "imagan":
+            return NormalizedDenseBlock(channels, growth=growth, faithful=faithful, dtype=dtype)
+        case "rdn":
+            return DenseBlock(channels, growth=growth, dtype=dtype)
+    raise ValueError(f"block: must be 'imagan' or 'rdn', got {name!r}")
+
+
+def _join(features: tf.Tensor, sentence: tf.Tensor) -> tf.Tensor:
+    return tf.concat([features, tile(sentence, features)], axis=-1)

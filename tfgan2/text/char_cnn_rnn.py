@@ -1,0 +1,137 @@
+"""The char-CNN-RNN text encoder, as its published codes have it.
+
+Source: Reed et al. 2016, "Learning Deep Representations of Fine-Grained Visual Descriptions",
+section 3.2.
+"""
+
+import dataclasses
+from typing import TypeAlias
+
+import tensorflow as tf
+import tf_keras as keras
+
+from tfgan2.characters import ALPHABET
+from tfgan2.text.tokenizers import MAX_CHARACTERS
+
+DType: TypeAlias = keras.mixed_precision.Policy | str
+CONVOLUTIONS = (384, 512)
+WINDOW_CHARACTERS = 4
+POOL = 3
+THRESHOLD = 1e-6
+START = 0.08
+
+
+@dataclasses.dataclass(frozen=True)
+class Variant:
+    """One of the published forms.
+
+    Attributes:
+      units: channels of the last convolution and width of the recurrence.
+      gated: whether the recurrence is a GRU over 18 steps, or a ReLU network over 8, which a
+        third pooling leaves.
+    """
+
+    units: int
+    gated: bool
+
+
+# By the paper of the published code and, where that has two, the data set.
+VARIANTS = {
+    "cvpr2016": Variant(units=256, gated=False),
+    "icml2016_flowers": Variant(units=512, gated=False),
+    "icml2016_birds": Variant(units=512, gated=True),
+}
+
+
+class CharCNNRNN(keras.Model):
+    """Convolutions over characters, then a recurrence whose states are averaged."""
+
+    def __init__(self, *, variant: Variant, sentence_size: int, dtype: DType = "float32") -> None:
+        """Builds the encoder.
+
+        Args:
+          variant: which published form.
+          sentence_size: length of the sentence vector; published: 1024.
+          dtype: policy of its layers.
+        """
+        super().__init__(name="text_encoder", dtype=dtype)
+        self.sentence_size = sentence_size
+        self.pools_again = not variant.gated
+        self.convolutions = [
+            keras.layers.Conv1D(channels, WINDOW_CHARACTERS, **_start(), dtype=dtype)
+            for channels in (*CONVOLUTIONS, variant.units)
+        ]
+        recurrence = GatedRecurrence if variant.gated else ReluRecurrence
+        self.recurrence = recurrence(variant.units, dtype=dtype)
+        self.projection = keras.layers.Dense(sentence_size, **_start(), dtype=dtype)
+        length = tf.zeros([1], tf.int32)
+        self({"ids": tf.zeros([1, MAX_CHARACTERS], tf.int32), "length": length})
+
+    def call(self, tokens: dict[str, tf.Tensor]) -> tf.Tensor:
+        """Encodes captions.
+
+        Args:
+          tokens: ids int32 [B, 201] out of 0 (none) to 70.
+
+        Returns:
+          float32 [B, sentence_size].
+        """
+        features = tf.one_hot(tokens["ids"] - 1, len(ALPHABET), dtype=self.compute_dtype)
+        for number, convolution in enumerate(self.convolutions):
+            features = convolution(features)
+            features = tf.where(features > THRESHOLD, features, tf.zeros_like(features))
+            if number < len(CONVOLUTIONS):
+                features = tf.nn.max_pool1d(features, POOL, POOL, "VALID")
+        if self.pools_again:
+            features = tf.nn.max_pool1d(features, POOL, 2, "VALID")
+        return tf.cast(self.projection(self.recurrence(features)), tf.float32)
+
+
+class ReluRecurrence(keras.layers.Layer):
+    """A recurrent network of ReLUs, started without a state: the mean of its states."""
+
+    def __init__(self, units: int, *, dtype: DType) -> None:
+        super().__init__(dtype=dtype)
+        self.of_input = keras.layers.Dense(units, **_start(), dtype=dtype)
+        self.of_state = keras.layers.Dense(units, **_start(), dtype=dtype)
+
+    def call(self, features: tf.Tensor) -> tf.Tensor:
+        """Runs over features [B, T, units]: [B, units]."""
+        first, *later = tf.unstack(self.of_input(features), axis=1)
+        states = [tf.nn.relu(first)]
+        for step in later:
+            states.append(tf.nn.relu(step + self.of_state(states[-1])))
+        return tf.add_n(states) / len(states)
+
+
+class GatedRecurrence(keras.layers.Layer):
+    """The published code's own GRU, started without a state: the mean of its states."""
+
+    def __init__(self, units: int, *, dtype: DType) -> None:
+        super().__init__(dtype=dtype)
+        names = ("update", "reset", "candidate")
+        self.of_input = [keras.layers.Dense(units, **_start(), dtype=dtype) for _ in names]
+        self.of_state = [keras.layers.Dense(units, **_start(), dtype=dtype) for _ in names]
+
+    def call(self, features: tf.Tensor) -> tf.Tensor:
+        """Runs over features [B, T, units]: [B, units]."""
+        (_, *updates), (_, *resets), (first, *candidates) = (
+            tf.unstack(dense(features), axis=1) for dense in self.of_input
+        )
+        of_update, of_reset, of_candidate = self.of_state
+        states = [tf.tanh(first)]
+        for update, reset, candidate in zip(updates, resets, candidates, strict=True):
+            state = states[-1]
+            opened = tf.sigmoid(update + of_update(state))
+            kept = tf.sigmoid(reset + of_reset(state)) * state
+            new = tf.tanh(candidate + of_candidate(kept))
+            states.append(opened * new + (1.0 - opened) * state)
+        return tf.add_n(states) / len(states)
+
+
+def _start() -> dict[str, keras.initializers.Initializer]:
+    """Where weights and biases start: uniform in +-0.08."""
+    return {
+        name: keras.initializers.RandomUniform(-START, START)
+        for name in ("kernel_initializer", "bias_initializer")
+    }

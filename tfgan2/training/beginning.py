@@ -1,0 +1,164 @@
+"""How a run begins, or joins what is there: configuration, vocabulary, first weights."""
+
+import dataclasses
+import hashlib
+import os
+import pathlib
+
+import tf_keras as keras
+
+from tfgan2.adversarial.gan import GAN
+from tfgan2.data import records
+from tfgan2.models.image_encoders import InceptionImageEncoder
+from tfgan2.models.matching import Matching
+from tfgan2.program import UsageError, write_file
+from tfgan2.runs import recipe as recipes
+from tfgan2.runs.directory import Config, RunDirectory
+from tfgan2.runs.sampling import load_text_encoder
+from tfgan2.text import tokenizers
+from tfgan2.text.encoders import WORD_ENCODERS, TextOptions
+from tfgan2.training import runtime
+
+
+@dataclasses.dataclass(frozen=True)
+class Reader:
+    """A trained text encoder that another run begins with.
+
+    Attributes:
+      run: where it comes from.
+      options: what defines it.
+      encoder: the encoder, with its weights.
+    """
+
+    run: RunDirectory
+    options: TextOptions
+    encoder: keras.Model
+
+    @property
+    def description(self) -> dict[str, str]:
+        """What config.json says of it: its run, and the SHA-256 over its weights."""
+        weights = b"".join(value.tobytes() for value in self.encoder.get_weights())
+        return {"run": str(self.run.path), "checksum": hashlib.sha256(weights).hexdigest()}
+
+
+def load_reader(run_dir: str | os.PathLike) -> Reader:
+    """Loads the text encoder of a run.
+
+    Raises:
+      UsageError: there is no such run, or it has no checkpoint.
+    """
+    run = RunDirectory.existing(run_dir, flag="--text_encoder")
+    encoder, config = load_text_encoder(run)
+    return Reader(run=run, options=recipes.text_options(config.recipe), encoder=encoder)
+
+
+def begin_or_join(
+    run: RunDirectory,
+    recipe: recipes.Recipe,
+    manifest: records.Manifest,
+    captions: list[str],
+    reader: Reader | None,
+) -> recipes.Recipe:
+    """Writes config.json and the vocabulary of a new run, or checks that an old one is the same.
+
+    Returns:
+      The recipe with its precision resolved, and the text encoder's options where it has one of
+      another run.
+
+    Raises:
+      UsageError: the directory holds a run of another recipe, text encoder or data set.
+    """
+    if not run.config_file.exists():
+        return _begin(run, recipe, manifest, captions, reader)
+    config = run.read_config()
+    if recipe.precision == "auto":
+        recipe = dataclasses.replace(recipe, precision=config.recipe.precision)
+    if config.text_encoder is not None:
+        options = recipes.text_options(config.recipe)
+        recipe = dataclasses.replace(recipe, **dataclasses.asdict(options))
+    recipes.model_class(recipe)
+    begun_with = (config.text_encoder or {}).get("checksum")
+    if reader is not None and reader.description["checksum"] != begun_with:
+        rule = f"must be what the run began with ({config.text_encoder})"
+        raise UsageError("--text_encoder", rule, reader.description)
+    different = recipe.differences(config.recipe)
+    if different:
+        there = ", ".join(f"{name} {getattr(config.recipe, name)}" for name in different)
+        here = ", ".join(f"{name} {getattr(recipe, name)}" for name in different)
+        raise UsageError("--run_dir", f"must hold a run of the same recipe ({there})", here)
+    if config.data["checksum"] is None:  # Imported weights have seen no data set of ours.
+        data = {**config.data, **_description(manifest), "example_captions": captions}
+        run.write_config(dataclasses.replace(config, data=data))
+    elif manifest.checksum != config.data["checksum"]:
+        rule = (
+            f"must be the run's data set ({config.data['source']} {config.data['checksum'][:12]})"
+        )
+        raise UsageError("--data_dir", rule, f"{manifest.source} {manifest.checksum[:12]}")
+    return recipe
+
+
+def take_weights(
+    gan: GAN, run: RunDirectory, reader: Reader | None, inception_weights: str | None
+) -> None:
+    """Gives a new game what it begins with of others: a text encoder, or Inception's weights.
+
+    Raises:
+      UsageError: the run began with another's text encoder and that is not given, or the weights
+        are not Inception's.
+    """
+    if reader is not None and not isinstance(gan, Matching):
+        gan.read_with(reader.encoder)
+    elif run.read_config().text_encoder is not None:
+        rule = "must be given until the run has a checkpoint"
+        raise UsageError("--text_encoder", rule, "nothing")
+    if isinstance(gan, Matching) and isinstance(gan.image_encoder, InceptionImageEncoder):
+        flag = "--inception_weights"
+        if inception_weights is None:
+            raise UsageError(flag, "must be given for --image_encoder=inception_v3", "nothing")
+        if inception_weights != "imagenet" and not pathlib.Path(inception_weights).is_file():
+            raise UsageError(flag, "must be a file or imagenet", inception_weights)
+        try:
+            gan.image_encoder.load(inception_weights)
+        except Exception as error:  # Keras, h5py and the network raise nearly anything.
+            rule = "must be Inception-v3's in Keras's format, without the top layer"
+            raise UsageError(flag, rule, f"{inception_weights} ({error!r:.200})") from error
+
+
+def _begin(
+    run: RunDirectory,
+    recipe: recipes.Recipe,
+    manifest: records.Manifest,
+    captions: list[str],
+    reader: Reader | None,
+) -> recipes.Recipe:
+    precision = runtime.resolve_precision(recipe.precision)
+    recipe = dataclasses.replace(recipe, precision=precision)
+    if reader is not None:
+        recipe = dataclasses.replace(recipe, **dataclasses.asdict(reader.options))
+    elif recipe.freeze_text_encoder:
+        rule = "must come with --text_encoder, or it would never learn to read"
+        raise UsageError("--freeze_text_encoder", rule, "none")
+    recipes.model_class(recipe)
+    if reader is not None and recipe.text_encoder_kind in WORD_ENCODERS:
+        write_file(run.vocabulary_file, reader.run.vocabulary_file.read_bytes())
+    elif recipe.text_encoder_kind in WORD_ENCODERS:
+        tokenizers.write_vocabulary(run.vocabulary_file, manifest.vocabulary)
+    run.write_config(
+        Config(
+            recipe=recipe,
+            data={**_description(manifest), "example_captions": captions},
+            versions=runtime.versions(),
+            text_encoder=None if reader is None else reader.description,
+        )
+    )
+    return recipe
+
+
+def _description(manifest: records.Manifest) -> dict[str, str | int]:
+    """What config.json says of a data set."""
+    return {
+        "source": manifest.source,
+        "checksum": manifest.checksum,
+        "licence": manifest.licence,
+        "channels": manifest.channels,
+    }

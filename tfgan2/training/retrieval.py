@@ -1,0 +1,60 @@
+"""How often a matching model finds an image's own caption among a hundred."""
+
+from collections.abc import Mapping
+
+from tfgan2.data.pipeline import Examples
+from tfgan2.metrics import text_image
+from tfgan2.models.matcher import Matcher
+from tfgan2.runs.directory import RunDirectory, append_line
+from tfgan2.training import runtime
+
+MOST_IMAGES = 500
+RANKS = (1, 5)
+
+
+def measure(
+    matcher: Matcher,
+    examples: Mapping[str, Examples],
+    *,
+    step: int,
+    seed: int,
+    run: RunDirectory,
+) -> str:
+    """Measures retrieval on the first images of every split, and appends to evaluations.jsonl.
+
+    Args:
+      matcher: the model.
+      examples: images by split.
+      step: of the run.
+      seed: of the choice of wrong captions.
+      run: whose model it is.
+
+    Returns:
+      A line for people, with what chance would give.
+    """
+    metrics: dict[str, dict[str, float]] = {}
+    shown = []
+    for split, images in examples.items():
+        captions = [texts[0] for texts in images.captions]
+        scores = text_image.retrieval(
+            matcher.encode_images(images.image),
+            matcher.encode_captions(captions),
+            captions,
+            ranks=RANKS,
+            seed=seed,
+        )
+        metrics |= {f"{name}_{split}": score for name, score in scores.items()}
+        values = ", ".join(
+            f"{name} {score['value']:.3f} (chance {score['chance']:.3f})"
+            for name, score in scores.items()
+        )
+        shown.append(f"{split} {values}")
+    protocol = {
+        "real_images": {split: len(images.image) for split, images in examples.items()},
+        "candidates": text_image.CANDIDATES,
+        "seed": seed,
+        "checkpoint": f"step {step}",
+        "versions": runtime.versions(),
+    }
+    append_line(run.evaluations_file, {"metrics": metrics, "protocol": protocol})
+    return f"step {step}: {'; '.join(shown)}"

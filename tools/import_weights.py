@@ -1,0 +1,78 @@
+r"""Turns published PyTorch weights into a run directory; PyTorch itself is not needed.
+
+Examples:
+  python -m tools.import_weights --from=df_gan --generator=state_epoch_1220.pth \
+    --text_encoder=text_encoder200.pth --vocabulary=captions_DAMSM.pickle --run_dir=runs/birds
+  python -m tools.import_weights --from=damsm --text_encoder=text_encoder200.pth \
+    --vocabulary=captions_DAMSM.pickle --run_dir=runs/birds_damsm
+  python -m tools.import_weights --from=char_cnn_rnn --text_encoder=lm_sje.pth --run_dir=runs/sje
+"""
+
+import pathlib
+
+from absl import flags
+
+import tfgan2.recipes
+from tfgan2 import program
+from tfgan2.interop import importing
+from tfgan2.runs import recipe as recipes
+from tfgan2.training import runtime
+
+FLAGS = flags.FLAGS
+KINDS = ("df_gan", "damsm", "char_cnn_rnn")
+DEFAULT_RECIPE = pathlib.Path(tfgan2.recipes.__path__[0]) / "cub_df_gan.flags"
+
+flags.DEFINE_enum("from", None, KINDS, "what the files are of", required=True)
+flags.DEFINE_string("generator", None, "state_epoch_NNN.pth (2022), or netG_NNN.pth (2020)")
+flags.DEFINE_string("discriminator", None, "netD_NNN.pth (2020); without it, it starts anew")
+flags.DEFINE_string("text_encoder", None, "text_encoderNNN.pth", required=True)
+flags.DEFINE_string("vocabulary", None, "captions_DAMSM.pickle or captions.pickle")
+flags.DEFINE_string("run_dir", None, "where the run is to be", required=True)
+flags.DEFINE_string(
+    "recipe",
+    str(DEFAULT_RECIPE),
+    "flagfile of the run, but for what the tensors say: sizes, and the form of the code",
+)
+
+
+def main() -> None:
+    """Imports, and prints what was read and what starts anew."""
+    kind = getattr(FLAGS, "from")  # A word of Python's.
+    _check_flags(kind)
+    reader = importing.read_text_encoder(
+        pathlib.Path(FLAGS.text_encoder),
+        vocabulary=FLAGS.vocabulary and pathlib.Path(FLAGS.vocabulary),
+    )
+    if kind == "df_gan":
+        notes = importing.import_df_gan(
+            generator=pathlib.Path(FLAGS.generator),
+            discriminator=FLAGS.discriminator and pathlib.Path(FLAGS.discriminator),
+            reader=reader,
+            recipe=recipes.from_flagfile(FLAGS.recipe),
+            run_dir=FLAGS.run_dir,
+            versions=runtime.versions(),
+        )
+    else:
+        notes = importing.import_text_encoder(
+            reader, run_dir=FLAGS.run_dir, versions=runtime.versions()
+        )
+    for note in notes:
+        print(note)
+    print(FLAGS.run_dir)
+
+
+def _check_flags(kind: str) -> None:
+    needed = {"generator": kind == "df_gan", "vocabulary": kind != "char_cnn_rnn"}
+    for name, needs in needed.items():
+        if needs and FLAGS[name].value is None:
+            raise program.UsageError(f"--{name}", f"must be given for --from={kind}", "nothing")
+        if not needs and FLAGS[name].value is not None:
+            rule = f"must be left out for --from={kind}"
+            raise program.UsageError(f"--{name}", rule, FLAGS[name].value)
+    if FLAGS.discriminator is not None and kind != "df_gan":
+        rule = f"must be left out for --from={kind}"
+        raise program.UsageError("--discriminator", rule, FLAGS.discriminator)
+
+
+if __name__ == "__main__":
+    program.run(main)

@@ -1,0 +1,90 @@
+r"""Trains a text encoder beside an image encoder, for tfgan2.train --text_encoder.
+
+Example:
+  python -m tools.train_text_encoder --kind=damsm --data_dir=data/emoji --run_dir=runs/emoji_damsm
+  python -m tfgan2.train --flagfile=tfgan2/recipes/emoji_df_gan.flags --data_dir=data/emoji \
+    --run_dir=runs/emoji --text_encoder=runs/emoji_damsm
+"""
+
+import dataclasses
+from typing import Any
+
+from absl import flags
+
+from tfgan2 import program
+from tfgan2.data import records
+from tfgan2.runs import recipe as recipes
+from tfgan2.training import trainer
+
+FLAGS = flags.FLAGS
+
+# What a kind is without further flags: the published codes' own figures.
+KINDS = {
+    "damsm": recipes.Recipe(
+        model="damsm", batch_size=48, text_encoder_kind="bi_lstm", sentence_size=256
+    ),
+    "sje": recipes.Recipe(
+        model="sje",
+        batch_size=40,
+        text_encoder_kind="char_cnn_rnn_cvpr2016",
+        sentence_size=1024,
+        matching_learning_rate=7e-4,
+    ),
+}
+# Fields of a recipe that mean something here.
+FIELDS = (
+    "seed",
+    "batch_size",
+    "image_size",
+    "precision",
+    "crop_margin",
+    "horizontal_flip",
+    "text_encoder_kind",
+    "max_words",
+    "word_embedding_size",
+    "sentence_size",
+    "image_encoder",
+    "image_encoder_channels",
+    "augment_translation_px",
+    "matching_learning_rate",
+    "matching_learning_rate_decay",
+)
+
+flags.DEFINE_enum("kind", "damsm", tuple(KINDS), "the loss, and with it the other defaults")
+flags.DEFINE_string("data_dir", None, "a data set that tools.prepare wrote", required=True)
+flags.DEFINE_string("run_dir", None, "where the run is, or is to be", required=True)
+flags.DEFINE_float("epochs", 60.0, "goal in passes over the data", 0.0)
+flags.DEFINE_string(
+    "inception_weights",
+    None,
+    "what --image_encoder=inception_v3 begins with: a file in Keras's format, or imagenet",
+)
+flags.DEFINE_enum("strategy", "auto", ["auto", "one_device", "mirrored"], "as of tfgan2.train")
+recipes.define_flags(recipes.Recipe, only=FIELDS, optional=True)
+
+
+def main() -> None:
+    """Trains to the goal; after every pass over the data, prints how often captions are found."""
+    given: dict[str, Any] = {
+        name: FLAGS[name].value for name in FIELDS if FLAGS[name].value is not None
+    }
+    manifest = records.load_manifest(FLAGS.data_dir)
+    if "image_size" not in given:
+        given["image_size"] = manifest.image_size
+    recipe = dataclasses.replace(KINDS[FLAGS.kind], **given)
+    steps_per_epoch = max(1, manifest.records("train") // recipe.batch_size)
+    outcome = trainer.train(
+        recipe,
+        recipes.Schedule(evaluate_every=steps_per_epoch, checkpoint_every=5 * steps_per_epoch),
+        data_dir=FLAGS.data_dir,
+        run_dir=FLAGS.run_dir,
+        goal=trainer.Goal(epochs=FLAGS.epochs),
+        strategy=FLAGS.strategy,
+        inception_weights=FLAGS.inception_weights,
+    )
+    state = "done" if outcome.step >= outcome.goal else f"left before step {outcome.goal}"
+    print(f"{state}: step {outcome.step}, checkpoint {outcome.checkpoint}")
+
+
+if __name__ == "__main__":
+    program.run(main)
