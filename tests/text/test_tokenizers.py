@@ -178,7 +178,6 @@ def test_a_vocabulary_outside_ascii_keeps_its_words_whole(tmp_path: pathlib.Path
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason="TensorFlow lower-cases by the environment's language", strict=True)
 def test_the_language_of_the_environment_has_no_influence() -> None:
     program = (
         "import tensorflow as tf; from tfgan2.text.tokenizers import split_words; "

@@ -9,39 +9,84 @@ import numpy as np
 from tfgan2.data.pipeline import Examples
 from tfgan2.metrics import distances, text_image
 from tfgan2.metrics.features import Classifier
+from tfgan2.models.matcher import Matcher
 from tfgan2.program import UsageError, progress
 
 NEEDS = {
     "agreement": "labels",
-    "diversity": "captions that images share",
+    "diversity": "two images",
     "kid": "two images",
+    "r_precision": "a matching model (--matching)",
 }
 METRICS = tuple(NEEDS)
 BATCH_SIZE = 50
-# Fewer pictures of a caption tell little of how they vary; then fewer captions are asked for.
-PICTURES_PER_CAPTION = 10
 BLURRED_SIDE_PX = 8
 
 # From captions (N strings), seeds int64 [N] and a truncation to pictures uint8 [N, S, S, C].
 Sample = Callable[[Sequence[str], np.ndarray, float], np.ndarray]
+# From images uint8 [N, S, S, C] to features float64 [N, D].
+Features = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-    """How many samples of what; `truncation` 0 means the model's own."""
+    """How many samples of what.
+
+    Attributes:
+      samples: pictures drawn.
+      seed: of the first picture, and of the choice of captions.
+      truncation: of the latents; 0 means the model's own.
+      pictures_per_caption: at least so many; fewer than ten tell little of how they vary.
+    """
 
     samples: int
     seed: int
     truncation: float
+    pictures_per_caption: int = 10
 
 
-def supported(real: Examples) -> tuple[str, ...]:
-    """Names of the metrics that a data set allows."""
-    _, groups, labels = _captions(real)
+@dataclasses.dataclass(frozen=True)
+class Captions:
+    """Distinct captions of some images.
+
+    Attributes:
+      texts: C strings.
+      first: int64 [N], for every image the number of its first caption.
+      label: int64 [C], of the first image that has it.
+      group: int64 [C]: captions of one label, or of one image where there are no labels.
+    """
+
+    texts: list[str]
+    first: np.ndarray
+    label: np.ndarray
+    group: np.ndarray
+
+
+def numbered(captions: Sequence[Sequence[str]], labels: np.ndarray) -> Captions:
+    """Numbers the distinct captions of images (N tuples) with labels int64 [N]."""
+    numbers: dict[str, int] = {}
+    images: list[int] = []
+    for image, texts in enumerate(captions):
+        for text in texts:
+            if numbers.setdefault(text, len(images)) == len(images):
+                images.append(image)
+    label = labels[images]
+    return Captions(
+        texts=list(numbers),
+        first=np.array([numbers[texts[0]] for texts in captions]),
+        label=label,
+        group=np.where(label >= 0, label, -1 - np.array(images)),
+    )
+
+
+def supported(real: Examples, *, matcher: Matcher | None = None) -> tuple[str, ...]:
+    """Names of the metrics that a data set allows, and a matching model if there is one."""
+    labelled = real.label.min() >= 0
     allowed = {
-        "agreement": labels.min() >= 0,
-        "diversity": np.bincount(groups).max() > 1,
-        "kid": len(groups) > 1,
+        "agreement": labelled,
+        "diversity": len(real.label) > 1,
+        "kid": len(real.label) > 1,
+        "r_precision": matcher is not None,
     }
     return tuple(name for name in METRICS if allowed[name])
 
@@ -50,71 +95,109 @@ def evaluate(
     sample: Sample,
     real: Examples,
     *,
-    classifier: Classifier,
+    classifier: Classifier | None,
+    matcher: Matcher | None = None,
     metrics: Sequence[str],
     protocol: Protocol,
 ) -> dict[str, dict[str, Any]]:
     """Draws samples for the captions of real images and measures them.
 
     Captions are taken in turn, in an order that the seed gives: all of them, or as many as leave
-    ten pictures for each. Sample number i has the seed `protocol.seed` + i.
+    enough pictures for each. Sample number i has the seed `protocol.seed` + i.
 
     Args:
       sample: draws pictures.
-      real: images that were held out of training.
-      classifier: gives features and labels.
+      real: images to hold them against.
+      classifier: gives labels and features; None for data without labels.
+      matcher: gives features where there is no classifier, and finds captions.
       metrics: names out of `METRICS`.
       protocol: how many samples of what.
 
     Returns:
       By name of the metric, value and, where it makes sense, low and high. `kid` comes with
-      `kid_blurred`: that of real images blurred to 8x8, for comparison.
+      `kid_blurred`: that of real images blurred to 8x8. `r_precision` (the first of 100) and
+      `r_precision_at_5` come with those of the real images, and of captions in another order.
 
     Raises:
       UsageError: the data set does not allow a metric.
     """
-    allowed = supported(real)
+    allowed = supported(real, matcher=matcher)
     for name in metrics:
         if name not in allowed:
-            raise UsageError("--metrics", f"{name} needs {NEEDS[name]}", "a data set without")
-    texts, groups, labels = _captions(real)
-    asked = max(1, min(len(texts), protocol.samples // PICTURES_PER_CAPTION))
-    order = np.random.default_rng(protocol.seed).permutation(len(texts))[:asked]
+            raise UsageError("--metrics", f"{name} needs {NEEDS[name]}", "none")
+    captions = numbered(real.captions, real.label)
+    asked = max(1, min(len(captions.texts), protocol.samples // protocol.pictures_per_caption))
+    order = np.random.default_rng(protocol.seed).permutation(len(captions.texts))[:asked]
     chosen = order[np.arange(protocol.samples) % asked]
-    pictures = _draw(sample, [texts[row] for row in chosen], protocol)
-    features, named = classifier(pictures)
-    real_features, _ = classifier(real.image)
+    pictures = _draw(sample, [captions.texts[row] for row in chosen], protocol)
 
     results: dict[str, dict[str, Any]] = {}
-    if "agreement" in metrics:
-        results["agreement"] = text_image.agreement(named, labels[chosen])
-    if "diversity" in metrics:
-        results["diversity"] = text_image.diversity(
-            features,
-            chosen,
-            real_features=real_features,
-            real_captions=groups,
-            seed=protocol.seed,
-        )
-    if "kid" in metrics:
-        blurred_features, _ = classifier(_blur(real.image))
-        results["kid"] = {"value": distances.kernel_distance(features, real_features)}
-        results["kid_blurred"] = {
-            "value": distances.kernel_distance(blurred_features, real_features)
-        }
+    if "agreement" in metrics and classifier is not None:
+        named = classifier.labels(pictures)
+        results["agreement"] = text_image.agreement(named, captions.label[chosen])
+    if "diversity" in metrics or "kid" in metrics:
+        features = _features(classifier, matcher)
+        drawn, of_real = features(pictures), features(real.image)
+        if "diversity" in metrics:
+            results["diversity"] = text_image.diversity(
+                drawn,
+                chosen,
+                real_features=of_real,
+                real_captions=diversity_groups(captions),
+                seed=protocol.seed,
+            )
+        if "kid" in metrics:
+            blurred = features(_blur(real.image))
+            results["kid"] = {"value": distances.kernel_distance(drawn, of_real)}
+            results["kid_blurred"] = {"value": distances.kernel_distance(blurred, of_real)}
+    if "r_precision" in metrics and matcher is not None:
+        results |= _r_precision(matcher, captions, real, pictures, chosen, seed=protocol.seed)
     return results
 
 
-def _captions(real: Examples) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Distinct captions, for every image the number of its first one, for every caption a label."""
-    numbers: dict[str, int] = {}
-    labels: list[int] = []
-    for texts, label in zip(real.captions, real.label, strict=True):
-        for text in texts:
-            if numbers.setdefault(text, len(labels)) == len(labels):
-                labels.append(int(label))
-    groups = np.array([numbers[texts[0]] for texts in real.captions])
-    return list(numbers), groups, np.array(labels)
+def diversity_groups(captions: Captions) -> np.ndarray:
+    """Which real images are compared for the spread that diversity is a share of: int64 [N].
+
+    Those of one caption; where no two images share one, all of them.
+    """
+    shared = np.bincount(captions.first).max() > 1
+    return captions.first if shared else np.zeros_like(captions.first)
+
+
+def _features(classifier: Classifier | None, matcher: Matcher | None) -> Features:
+    if classifier is not None:
+        return classifier.features
+    if matcher is not None:
+        return matcher.encode_images
+    rule = "must have labels, or come with --matching, for these metrics"
+    raise UsageError("--data_dir", rule, "neither")
+
+
+def _r_precision(
+    matcher: Matcher,
+    captions: Captions,
+    real: Examples,
+    pictures: np.ndarray,
+    chosen: np.ndarray,
+    *,
+    seed: int,
+) -> dict[str, dict[str, float]]:
+    """Of pictures with the captions they were drawn for, of real images, of wrong captions."""
+    sentences = matcher.encode_captions(captions.texts)
+    drawn = matcher.encode_images(pictures)
+    wrong = np.random.default_rng(seed).permutation(chosen)
+    results = {}
+    for suffix, codes, own in (
+        ("", drawn, chosen),
+        ("_real", matcher.encode_images(real.image), captions.first),
+        ("_shuffled", drawn, wrong),
+    ):
+        found = text_image.retrieval(
+            codes, sentences, own=own, groups=captions.group, ranks=text_image.RANKS, seed=seed
+        )
+        results[f"r_precision{suffix}"] = found["r1"]
+        results[f"r_precision_at_5{suffix}"] = found["r5"]
+    return results
 
 
 def _draw(sample: Sample, captions: list[str], protocol: Protocol) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 NORMAL_95 = 1.959964
 RESAMPLES = 200
 CANDIDATES = 100
+RANKS = (1, 5)
 
 
 def agreement(named: np.ndarray, asked: np.ndarray) -> dict[str, float]:
@@ -26,17 +27,19 @@ def agreement(named: np.ndarray, asked: np.ndarray) -> dict[str, float]:
 def retrieval(
     images: np.ndarray,
     sentences: np.ndarray,
-    captions: Sequence[str],
     *,
+    own: np.ndarray,
+    groups: np.ndarray,
     ranks: Sequence[int],
     seed: int,
 ) -> dict[str, dict[str, float]]:
-    """How often an image's own caption is among the best of 100, the others drawn from other rows.
+    """How often an image's own caption is among the best of 100, the others drawn at random.
 
     Args:
       images: float64 [N, D], codes.
-      sentences: float64 [N, D], codes whose inner product with an image's says how they match.
-      captions: N strings; rows with the same one are never wrong for each other.
+      sentences: float64 [C, D], codes whose inner product with an image's says how they match.
+      own: int64 [N], the row of `sentences` that belongs to each image.
+      groups: int64 [C]; sentences of one group are never wrong for each other's images.
       ranks: how many of the best count, each for a result of its own.
       seed: of the choice of the others.
 
@@ -46,13 +49,13 @@ def retrieval(
     Source: Xu et al. 2018, "AttnGAN", section 4.1 (R-precision, with R = 1).
     """
     generator = np.random.default_rng(seed)
-    _, numbers = np.unique(np.array(captions, object).astype(str), return_inverse=True)
     places, candidates = [], []
-    for row, image in enumerate(images):
-        others = np.flatnonzero(numbers != numbers[row])
+    for image, right in zip(images, own, strict=True):
+        others = np.flatnonzero(groups != groups[right])
         wrong = generator.permutation(others)[: CANDIDATES - 1]
-        better = sentences[wrong] @ image >= sentences[row] @ image
-        places.append(better.sum())
+        # Ties count against it, and codes that are not numbers do.
+        worse = sentences[wrong] @ image < sentences[right] @ image
+        places.append(len(wrong) - worse.sum())
         candidates.append(len(wrong) + 1)
     return {
         f"r{rank}": {

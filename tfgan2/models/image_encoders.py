@@ -21,6 +21,7 @@ class SmallImageEncoder(keras.Model):
         image_channels: int,
         base_channels: int,
         code_size: int,
+        with_regions: bool = True,
         dtype: DType = "float32",
     ) -> None:
         """Builds the encoder.
@@ -30,6 +31,7 @@ class SmallImageEncoder(keras.Model):
           image_channels: 1 or 3.
           base_channels: of the first convolution; each halving of the size doubles them, up to 256.
           code_size: length of a region's features and of the code.
+          with_regions: whether regions have features, or there is the code alone.
           dtype: policy of its layers.
         """
         super().__init__(name="image_encoder", dtype=dtype)
@@ -37,25 +39,25 @@ class SmallImageEncoder(keras.Model):
         widths = [min(base_channels * 2**number, MOST_CHANNELS) for number in range(halvings + 3)]
         self.to_grid = [_convolution(width, dtype=dtype) for width in widths[: halvings + 1]]
         self.to_code = [_convolution(width, dtype=dtype) for width in widths[halvings + 1 :]]
-        self.regions = keras.layers.Conv2D(code_size, 1, use_bias=False, dtype=dtype)
+        self.regions = _region_layer(code_size, dtype=dtype) if with_regions else None
         self.code = keras.layers.Dense(code_size, dtype=dtype)
         self(tf.zeros([1, image_size, image_size, image_channels]))
 
-    def call(self, images: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
+    def call(self, images: tf.Tensor, training: bool = False) -> tuple[tf.Tensor | None, tf.Tensor]:
         """Encodes images float32 [B, S, S, C] in [-1, 1].
 
         Returns:
-          Regions float32 [B, 64, code_size] and codes float32 [B, code_size].
+          Regions float32 [B, 64, code_size] or None, and codes float32 [B, code_size].
         """
         first, *later = self.to_grid
         features = first(tf.cast(images, self.compute_dtype), training=training)
         for convolution in later:
             features = convolution(tf.nn.max_pool2d(features, 2, 2, "VALID"), training=training)
-        regions = self.regions(features)
+        regions = None if self.regions is None else _flat(self.regions(features))
         for convolution in self.to_code:
             features = convolution(tf.nn.max_pool2d(features, 2, 2, "VALID"), training=training)
         code = self.code(tf.reduce_mean(features, axis=[1, 2]))
-        return _flat(regions), tf.cast(code, tf.float32)
+        return regions, tf.cast(code, tf.float32)
 
 
 class InceptionImageEncoder(keras.Model):
@@ -64,11 +66,14 @@ class InceptionImageEncoder(keras.Model):
     Source: Xu et al. 2018, "AttnGAN", section 3.2: regions are those of the last 17x17 layer.
     """
 
-    def __init__(self, *, code_size: int, dtype: DType = "float32") -> None:
+    def __init__(
+        self, *, code_size: int, with_regions: bool = True, dtype: DType = "float32"
+    ) -> None:
         """Builds the encoder, with new weights; `load` gives Inception its own.
 
         Args:
           code_size: length of a region's features and of the code.
+          with_regions: whether regions have features, or there is the code alone.
           dtype: policy of what learns; Inception computes in float32.
         """
         super().__init__(name="image_encoder", dtype=dtype)
@@ -76,7 +81,7 @@ class InceptionImageEncoder(keras.Model):
         outputs = [inception.get_layer(name).output for name in (REGIONS_LAYER, CODE_LAYER)]
         self.inception = keras.Model(inception.input, outputs)
         self.inception.trainable = False
-        self.regions = keras.layers.Conv2D(code_size, 1, use_bias=False, dtype=dtype)
+        self.regions = _region_layer(code_size, dtype=dtype) if with_regions else None
         self.code = keras.layers.Dense(code_size, dtype=dtype)
         self(tf.zeros([1, INCEPTION_SIDE_PX, INCEPTION_SIDE_PX, 3]))
 
@@ -88,24 +93,24 @@ class InceptionImageEncoder(keras.Model):
             fetches.
 
         Raises:
-          OSError: the file cannot be read, or nothing fetched.
-          ValueError: the weights are of another network.
+          Exception: of Keras, h5py or the network, if they cannot be read, or are of another net.
         """
         inception = keras.applications.InceptionV3(include_top=False, weights=weights)
         self.inception.set_weights(inception.get_weights())
 
-    def call(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def call(self, images: tf.Tensor) -> tuple[tf.Tensor | None, tf.Tensor]:
         """Encodes images float32 [B, S, S, C] in [-1, 1]; grey ones as three equal channels.
 
         Returns:
-          Regions float32 [B, 289, code_size] and codes float32 [B, code_size].
+          Regions float32 [B, 289, code_size] or None, and codes float32 [B, code_size].
         """
         side = [INCEPTION_SIDE_PX, INCEPTION_SIDE_PX]
         images = tf.image.resize(tf.cast(images, tf.float32), side)
         images = tf.repeat(images, 3 // images.shape[-1], axis=-1)
-        regions, whole = self.inception(images, training=False)
+        features, whole = self.inception(images, training=False)
+        regions = None if self.regions is None else _flat(self.regions(features))
         code = self.code(tf.reduce_mean(whole, axis=[1, 2]))
-        return _flat(self.regions(regions)), tf.cast(code, tf.float32)
+        return regions, tf.cast(code, tf.float32)
 
 
 def _convolution(channels: int, *, dtype: DType) -> keras.Sequential:
@@ -116,6 +121,10 @@ def _convolution(channels: int, *, dtype: DType) -> keras.Sequential:
             keras.layers.ReLU(dtype=dtype),
         ]
     )
+
+
+def _region_layer(size: int, *, dtype: DType) -> keras.layers.Conv2D:
+    return keras.layers.Conv2D(size, 1, use_bias=False, dtype=dtype)
 
 
 def _flat(regions: tf.Tensor) -> tf.Tensor:

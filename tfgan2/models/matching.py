@@ -10,6 +10,7 @@ words count as rows of one class, so that neither is held to be wrong for the ot
 
 import abc
 import dataclasses
+from typing import ClassVar
 
 import tensorflow as tf
 import tf_keras as keras
@@ -26,7 +27,6 @@ CLIPPED_NORM = 0.25
 # DAMSM's: of the attention, of the words' mean, of the cross-entropy.
 GAMMA_ATTENTION, GAMMA_WORDS, GAMMA_MATCH = 4.0, 5.0, 10.0
 MARGIN = 1.0
-SMALLEST_RATE = 0.1
 NEVER = -1e9
 
 
@@ -48,6 +48,8 @@ class Matching(GAN):
 
     options_class = MatchingOptions
     image_sizes_px = IMAGE_SIZES_PX
+    compares_regions: ClassVar[bool]
+    smallest_rate: ClassVar[float]
 
     def __init__(
         self,
@@ -71,13 +73,16 @@ class Matching(GAN):
         self.options = options
         self.text_encoder = make_encoder(options, vocabulary_size=vocabulary_size, dtype=dtype)
         if options.image_encoder == "inception_v3":
-            self.image_encoder = InceptionImageEncoder(code_size=options.sentence_size, dtype=dtype)
+            self.image_encoder = InceptionImageEncoder(
+                code_size=options.sentence_size, with_regions=self.compares_regions, dtype=dtype
+            )
         else:
             self.image_encoder = SmallImageEncoder(
                 image_size=options.image_size,
                 image_channels=image_channels,
                 base_channels=options.image_encoder_channels,
                 code_size=options.sentence_size,
+                with_regions=self.compares_regions,
                 dtype=dtype,
             )
 
@@ -119,11 +124,12 @@ class Matching(GAN):
         return EpochDecay(
             start=self.options.matching_learning_rate,
             decay=self.options.matching_learning_rate_decay,
+            smallest=self.smallest_rate,
             steps_per_epoch=max(1, images_per_epoch // self.averaging.batch_size),
         )
 
-    def encoded(self, batch: Batch, noise: StepNoise) -> tuple[tf.Tensor, tf.Tensor]:
-        """Regions [B, R, D] and codes [B, D] of a batch's images, moved about if so told."""
+    def encoded(self, batch: Batch, noise: StepNoise) -> tuple[tf.Tensor | None, tf.Tensor]:
+        """Regions [B, R, D] if there are any, and codes [B, D] of images, moved if so told."""
         image, shift = batch["image"], self.options.augment_translation_px
         if shift:
             image = translate(image, noise, name="image", max_shift_px=shift)
@@ -132,6 +138,9 @@ class Matching(GAN):
 
 class DAMSM(Matching):
     """Attention between words and regions, and cosine between sentence and image."""
+
+    compares_regions = True
+    smallest_rate = 0.1
 
     def make_optimizers(self, images_per_epoch: int) -> dict[str, keras.optimizers.Optimizer]:
         """Adam as published, its gradients clipped."""
@@ -162,6 +171,9 @@ class DAMSM(Matching):
 class SJE(Matching):
     """A margin between the score of an image with its own caption and with the others'."""
 
+    compares_regions = False
+    smallest_rate = 0.0
+
     def make_optimizers(self, images_per_epoch: int) -> dict[str, keras.optimizers.Optimizer]:
         """RMSprop, as published."""
         return {"matching": keras.optimizers.RMSprop(self.learning_rate(images_per_epoch))}
@@ -180,20 +192,28 @@ class SJE(Matching):
 
 
 class EpochDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """A rate that falls by a factor after every pass over the data, down to a tenth."""
+    """A rate that falls by a factor after every pass over the data, down to a share of itself."""
 
-    def __init__(self, *, start: float, decay: float, steps_per_epoch: int) -> None:
+    def __init__(
+        self, *, start: float, decay: float, smallest: float, steps_per_epoch: int
+    ) -> None:
         super().__init__()
-        self.start, self.decay, self.steps_per_epoch = start, decay, steps_per_epoch
+        self.start, self.decay, self.smallest = start, decay, smallest
+        self.steps_per_epoch = steps_per_epoch
 
     def __call__(self, step: tf.Tensor) -> tf.Tensor:
         """The rate at a step."""
         epoch = tf.floor(tf.cast(step, tf.float32) / self.steps_per_epoch)
-        return self.start * tf.maximum(tf.pow(self.decay, epoch), SMALLEST_RATE)
+        return self.start * tf.maximum(tf.pow(self.decay, epoch), self.smallest)
 
     def get_config(self) -> dict[str, float]:
         """Its arguments."""
-        return {"start": self.start, "decay": self.decay, "steps_per_epoch": self.steps_per_epoch}
+        return {
+            "start": self.start,
+            "decay": self.decay,
+            "smallest": self.smallest,
+            "steps_per_epoch": self.steps_per_epoch,
+        }
 
 
 def all_rows(*tensors: tf.Tensor, batch: Batch) -> list[tf.Tensor]:

@@ -23,6 +23,15 @@ NOT_ASCII = r"[^\x00-\x7f]"
 COUNT_BATCH_SIZE = 4096
 MAX_CHARACTERS = 201
 ASCII_CHARACTERS = 128
+# Beside those of ASCII, what lower-casing makes something else of in a Turkish or Lithuanian
+# environment; here as Unicode has it without a language.
+LETTERS_OF_LANGUAGES = {
+    "\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}": "i\N{COMBINING DOT ABOVE}",
+    "\N{LATIN CAPITAL LETTER I WITH GRAVE}": "\N{LATIN SMALL LETTER I WITH GRAVE}",
+    "\N{LATIN CAPITAL LETTER I WITH ACUTE}": "\N{LATIN SMALL LETTER I WITH ACUTE}",
+    "\N{LATIN CAPITAL LETTER I WITH TILDE}": "\N{LATIN SMALL LETTER I WITH TILDE}",
+    "\N{LATIN CAPITAL LETTER I WITH OGONEK}": "\N{LATIN SMALL LETTER I WITH OGONEK}",
+}
 # Of letters, digits and _, the alphabet has those of ASCII.
 OUTSIDE_ALPHABET = r".*[^\x00-\x7f].*"
 
@@ -57,7 +66,10 @@ def lower(captions: tf.Tensor) -> tf.Tensor:
     """Lower-cases captions, string [B]; bytes that are not UTF-8 become U+FFFD, a NUL a space."""
     text = tf_text.coerce_to_structurally_valid_utf8(captions)
     # Lower-casing would end at a NUL.
-    return tf.strings.lower(tf.strings.regex_replace(text, r"\x00", " "), encoding="utf-8")
+    text = tf.strings.lower(tf.strings.regex_replace(text, r"\x00", " "))
+    for capital, small in LETTERS_OF_LANGUAGES.items():
+        text = tf.strings.regex_replace(text, capital, small)
+    return tf.strings.lower(text, encoding="utf-8")
 
 
 def count_words(captions: Iterable[str]) -> dict[str, int]:
@@ -166,8 +178,9 @@ class CharacterTokenizer(tf.Module):
         characters = tf.strings.unicode_decode(lower(captions), "UTF-8")[:, :MAX_CHARACTERS]
         ids = tf.ragged.map_flat_values(self._look_up, characters)
         padded, _ = tf_text.pad_model_inputs(ids, MAX_CHARACTERS, pad_value=PADDING_ID)
-        outside = tf.strings.regex_full_match(split_words(captions).flat_values, OUTSIDE_ALPHABET)
-        unknown = split_words(captions).with_flat_values(tf.cast(outside, tf.int32))
+        words = split_words(captions)
+        outside = tf.strings.regex_full_match(words.flat_values, OUTSIDE_ALPHABET)
+        unknown = words.with_flat_values(tf.cast(outside, tf.int32))
         return {
             "ids": tf.cast(padded, tf.int32),
             "length": tf.cast(characters.row_lengths(), tf.int32),

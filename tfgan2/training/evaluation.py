@@ -1,5 +1,6 @@
 """Evaluates a run: its sampler, its data set, a classifier, a line in evaluations.jsonl."""
 
+import dataclasses
 import os
 import pathlib
 from collections.abc import Sequence
@@ -10,11 +11,48 @@ import tensorflow as tf
 
 from tfgan2.adversarial.sampler import Sampler
 from tfgan2.data import pipeline, records
-from tfgan2.metrics import evaluate
+from tfgan2.metrics import evaluate, text_image
 from tfgan2.metrics.features import Classifier
+from tfgan2.models.matcher import Matcher
 from tfgan2.program import UsageError, write_file
-from tfgan2.runs.directory import RunDirectory, append_line
-from tfgan2.training import runtime
+from tfgan2.runs.directory import Config, RunDirectory, append_line
+from tfgan2.runs.sampling import load_matcher
+from tfgan2.training import beginning, runtime
+
+
+@dataclasses.dataclass(frozen=True)
+class Judge:
+    """A matching model that judges a run, and what the protocol says of it."""
+
+    matcher: Matcher
+    run: str
+    used_in_training: bool
+
+    @property
+    def protocol(self) -> dict[str, Any]:
+        """What the protocol says of it."""
+        return {
+            "run": self.run,
+            "used_in_training": self.used_in_training,
+            "candidates": text_image.CANDIDATES,
+        }
+
+
+def load_judge(run_dir: str | os.PathLike, config: Config) -> Judge:
+    """Loads a matching model.
+
+    Args:
+      run_dir: its run.
+      config: of the run that it is to judge.
+
+    Raises:
+      UsageError: it is not a whole matching model, or has no checkpoint.
+    """
+    run = RunDirectory.existing(run_dir, flag="--matching")
+    matcher, _ = load_matcher(run, flag="--matching")
+    begun_with = (config.text_encoder or {}).get("checksum")
+    used = beginning.load_reader(run.path).description["checksum"] == begun_with
+    return Judge(matcher=matcher, run=str(run_dir), used_in_training=used)
 
 
 def evaluate_run(
@@ -26,8 +64,10 @@ def evaluate_run(
     data_dir: str | os.PathLike,
     metrics: Sequence[str] | None,
     protocol: evaluate.Protocol,
+    split: str = "test",
+    judge: Judge | None = None,
 ) -> dict[str, Any]:
-    """Measures a run's sampler against a test split, and appends to evaluations.jsonl.
+    """Measures a run's sampler against a split, and appends to evaluations.jsonl.
 
     Args:
       run: the run.
@@ -37,6 +77,8 @@ def evaluate_run(
       data_dir: a data set that tools.prepare wrote.
       metrics: their names; None takes all that the data set allows.
       protocol: how many samples of what.
+      split: of whose captions and images.
+      judge: a matching model, for r_precision, and for features where there are no labels.
 
     Returns:
       The line: metrics and protocol.
@@ -45,10 +87,15 @@ def evaluate_run(
       UsageError: the data set does not allow a metric.
     """
     manifest = records.load_manifest(data_dir)
-    if not manifest.records("test"):
-        raise UsageError("--data_dir", "must have images in its test split", data_dir)
-    classifier = domain_classifier(data_dir, manifest, view=view)
-    real = pipeline.examples(data_dir, manifest, split="test", view=view)
+    if not manifest.records(split):
+        raise UsageError("--data_dir", f"must have images in its {split} split", data_dir)
+    real = pipeline.examples(data_dir, manifest, split=split, view=view)
+    matcher = None if judge is None else judge.matcher
+    names = evaluate.supported(real, matcher=matcher) if metrics is None else metrics
+    labelled = len(manifest.label_names) > 1
+    classifier = None
+    if labelled and set(names) != {"r_precision"}:
+        classifier = domain_classifier(data_dir, manifest, view=view)
 
     def sample(captions: Sequence[str], seeds: np.ndarray, truncation: float) -> np.ndarray:
         truncations = tf.fill([len(captions)], tf.constant(truncation, tf.float32))
@@ -58,18 +105,26 @@ def evaluate_run(
         sample,
         real,
         classifier=classifier,
-        metrics=evaluate.supported(real) if metrics is None else metrics,
+        matcher=matcher,
+        metrics=names,
         protocol=protocol,
     )
+    extractor = "domain classifier" if labelled else "matching model's image codes"
+    captions = evaluate.numbered(real.captions, real.label)
     line = {
         "metrics": results,
         "protocol": {
-            "features": f"domain classifier, train split {manifest.checksum[:12]}",
+            "features": f"{extractor}, train split {manifest.checksum[:12]}",
+            "matching": None if judge is None else judge.protocol,
+            "diversity_of_real_images": "of one caption"
+            if evaluate.diversity_groups(captions).any()
+            else "of all captions",
             "resize": "none",
-            "split": "test",
+            "split": split,
             "real_images": len(real.image),
             "samples": protocol.samples,
-            "captions_per_image": "distinct captions in turn, 10 pictures or more of each",
+            "captions_per_image": "distinct captions in turn, "
+            f"{protocol.pictures_per_caption} pictures or more of each",
             "truncation": protocol.truncation or sampler.truncation,
             "seed": protocol.seed,
             "checkpoint": pathlib.Path(checkpoint).name,

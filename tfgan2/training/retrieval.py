@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 from tfgan2.data.pipeline import Examples
 from tfgan2.metrics import text_image
+from tfgan2.metrics.evaluate import numbered
 from tfgan2.models.matcher import Matcher
 from tfgan2.runs.directory import RunDirectory, append_line
 from tfgan2.training import runtime
 
 MOST_IMAGES = 500
-RANKS = (1, 5)
 
 
 def measure(
@@ -35,12 +35,13 @@ def measure(
     metrics: dict[str, dict[str, float]] = {}
     shown = []
     for split, images in examples.items():
-        captions = [texts[0] for texts in images.captions]
+        captions = numbered([texts[:1] for texts in images.captions], images.label)
         scores = text_image.retrieval(
             matcher.encode_images(images.image),
-            matcher.encode_captions(captions),
-            captions,
-            ranks=RANKS,
+            matcher.encode_captions(captions.texts),
+            own=captions.first,
+            groups=captions.group,
+            ranks=text_image.RANKS,
             seed=seed,
         )
         metrics |= {f"{name}_{split}": score for name, score in scores.items()}
