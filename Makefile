@@ -3,17 +3,20 @@
 # make test         one tiny configuration of every system
 # make test-all     every variant
 # make test-long    200 steps in every mixed precision
+# make test-torch   published weights against PyTorch, in an environment of its own
 # make test-gpu     the promises of every system on the GPUs that are there
-# make clean        removes what the others made, the environment too
+# make clean        removes what the others made, the environments too
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+TORCH_VENV := .venv-torch
+INSTALL := install --quiet --disable-pip-version-check --constraint constraints.txt
+PIP := $(BIN)/pip $(INSTALL)
 SUPPORTED := import sys; sys.exit(0 if (3, 10) <= sys.version_info[:2] <= (3, 13) else 1)
 HAS_GPU := import sys, tensorflow as tf; sys.exit(not tf.config.list_physical_devices('GPU'))
 
-.PHONY: quickstart check test test-all test-long test-gpu clean
+.PHONY: quickstart check test test-all test-long test-torch test-gpu clean
 
 quickstart: $(VENV)/.quickstart
 	$(BIN)/python -m tools.quickstart
@@ -25,20 +28,25 @@ check: $(VENV)/.dev
 	$(BIN)/lint-imports --no-cache
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not slow and not long"
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not slow and not long and not torch"
 
 test-all: $(VENV)/.dev
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not long"
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not long and not torch"
 
 test-long: $(VENV)/.dev
 	$(BIN)/python -m pytest -m long
+
+test-torch: $(VENV)/.dev $(TORCH_VENV)/.made
+	files=$$(mktemp -d) && trap 'rm -rf "$$files"' EXIT INT TERM && \
+	  $(TORCH_VENV)/bin/python tests/published_torch/write.py "$$files" && \
+	  TFGAN2_TORCH_FILES="$$files" $(BIN)/python -m pytest -m torch tests/interop
 
 test-gpu: $(VENV)/.dev
 	@if $(BIN)/python -c "$(HAS_GPU)"; then \
 	  $(BIN)/python -m pytest tests/contract; else echo "no GPU here: nothing was tested"; fi
 
 clean:
-	rm -rf $(VENV) data runs exports pictures tfgan2.egg-info
+	rm -rf $(VENV) $(TORCH_VENV) data runs exports pictures tfgan2.egg-info
 
 $(VENV)/.made:
 	@$(PYTHON) -c "$(SUPPORTED)" || { \
@@ -53,4 +61,9 @@ $(VENV)/.quickstart: $(VENV)/.made setup.py constraints.txt
 
 $(VENV)/.dev: $(VENV)/.made setup.py constraints.txt
 	$(PIP) --no-build-isolation --editable ".[quickstart,serving,emoji,dev]"
+	touch $@
+
+$(TORCH_VENV)/.made: constraints.txt
+	$(PYTHON) -m venv $(TORCH_VENV)
+	$(TORCH_VENV)/bin/pip $(INSTALL) torch==2.13.0 numpy
 	touch $@

@@ -193,8 +193,9 @@ def test_two_replicas_have_the_gradients_of_one(
         gan.fit(batches, steps_per_epoch=1, verbose=0)
         optimizers = [update.optimizer for update in gan.updates]
         gradients.append([v.numpy() for recorder in optimizers for v in recorder.recorded])
+    # Statistics over two replicas are summed in another order, which 20 layers of them magnify.
     for one, other in zip(*gradients, strict=True):
-        np.testing.assert_allclose(one, other, rtol=0, atol=1e-5 * np.abs(one).max())
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-4 * np.abs(one).max())
 
 
 def test_two_replicas_reach_the_weights_of_one(

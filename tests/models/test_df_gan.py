@@ -12,16 +12,17 @@ from tfgan2.models.df_gan_networks import Generator, ImageFeatures, channels_by_
 from tfgan2.models.heads import JointHead
 
 
-def published(image_size: int) -> tuple[Generator, ImageFeatures, JointHead]:
+def published(image_size: int, *, form: str = "2022") -> tuple[Generator, ImageFeatures, JointHead]:
     generator = Generator(
         image_size=image_size,
         image_channels=3,
         latent_size=100,
         sentence_size=256,
         base_channels=32,
+        form=form,
     )
     features = ImageFeatures(
-        image_size=image_size, image_channels=3, base_channels=32, gate_start=0.0
+        image_size=image_size, image_channels=3, base_channels=32, gate_start=0.0, form=form
     )
     head = JointHead(feature_shape=features.feature_shape, sentence_size=256, base_channels=32)
     return generator, features, head
@@ -33,6 +34,14 @@ def test_parameter_counts_at_256_px_are_the_published_ones() -> None:
     assert parameter_count(generator) == 9_744_131
     assert parameter_count(features) == 6_619_206
     assert parameter_count(head) == 295_936
+
+
+@pytest.mark.slow
+def test_parameter_counts_of_2020_at_256_px_are_the_published_ones() -> None:
+    generator, features, head = published(256, form="2020")
+    assert len(generator.blocks) == 7
+    assert parameter_count(generator) == 12_240_010
+    assert parameter_count(features, head) == 20_170_566
 
 
 def test_parameter_counts_at_32_px_are_the_stated_ones() -> None:
@@ -105,5 +114,7 @@ def test_penalties_of_a_linear_critic_have_their_closed_form(scale: float) -> No
     norm = math.sqrt(0.3**2 + 0.4**2 + 1.2**2)
     matching_aware = penalties.matching_aware(gradients, weight=2.0, power=6.0)
     assert float(matching_aware) == pytest.approx(2 * norm**6, rel=1e-5)
+    summed = penalties.matching_aware(gradients, weight=2.0, power=6.0, norm="sum")
+    assert float(summed) == pytest.approx(2 * (0.5 + 1.2) ** 6, rel=1e-5)
     zero_centred = penalties.zero_centred(gradients[:1], weight=4.0)
     assert float(zero_centred) == pytest.approx(4 / 2 * 0.25, rel=1e-5)

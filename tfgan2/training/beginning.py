@@ -61,9 +61,16 @@ def begin_or_join(
 ) -> recipes.Recipe:
     """Writes config.json and the vocabulary of a new run, or checks that an old one is the same.
 
+    Args:
+      run: where.
+      recipe: of the run, with the options of `reader`.
+      manifest: of its data set.
+      captions: some of them.
+      reader: the text encoder that it begins with, if it is another's.
+
     Returns:
-      The recipe with its precision resolved, and the text encoder's options where it has one of
-      another run.
+      The recipe with its precision resolved, and the text encoder's options where it began with
+      one of another run.
 
     Raises:
       UsageError: the directory holds a run of another recipe, text encoder or data set.
@@ -76,7 +83,6 @@ def begin_or_join(
     if config.text_encoder is not None:
         options = recipes.text_options(config.recipe)
         recipe = dataclasses.replace(recipe, **dataclasses.asdict(options))
-    recipes.model_class(recipe)
     begun_with = (config.text_encoder or {}).get("checksum")
     if reader is not None and reader.description["checksum"] != begun_with:
         rule = f"must be what the run began with ({config.text_encoder})"
@@ -133,12 +139,9 @@ def _begin(
 ) -> recipes.Recipe:
     precision = runtime.resolve_precision(recipe.precision)
     recipe = dataclasses.replace(recipe, precision=precision)
-    if reader is not None:
-        recipe = dataclasses.replace(recipe, **dataclasses.asdict(reader.options))
-    elif recipe.freeze_text_encoder:
+    if reader is None and recipe.freeze_text_encoder:
         rule = "must come with --text_encoder, or it would never learn to read"
         raise UsageError("--freeze_text_encoder", rule, "none")
-    recipes.model_class(recipe)
     if reader is not None and recipe.text_encoder_kind in WORD_ENCODERS:
         write_file(run.vocabulary_file, reader.run.vocabulary_file.read_bytes())
     elif recipe.text_encoder_kind in WORD_ENCODERS:

@@ -75,6 +75,9 @@ def train(
     runtime.quieten_graph_optimizer()
     manifest = records.load_manifest(data_dir)
     reader = beginning.load_reader(text_encoder) if text_encoder else None
+    if reader is not None:
+        recipe = dataclasses.replace(recipe, **dataclasses.asdict(reader.options))
+    recipes.model_class(recipe)
     _check_data(manifest, recipe)
     _check_schedule(manifest, recipe, schedule)
     _check_replicas(crew.strategy.num_replicas_in_sync, recipe, schedule)

@@ -1,0 +1,202 @@
+"""A text encoder is trained, begun with, frozen or not, and travels with the run that has it."""
+
+import dataclasses
+import json
+import pathlib
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras as keras
+
+from tests.tiny import TINY, VARIANTS
+from tfgan2.program import UsageError
+from tfgan2.runs import recipe as recipes
+from tfgan2.runs.directory import RunDirectory
+from tfgan2.runs.sampling import load_matcher, load_sampler, load_text_encoder
+from tfgan2.training import evaluation, trainer
+
+DAMSM = TINY["damsm"]
+GAN = dataclasses.replace(VARIANTS["df_gan-published"], freeze_text_encoder=True)
+
+
+def start(
+    recipe: recipes.Recipe,
+    data_dir: pathlib.Path,
+    run_dir: pathlib.Path,
+    *,
+    text_encoder: pathlib.Path | None = None,
+    steps: int = 2,
+    evaluate_every: int = 0,
+) -> RunDirectory:
+    trainer.train(
+        recipe,
+        recipes.Schedule(evaluate_every=evaluate_every),
+        data_dir=data_dir,
+        run_dir=run_dir,
+        goal=trainer.Goal(steps=steps),
+        strategy="one_device",
+        text_encoder=text_encoder,
+    )
+    return RunDirectory.existing(run_dir)
+
+
+@pytest.fixture(scope="module")
+def damsm(data_dir: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    path = tmp_path_factory.mktemp("damsm") / "run"
+    return start(DAMSM, data_dir, path, steps=4, evaluate_every=2)
+
+
+def weights(encoder: keras.Model) -> list[np.ndarray]:
+    return encoder.get_weights()
+
+
+def same(one: list[np.ndarray], other: list[np.ndarray]) -> bool:
+    return all(map(np.array_equal, one, other))
+
+
+def test_a_matching_run_reports_retrieval_against_chance(
+    damsm: RunDirectory,
+) -> None:
+    lines = damsm.evaluations_file.read_text().splitlines()
+    assert len(lines) == 2
+    line = json.loads(lines[-1])
+    assert line["protocol"]["checkpoint"] == "step 4"
+    assert line["protocol"]["real_images"] == {"train": 140, "test": 20}
+    assert set(line["metrics"]) == {"r1_train", "r5_train", "r1_test", "r5_test"}
+    for score in line["metrics"].values():
+        assert 0.0 <= score["low"] <= score["value"] <= score["high"] <= 1.0
+        assert 0.0 < score["chance"] < 1.0
+
+
+def test_a_gan_begins_with_the_encoder_its_sizes_and_its_vocabulary(
+    damsm: RunDirectory, data_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    recipe = dataclasses.replace(GAN, text_encoder_kind="word_cnn", sentence_size=2, max_words=1)
+    run = start(recipe, data_dir, tmp_path / "run", text_encoder=damsm.path)
+    config = run.read_config()
+    assert recipes.text_options(config.recipe) == recipes.text_options(DAMSM)
+    assert config.text_encoder["run"] == str(damsm.path)
+    assert run.vocabulary_file.read_bytes() == damsm.vocabulary_file.read_bytes()
+    trained, _ = load_text_encoder(damsm)
+    sampler, _, _ = load_sampler(run)
+    assert same(weights(sampler.text_encoder), weights(trained))
+
+
+def test_without_freezing_the_encoder_goes_on_learning(
+    damsm: RunDirectory, data_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    recipe = dataclasses.replace(GAN, freeze_text_encoder=False)
+    run = start(recipe, data_dir, tmp_path / "run", text_encoder=damsm.path)
+    trained, _ = load_text_encoder(damsm)
+    learned, _ = load_text_encoder(run)
+    assert not same(weights(learned), weights(trained))
+
+
+def test_a_run_goes_on_without_the_run_it_began_with(
+    damsm: RunDirectory, data_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    whole = start(GAN, data_dir, tmp_path / "whole", text_encoder=damsm.path, steps=4)
+    moved = tmp_path / "moved"
+    shutil.copytree(damsm.path, moved)
+    start(GAN, data_dir, tmp_path / "halves", text_encoder=moved)
+    shutil.rmtree(moved)
+    halves = start(GAN, data_dir, tmp_path / "halves", steps=4)
+    one, other = load_sampler(whole)[0], load_sampler(halves)[0]
+    assert same(weights(one.generator), weights(other.generator))
+    assert same(weights(one.text_encoder), weights(other.text_encoder))
+
+
+def test_another_encoder_is_refused(
+    damsm: RunDirectory, data_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    start(GAN, data_dir, tmp_path / "run", text_encoder=damsm.path)
+    other = start(dataclasses.replace(DAMSM, seed=9), data_dir, tmp_path / "other")
+    with pytest.raises(UsageError, match="--text_encoder: must be what the run began with"):
+        start(GAN, data_dir, tmp_path / "run", text_encoder=other.path, steps=4)
+
+
+def test_a_run_killed_before_its_first_checkpoint_asks_for_the_encoder_again(
+    damsm: RunDirectory, data_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    run = start(GAN, data_dir, tmp_path / "run", text_encoder=damsm.path)
+    for path in run.checkpoints.glob("ckpt*"):
+        path.unlink()
+    (run.checkpoints / "checkpoint").unlink()
+    with pytest.raises(UsageError, match="--text_encoder: must be given until the run has a"):
+        start(GAN, data_dir, run.path)
+    start(GAN, data_dir, run.path, text_encoder=damsm.path)
+
+
+def test_freezing_what_never_learned_is_refused(
+    data_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    with pytest.raises(UsageError, match="--freeze_text_encoder: must come with --text_encoder"):
+        start(GAN, data_dir, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_inception_asks_for_its_weights(data_dir: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    recipe = dataclasses.replace(DAMSM, image_encoder="inception_v3")
+    with pytest.raises(UsageError, match="--inception_weights: must be given"):
+        start(recipe, data_dir, tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("fields", "rule"),
+    [
+        ({"sentence_size": 7}, "--sentence_size: must be even for bi_lstm, got 7"),
+        ({"text_encoder_kind": "word_cnn"}, "--text_encoder_kind: must be bi_lstm for damsm"),
+        ({"image_size": 24}, "--image_size: must be one of 16, 32"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_anything_is_written(
+    fields: dict, rule: str, data_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    with pytest.raises(UsageError, match=rule):
+        start(dataclasses.replace(DAMSM, **fields), data_dir, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_matching_run_draws_nothing_and_a_gan_matches_nothing(
+    damsm: RunDirectory, run: RunDirectory
+) -> None:
+    with pytest.raises(UsageError, match="--run_dir: must be a run of a system that draws"):
+        load_sampler(damsm)
+    with pytest.raises(UsageError, match="--matching: must be a run of a matching model"):
+        load_matcher(run, flag="--matching")
+
+
+def test_a_judge_that_was_used_in_training_is_told_from_another(
+    damsm: RunDirectory, data_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    gan = start(GAN, data_dir, tmp_path / "run", text_encoder=damsm.path)
+    other = start(dataclasses.replace(DAMSM, seed=9), data_dir, tmp_path / "other")
+    config = gan.read_config()
+    assert evaluation.load_judge(damsm.path, config).protocol["used_in_training"]
+    assert not evaluation.load_judge(other.path, config).protocol["used_in_training"]
+
+
+def test_a_judge_encodes_images_of_any_size(damsm: RunDirectory) -> None:
+    matcher, _ = load_matcher(damsm, flag="--matching")
+    small, large = (
+        np.stack([np.full([side, side, 1], grey, np.uint8) for grey in (0, 90, 255)])
+        for side in (32, 80)
+    )
+    np.testing.assert_allclose(
+        matcher.encode_images(small), matcher.encode_images(large), atol=1e-5
+    )
+    codes = matcher.encode_captions(["the digit 3", "", "???"])
+    assert codes.shape == (3, 8)
+    assert np.isfinite(codes).all()
+
+
+def test_characters_travel_without_a_vocabulary(
+    data_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    sje = start(VARIANTS["sje"], data_dir, tmp_path / "sje", steps=1)
+    assert not sje.vocabulary_file.exists()
+    run = start(GAN, data_dir, tmp_path / "run", text_encoder=sje.path)
+    sampler, _, _ = load_sampler(run)
+    assert sampler.unknown_words(tf.constant(["größe 7"])).numpy().tolist() == [1]
