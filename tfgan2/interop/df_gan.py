@@ -17,6 +17,7 @@ from tfgan2.interop.places import (
     convolution,
     expect,
     fill,
+    is_state,
     linear,
     scalar,
     under,
@@ -76,9 +77,10 @@ def published(generator: Any, discriminator: Any | None, *, file: str) -> Publis
         networks = {"netG": generator, "netD": discriminator or {}}
         optimizers: dict[str, Any] = {}
     else:
-        networks, optimizers = generator["model"], generator.get("optimizers", {})
-    if not isinstance(networks, dict) or not isinstance(networks.get("netG"), dict):
-        raise UsageError(file, "must hold netG", f"{networks!r:.100}")
+        networks, optimizers = generator["model"], generator.get("optimizers") or {}
+    states_alone = isinstance(networks, dict) and all(map(is_state, networks.values()))
+    if not states_alone or "netG" not in networks or not isinstance(optimizers, dict):
+        raise UsageError(file, "must hold netG, as a state dict", f"{networks!r:.100}")
     states = {name: without_prefix(state) for name, state in networks.items()}
     eyes, head = states.get("netD", {}), states.get("netC", {})
     early = any(key.startswith("block0.") for key in states["netG"])

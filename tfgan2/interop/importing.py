@@ -13,7 +13,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tfgan2.interop import df_gan, text_encoders, torch_files
-from tfgan2.interop.places import without_prefix
+from tfgan2.interop.places import is_state, without_prefix
 from tfgan2.program import UsageError
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.checkpoint import Checkpoints
@@ -51,8 +51,8 @@ def read_text_encoder(path: pathlib.Path, *, vocabulary: pathlib.Path | None) ->
       UsageError: a file cannot be read, or does not hold that.
     """
     state = torch_files.read(path)
-    if not isinstance(state, dict):
-        raise UsageError(str(path), "must hold the state dict of a text encoder", type(state))
+    if not is_state(state):
+        raise UsageError(str(path), "must hold the state dict of a text encoder", f"{state!r:.100}")
     state = without_prefix(state)
     words: list[str] = []
     captions = [CHARACTER_EXAMPLE]

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -56,6 +57,13 @@ def scalar(name: str, variable: tf.Variable) -> dict[str, Place]:
 def under(name: str, *parts: Mapping[str, Place]) -> dict[str, Place]:
     """Places of a module's parts under its name."""
     return {f"{name}.{key}": place for part in parts for key, place in part.items()}
+
+
+def is_state(content: Any) -> bool:
+    """Whether something is a state dict: tensors by name."""
+    return isinstance(content, dict) and all(
+        isinstance(key, str) and isinstance(tensor, np.ndarray) for key, tensor in content.items()
+    )
 
 
 def without_prefix(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -10,6 +10,7 @@ words count as rows of one class, so that neither is held to be wrong for the ot
 
 import abc
 import dataclasses
+from collections.abc import Sequence
 from typing import ClassVar
 
 import tensorflow as tf
@@ -156,9 +157,9 @@ class DAMSM(Matching):
         tokens = batch["tokens"]
         draws = noise.uniform("dropout", tokens["ids"].shape[1] * self.options.word_embedding_size)
         words, sentences = self.text_encoder.words_and_sentence(tokens, dropout=draws)
-        regions, codes, words, sentences, length, same = all_rows(
-            *self.encoded(batch, noise), words, sentences, tokens["length"], batch=batch
-        )
+        regions, codes, words, sentences = all_rows(*self.encoded(batch, noise), words, sentences)
+        length, label, ids = all_rows(tokens["length"], batch["label"], tokens["ids"])
+        same = same_class(label, ids)
         of_words = cross_entropies(GAMMA_MATCH * word_similarities(words, length, regions), same)
         cosines = tf.matmul(
             self.similarity_codes(codes), self.similarity_codes(sentences), transpose_b=True
@@ -186,7 +187,8 @@ class SJE(Matching):
         """Structured joint embedding loss."""
         _, codes = self.encoded(batch, noise)
         sentences = self.text_encoder(batch["tokens"])
-        codes, sentences, same = all_rows(codes, sentences, batch=batch)
+        codes, sentences = all_rows(codes, sentences)
+        same = same_class(*all_rows(batch["label"], batch["tokens"]["ids"]))
         loss = structured_joint_embedding(codes, sentences, same)
         return loss, {"loss": loss}
 
@@ -216,24 +218,15 @@ class EpochDecay(keras.optimizers.schedules.LearningRateSchedule):
         }
 
 
-def all_rows(*tensors: tf.Tensor, batch: Batch) -> list[tf.Tensor]:
-    """Tensors over the rows of the global batch, and which pairs of them are of one class.
+def all_rows(*tensors: tf.Tensor) -> Sequence[tf.Tensor]:
+    """Tensors [rows of this replica, ...] over the rows of all replicas, in their order.
 
-    Every replica compares all rows with all, so that their number changes nothing.
-
-    Args:
-      *tensors: [rows of this replica, ...].
-      batch: those rows.
-
-    Returns:
-      The tensors [rows of all replicas, ...] and, last, what `same_class` says of the rows.
+    Every replica then compares all rows with all, so that their number changes nothing.
     """
     context = tf.distribute.get_replica_context()
-    rows = [*tensors, batch["label"], batch["tokens"]["ids"]]
-    if context.num_replicas_in_sync > 1:
-        rows = context.all_gather(rows, axis=0)
-    *gathered, label, ids = rows
-    return [*gathered, same_class(label, ids)]
+    if context.num_replicas_in_sync == 1:
+        return tensors
+    return [context.all_gather(tensor, axis=0) for tensor in tensors]
 
 
 def same_class(label: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
