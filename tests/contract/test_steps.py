@@ -290,7 +290,7 @@ def test_an_overflow_is_skipped_and_counted(
     for _ in range(10):  # The scale falls until no gradient of this batch overflows.
         logs = gan.train_step(batch)
         before_last, skipped = skipped, float(logs[f"{update.name}/skipped_updates"])
-        assert float(logs[f"{update.name}/loss_scale"]) == FIRST_LOSS_SCALE / 2**skipped
+        assert float(logs[f"{update.name}/loss_scale"]) == FIRST_LOSS_SCALE / 2**before_last
         if skipped == before_last:
             break
     assert skipped == before_last
