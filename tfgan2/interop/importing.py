@@ -116,8 +116,9 @@ def import_df_gan(
     gan.compile(optimizers=gan.make_optimizers(images_per_epoch=1))
     anew = df_gan.take(gan, files)
     gan.read_with(reader.encoder)
+    channels = df_gan.image_channels(files)
     with _new_run(run_dir) as run:
-        _write(run, gan, recipe, reader, versions, channels=df_gan.image_channels(files))
+        _write(run, gan, recipe, reader, versions, file=generator, channels=channels)
     counts = f"{gan.generator.count_params():,} parameters of the generator"
     read = f"DF-GAN of {files.form}, {recipe.image_size} px, step {int(gan.step)}: {counts}"
     return [read, *(f"{what} was not in the files and starts anew" for what in anew)]
@@ -140,7 +141,7 @@ def import_text_encoder(
     part.step = tf.Variable(0, dtype=tf.int64)
     part.text_encoder = reader.encoder
     with _new_run(run_dir) as run:
-        _write(run, part, recipe, reader, versions, channels=3)
+        _write(run, part, recipe, reader, versions, file=reader.file, channels=3)
     kind, count = reader.options.text_encoder_kind, reader.encoder.count_params()
     return [f"{kind}: {count:,} parameters, {len(reader.vocabulary)} words"]
 
@@ -152,12 +153,13 @@ def _write(
     reader: Reader,
     versions: Mapping[str, str],
     *,
+    file: pathlib.Path,
     channels: int,
 ) -> None:
     if reader.vocabulary:
         tokenizers.write_vocabulary(run.vocabulary_file, dict.fromkeys(reader.vocabulary, 1))
     data = {
-        "source": f"imported from {reader.file.name}",
+        "source": f"imported from {file.name}",
         "checksum": None,
         "licence": LICENCE,
         "channels": channels,

@@ -67,7 +67,7 @@ class Matching(GAN):
           options: what defines them.
           image_channels: 1 or 3.
           vocabulary_size: number of ids of the tokenizer, padding included.
-          averaging: not used: the live weights are what counts.
+          averaging: its batch size says how long a pass over the data is; no average is kept.
           dtype: policy of the networks.
         """
         super().__init__(name=type(self).__name__.lower(), seed=options.seed, averaging=averaging)
