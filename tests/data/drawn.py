@@ -17,3 +17,16 @@ def draw(number: int) -> np.ndarray:
 
 def item(number: int) -> Item:
     return Item(f"{number}.png", functools.partial(draw, number), (f"number {number}",), number)
+
+
+def draw_colour(number: int) -> np.ndarray:
+    """32x32 px, red or blue by turns, with noise."""
+    image = np.random.default_rng(number).integers(0, 60, (32, 32, 3), np.uint8)
+    image[:, :, 2 * (number % 2)] += 190
+    return image
+
+
+def coloured(number: int) -> Item:
+    colour = ("red", "blue")[number % 2]
+    draw = functools.partial(draw_colour, number)
+    return Item(f"{number}.png", draw, (f"a {colour} square",), number % 2)

@@ -96,6 +96,36 @@ BAD = {
         ["--flagfile={tmp}/none.flags", "--data_dir={data}", "--run_dir={tmp}/run"],
         "none.flags",
     ),
+    "text_encoder": (
+        "tfgan2.train",
+        [RECIPE, "--data_dir={data}", "--run_dir={tmp}/run", "--text_encoder={tmp}"],
+        "--text_encoder: must be a run, with a config.json",
+    ),
+    "matching": (
+        "tools.evaluate",
+        ["--run_dir={run}", "--data_dir={data}", "--matching={run}"],
+        "--matching: must be a run of a matching model, got df_gan",
+    ),
+    "damsm_reads_words": (
+        "tools.train_text_encoder",
+        ["--data_dir={data}", "--run_dir={tmp}/run", "--text_encoder_kind=word_cnn"],
+        "--text_encoder_kind: must be bi_lstm for damsm, which compares words, got word_cnn",
+    ),
+    "import_without_vocabulary": (
+        "tools.import_weights",
+        ["--from=damsm", "--text_encoder={tmp}/none.pth", "--run_dir={tmp}/run"],
+        "--vocabulary: must be given for --from=damsm, got nothing",
+    ),
+    "import_of_no_file": (
+        "tools.import_weights",
+        ["--from=char_cnn_rnn", "--text_encoder={tmp}/none.pth", "--run_dir={tmp}/run"],
+        "none.pth: must be a readable PyTorch file, got No such file or directory",
+    ),
+    "import_of_another_file": (
+        "tools.import_weights",
+        ["--from=char_cnn_rnn", "--text_encoder={run}/config.json", "--run_dir={tmp}/run"],
+        "config.json: must be",
+    ),
     "server_flag": ("serving.server", ["--rest_port=1"], "--rest_port: must be a flag"),
     "server_path": (
         "serving.server",

@@ -92,6 +92,9 @@ def begin_or_join(
         there = ", ".join(f"{name} {getattr(config.recipe, name)}" for name in different)
         here = ", ".join(f"{name} {getattr(recipe, name)}" for name in different)
         raise UsageError("--run_dir", f"must hold a run of the same recipe ({there})", here)
+    if manifest.channels != config.data["channels"]:
+        rule = f"must have images of {config.data['channels']} channels, as the run has"
+        raise UsageError("--data_dir", rule, manifest.channels)
     if config.data["checksum"] is None:  # Imported weights have seen no data set of ours.
         data = {**config.data, **_description(manifest), "example_captions": captions}
         run.write_config(dataclasses.replace(config, data=data))

@@ -1,0 +1,153 @@
+"""An imported run is a run: evaluated, exported, and trained further, by the public commands."""
+
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.data import drawn
+from tfgan2.data import preparing, sources
+from tfgan2.program import UsageError
+from tfgan2.runs import recipe as recipes
+from tfgan2.runs.directory import RunDirectory
+from tfgan2.runs.sampling import load_matcher, load_sampler
+from tfgan2.text.tokenizers import count_words
+from tfgan2.training import trainer
+
+ROOT = pathlib.Path(__file__).parents[2]
+PUBLISHED = pathlib.Path(__file__).parent / "published"
+DF_GAN = PUBLISHED / "2022_32px" / "zip" / "state_epoch_0007.pth"
+DAMSM = PUBLISHED / "rnn_encoder_small"
+STEPS_IN_FILE = 2
+
+
+def command(module: str, *options: str) -> str:
+    ended = subprocess.run(
+        [sys.executable, "-m", module, *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+def text_encoder_flags() -> list[str]:
+    return [
+        f"--text_encoder={DAMSM}/legacy/text_encoder200.pth",
+        f"--vocabulary={DAMSM}/captions_DAMSM.pickle",
+    ]
+
+
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    path = tmp_path_factory.mktemp("imported") / "run"
+    shown = command(
+        "tools.import_weights",
+        "--from=df_gan",
+        f"--generator={DF_GAN}",
+        *text_encoder_flags(),
+        f"--run_dir={path}",
+    )
+    assert shown.startswith("DF-GAN of 2022, 32 px, step 2: ")
+    assert "anew" not in shown
+    return RunDirectory.existing(path)
+
+
+@pytest.fixture(scope="module")
+def colours(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    path = tmp_path_factory.mktemp("colours") / "data"
+    collection = sources.Collection(
+        splits={
+            "train": [drawn.coloured(number) for number in range(80)],
+            "test": [drawn.coloured(number) for number in range(80, 100)],
+        },
+        label_names=("red", "blue"),
+        licence="none",
+        channels=3,
+    )
+    preparing.prepare(
+        collection, source="folder", image_size=32, output_dir=path, count_words=count_words
+    )
+    return path
+
+
+def goes_on(run: RunDirectory, data_dir: pathlib.Path, *, steps: int) -> trainer.Outcome:
+    """As a user would: with the recipe that its config.json names."""
+    return trainer.train(
+        run.read_config().recipe,
+        recipes.Schedule(),
+        data_dir=data_dir,
+        run_dir=run.path,
+        goal=trainer.Goal(steps=steps),
+        strategy="one_device",
+    )
+
+
+def test_it_is_exported_and_evaluated_and_trained_further(
+    imported: RunDirectory, colours: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    shown = command("tools.export", f"--run_dir={imported.path}", f"--export_dir={tmp_path}/e")
+    assert shown == f"{tmp_path}/e/1\n"
+    shown = command(
+        "tools.evaluate",
+        f"--run_dir={imported.path}",
+        f"--data_dir={colours}",
+        "--metrics=agreement,kid",
+        "--samples=20",
+    )
+    assert "agreement" in shown
+
+    before = load_sampler(imported)[0].generator.get_weights()
+    text_before = load_sampler(imported)[0].text_encoder.get_weights()
+    outcome = goes_on(imported, colours, steps=STEPS_IN_FILE + 1)
+    assert outcome.step == STEPS_IN_FILE + 1
+    sampler, config, _ = load_sampler(imported)
+    assert config.data["checksum"] is not None
+    moved = [
+        np.abs(a - b).max() for a, b in zip(sampler.generator.get_weights(), before, strict=True)
+    ]
+    assert 0 < max(moved) < 1e-3  # One step of Adam, not a start anew.
+    for ours, old in zip(sampler.text_encoder.get_weights(), text_before, strict=True):
+        np.testing.assert_array_equal(ours, old)
+
+
+def test_images_of_other_channels_are_refused(
+    imported: RunDirectory, data_dir: pathlib.Path
+) -> None:
+    with pytest.raises(UsageError, match="--data_dir: must have images of 3 channels"):
+        goes_on(imported, data_dir, steps=9)
+
+
+def test_a_text_encoder_alone_begins_a_gan_and_judges_nothing(
+    colours: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    path = tmp_path / "damsm"
+    command("tools.import_weights", "--from=damsm", *text_encoder_flags(), f"--run_dir={path}")
+    with pytest.raises(UsageError, match="--matching: must be a whole matching model"):
+        load_matcher(RunDirectory.existing(path), flag="--matching")
+    recipe = recipes.Recipe(
+        image_size=32,
+        batch_size=4,
+        generator_channels=1,
+        discriminator_channels=1,
+        freeze_text_encoder=True,
+        precision="float32",
+    )
+    trainer.train(
+        recipe,
+        recipes.Schedule(),
+        data_dir=colours,
+        run_dir=tmp_path / "run",
+        goal=trainer.Goal(steps=1),
+        strategy="one_device",
+        text_encoder=path,
+    )
+    sampler, _, _ = load_sampler(RunDirectory.existing(tmp_path / "run"))
+    captions = RunDirectory.existing(path).read_config().data["example_captions"]
+    answers = np.load(DAMSM / "answers.npz")
+    np.testing.assert_allclose(sampler.embed(tf.constant(captions)), answers["sentence"], atol=1e-4)
