@@ -79,8 +79,11 @@ VARIANTS = {
     "df_gan-rdn": dataclasses.replace(
         _PUBLISHED, generator_form="rdn", generator_channels=1, ma_gp_norm="sum"
     ),
-    "df_gan-char_cnn_rnn": dataclasses.replace(
+    "df_gan-char_cnn_rnn_birds": dataclasses.replace(
         _PUBLISHED, text_encoder_kind="char_cnn_rnn_icml2016_birds"
+    ),
+    "df_gan-char_cnn_rnn_flowers-frozen": dataclasses.replace(
+        _PUBLISHED, text_encoder_kind="char_cnn_rnn_icml2016_flowers", freeze_text_encoder=True
     ),
     "sje": dataclasses.replace(
         _DAMSM, model="sje", text_encoder_kind="char_cnn_rnn_cvpr2016", augment_translation_px=0

@@ -34,6 +34,7 @@ def main() -> None:
             "channels": config.data["channels"],
             "truncation": recipe.truncation,
             "trained_on": {key: config.data[key] for key in ("source", "licence", "checksum")},
+            "imported": config.data.get("imported"),
             "checkpoint": pathlib.Path(checkpoint).name,
             "versions": config.versions,
         },

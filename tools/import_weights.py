@@ -8,6 +8,7 @@ Examples:
   python -m tools.import_weights --from=char_cnn_rnn --text_encoder=lm_sje.pth --run_dir=runs/sje
 """
 
+import dataclasses
 import pathlib
 
 from absl import flags
@@ -44,11 +45,14 @@ def main() -> None:
         vocabulary=FLAGS.vocabulary and pathlib.Path(FLAGS.vocabulary),
     )
     if kind == "df_gan":
+        recipe = recipes.from_flagfile(FLAGS.recipe)
         notes = importing.import_df_gan(
             generator=pathlib.Path(FLAGS.generator),
             discriminator=FLAGS.discriminator and pathlib.Path(FLAGS.discriminator),
             reader=reader,
-            recipe=recipes.from_flagfile(FLAGS.recipe),
+            recipe=dataclasses.replace(
+                recipe, precision=runtime.resolve_precision(recipe.precision)
+            ),
             run_dir=FLAGS.run_dir,
             versions=runtime.versions(),
         )

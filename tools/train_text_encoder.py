@@ -13,6 +13,7 @@ from absl import flags
 
 from tfgan2 import program
 from tfgan2.data import records
+from tfgan2.models.matching import IMAGE_SIZES_PX
 from tfgan2.runs import recipe as recipes
 from tfgan2.training import trainer
 
@@ -70,7 +71,8 @@ def main() -> None:
     }
     manifest = records.load_manifest(FLAGS.data_dir)
     if "image_size" not in given:
-        given["image_size"] = manifest.image_size
+        fitting = [size for size in IMAGE_SIZES_PX if size <= manifest.image_size]
+        given["image_size"] = max(fitting, default=min(IMAGE_SIZES_PX))
     recipe = dataclasses.replace(KINDS[FLAGS.kind], **given)
     steps_per_epoch = max(1, manifest.records("train") // recipe.batch_size)
     outcome = trainer.train(

@@ -8,6 +8,7 @@ import tf_keras as keras
 
 from tfgan2.adversarial.gan import GAN
 from tfgan2.data import pipeline, records
+from tfgan2.interop import importing
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.text import encoders, tokenizers
@@ -67,5 +68,18 @@ def train(
         run_dir=run_dir,
         goal=trainer.Goal(steps=steps),
         strategy="one_device",
+        text_encoder=reader(recipe, run_dir.parent) if recipe.freeze_text_encoder else None,
     )
     return RunDirectory.existing(run_dir)
+
+
+def reader(recipe: recipes.Recipe, folder: pathlib.Path) -> pathlib.Path:
+    """A run of a text encoder by characters, for a recipe that freezes it."""
+    path = folder / "text_encoder"
+    if not path.exists():
+        options = recipes.text_options(recipe)
+        keras.utils.set_random_seed(recipe.seed)
+        encoder = encoders.make_encoder(options, vocabulary_size=1)
+        published = importing.Reader(pathlib.Path("made.pth"), options, encoder, [], ["a 7"])
+        importing.import_text_encoder(published, run_dir=path, versions={})
+    return path

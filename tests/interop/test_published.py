@@ -257,7 +257,7 @@ def test_an_imported_run_reads_and_draws_as_torch_does(
         generator=generator.path(cases.DF_GANS[generator.name].generator_file),
         discriminator=None,
         reader=reader,
-        recipe=recipes.Recipe(),
+        recipe=recipes.Recipe(precision="float32"),
         run_dir=tmp_path / "run",
         versions={},
     )

@@ -113,7 +113,7 @@ def test_another_encoder_is_refused(
 ) -> None:
     start(GAN, data_dir, tmp_path / "run", text_encoder=damsm.path)
     other = start(dataclasses.replace(DAMSM, seed=9), data_dir, tmp_path / "other")
-    with pytest.raises(UsageError, match="--text_encoder: must be what the run began with"):
+    with pytest.raises(UsageError, match="--text_encoder: must be left out, or what the run"):
         start(GAN, data_dir, tmp_path / "run", text_encoder=other.path, steps=4)
 
 
@@ -141,6 +141,15 @@ def test_inception_asks_for_its_weights(data_dir: pathlib.Path, tmp_path: pathli
     recipe = dataclasses.replace(DAMSM, image_encoder="inception_v3")
     with pytest.raises(UsageError, match="--inception_weights: must be given"):
         start(recipe, data_dir, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_matching_model_begins_with_no_text_encoder(
+    damsm: RunDirectory, data_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    with pytest.raises(UsageError, match="--text_encoder: must be left out for damsm"):
+        start(DAMSM, data_dir, tmp_path / "run", text_encoder=damsm.path)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(

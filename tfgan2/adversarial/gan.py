@@ -21,6 +21,7 @@ class Update:
     Attributes:
       name: of the player.
       loss: from a batch and the fakes to a scalar and its named parts, means over the rows.
+      draws: whether there are fakes; the loss has the update's noise in their place if not.
       variables: what moves.
       optimizer: how it moves.
     """
@@ -29,6 +30,7 @@ class Update:
     loss: Callable[[Batch, Any], tuple[tf.Tensor, Parts]]
     variables: list[tf.Variable]
     optimizer: keras.optimizers.Optimizer
+    draws: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -177,7 +179,8 @@ class GAN(keras.Model, abc.ABC):
             statistics = [(it, tf.identity(it)) for it in self._statistics()]
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(update.variables)
-                loss, named = update.loss(batch, self.generate(batch, noise))
+                fakes = self.generate(batch, noise) if update.draws else noise
+                loss, named = update.loss(batch, fakes)
                 # Optimizers add up the gradients of the replicas.
                 scaled = self._scaled(loss / context.num_replicas_in_sync, update.optimizer)
             applied, moved = self._apply(update, tape.gradient(scaled, update.variables))

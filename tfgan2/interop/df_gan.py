@@ -37,6 +37,7 @@ from tfgan2.program import UsageError
 
 State = dict[str, np.ndarray]
 HEAD_PREFIX = "COND_DNET."
+NETWORKS = ("netG", "netD", "netC")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,21 +67,26 @@ def published(generator: Any, discriminator: Any | None, *, file: str) -> Publis
     Args:
       generator: of `state_epoch_NNN.pth` (2022) or `netG_NNN.pth` (2020).
       discriminator: of `netD_NNN.pth` (2020), or None.
-      file: name of the first, for errors.
+      file: names both, for errors.
 
     Raises:
       UsageError: it is no checkpoint of DF-GAN.
     """
     if not isinstance(generator, dict) or not generator:
         raise UsageError(file, "must hold a checkpoint of DF-GAN", type(generator).__name__)
+    if "model" in generator and discriminator is not None:
+        raise UsageError("--discriminator", f"must be left out, for {file} holds one", "a file")
     if "model" not in generator:
-        networks = {"netG": generator, "netD": discriminator or {}}
+        networks = {"netG": generator, "netD": {} if discriminator is None else discriminator}
         optimizers: dict[str, Any] = {}
     else:
         networks, optimizers = generator["model"], generator.get("optimizers") or {}
     states_alone = isinstance(networks, dict) and all(map(is_state, networks.values()))
     if not states_alone or "netG" not in networks or not isinstance(optimizers, dict):
         raise UsageError(file, "must hold netG, as a state dict", f"{networks!r:.100}")
+    unknown = [name for name in networks if name not in NETWORKS]
+    if unknown:
+        raise UsageError(file, f"must hold {', '.join(NETWORKS)} alone", ", ".join(unknown))
     states = {name: without_prefix(state) for name, state in networks.items()}
     eyes, head = states.get("netD", {}), states.get("netC", {})
     early = any(key.startswith("block0.") for key in states["netG"])
@@ -107,12 +113,14 @@ def sizes(files: Published) -> dict[str, Any]:
     to_image = "conv_img.1.weight" if early else "to_rgb.1.weight"
     block = "block0.affine0" if early else "GBlocks.0.fuse1.affine0"
     condition = f"{block}.fc_gamma.linear1.weight"
-    expect(state, ["fc.weight", to_image, condition], name="netG")
+    expect(state, {"fc.weight": 2, to_image: 4, condition: 2}, name="netG")
     pattern = r"block(\d+)\." if early else r"GBlocks\.(\d+)\."
     blocks = {int(match[1]) for key in state if (match := re.match(pattern, key))}
     latent_size = state["fc.weight"].shape[-1]
     seen_by_blocks = state[condition].shape[-1]
     fields = {
+        "model": "df_gan",
+        "discriminator_head": "joint",
         "image_size": FIRST_SIDE_PX * 2 ** (len(blocks) - early),
         "latent_size": latent_size,
         "sentence_size": seen_by_blocks if early else seen_by_blocks - latent_size,
@@ -122,7 +130,7 @@ def sizes(files: Published) -> dict[str, Any]:
         "ma_gp_update": "separate" if early else "joint",
     }
     if files.image_features:
-        expect(files.image_features, ["conv_img.weight"], name="netD")
+        expect(files.image_features, {"conv_img.weight": 4}, name="netD")
         fields["discriminator_channels"] = files.image_features["conv_img.weight"].shape[0]
     return fields
 

@@ -86,7 +86,7 @@ def import_df_gan(
       generator: `state_epoch_NNN.pth` or `netG_NNN.pth`.
       discriminator: `netD_NNN.pth`, of the form of 2020.
       reader: the text encoder, frozen from now on.
-      recipe: what the tensors do not say.
+      recipe: what the tensors do not say, its precision resolved.
       run_dir: absent or empty.
       versions: of the packages.
 
@@ -106,12 +106,12 @@ def import_df_gan(
         rule = f"must give sentences of {fields['sentence_size']}, as {generator} reads"
         raise UsageError(str(reader.file), rule, reader.options.sentence_size)
     fields |= {**dataclasses.asdict(reader.options), "freeze_text_encoder": True}
-    recipe = dataclasses.replace(recipe, **{**fields, "precision": "float32"})
+    base, recipe = recipe, dataclasses.replace(recipe, **fields)
     gan = recipes.build_model(
         recipe,
         image_channels=df_gan.image_channels(files),
         vocabulary_size=len(reader.vocabulary) + 1,
-        dtype="float32",
+        dtype=recipe.precision,
     )
     gan.compile(optimizers=gan.make_optimizers(images_per_epoch=1))
     anew = df_gan.take(gan, files)
@@ -121,7 +121,9 @@ def import_df_gan(
         _write(run, gan, recipe, reader, versions, file=generator, channels=channels)
     counts = f"{gan.generator.count_params():,} parameters of the generator"
     read = f"DF-GAN of {files.form}, {recipe.image_size} px, step {int(gan.step)}: {counts}"
-    return [read, *(f"{what} was not in the files and starts anew" for what in anew)]
+    notes = [read, *(f"{what} was not in the files and starts anew" for what in anew)]
+    flags = " ".join(f"--{name}={getattr(recipe, name)}" for name in recipe.differences(base))
+    return [*notes, f"goes on with the recipe and {flags}"] if flags else notes
 
 
 def import_text_encoder(
@@ -158,10 +160,11 @@ def _write(
 ) -> None:
     if reader.vocabulary:
         tokenizers.write_vocabulary(run.vocabulary_file, dict.fromkeys(reader.vocabulary, 1))
+    imported = {"source": f"imported from {file.name}", "licence": LICENCE}
     data = {
-        "source": f"imported from {file.name}",
+        **imported,
+        "imported": imported,
         "checksum": None,
-        "licence": LICENCE,
         "channels": channels,
         "example_captions": reader.example_captions,
     }

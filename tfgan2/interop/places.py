@@ -1,7 +1,7 @@
 """Where the tensors of a published state dict belong, and how they are turned to fit."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -100,16 +100,21 @@ def fill(places: Mapping[str, Place], state: Mapping[str, np.ndarray], *, name: 
         places[key].variable.assign(places[key].turn(state[key]))
 
 
-def expect(state: Mapping[str, np.ndarray], keys: Sequence[str], *, name: str) -> None:
-    """Checks that keys are there from which sizes are read.
+def expect(state: Mapping[str, np.ndarray], ranks: Mapping[str, int], *, name: str) -> None:
+    """Checks that tensors are there from which sizes are read.
+
+    Args:
+      state: tensors by key.
+      ranks: by key, how many dimensions a tensor has.
+      name: of the network, for errors.
 
     Raises:
-      UsageError: they are missing, or are no tensors.
+      UsageError: they are missing, or have other ranks.
     """
-    for key in keys:
-        if not isinstance(state.get(key), np.ndarray):
-            rule = f"must have the tensor {key}"
-            raise UsageError(name, rule, f"{len(state)} keys without it")
+    for key, rank in ranks.items():
+        shape = state[key].shape if key in state else None
+        if shape is None or len(shape) != rank:
+            raise UsageError(name, f"must have {key} of {rank} dimensions", shape)
 
 
 def _bias(name: str, layer: keras.layers.Layer) -> dict[str, Place]:

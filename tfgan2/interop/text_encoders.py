@@ -25,7 +25,7 @@ def damsm_options(state: dict[str, np.ndarray]) -> TextOptions:
     Raises:
       UsageError: tensors that say it are missing.
     """
-    expect(state, [EMBEDDING, STATE], name="the text encoder")
+    expect(state, {EMBEDDING: 2, STATE: 2}, name="the text encoder")
     return TextOptions(
         text_encoder_kind="bi_lstm",
         max_words=MAX_WORDS,
@@ -49,7 +49,7 @@ def take_damsm(encoder: BiLSTM, state: dict[str, np.ndarray]) -> None:
     for suffix, direction in DIRECTIONS.items():
         cell = getattr(encoder, direction).cell
         first, second = (f"rnn.bias_{part}_l0{suffix}" for part in ("ih", "hh"))
-        expect(state, [first, second], name=name)
+        expect(state, {first: 1, second: 1}, name=name)
         if state[first].shape == state[second].shape:
             state[first] = state[first] + state.pop(second)
         for part, kernel in (("ih", cell.kernel), ("hh", cell.recurrent_kernel)):
@@ -65,7 +65,7 @@ def char_cnn_rnn_options(state: dict[str, np.ndarray]) -> TextOptions:
     Raises:
       UsageError: they are of none.
     """
-    expect(state, ["conv3.weight", "emb_proj.weight"], name="the text encoder")
+    expect(state, {"conv3.weight": 3, "emb_proj.weight": 2}, name="the text encoder")
     units, gated = state["conv3.weight"].shape[0], "rnn.i2h_update.weight" in state
     names = [name for name, it in VARIANTS.items() if (it.units, it.gated) == (units, gated)]
     if not names:

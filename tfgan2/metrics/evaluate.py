@@ -14,8 +14,8 @@ from tfgan2.program import UsageError, progress
 
 NEEDS = {
     "agreement": "labels",
-    "diversity": "two images",
-    "kid": "two images",
+    "diversity": "two images, and labels or a matching model",
+    "kid": "two images, and labels or a matching model",
     "r_precision": "a matching model (--matching)",
 }
 METRICS = tuple(NEEDS)
@@ -52,12 +52,14 @@ class Captions:
     Attributes:
       texts: C strings.
       first: int64 [N], for every image the number of its first caption.
-      label: int64 [C], of the first image that has it.
+      image: int64 [C], the number of the first image that has it.
+      label: int64 [C], of that image.
       group: int64 [C]: captions of one label, or of one image where there are no labels.
     """
 
     texts: list[str]
     first: np.ndarray
+    image: np.ndarray
     label: np.ndarray
     group: np.ndarray
 
@@ -74,19 +76,20 @@ def numbered(captions: Sequence[Sequence[str]], labels: np.ndarray) -> Captions:
     return Captions(
         texts=list(numbers),
         first=np.array([numbers[texts[0]] for texts in captions]),
+        image=np.array(images),
         label=label,
         group=np.where(label >= 0, label, -1 - np.array(images)),
     )
 
 
-def supported(real: Examples, *, matcher: Matcher | None = None) -> tuple[str, ...]:
-    """Names of the metrics that a data set allows, and a matching model if there is one."""
-    labelled = real.label.min() >= 0
+def supported(real: Examples, *, labelled: bool, matching: bool) -> tuple[str, ...]:
+    """Names of the metrics that images allow, with or without labels and a matching model."""
+    featured = len(real.label) > 1 and (labelled or matching)
     allowed = {
         "agreement": labelled,
-        "diversity": len(real.label) > 1,
-        "kid": len(real.label) > 1,
-        "r_precision": matcher is not None,
+        "diversity": featured,
+        "kid": featured,
+        "r_precision": matching,
     }
     return tuple(name for name in METRICS if allowed[name])
 
@@ -121,7 +124,8 @@ def evaluate(
     Raises:
       UsageError: the data set does not allow a metric.
     """
-    allowed = supported(real, matcher=matcher)
+    labelled = classifier is not None and real.label.min() >= 0
+    allowed = supported(real, labelled=labelled, matching=matcher is not None)
     for name in metrics:
         if name not in allowed:
             raise UsageError("--metrics", f"{name} needs {NEEDS[name]}", "none")
@@ -167,10 +171,8 @@ def diversity_groups(captions: Captions) -> np.ndarray:
 def _features(classifier: Classifier | None, matcher: Matcher | None) -> Features:
     if classifier is not None:
         return classifier.features
-    if matcher is not None:
-        return matcher.encode_images
-    rule = "must have labels, or come with --matching, for these metrics"
-    raise UsageError("--data_dir", rule, "neither")
+    assert matcher is not None  # `supported` has seen to it.
+    return matcher.encode_images
 
 
 def _r_precision(
@@ -182,14 +184,14 @@ def _r_precision(
     *,
     seed: int,
 ) -> dict[str, dict[str, float]]:
-    """Of pictures with the captions they were drawn for, of real images, of wrong captions."""
+    """Of pictures with their captions, of the real images of those, and of wrong captions."""
     sentences = matcher.encode_captions(captions.texts)
     drawn = matcher.encode_images(pictures)
     wrong = np.random.default_rng(seed).permutation(chosen)
     results = {}
     for suffix, codes, own in (
         ("", drawn, chosen),
-        ("_real", matcher.encode_images(real.image), captions.first),
+        ("_real", matcher.encode_images(real.image[captions.image[chosen]]), chosen),
         ("_shuffled", drawn, wrong),
     ):
         found = text_image.retrieval(

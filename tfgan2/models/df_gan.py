@@ -139,7 +139,7 @@ class DFGAN(GAN):
         judges = [variable for network in judging for variable in network.trainable_variables]
         optimizer = self.optimizers["discriminator"]
         discriminator = Update("discriminator", self.discriminator_loss, judges, optimizer)
-        penalty = Update("penalty", self.penalty_loss, judges, optimizer)
+        penalty = Update("penalty", self.penalty_loss, judges, optimizer, draws=False)
         generator = Update(
             "generator",
             self.generator_loss,
@@ -221,11 +221,11 @@ class DFGAN(GAN):
         }
         return loss + tf.add_n([*penalty.values(), 0.0]), parts
 
-    def penalty_loss(self, batch: Batch, fakes: Fakes) -> tuple[tf.Tensor, Parts]:
+    def penalty_loss(self, batch: Batch, noise: StepNoise) -> tuple[tf.Tensor, Parts]:
         """MA-GP alone, of the discriminator as its own update has left it."""
 
         def judge(image: tf.Tensor, sentence: tf.Tensor) -> tf.Tensor:
-            return self.head(self._features(image, fakes.noise, "real"), sentence)
+            return self.head(self._features(image, noise, "real"), sentence)
 
         inputs = (batch["image"], self.text_encoder(batch["tokens"]))
         scale = self.loss_scale("discriminator")

@@ -69,7 +69,7 @@ class InceptionImageEncoder(keras.Model):
     def __init__(
         self, *, code_size: int, with_regions: bool = True, dtype: DType = "float32"
     ) -> None:
-        """Builds the encoder, with new weights; `load` gives Inception its own.
+        """Builds the encoder, with new weights, of Inception too.
 
         Args:
           code_size: length of a region's features and of the code.
@@ -84,19 +84,6 @@ class InceptionImageEncoder(keras.Model):
         self.regions = _region_layer(code_size, dtype=dtype) if with_regions else None
         self.code = keras.layers.Dense(code_size, dtype=dtype)
         self(tf.zeros([1, INCEPTION_SIDE_PX, INCEPTION_SIDE_PX, 3]))
-
-    def load(self, weights: str) -> None:
-        """Gives Inception its weights.
-
-        Args:
-          weights: a file in Keras's format, without the top layer; or `imagenet`, which Keras
-            fetches.
-
-        Raises:
-          Exception: of Keras, h5py or the network, if they cannot be read, or are of another net.
-        """
-        inception = keras.applications.InceptionV3(include_top=False, weights=weights)
-        self.inception.set_weights(inception.get_weights())
 
     def call(self, images: tf.Tensor) -> tuple[tf.Tensor | None, tf.Tensor]:
         """Encodes images float32 [B, S, S, C] in [-1, 1]; grey ones as three equal channels.

@@ -3,9 +3,11 @@
 DAMSM: Xu et al. 2018, "AttnGAN: Fine-Grained Text to Image Generation with Attentional Generative
 Adversarial Networks", section 3.2. SJE: Reed et al. 2016, "Learning Deep Representations of
 Fine-Grained Visual Descriptions", section 3.1. Both follow the published codes in loss and rates.
-What differs: the image encoder learns (or is Inception-v3, for SJE too), the gradients of DAMSM are
-clipped over both encoders together and not over the text encoder alone, and rows with the same
-words count as rows of one class, so that neither is held to be wrong for the other's image.
+What differs: the image encoder learns (or is Inception-v3, for SJE too); DAMSM's gradients are
+clipped over both encoders together, not over the text encoder alone, and its Adam is not made anew
+after every pass; SJE's batches are random, not of 40 different classes, and its rate falls after a
+pass over the data. Rows of one class are never wrong for each other, and neither are rows with the
+same words.
 """
 
 import abc
@@ -176,7 +178,7 @@ class SJE(Matching):
     smallest_rate = 0.0
 
     def make_optimizers(self, images_per_epoch: int) -> dict[str, keras.optimizers.Optimizer]:
-        """RMSprop, as published."""
+        """RMSprop, as published, with Keras's decay of its averages."""
         return {"matching": keras.optimizers.RMSprop(self.learning_rate(images_per_epoch))}
 
     def similarity_codes(self, codes: tf.Tensor) -> tf.Tensor:

@@ -71,8 +71,11 @@ class Checkpoints:
         """
         return self._restore(for_sampling=False)
 
-    def restore_for_sampling(self) -> str:
+    def restore_for_sampling(self, *, flag: str = "--run_dir") -> str:
         """Takes up what sampling needs of the newest checkpoint that can be read.
+
+        Args:
+          flag: that names the run, for errors.
 
         Returns:
           Its path.
@@ -80,12 +83,12 @@ class Checkpoints:
         Raises:
           UsageError: there is none.
         """
-        path = self._restore(for_sampling=True)
+        path = self._restore(for_sampling=True, flag=flag)
         if path is None:
-            raise UsageError("--run_dir", "must hold a checkpoint", self._folder)
+            raise UsageError(flag, "must hold a checkpoint", self._folder)
         return path
 
-    def _restore(self, *, for_sampling: bool) -> str | None:
+    def _restore(self, *, for_sampling: bool, flag: str = "--run_dir") -> str | None:
         paths = self.paths
         for path in paths:
             try:
@@ -102,7 +105,7 @@ class Checkpoints:
             else:
                 return path
         if paths:
-            raise UsageError("--run_dir", "must hold a checkpoint that can be read", self._folder)
+            raise UsageError(flag, "must hold a checkpoint that can be read", self._folder)
         return None
 
 

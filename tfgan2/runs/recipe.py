@@ -149,7 +149,7 @@ class Recipe:
     image_encoder_channels: int = option(32, "channels of the small one at full size", low=1)
     matching_learning_rate: float = option(2e-3, "of a matching model", low=0.0)
     matching_learning_rate_decay: float = option(
-        0.98, "factor after each pass over the data, down to a tenth", low=0.01, high=1.0
+        0.98, "factor after each pass over the data; damsm: down to a tenth", low=0.01, high=1.0
     )
 
     def differences(self, other: "Recipe") -> list[str]:

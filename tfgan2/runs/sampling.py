@@ -58,12 +58,18 @@ def load_matcher(run: RunDirectory, *, flag: str) -> tuple[Matcher, Config]:
     if config.data["checksum"] is None:
         raise UsageError(flag, "must be a whole matching model", "an imported text encoder")
     tokenizer = make_tokenizer(run, config.recipe)
-    gan, _ = _load(run, config, tokenizer, checkpoint="latest")
+    gan, _ = _load(run, config, tokenizer, checkpoint="latest", flag=flag)
     return Matcher(gan, tokenizer), config
 
 
-def load_text_encoder(run: RunDirectory) -> tuple[keras.Model, Config]:
+def load_text_encoder(
+    run: RunDirectory, *, flag: str = "--text_encoder"
+) -> tuple[keras.Model, Config]:
     """Builds the text encoder of any run, in float32, from its newest checkpoint.
+
+    Args:
+      run: the run.
+      flag: that names it, for errors.
 
     Raises:
       UsageError: the run has no checkpoint.
@@ -77,12 +83,17 @@ def load_text_encoder(run: RunDirectory) -> tuple[keras.Model, Config]:
         part.text_encoder = encoder
     else:
         part.average_text_encoder = encoder
-    Checkpoints(part, run.checkpoints, keep=1).restore_for_sampling()
+    Checkpoints(part, run.checkpoints, keep=1).restore_for_sampling(flag=flag)
     return encoder, config
 
 
 def _load(
-    run: RunDirectory, config: Config, tokenizer: Tokenizer, *, checkpoint: str
+    run: RunDirectory,
+    config: Config,
+    tokenizer: Tokenizer,
+    *,
+    checkpoint: str,
+    flag: str = "--run_dir",
 ) -> tuple[GAN, str]:
     gan = recipes.build_model(
         config.recipe,
@@ -91,4 +102,4 @@ def _load(
         dtype="float32",
     )
     folder = run.best_checkpoint if checkpoint == "best" else run.checkpoints
-    return gan, Checkpoints(gan, folder, keep=1).restore_for_sampling()
+    return gan, Checkpoints(gan, folder, keep=1).restore_for_sampling(flag=flag)

@@ -5,12 +5,11 @@ import hashlib
 import os
 import pathlib
 
+import numpy as np
 import tf_keras as keras
 
 from tfgan2.adversarial.gan import GAN
 from tfgan2.data import records
-from tfgan2.models.image_encoders import InceptionImageEncoder
-from tfgan2.models.matching import Matching
 from tfgan2.program import UsageError, write_file
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import Config, RunDirectory
@@ -85,7 +84,7 @@ def begin_or_join(
         recipe = dataclasses.replace(recipe, **dataclasses.asdict(options))
     begun_with = (config.text_encoder or {}).get("checksum")
     if reader is not None and reader.description["checksum"] != begun_with:
-        rule = f"must be what the run began with ({config.text_encoder})"
+        rule = f"must be left out, or what the run began with ({config.text_encoder})"
         raise UsageError("--text_encoder", rule, reader.description)
     different = recipe.differences(config.recipe)
     if different:
@@ -106,31 +105,57 @@ def begin_or_join(
     return recipe
 
 
+def check_first_weights(
+    recipe: recipes.Recipe, reader: Reader | None, inception_weights: str | None
+) -> None:
+    """Checks that a run can take what it is given to begin with.
+
+    Raises:
+      UsageError: it cannot.
+    """
+    if reader is not None and recipe.model in recipes.MATCHING_MODELS:
+        raise UsageError("--text_encoder", f"must be left out for {recipe.model}", reader.run.path)
+    if inception_weights is None:
+        return
+    flag = "--inception_weights"
+    if recipe.model not in recipes.MATCHING_MODELS or recipe.image_encoder != "inception_v3":
+        rule = "must be left out but for a matching model with --image_encoder=inception_v3"
+        raise UsageError(flag, rule, inception_weights)
+    if inception_weights != "imagenet" and not pathlib.Path(inception_weights).is_file():
+        raise UsageError(flag, "must be a file or imagenet", inception_weights)
+
+
+def read_inception(weights: str | None) -> list[np.ndarray]:
+    """Reads Inception-v3's weights: a file in Keras's format, or `imagenet`.
+
+    Raises:
+      UsageError: there are none, or they are of another network.
+    """
+    flag = "--inception_weights"
+    if weights is None:
+        raise UsageError(flag, "must be given for --image_encoder=inception_v3", "nothing")
+    try:
+        return keras.applications.InceptionV3(include_top=False, weights=weights).get_weights()
+    except Exception as error:  # Keras, h5py and the network raise nearly anything.
+        rule = "must be Inception-v3's in Keras's format, without the top layer"
+        raise UsageError(flag, rule, f"{weights} ({error!r:.200})") from error
+
+
 def take_weights(
-    gan: GAN, run: RunDirectory, reader: Reader | None, inception_weights: str | None
+    gan: GAN, run: RunDirectory, reader: Reader | None, inception: list[np.ndarray] | None
 ) -> None:
     """Gives a new game what it begins with of others: a text encoder, or Inception's weights.
 
     Raises:
-      UsageError: the run began with another's text encoder and that is not given, or the weights
-        are not Inception's.
+      UsageError: the run began with another's text encoder and that is not given.
     """
-    if reader is not None and not isinstance(gan, Matching):
+    if reader is not None:
         gan.read_with(reader.encoder)
     elif run.read_config().text_encoder is not None:
         rule = "must be given until the run has a checkpoint"
         raise UsageError("--text_encoder", rule, "nothing")
-    if isinstance(gan, Matching) and isinstance(gan.image_encoder, InceptionImageEncoder):
-        flag = "--inception_weights"
-        if inception_weights is None:
-            raise UsageError(flag, "must be given for --image_encoder=inception_v3", "nothing")
-        if inception_weights != "imagenet" and not pathlib.Path(inception_weights).is_file():
-            raise UsageError(flag, "must be a file or imagenet", inception_weights)
-        try:
-            gan.image_encoder.load(inception_weights)
-        except Exception as error:  # Keras, h5py and the network raise nearly anything.
-            rule = "must be Inception-v3's in Keras's format, without the top layer"
-            raise UsageError(flag, rule, f"{inception_weights} ({error!r:.200})") from error
+    if inception is not None:
+        gan.image_encoder.inception.set_weights(inception)
 
 
 def _begin(

@@ -49,9 +49,14 @@ def load_judge(run_dir: str | os.PathLike, config: Config) -> Judge:
       UsageError: it is not a whole matching model, or has no checkpoint.
     """
     run = RunDirectory.existing(run_dir, flag="--matching")
-    matcher, _ = load_matcher(run, flag="--matching")
-    begun_with = (config.text_encoder or {}).get("checksum")
-    used = beginning.load_reader(run.path).description["checksum"] == begun_with
+    matcher, its_config = load_matcher(run, flag="--matching")
+    if its_config.data["channels"] != config.data["channels"]:
+        rule = f"must be of images of {config.data['channels']} channels"
+        raise UsageError("--matching", rule, its_config.data["channels"])
+    reader = config.text_encoder or {}
+    used = reader.get("checksum") == beginning.load_reader(run.path).description["checksum"]
+    # It may have learned on since.
+    used = used or pathlib.Path(reader.get("run", "")).resolve() == run.path.resolve()
     return Judge(matcher=matcher, run=str(run_dir), used_in_training=used)
 
 
@@ -91,11 +96,14 @@ def evaluate_run(
         raise UsageError("--data_dir", f"must have images in its {split} split", data_dir)
     real = pipeline.examples(data_dir, manifest, split=split, view=view)
     matcher = None if judge is None else judge.matcher
-    names = evaluate.supported(real, matcher=matcher) if metrics is None else metrics
     labelled = len(manifest.label_names) > 1
-    classifier = None
+    names = metrics or evaluate.supported(real, labelled=labelled, matching=matcher is not None)
+    classifier, extractor = None, None
     if labelled and set(names) != {"r_precision"}:
         classifier = domain_classifier(data_dir, manifest, view=view)
+        extractor = f"domain classifier, train split {manifest.checksum[:12]}"
+    elif set(names) != {"r_precision"}:
+        extractor = "image codes of the matching model"
 
     def sample(captions: Sequence[str], seeds: np.ndarray, truncation: float) -> np.ndarray:
         truncations = tf.fill([len(captions)], tf.constant(truncation, tf.float32))
@@ -109,12 +117,11 @@ def evaluate_run(
         metrics=names,
         protocol=protocol,
     )
-    extractor = "domain classifier" if labelled else "matching model's image codes"
     captions = evaluate.numbered(real.captions, real.label)
     line = {
         "metrics": results,
         "protocol": {
-            "features": f"{extractor}, train split {manifest.checksum[:12]}",
+            "features": extractor,
             "matching": None if judge is None else judge.protocol,
             "diversity_of_real_images": "of one caption"
             if evaluate.diversity_groups(captions).any()

@@ -1,4 +1,4 @@
-"""How often a matching model finds an image's own caption among a hundred."""
+"""How often a matching model finds an image's own first caption among a hundred."""
 
 from collections.abc import Mapping
 
@@ -52,6 +52,7 @@ def measure(
         shown.append(f"{split} {values}")
     protocol = {
         "real_images": {split: len(images.image) for split, images in examples.items()},
+        "captions": "the first of each image",
         "candidates": text_image.CANDIDATES,
         "seed": seed,
         "checkpoint": f"step {step}",

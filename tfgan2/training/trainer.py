@@ -12,7 +12,7 @@ from tfgan2.data import pipeline, records
 from tfgan2.models.matching import Matching
 from tfgan2.program import UsageError
 from tfgan2.runs import recipe as recipes
-from tfgan2.runs.checkpoint import Checkpoints
+from tfgan2.runs.checkpoint import Checkpoints, find
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.sampling import make_tokenizer
 from tfgan2.text.tokenizers import Tokenizer
@@ -78,6 +78,7 @@ def train(
     if reader is not None:
         recipe = dataclasses.replace(recipe, **dataclasses.asdict(reader.options))
     recipes.model_class(recipe)
+    beginning.check_first_weights(recipe, reader, inception_weights)
     _check_data(manifest, recipe)
     _check_schedule(manifest, recipe, schedule)
     _check_replicas(crew.strategy.num_replicas_in_sync, recipe, schedule)
@@ -86,6 +87,9 @@ def train(
     captions = sheet_captions(
         pipeline.examples(data_dir, manifest, split=split, view=recipes.view(recipe), limit=200)
     )
+    inception = None
+    if recipe.image_encoder == "inception_v3" and not find(run.checkpoints):
+        inception = beginning.read_inception(inception_weights)
     if crew.chief:
         recipe = beginning.begin_or_join(run, recipe, manifest, captions, reader)
     crew.wait()
@@ -100,7 +104,7 @@ def train(
     checkpoint = saved.restore()
     if checkpoint is None:
         with crew.strategy.scope():
-            beginning.take_weights(gan, run, reader, inception_weights)
+            beginning.take_weights(gan, run, reader, inception)
     start = int(gan.step.numpy())
     if start >= steps:
         return Outcome(start, steps, checkpoint)
@@ -198,6 +202,9 @@ def _check_schedule(
     if schedule.evaluate_every and len(manifest.label_names) < 2 and not matching:
         rule = "must be 0 for a data set without labels"
         raise UsageError("--evaluate_every", rule, schedule.evaluate_every)
+    if schedule.keep_best != "none" and matching:
+        rule = f"must be none for {recipe.model}"
+        raise UsageError("--keep_best", rule, schedule.keep_best)
     if schedule.keep_best != "none" and not schedule.evaluate_every:
         rule = "must be above 0 for --keep_best"
         raise UsageError("--evaluate_every", rule, schedule.evaluate_every)
