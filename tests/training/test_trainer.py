@@ -20,7 +20,7 @@ from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.sampling import load_sampler
 from tfgan2.text.tokenizers import count_words
-from tfgan2.training import beginning, best, callbacks, evaluation, runtime, trainer
+from tfgan2.training import beginning, best, callbacks, evaluation, runtime, trainer, work
 from tfgan2.training.sheets import sheet
 
 RECIPE = TINY["df_gan"]
@@ -151,7 +151,7 @@ def test_things_are_done_every_so_many_steps_and_at_the_end() -> None:
 def test_evaluation_in_training_writes_a_line(
     data_dir: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trainer, "EVALUATION_SAMPLES", 140)
+    monkeypatch.setattr(work, "EVALUATION_SAMPLES", 140)
     schedule = recipes.Schedule(evaluate_every=2)
     start(data_dir, tmp_path / "run", schedule=schedule)
     (line,) = RunDirectory.existing(tmp_path / "run").evaluations_file.read_text().splitlines()
