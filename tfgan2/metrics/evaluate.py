@@ -147,7 +147,9 @@ def evaluate(
                 drawn,
                 chosen,
                 real_features=of_real,
-                real_captions=diversity_groups(captions),
+                real_captions=captions.first
+                if captions_are_shared(real)
+                else np.zeros_like(captions.first),
                 seed=protocol.seed,
             )
         if "kid" in metrics:
@@ -159,13 +161,13 @@ def evaluate(
     return results
 
 
-def diversity_groups(captions: Captions) -> np.ndarray:
-    """Which real images are compared for the spread that diversity is a share of: int64 [N].
+def captions_are_shared(real: Examples) -> bool:
+    """Whether two images have the same first caption: diversity is a share of the spread of such.
 
-    Those of one caption; where no two images share one, all of them.
+    Where none have, it is a share of the spread of all real images.
     """
-    shared = np.bincount(captions.first).max() > 1
-    return captions.first if shared else np.zeros_like(captions.first)
+    first = [texts[0] for texts in real.captions]
+    return len(set(first)) < len(first)
 
 
 def _features(classifier: Classifier | None, matcher: Matcher | None) -> Features:

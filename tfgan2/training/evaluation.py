@@ -117,15 +117,12 @@ def evaluate_run(
         metrics=names,
         protocol=protocol,
     )
-    captions = evaluate.numbered(real.captions, real.label)
+    if "diversity" in names and not evaluate.captions_are_shared(real):
+        extractor = f"{extractor}; diversity is a share of the spread of all real images"
     line = {
         "metrics": results,
         "protocol": {
             "features": extractor,
-            "matching": None if judge is None else judge.protocol,
-            "diversity_of_real_images": "of one caption"
-            if evaluate.diversity_groups(captions).any()
-            else "of all captions",
             "resize": "none",
             "split": split,
             "real_images": len(real.image),
@@ -137,6 +134,7 @@ def evaluate_run(
             "checkpoint": pathlib.Path(checkpoint).name,
             "precision": "float32",
             "versions": runtime.versions(),
+            **({} if judge is None else {"matching": judge.protocol}),
         },
     }
     append_line(run.evaluations_file, line)
