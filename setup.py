@@ -56,7 +56,9 @@ CORE = {
         internal=("tfgan2", "tfgan2.adversarial", "tfgan2.data", "tfgan2.models", "tfgan2.text"),
         external=(ABSL, TENSORFLOW, TF_KERAS),
     ),
-    "tfgan2.metrics": Target(internal=("tfgan2",), external=(NUMPY, TF_KERAS)),
+    "tfgan2.metrics": Target(
+        internal=("tfgan2", "tfgan2.data", "tfgan2.models"), external=(NUMPY, TENSORFLOW, TF_KERAS)
+    ),
     "tfgan2.training": Target(
         internal=(
             "tfgan2",
@@ -89,6 +91,7 @@ CORE = {
             "tfgan2.data",
             "tfgan2.export",
             "tfgan2.interop",
+            "tfgan2.models",
             "tfgan2.recipes",
             "tfgan2.runs",
             "tfgan2.training",
