@@ -31,7 +31,7 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not slow and not long and not torch"
 
 test-all: $(VENV)/.dev
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not long and not torch"
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not long and not torch"
 
 test-long: $(VENV)/.dev
 	$(BIN)/python -m pytest -m long
