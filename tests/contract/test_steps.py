@@ -254,6 +254,8 @@ def test_200_steps_stay_finite(
 def test_xla_compiles_the_step(
     recipe: Recipe, data_dir: pathlib.Path, manifest: records.Manifest, tmp_path: pathlib.Path
 ) -> None:
+    if recipe.model == "damsm":
+        pytest.skip("the trainer refuses it: XLA draws the mask of its dropout otherwise")
     tokenizer = make_tokenizer(recipe, tmp_path, manifest)
     losses = []
     for jit_compile in (False, True):

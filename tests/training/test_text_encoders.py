@@ -144,6 +144,28 @@ def test_inception_asks_for_its_weights(data_dir: pathlib.Path, tmp_path: pathli
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("schedule", "rule"),
+    [
+        (recipes.Schedule(jit_compile=True), "--jit_compile: must be off for damsm"),
+        (recipes.Schedule(keep_best="kid", evaluate_every=1), "--keep_best: must be none"),
+    ],
+)
+def test_what_a_matching_model_cannot_do_is_refused(
+    schedule: recipes.Schedule, rule: str, data_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    with pytest.raises(UsageError, match=rule):
+        trainer.train(
+            DAMSM,
+            schedule,
+            data_dir=data_dir,
+            run_dir=tmp_path / "run",
+            goal=trainer.Goal(steps=1),
+            strategy="one_device",
+        )
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_matching_model_begins_with_no_text_encoder(
     damsm: RunDirectory, data_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:

@@ -202,6 +202,9 @@ def _check_schedule(
     if schedule.evaluate_every and len(manifest.label_names) < 2 and not matching:
         rule = "must be 0 for a data set without labels"
         raise UsageError("--evaluate_every", rule, schedule.evaluate_every)
+    if schedule.jit_compile and recipe.model == "damsm":
+        # Seen on CPUs: the mask of its dropout is another in the gradient than in the loss.
+        raise UsageError("--jit_compile", "must be off for damsm", schedule.jit_compile)
     if schedule.keep_best != "none" and matching:
         rule = f"must be none for {recipe.model}"
         raise UsageError("--keep_best", rule, schedule.keep_best)
