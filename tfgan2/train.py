@@ -75,8 +75,7 @@ def main() -> None:
         text_encoder=FLAGS.text_encoder,
         inception_weights=FLAGS.inception_weights,
     )
-    state = "done" if outcome.step >= outcome.goal else f"left before step {outcome.goal}"
-    print(f"{state}: step {outcome.step}, checkpoint {outcome.checkpoint}")
+    print(outcome)
 
 
 if __name__ == "__main__":

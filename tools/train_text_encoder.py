@@ -84,8 +84,7 @@ def main() -> None:
         strategy=FLAGS.strategy,
         inception_weights=FLAGS.inception_weights,
     )
-    state = "done" if outcome.step >= outcome.goal else f"left before step {outcome.goal}"
-    print(f"{state}: step {outcome.step}, checkpoint {outcome.checkpoint}")
+    print(outcome)
 
 
 if __name__ == "__main__":

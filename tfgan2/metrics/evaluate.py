@@ -24,8 +24,8 @@ BLURRED_SIDE_PX = 8
 
 # From captions (N strings), seeds int64 [N] and a truncation to pictures uint8 [N, S, S, C].
 Sample = Callable[[Sequence[str], np.ndarray, float], np.ndarray]
-# From images uint8 [N, S, S, C] to features float64 [N, D].
-Features = Callable[[np.ndarray], np.ndarray]
+# From images uint8 [N, S, S, C] to features float64 [N, D] and, of a classifier, labels int64 [N].
+Look = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray | None]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,12 +136,13 @@ def evaluate(
     pictures = _draw(sample, [captions.texts[row] for row in chosen], protocol)
 
     results: dict[str, dict[str, Any]] = {}
-    if "agreement" in metrics and classifier is not None:
-        named = classifier.labels(pictures)
-        results["agreement"] = text_image.agreement(named, captions.label[chosen])
+    if set(metrics) - {"r_precision"}:
+        look = _look(classifier, matcher)
+        drawn, named = look(pictures)
+        if "agreement" in metrics and named is not None:
+            results["agreement"] = text_image.agreement(named, captions.label[chosen])
     if "diversity" in metrics or "kid" in metrics:
-        features = _features(classifier, matcher)
-        drawn, of_real = features(pictures), features(real.image)
+        of_real, _ = look(real.image)
         if "diversity" in metrics:
             results["diversity"] = text_image.diversity(
                 drawn,
@@ -153,7 +154,7 @@ def evaluate(
                 seed=protocol.seed,
             )
         if "kid" in metrics:
-            blurred = features(_blur(real.image))
+            blurred, _ = look(_blur(real.image))
             results["kid"] = {"value": distances.kernel_distance(drawn, of_real)}
             results["kid_blurred"] = {"value": distances.kernel_distance(blurred, of_real)}
     if "r_precision" in metrics and matcher is not None:
@@ -170,11 +171,12 @@ def captions_are_shared(real: Examples) -> bool:
     return len(set(first)) < len(first)
 
 
-def _features(classifier: Classifier | None, matcher: Matcher | None) -> Features:
+def _look(classifier: Classifier | None, matcher: Matcher | None) -> Look:
     if classifier is not None:
-        return classifier.features
+        return classifier
     assert matcher is not None  # `supported` has seen to it.
-    return matcher.encode_images
+    encode = matcher.encode_images
+    return lambda images: (encode(images), None)
 
 
 def _r_precision(

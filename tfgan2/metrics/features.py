@@ -56,16 +56,10 @@ class Classifier:
         steps = max(FEWEST_STEPS, FEWEST_EPOCHS * len(images) // BATCH_SIZE)
         self._to_train.fit(batches, steps_per_epoch=steps, verbose=0)
 
-    def features(self, images: np.ndarray) -> np.ndarray:
-        """Features of images uint8 [N, S, S, C]: float64 [N, 128]."""
-        return self._look(images)[0].astype(np.float64)
-
-    def labels(self, images: np.ndarray) -> np.ndarray:
-        """Labels that it sees in images uint8 [N, S, S, C]: int64 [N]."""
-        return self._look(images)[1].argmax(axis=1)
-
-    def _look(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return self._model.predict(images, batch_size=PREDICT_BATCH_SIZE, verbose=0)
+    def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Looks at images uint8 [N, S, S, C]: features float64 [N, 128] and labels int64 [N]."""
+        features, logits = self._model.predict(images, batch_size=PREDICT_BATCH_SIZE, verbose=0)
+        return features.astype(np.float64), logits.argmax(axis=1)
 
     def to_bytes(self) -> bytes:
         """Its weights as an .npz file."""

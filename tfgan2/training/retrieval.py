@@ -20,7 +20,7 @@ def measure(
     seed: int,
     run: RunDirectory,
 ) -> str:
-    """Measures retrieval on the first images of every split, and appends to evaluations.jsonl.
+    """Measures retrieval on images of every split, and appends to evaluations.jsonl.
 
     Args:
       matcher: the model.

@@ -44,6 +44,10 @@ class Outcome:
     goal: int
     checkpoint: str | None
 
+    def __str__(self) -> str:
+        state = "done" if self.step >= self.goal else f"left before step {self.goal}"
+        return f"{state}: step {self.step}, checkpoint {self.checkpoint}"
+
 
 def train(
     recipe: recipes.Recipe,
