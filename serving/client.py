@@ -8,6 +8,7 @@ Example:
 import dataclasses
 import os
 import pathlib
+import secrets
 import tempfile
 from collections.abc import Mapping, Sequence
 
@@ -21,6 +22,7 @@ from serving.wire import messages, tensors
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
 UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 MODEL_DEFAULT = 0.0
+FRESH_SEEDS = 2**31
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,12 +32,14 @@ class Picture:
     Attributes:
       png: bytes of the PNG file.
       seed: draws the same picture again.
-      unknown_words: how many words of the caption the model does not know.
+      unknown_words: how many words of the caption the model does not know; 0 without captions.
+      text: what a joint model wrote to it; None of others.
     """
 
     png: bytes
     seed: int
     unknown_words: int
+    text: str | None = None
 
 
 class Client:
@@ -90,37 +94,53 @@ class Client:
 
     def draw(
         self,
-        captions: Sequence[str],
+        captions: Sequence[str] | None = None,
         *,
         seeds: Sequence[int] | None = None,
         truncation: float = MODEL_DEFAULT,
     ) -> list[Picture]:
-        """Draws captions.
+        """Draws captions, or without any what an unconditional model draws of seeds.
 
         Args:
-          captions: one or more.
-          seeds: as many; None lets the server draw fresh ones.
+          captions: one or more, for a joint model also empty ones; None for an unconditional model.
+          seeds: as many; None lets the server draw fresh ones, or draws one where there are no
+            captions.
           truncation: of the latents, above 0 and at most 1; 0 is the model's default.
 
         Raises:
           grpc.RpcError: the server does not answer, or refuses.
           ValueError: a truncation without seeds, which no signature takes.
         """
-        texts = np.empty(len(captions), object)
-        texts[:] = [caption.encode("utf-8", "surrogateescape") for caption in captions]
-        if seeds is None:
-            if truncation != MODEL_DEFAULT:
-                raise ValueError(f"seeds: must be given with a truncation, got {truncation}")
-            outputs = self.predict("serving_default", {"caption": texts})
-            drawn = outputs["seed"]
+        if seeds is None and truncation != MODEL_DEFAULT:
+            raise ValueError(f"seeds: must be given with a truncation, got {truncation}")
+        inputs: dict[str, np.ndarray] = {}
+        if captions is None:
+            seeds = [secrets.randbelow(FRESH_SEEDS)] if seeds is None else seeds
         else:
-            drawn = np.asarray(seeds, np.int64)
-            truncations = np.full(len(captions), truncation, np.float32)
-            outputs = self.predict(
-                "generate", {"caption": texts, "seed": drawn, "truncation": truncations}
+            inputs["caption"] = np.empty(len(captions), object)
+            inputs["caption"][:] = [text.encode("utf-8", "surrogateescape") for text in captions]
+        if seeds is None:
+            outputs = self.predict("serving_default", inputs)
+        else:
+            inputs["seed"] = np.asarray(seeds, np.int64)
+            inputs["truncation"] = np.full(len(seeds), truncation, np.float32)
+            outputs = {**self.predict("generate", inputs), "seed": inputs["seed"]}
+        count = len(outputs["image_bytes"])
+        return [
+            Picture(
+                png=png,
+                seed=int(seed),
+                unknown_words=int(unknown),
+                text=None if text is None else text.decode(),
             )
-        rows = zip(outputs["image_bytes"], drawn, outputs["unknown_words"], strict=True)
-        return [Picture(png, int(seed), int(unknown)) for png, seed, unknown in rows]
+            for png, seed, unknown, text in zip(
+                outputs["image_bytes"],
+                outputs["seed"],
+                outputs.get("unknown_words", np.zeros(count, np.int32)),
+                outputs.get("text", [None] * count),
+                strict=True,
+            )
+        ]
 
 
 FLAGS = flags.FLAGS
@@ -129,7 +149,12 @@ FLAGS = flags.FLAGS
 def _define_flags() -> None:
     flags.DEFINE_string("target", "localhost:8500", "host:port of the server")
     flags.DEFINE_string("model", None, "name of the model on the server", required=True)
-    flags.DEFINE_string("caption", None, "what to draw", required=True)
+    flags.DEFINE_string(
+        "caption",
+        None,
+        "what to draw; empty for a joint model that is to write its own, none for one that draws "
+        "without captions",
+    )
     flags.DEFINE_integer("seed", None, "of the picture; without it the server draws a fresh one")
     flags.DEFINE_float(
         "truncation", 0.0, "of the latent, up to 1, with --seed; 0: the model's", 0.0, 1.0
@@ -139,7 +164,7 @@ def _define_flags() -> None:
 
 
 def main() -> None:
-    """Draws one caption into a file."""
+    """Draws one picture into a file."""
     if FLAGS.seed is None and FLAGS.truncation:
         raise program.UsageError("--seed: must be given with --truncation, got none")
     output = pathlib.Path(FLAGS.output)
@@ -150,13 +175,15 @@ def main() -> None:
         with Client(
             FLAGS.target, model=FLAGS.model, timeout_seconds=FLAGS.timeout_seconds
         ) as client:
-            (picture,) = client.draw([FLAGS.caption], seeds=seeds, truncation=FLAGS.truncation)
+            captions = None if FLAGS.caption is None else [FLAGS.caption]
+            (picture,) = client.draw(captions, seeds=seeds, truncation=FLAGS.truncation)
     except grpc.RpcError as error:
         told = f"{error.code().name}: {error.details()}"
         rule = f"must serve the model {FLAGS.model}"
         raise program.UsageError(f"--target: {rule}, got {told} from {FLAGS.target}") from error
     _write(output, picture.png)
-    print(f"{output}: seed {picture.seed}, {picture.unknown_words} unknown words")
+    written = "" if picture.text is None else f", text {picture.text!r}"
+    print(f"{output}: seed {picture.seed}, {picture.unknown_words} unknown words{written}")
 
 
 def _write(path: pathlib.Path, content: bytes) -> None:

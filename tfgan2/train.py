@@ -54,6 +54,11 @@ flags.DEFINE_string(
     "text_encoder", None, "a run whose text encoder a new run begins with: tools.train_text_encoder"
 )
 flags.DEFINE_string(
+    "stage1_run_dir",
+    None,
+    "a run of stack_gan's stage 1, whose generator and text encoder a new run of stage 2 takes",
+)
+flags.DEFINE_string(
     "inception_weights",
     None,
     "what --image_encoder=inception_v3 begins with: a file in Keras's format, or imagenet",
@@ -73,6 +78,7 @@ def main() -> None:
         goal=trainer.Goal(steps=FLAGS.steps, epochs=FLAGS.epochs),
         strategy=FLAGS.strategy,
         text_encoder=FLAGS.text_encoder,
+        stage1_run_dir=FLAGS.stage1_run_dir,
         inception_weights=FLAGS.inception_weights,
     )
     print(outcome)

@@ -9,7 +9,6 @@ from absl import flags
 
 from tfgan2 import program
 from tfgan2.metrics import evaluate
-from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.sampling import CHECKPOINTS, load_sampler
 from tfgan2.training import evaluation
@@ -47,7 +46,7 @@ def main() -> None:
         run,
         sampler,
         checkpoint=checkpoint,
-        view=recipes.view(config.recipe),
+        recipe=config.recipe,
         data_dir=FLAGS.data_dir,
         metrics=FLAGS.metrics,
         protocol=evaluate.Protocol(

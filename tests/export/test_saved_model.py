@@ -56,7 +56,7 @@ def test_a_global_seed_does_not_reach_the_fresh_seed(run: RunDirectory) -> None:
     drawn = []
     for _ in range(2):
         tf.random.set_seed(1)
-        function = signatures.Signatures(sampler).functions()["serving_default"]
+        function = signatures.make_signatures(sampler).functions()["serving_default"]
         drawn.append(int(function(tf.constant(["a"]))["seed"][0]))
     assert drawn[0] != drawn[1]
 
@@ -76,9 +76,9 @@ def test_a_failed_check_leaves_no_version(
     run: RunDirectory, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sampler, _, _ = load_sampler(run)
-    right = signatures.Signatures.pixels
+    right = signatures.CaptionSignatures.pixels
     monkeypatch.setattr(
-        signatures.Signatures,
+        signatures.CaptionSignatures,
         "pixels",
         lambda *inputs: {"image": np.uint8(255) - right(*inputs)["image"]},
     )

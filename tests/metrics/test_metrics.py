@@ -1,10 +1,12 @@
 """Metrics: exact on what is known, and each moves the right way on planted failures."""
 
 import pathlib
+from typing import Any
 
 import numpy as np
 import pytest
 
+from tfgan2.adversarial.sampler import Drawn
 from tfgan2.data import pipeline, records
 from tfgan2.metrics import distances, evaluate, text_image
 from tfgan2.metrics.features import Classifier
@@ -102,18 +104,18 @@ def test_metrics_see_what_is_wrong(real: pipeline.Examples, classifier: Classifi
         for text in texts
     }
 
-    def perfect(captions: list[str], seeds: np.ndarray, truncation: float) -> np.ndarray:
+    def perfect(captions: list[str], seeds: np.ndarray, truncation: float) -> Drawn:
         rows = [
             np.random.default_rng(seed).choice(by_caption[caption])
             for caption, seed in zip(captions, seeds, strict=True)
         ]
-        return real.image[rows]
+        return Drawn(real.image[rows])
 
-    def collapsed(captions: list[str], seeds: np.ndarray, truncation: float) -> np.ndarray:
+    def collapsed(captions: list[str], seeds: np.ndarray, truncation: float) -> Drawn:
         return perfect(captions, np.zeros_like(seeds), truncation)
 
-    def deaf(captions: list[str], seeds: np.ndarray, truncation: float) -> np.ndarray:
-        return real.image[seeds * 31 % len(real.image)]
+    def deaf(captions: list[str], seeds: np.ndarray, truncation: float) -> Drawn:
+        return Drawn(real.image[seeds * 31 % len(real.image)])
 
     good = measure(perfect, real, classifier)
     assert good["agreement"] > 0.9
@@ -130,9 +132,9 @@ def test_few_samples_are_spread_over_few_captions(
 ) -> None:
     asked: list[str] = []
 
-    def sample(captions: list[str], seeds: np.ndarray, truncation: float) -> np.ndarray:
+    def sample(captions: list[str], seeds: np.ndarray, truncation: float) -> Drawn:
         asked.extend(captions)
-        return real.image[seeds % len(real.image)]
+        return Drawn(real.image[seeds % len(real.image)])
 
     results = measure(sample, real, classifier, samples=samples)
     assert len(asked) == samples
@@ -145,7 +147,112 @@ def test_metrics_that_the_data_do_not_allow_are_refused(
 ) -> None:
     single = pipeline.Examples(real.image[:1], real.captions[:1], real.label[:1])
     with pytest.raises(UsageError, match="--metrics: diversity needs two images"):
-        measure(lambda captions, *_: real.image[: len(captions)], single, classifier)
+        measure(lambda captions, *_: Drawn(real.image[: len(captions)]), single, classifier)
     unlabelled = pipeline.Examples(real.image, real.captions, np.full(len(real.image), -1))
     with pytest.raises(UsageError, match="--metrics: agreement needs labels"):
-        measure(lambda captions, *_: real.image[: len(captions)], unlabelled, classifier)
+        measure(lambda captions, *_: Drawn(real.image[: len(captions)]), unlabelled, classifier)
+
+
+def measure_uncaptioned(
+    sample: evaluate.Sample, real: pipeline.Examples, classifier: Classifier, **options: Any
+) -> dict[str, float]:
+    names = evaluate.supported(real, labelled=True, matching=False, reads=options["reads"])
+    results = evaluate.evaluate(
+        sample,
+        real,
+        classifier=classifier,
+        metrics=names,
+        protocol=evaluate.Protocol(samples=300, seed=1, truncation=0.0),
+        **options,
+    )
+    return {name: result["value"] for name, result in results.items()}
+
+
+def test_metrics_of_what_draws_without_captions_see_what_is_wrong(
+    real: pipeline.Examples, classifier: Classifier
+) -> None:
+    def perfect(captions: list[str], seeds: np.ndarray, truncation: float) -> Drawn:
+        assert set(captions) == {""}
+        return Drawn(real.image[seeds * 31 % len(real.image)])
+
+    def collapsed(captions: list[str], seeds: np.ndarray, truncation: float) -> Drawn:
+        return Drawn(real.image[np.zeros_like(seeds)])
+
+    def unsure(captions: list[str], seeds: np.ndarray, truncation: float) -> Drawn:
+        mixed = real.image[seeds % 140] // 2 + real.image[(seeds + 70) % 140] // 2
+        return Drawn(mixed)
+
+    good = measure_uncaptioned(perfect, real, classifier, reads=None)
+    assert set(good) == {"confidence", "class_entropy", "kid", "kid_blurred"}
+    assert good["confidence"] > 0.9
+    assert good["class_entropy"] > 0.99
+    poor = measure_uncaptioned(collapsed, real, classifier, reads=None)
+    assert poor["class_entropy"] == 0.0
+    assert poor["kid"] > good["kid"]
+    doubtful = measure_uncaptioned(unsure, real, classifier, reads=None)
+    assert doubtful["confidence"] < good["confidence"]
+
+
+def test_metrics_of_what_writes_texts_see_what_is_wrong(
+    real: pipeline.Examples, classifier: Classifier
+) -> None:
+    texts = {str(label): label for label in range(10)}
+    rows = {text: np.flatnonzero(real.label == label) for text, label in texts.items()}
+
+    def perfect(captions: list[str], seeds: np.ndarray, truncation: float) -> Drawn:
+        written = [text or str(seed % 10) for text, seed in zip(captions, seeds, strict=True)]
+        chosen = [rows[text][seed % 14] for text, seed in zip(written, seeds, strict=True)]
+        return Drawn(real.image[chosen], written)
+
+    def one_word(captions: list[str], seeds: np.ndarray, truncation: float) -> Drawn:
+        return Drawn(perfect(captions, seeds, truncation).images, ["7"] * len(seeds))
+
+    def wordless(captions: list[str], seeds: np.ndarray, truncation: float) -> Drawn:
+        return Drawn(perfect(captions, seeds, truncation).images, ["7 7"] * len(seeds))
+
+    def deaf(captions: list[str], seeds: np.ndarray, truncation: float) -> Drawn:
+        return perfect([""] * len(seeds), seeds // 10, truncation)
+
+    options = {"reads": "texts", "text_labels": texts}
+    good = measure_uncaptioned(perfect, real, classifier, **options)
+    assert good["agreement"] > 0.9
+    assert good["agreement_given"] > 0.9
+    assert good["text_entropy"] > 0.99
+    assert 0.5 < good["diversity"] < 1.5
+    alike = measure_uncaptioned(one_word, real, classifier, **options)
+    assert alike["text_entropy"] == 0.0
+    assert alike["agreement"] < 0.3
+    assert measure_uncaptioned(wordless, real, classifier, **options)["agreement"] == 0.0
+    assert measure_uncaptioned(deaf, real, classifier, **options)["agreement_given"] < 0.3
+
+
+def test_metrics_that_a_model_does_not_allow_are_refused(
+    real: pipeline.Examples, classifier: Classifier
+) -> None:
+    for metric, reads in (("agreement", None), ("confidence", "captions"), ("text_entropy", None)):
+        with pytest.raises(UsageError, match=f"--metrics: {metric} needs labels, and a model"):
+            evaluate.evaluate(
+                lambda captions, *_: Drawn(real.image[: len(captions)]),
+                real,
+                classifier=classifier,
+                metrics=[metric],
+                protocol=evaluate.Protocol(samples=20, seed=1, truncation=0.0),
+                reads=reads,
+            )
+
+
+def test_entropy_equals_the_one_by_hand() -> None:
+    quarter = text_image.entropy(np.array([0, 0, 3, 3]), classes=4)["value"]
+    assert quarter == pytest.approx(0.5)
+    assert text_image.entropy(np.array([5, 5]), classes=2)["value"] == 0.0
+
+
+@pytest.mark.parametrize("side", [16, 28, 32])
+def test_blurred_images_are_means_over_cells(side: int) -> None:
+    image = np.zeros([1, side, side, 1], np.uint8)
+    cell = side // 8
+    image[:, :cell, :cell] = 200
+    blurred = evaluate._blur(image)
+    assert blurred.shape == image.shape
+    assert blurred[0, 0, 0, 0] == 200
+    assert blurred.astype(int).sum() == image.astype(int).sum()

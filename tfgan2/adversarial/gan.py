@@ -2,13 +2,14 @@
 
 import abc
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, ClassVar, TypeAlias
 
 import tensorflow as tf
 import tf_keras as keras
 
 from tfgan2.adversarial.noise import StepNoise
+from tfgan2.adversarial.spectral import SpectralConvolution, SpectralDense
 
 Batch: TypeAlias = dict[str, Any]
 Parts: TypeAlias = dict[str, tf.Tensor]
@@ -24,6 +25,8 @@ class Update:
       draws: whether there are fakes; the loss has the update's noise in their place if not.
       variables: what moves.
       optimizer: how it moves.
+      active_steps: from a step's number, from 0 on, to whether the update moves anything in it;
+        None: in every step.
     """
 
     name: str
@@ -31,6 +34,7 @@ class Update:
     variables: list[tf.Variable]
     optimizer: keras.optimizers.Optimizer
     draws: bool = True
+    active_steps: Callable[[tf.Tensor], tf.Tensor] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,10 +64,12 @@ class GAN(keras.Model, abc.ABC):
     Attributes:
       options_class: dataclass of what defines the system; its fields are fields of the recipe.
       image_sizes_px: sides of the images that the system can draw.
+      reads: `captions`; `texts`, which it writes too; or None.
     """
 
     options_class: ClassVar[type]
     image_sizes_px: ClassVar[tuple[int, ...]]
+    reads: ClassVar[str | None] = "captions"
 
     def __init__(self, *, name: str, seed: int, averaging: Averaging) -> None:
         """Starts at step 0.
@@ -84,6 +90,11 @@ class GAN(keras.Model, abc.ABC):
             name="step",
             aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
         )
+
+    @classmethod
+    def allowed(cls, options: Any) -> Mapping[str, Collection[Any]]:
+        """What fields of the recipe may be for this system; `options` is of `options_class`."""
+        return {"image_size": cls.image_sizes_px}
 
     @abc.abstractmethod
     def generate(self, batch: Batch, noise: StepNoise) -> Any:
@@ -223,6 +234,8 @@ class GAN(keras.Model, abc.ABC):
           What is logged of it, and whether the variables moved.
         """
         optimizer, parts, overflow = update.optimizer, {}, tf.constant(0, tf.int64)
+        state = [*update.variables, *optimizer.variables]
+        before = [tf.identity(variable) for variable in state] if update.active_steps else []
         if isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer):
             gradients = optimizer.get_unscaled_gradients(gradients)
             skipped = self.skipped_updates[update.name]
@@ -233,7 +246,12 @@ class GAN(keras.Model, abc.ABC):
                 "skipped_updates": tf.cast(skipped.value(), tf.float32),
             }
         optimizer.apply_gradients(zip(gradients, update.variables, strict=True))
-        return parts, overflow == 0
+        if update.active_steps is None:
+            return parts, overflow == 0
+        # Not tf.cond: optimizers cannot be run in one by a replica.
+        active = update.active_steps(self.step.value())
+        _take_back_unless(active, state, before)
+        return parts, tf.logical_and(overflow == 0, active)
 
     def _move_averages(self) -> None:
         decay = self.averaging.decay(self.step.value())
@@ -258,13 +276,29 @@ class GAN(keras.Model, abc.ABC):
 
 
 def _moving(network: keras.Model) -> list[tf.Variable]:
-    """Moving statistics of a network's batch normalizations."""
-    return [
-        statistic
-        for layer in network.submodules
-        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
-        for statistic in (layer.moving_mean, layer.moving_variance)
-    ]
+    """Moving statistics of a network's normalizations."""
+    statistics: list[tf.Variable] = []
+    for layer in network.submodules:
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
+            statistics += [layer.moving_mean, layer.moving_variance]
+        elif isinstance(layer, SpectralConvolution | SpectralDense) and layer.trainable:
+            statistics += layer.statistics
+    return statistics
+
+
+def _take_back_unless(active: tf.Tensor, state: list[tf.Variable], before: list[tf.Tensor]) -> None:
+    """Sets variables back to earlier values where `active` is false; to be called by a replica."""
+
+    def take_back(variable: tf.Variable, active: tf.Tensor, value: tf.Tensor) -> tf.Operation:
+        return variable.assign(tf.where(active, variable, value))
+
+    def take_all_back(
+        strategy: tf.distribute.Strategy, active: Any, before: list[tf.Tensor]
+    ) -> None:
+        for variable, value in zip(state, before, strict=True):
+            strategy.extended.update(variable, take_back, args=(active, value), group=True)
+
+    tf.distribute.get_replica_context().merge_call(take_all_back, args=(active, before))
 
 
 def _overflow(gradients: list[tf.Tensor]) -> tf.Tensor:

@@ -1,60 +1,126 @@
 """What the players want, as functions of the discriminator's logits."""
 
+import dataclasses
+from collections.abc import Callable
+
 import tensorflow as tf
 
 # Keeps the mode-seeking ratio finite where two pictures are the same.
 SMALLEST_DISTANCE = 1e-3
 
+LOSSES = ("hinge", "bce", "relativistic")
 
-def hinge_discriminator(
-    real: tf.Tensor, fake: tf.Tensor, mismatched: tf.Tensor, *, mismatch_weight: float
+
+@dataclasses.dataclass(frozen=True)
+class Logits:
+    """What a discriminator says of some rows, in one output or several.
+
+    Attributes:
+      matched: of image and sentence together, each float32 [B] or, by pixels, [B, H, W].
+      alone: of the image alone, likewise.
+    """
+
+    matched: tuple[tf.Tensor, ...]
+    alone: tuple[tf.Tensor, ...] = ()
+
+    @property
+    def outputs(self) -> tuple[tf.Tensor, ...]:
+        """All of them."""
+        return self.matched + self.alone
+
+    @property
+    def rows(self) -> tf.Tensor:
+        """Means over the outputs and their pixels: float32 [B]."""
+        means = [tf.reduce_mean(it, axis=list(range(1, it.shape.rank))) for it in self.outputs]
+        return tf.add_n(means) / len(means)
+
+
+def taken_for_real(logit: tf.Tensor) -> tf.Tensor:
+    """Binary cross-entropy of logits against 1, the mean of all: float32 scalar."""
+    return tf.reduce_mean(tf.nn.softplus(-logit))
+
+
+def taken_for_fake(logit: tf.Tensor) -> tf.Tensor:
+    """Binary cross-entropy of logits against 0, the mean of all: float32 scalar."""
+    return tf.reduce_mean(tf.nn.softplus(logit))
+
+
+def _hinge_right(logit: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_mean(tf.nn.relu(1.0 - logit))
+
+
+def _hinge_wrong(logit: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_mean(tf.nn.relu(1.0 + logit))
+
+
+# By the name of the loss: of a logit that should be high, and of one that should be low.
+_TERMS: dict[str, tuple[Callable, Callable]] = {
+    "hinge": (_hinge_right, _hinge_wrong),
+    "bce": (taken_for_real, taken_for_fake),
+}
+
+
+def discriminator(
+    loss: str, *, real: Logits, fake: Logits, mismatched: Logits | None, mismatch_weight: float
 ) -> tf.Tensor:
-    """Hinge loss of a discriminator that also judges whether caption and image match.
+    """Loss of a discriminator that may also judge whether caption and image match.
 
     Args:
-      real: float32 [B], logits of real images with their own captions.
-      fake: float32 [B], logits of generated images.
-      mismatched: float32 [B], logits of real images with captions of others.
+      loss: `hinge`; `bce`, binary cross-entropy; or `relativistic`, in which every real pair is to
+        score above the fake and the mismatched pair of its row.
+      real: of real images with their own captions.
+      fake: of generated images with the captions of the same rows.
+      mismatched: of real images with captions of others; None: they are not judged.
       mismatch_weight: of the mismatched pairs, where generated ones have 1; published: 1.
 
     Returns:
-      float32 scalar.
+      float32 scalar: the mean of what should be high, plus the weighted mean of what should be low.
 
-    Source: Tao et al. 2022, "DF-GAN", equation 3.
+    Source: hinge: Tao et al. 2022, "DF-GAN", equation 3; bce: Reed et al. 2016, "Generative
+      Adversarial Text to Image Synthesis", algorithm 1; relativistic: Huang et al. 2024, "The GAN
+      is dead; long live the GAN!", equation 2 (RpGAN).
     """
-    wrong = tf.nn.relu(1.0 + fake) + mismatch_weight * tf.nn.relu(1.0 + mismatched)
-    right = tf.reduce_mean(tf.nn.relu(1.0 - real))
-    return right + tf.reduce_mean(wrong) / (1.0 + mismatch_weight)
+    pairs_wrong = [(1.0, *pair) for pair in zip(real.outputs, fake.outputs, strict=True)]
+    if mismatched is not None:
+        pairs = zip(real.matched, mismatched.matched, strict=True)
+        pairs_wrong += [(mismatch_weight, *pair) for pair in pairs]
+    weights = sum(weight for weight, _, _ in pairs_wrong)
+    if loss == "relativistic":
+        return sum(
+            weight / weights * tf.reduce_mean(tf.nn.softplus(low - high))
+            for weight, high, low in pairs_wrong
+        )
+    right, wrong = _TERMS[loss]
+    high = tf.add_n([right(logit) for logit in real.outputs]) / len(real.outputs)
+    return high + sum(weight / weights * wrong(low) for weight, _, low in pairs_wrong)
 
 
-def hinge_generator(fake: tf.Tensor) -> tf.Tensor:
-    """Loss of the generator against a hinge discriminator: minus the mean logit [B]."""
-    return -tf.reduce_mean(fake)
-
-
-def relativistic_discriminator(
-    real: tf.Tensor, fake: tf.Tensor, mismatched: tf.Tensor, *, mismatch_weight: float
-) -> tf.Tensor:
-    """Pairwise loss: every real pair is to score above the fake and the mismatched pair of its row.
+def generator(loss: str, *, fake: Logits, real: Logits | None = None) -> tf.Tensor:
+    """Loss of the generator: the mean of its matched outputs, plus that of those of images alone.
 
     Args:
-      real: float32 [B], logits of real images with their own captions.
-      fake: float32 [B], logits of generated images, with the captions of the same rows.
-      mismatched: float32 [B], logits of real images with captions of others.
-      mismatch_weight: of the mismatched pairs, where generated ones have 1; published: 1.
+      loss: as for `discriminator`; with `hinge` the generator wants the mean logit high.
+      fake: of generated images.
+      real: of real images of the same rows; `relativistic` needs it.
 
     Returns:
       float32 scalar.
-
-    Source: Huang et al. 2024, "The GAN is dead; long live the GAN!", equation 2 (RpGAN).
     """
-    wrong = tf.nn.softplus(fake - real) + mismatch_weight * tf.nn.softplus(mismatched - real)
-    return tf.reduce_mean(wrong) / (1.0 + mismatch_weight)
 
+    def of(fakes: tuple[tf.Tensor, ...], reals: tuple[tf.Tensor, ...]) -> tf.Tensor:
+        if loss == "relativistic":
+            terms = [
+                tf.reduce_mean(tf.nn.softplus(high - low))
+                for high, low in zip(reals, fakes, strict=True)
+            ]
+        elif loss == "hinge":
+            terms = [-tf.reduce_mean(logit) for logit in fakes]
+        else:
+            terms = [taken_for_real(logit) for logit in fakes]
+        return tf.add_n(terms) / len(terms) if terms else tf.constant(0.0)
 
-def relativistic_generator(real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
-    """Loss of the generator in the pairwise game: its images are to score above the real ones."""
-    return tf.reduce_mean(tf.nn.softplus(real - fake))
+    compared = real or Logits((), ())
+    return of(fake.matched, compared.matched) + of(fake.alone, compared.alone)
 
 
 def mode_seeking(

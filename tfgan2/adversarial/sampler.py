@@ -1,11 +1,30 @@
 """From captions and seeds to pictures: the one path of sheets, evaluation and export."""
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Sequence
+from typing import TypeAlias
 
+import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
 from tfgan2.adversarial.noise import latents
+from tfgan2.text.tokenizers import Tokenizer
+
+Seeds: TypeAlias = Sequence[int] | np.ndarray
+ROW_TYPES = (
+    tf.TensorSpec([None], tf.string),
+    tf.TensorSpec([None], tf.int64),
+    tf.TensorSpec([None], tf.float32),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Drawn:
+    """Pictures uint8 [N, S, S, C], and of a joint model the N texts that it wrote with them."""
+
+    images: np.ndarray
+    texts: list[str] | None = None
 
 
 class Sampler(tf.Module):
@@ -14,7 +33,7 @@ class Sampler(tf.Module):
     def __init__(
         self,
         *,
-        tokenizer: Callable[[tf.Tensor], dict[str, tf.Tensor]],
+        tokenizer: Tokenizer,
         text_encoder: keras.Model,
         generator: keras.Model,
         latent_size: int,
@@ -65,18 +84,120 @@ class Sampler(tf.Module):
         )
         return to_pixels(self.generator(latent, sentence))
 
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec([None], tf.string),
-            tf.TensorSpec([None], tf.int64),
-            tf.TensorSpec([None], tf.float32),
-        ]
-    )
+    @tf.function(input_signature=ROW_TYPES)
     def pixels(self, caption: tf.Tensor, seed: tf.Tensor, truncation: tf.Tensor) -> tf.Tensor:
         """Draws pictures of captions [B]; the rest as for `draw`."""
         return self.draw(self.embed(caption), seed, truncation)
 
+    def sample(self, captions: Sequence[str], seeds: Seeds, truncation: float) -> Drawn:
+        """Draws captions with seeds, one for one, all with one truncation."""
+        return Drawn(self.pixels(*_rows(captions, seeds, truncation)).numpy())
 
-def to_pixels(images: tf.Tensor) -> tf.Tensor:
-    """Rounds images in [-1, 1] to uint8."""
-    return tf.cast(tf.round((tf.clip_by_value(images, -1.0, 1.0) + 1.0) * 127.5), tf.uint8)
+
+class UnconditionalSampler(tf.Module):
+    """A generator that draws without captions."""
+
+    def __init__(
+        self, *, generator: keras.Model, latent_size: int, truncation: float, darkest: float
+    ) -> None:
+        """Puts the path together.
+
+        Args:
+          generator: from latents to images float32 [B, S, S, C] in [darkest, 1].
+          latent_size: length of a latent.
+          truncation: what a truncation outside (0, 1] means.
+          darkest: what black is to the generator: -1 or 0.
+        """
+        super().__init__(name="unconditional_sampler")
+        self.generator = generator
+        self.latent_size = latent_size
+        self.truncation = truncation
+        self._darkest = darkest
+
+    @tf.function(input_signature=ROW_TYPES[1:])
+    def pixels(self, seed: tf.Tensor, truncation: tf.Tensor) -> tf.Tensor:
+        """Draws pictures uint8 [B, S, S, C] of seeds [B] with truncations [B]."""
+        latent = latents(
+            seed, truncation, latent_size=self.latent_size, default_truncation=self.truncation
+        )
+        return to_pixels(self.generator(latent), darkest=self._darkest)
+
+    def sample(self, captions: Sequence[str], seeds: Seeds, truncation: float) -> Drawn:
+        """Draws seeds with one truncation; captions say nothing to it."""
+        return Drawn(self.pixels(*_rows(captions, seeds, truncation)[1:]).numpy())
+
+
+class JointSampler(tf.Module):
+    """A generator that draws a picture and writes its text, or draws a picture of a given text."""
+
+    def __init__(
+        self,
+        *,
+        tokenizer: Tokenizer,
+        words: Sequence[str],
+        generator: keras.Model,
+        latent_size: int,
+        truncation: float,
+    ) -> None:
+        """Puts the path together.
+
+        Args:
+          tokenizer: from captions string [B] to ids, length and unknown_words.
+          words: what the ids from 1 on stand for.
+          generator: from latents, ids int32 [B, T] and length [B] of the given texts (0: to be
+            written) to images float32 [B, S, S, C] in [-1, 1] and ids int32 [B, T].
+          latent_size: length of a latent.
+          truncation: what a truncation outside (0, 1] means.
+        """
+        super().__init__(name="joint_sampler")
+        self.tokenizer = tokenizer
+        self.generator = generator
+        self.latent_size = latent_size
+        self.truncation = truncation
+        self._words = tf.constant(["", *words])
+
+    def unknown_words(self, caption: tf.Tensor) -> tf.Tensor:
+        """Counts the words of captions [B] that the vocabulary lacks: int32 [B]."""
+        return self.tokenizer(caption)["unknown_words"]
+
+    @tf.function(input_signature=ROW_TYPES)
+    def draw(
+        self, caption: tf.Tensor, seed: tf.Tensor, truncation: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Draws pictures and writes texts, of captions [B] that are empty; else draws those.
+
+        Returns:
+          uint8 [B, S, S, C] and string [B].
+        """
+        latent = latents(
+            seed, truncation, latent_size=self.latent_size, default_truncation=self.truncation
+        )
+        tokens = self.tokenizer(caption)
+        image, ids = self.generator.draw(latent, tokens)
+        words = tf.gather(self._words, ids)
+        text = tf.strings.strip(tf.strings.reduce_join(words, axis=1, separator=" "))
+        return to_pixels(image), text
+
+    def sample(self, captions: Sequence[str], seeds: Seeds, truncation: float) -> Drawn:
+        """Draws captions with seeds, one for one, all with one truncation."""
+        images, texts = self.draw(*_rows(captions, seeds, truncation))
+        return Drawn(images.numpy(), [text.decode() for text in texts.numpy()])
+
+
+AnySampler = Sampler | UnconditionalSampler | JointSampler
+
+
+def to_pixels(images: tf.Tensor, *, darkest: float = -1.0) -> tf.Tensor:
+    """Rounds images in [darkest, 1] to uint8."""
+    share = (tf.clip_by_value(images, darkest, 1.0) - darkest) / (1.0 - darkest)
+    return tf.cast(tf.round(share * 255.0), tf.uint8)
+
+
+def _rows(
+    captions: Sequence[str], seeds: Seeds, truncation: float
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    return (
+        tf.constant(list(captions), tf.string),
+        tf.constant(np.asarray(seeds), tf.int64),
+        tf.fill([len(seeds)], tf.constant(truncation, tf.float32)),
+    )

@@ -48,6 +48,7 @@ def batches(
     seed: int,
     start_step: int = 0,
     captions_per_image: int = 1,
+    mismatch_other_class: bool = False,
     cache_mb: int = 0,
 ) -> tf.data.Dataset:
     """Endless shuffled batches, from any step on without reading what came before it.
@@ -63,12 +64,14 @@ def batches(
       seed: of the order and of the choice of captions and crops.
       start_step: the first batch is that of this step.
       captions_per_image: how many different captions of an image; where it has fewer, they repeat.
+      mismatch_other_class: the mismatched caption is not that of the row before, but of the nearest
+        row before that has another label, or none; where there is no such row, of the row before.
       cache_mb: decoded images are kept in memory if all of them fit into so many MiB.
 
     Returns:
       Batches of image float32 [B, S, S, C] in [-1, 1], caption string [B] (several: [B, n]),
-      mismatched_caption of the same shape (that of the row before, as DF-GAN rolls its batch),
-      label int64 [B].
+      label int64 [B]; mismatched_caption and mismatched_label of the same shapes, those of the row
+      before (as DF-GAN rolls its batch).
     """
     reader = records.RecordReader(data_dir, manifest.splits[split])
     rows = functools.partial(_rows, records=len(reader), batch_size=batch_size, seed=seed)
@@ -109,7 +112,9 @@ def batches(
         )
         if captions_per_image == 1:
             batch["caption"] = batch["caption"][:, 0]
-        return {**batch, "mismatched_caption": tf.roll(batch["caption"], shift=1, axis=0)}
+        wrong = _nearest_before(batch["label"], other_class=mismatch_other_class)
+        wrongs = {f"mismatched_{it}": tf.gather(batch[it], wrong) for it in ("caption", "label")}
+        return {**batch, **wrongs}
 
     def example(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         record = records.parse(inputs["record"])
@@ -186,6 +191,25 @@ class _DecodedImages:
                 self._images[row] = self._decode(record["image"]).numpy()
                 self._ready[row] = True
         return self._images[rows]
+
+
+def _nearest_before(label: tf.Tensor, *, other_class: bool) -> tf.Tensor:
+    """For every row the number of the row before it, around the end, or of one of another class.
+
+    Args:
+      label: int64 [B]; -1 is none.
+      other_class: rows of the same label are passed over, unless all are.
+
+    Returns:
+      int32 [B].
+    """
+    count = label.shape[0]
+    rows = tf.range(count)
+    steps_back = tf.math.floormod(rows[:, tf.newaxis] - rows - 1, count)
+    if other_class:
+        same = tf.logical_and(label[:, tf.newaxis] == label, label >= 0)
+        steps_back += tf.where(same, count, 0)
+    return tf.argmin(steps_back, axis=1, output_type=tf.int32)
 
 
 def _decode(encoded: tf.Tensor, *, manifest: records.Manifest, size: int) -> tf.Tensor:

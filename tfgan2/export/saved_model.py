@@ -10,17 +10,18 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfgan2.adversarial.sampler import Sampler
+from tfgan2.adversarial.sampler import AnySampler
 from tfgan2.export import warmup
-from tfgan2.export.signatures import Signatures
+from tfgan2.export.signatures import make_signatures
 from tfgan2.program import UsageError
 
 CARD_NAME = "model_card.json"
-CHECK_SEEDS = (0, 1, 2**31 - 1)
+# Seeds and truncations.
+CHECKS = ((0, 0.0), (1, 1.0), (2**31 - 1, 0.5))
 
 
 def export(
-    sampler: Sampler,
+    sampler: AnySampler,
     export_dir: str | os.PathLike,
     *,
     captions: Sequence[str],
@@ -47,9 +48,9 @@ def export(
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f".partial-{os.getpid()}"
     try:
-        signatures = Signatures(sampler)
+        signatures = make_signatures(sampler)
         tf.saved_model.save(signatures, str(partial), signatures=signatures.functions())
-        warmup.write(partial, caption=captions[0], sentence_size=sampler.sentence_size)
+        warmup.write(partial, signatures.examples(caption=captions[0]))
         text = json.dumps({**card, "example_captions": list(captions)}, indent=1)
         (partial / CARD_NAME).write_text(text + "\n", encoding="utf-8")
         check(partial, sampler, captions)
@@ -65,21 +66,27 @@ def versions(export_dir: pathlib.Path) -> list[int]:
     return [int(path.name) for path in export_dir.iterdir() if path.name.isdecimal()]
 
 
-def check(version_dir: pathlib.Path, sampler: Sampler, captions: Sequence[str]) -> None:
+def check(version_dir: pathlib.Path, sampler: AnySampler, captions: Sequence[str]) -> None:
     """Compares what a SavedModel draws with what the live model draws.
 
     Raises:
-      RuntimeError: a pixel differs by more than 1 of 255.
+      RuntimeError: a pixel differs by more than 1 of 255, or a text at all.
     """
-    rows = [(caption, seed) for caption in captions for seed in CHECK_SEEDS]
-    caption = tf.constant([caption for caption, _ in rows])
-    seed = tf.constant([seed for _, seed in rows], tf.int64)
-    truncation = tf.constant([0.0, 1.0, 0.5] * len(captions), tf.float32)
     loaded = tf.saved_model.load(str(version_dir)).signatures["pixels"]
-    saved = loaded(caption=caption, seed=seed, truncation=truncation)["image"].numpy()
-    live = sampler.pixels(caption, seed, truncation).numpy()
-    difference = np.abs(saved.astype(int) - live.astype(int)).max()
-    if difference > 1:
-        raise RuntimeError(
-            f"pixels of the export must equal the live model's, differ by {difference}"
-        )
+    taken = loaded.structured_input_signature[1]
+    for seed, truncation in CHECKS:
+        seeds = [seed] * len(captions)
+        inputs = {
+            "caption": tf.constant(list(captions)),
+            "seed": tf.constant(seeds, tf.int64),
+            "truncation": tf.fill([len(captions)], truncation),
+        }
+        saved = loaded(**{name: inputs[name] for name in taken})
+        live = sampler.sample(captions, seeds, truncation)
+        difference = np.abs(saved["image"].numpy().astype(int) - live.images).max()
+        if difference > 1:
+            raise RuntimeError(
+                f"pixels of the export must equal the live model's, differ by {difference}"
+            )
+        if live.texts and [text.decode() for text in saved["text"].numpy()] != live.texts:
+            raise RuntimeError("texts of the export must equal the live model's, differ")

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -13,6 +14,20 @@ BATCH_SIZE = 64
 PREDICT_BATCH_SIZE = 250
 SEED = 1
 SMALLEST_SIDE_PX = 8
+
+
+class Seen(NamedTuple):
+    """What an extractor sees in N images.
+
+    Attributes:
+      features: float64 [N, D].
+      labels: int64 [N], that a classifier gives; None without one.
+      confidences: float64 [N], their probabilities; None without a classifier.
+    """
+
+    features: np.ndarray
+    labels: np.ndarray | None = None
+    confidences: np.ndarray | None = None
 
 
 class Classifier:
@@ -56,10 +71,14 @@ class Classifier:
         steps = max(FEWEST_STEPS, FEWEST_EPOCHS * len(images) // BATCH_SIZE)
         self._to_train.fit(batches, steps_per_epoch=steps, verbose=0)
 
-    def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Looks at images uint8 [N, S, S, C]: features float64 [N, 128] and labels int64 [N]."""
+    def __call__(self, images: np.ndarray) -> Seen:
+        """Looks at images uint8 [N, S, S, C]."""
         features, logits = self._model.predict(images, batch_size=PREDICT_BATCH_SIZE, verbose=0)
-        return features.astype(np.float64), logits.argmax(axis=1)
+        return Seen(
+            features=features.astype(np.float64),
+            labels=logits.argmax(axis=1),
+            confidences=tf.nn.softmax(logits.astype(np.float64)).numpy().max(axis=1),
+        )
 
     def to_bytes(self) -> bytes:
         """Its weights as an .npz file."""

@@ -9,6 +9,7 @@ NORMAL_95 = 1.959964
 RESAMPLES = 200
 CANDIDATES = 100
 RANKS = (1, 5)
+SURE = 0.9
 
 
 def agreement(named: np.ndarray, asked: np.ndarray) -> dict[str, float]:
@@ -22,6 +23,33 @@ def agreement(named: np.ndarray, asked: np.ndarray) -> dict[str, float]:
       value, and low and high of Wilson's 95 % interval.
     """
     return proportion(named == asked)
+
+
+def confidence(confidences: np.ndarray) -> dict[str, float]:
+    """Share of pictures of which a classifier is sure.
+
+    Args:
+      confidences: float64 [N], probabilities of the labels that the classifier gives.
+
+    Returns:
+      value, and low and high of Wilson's 95 % interval.
+    """
+    return proportion(confidences > SURE)
+
+
+def entropy(labels: np.ndarray, *, classes: int) -> dict[str, float]:
+    """Entropy of labels, as a share of that of all classes alike; low where some are never drawn.
+
+    Args:
+      labels: int64 [N].
+      classes: how many there are, at least 2.
+
+    Returns:
+      value.
+    """
+    _, counts = np.unique(labels, return_counts=True)
+    shares = counts / len(labels)
+    return {"value": float(-np.sum(shares * np.log(shares)) / math.log(classes))}
 
 
 def retrieval(

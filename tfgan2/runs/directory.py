@@ -22,12 +22,14 @@ class Config:
       data: source, licence, checksum, channels and some captions of the data set.
       versions: of the packages that the run began with.
       text_encoder: run and checksum of the text encoder that it began with; None if it was new.
+      stage_one: run of the generator that StackGAN's stage two began with; None for others.
     """
 
     recipe: recipes.Recipe
     data: Mapping[str, Any]
     versions: Mapping[str, str]
     text_encoder: Mapping[str, str] | None
+    stage_one: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,9 +103,23 @@ class RunDirectory:
         """Folder of TensorBoard's events."""
         return self.path / "tensorboard"
 
+    @property
+    def samples(self) -> pathlib.Path:
+        """Folder of the sample sheets."""
+        return self.path / "samples"
+
+    @property
+    def animation(self) -> pathlib.Path:
+        """All sample sheets, one after the other."""
+        return self.path / "training.gif"
+
     def sample_sheet(self, step: int) -> pathlib.Path:
         """The sample sheet of a step."""
-        return self.path / "samples" / f"step_{step:08d}.png"
+        return self.samples / f"step_{step:08d}.png"
+
+    def sample_texts(self, step: int) -> pathlib.Path:
+        """What a joint model wrote on the sheet of a step: a seed and a text a line."""
+        return self.sample_sheet(step).with_suffix(".txt")
 
     def read_config(self) -> Config:
         """Reads config.json.
@@ -119,6 +135,7 @@ class RunDirectory:
                 data=fields["data"],
                 versions=fields["versions"],
                 text_encoder=fields["text_encoder"],
+                stage_one=fields["stage_one"],
             )
         except (ValueError, KeyError, TypeError) as error:
             name = str(self.config_file)

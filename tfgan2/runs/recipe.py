@@ -10,16 +10,22 @@ import tf_keras as keras
 from absl import flags
 
 from tfgan2.adversarial.gan import GAN, Averaging
+from tfgan2.adversarial.losses import LOSSES
 from tfgan2.data import pipeline
 from tfgan2.program import UsageError
 from tfgan2.text.encoders import ENCODERS, TextOptions
 
 MODELS = {
     "df_gan": "tfgan2.models.df_gan:DFGAN",
+    "auto_write": "tfgan2.models.auto_write:AutoWrite",
+    "img_txt": "tfgan2.models.img_txt:ImgTxt",
+    "gan_cls": "tfgan2.models.gan_cls:GANCLS",
+    "stack_gan": "tfgan2.models.stack_gan:StackGAN",
     "damsm": "tfgan2.models.matching:DAMSM",
     "sje": "tfgan2.models.matching:SJE",
 }
 MATCHING_MODELS = ("damsm", "sje")
+OTHER_FORMS = ("torch", "torch_int", "tensorlayer", "tensorflow", "pytorch")
 GOALS = ("steps", "epochs")
 PRECISIONS = ("auto", "float32", "mixed_float16", "mixed_bfloat16")
 
@@ -61,6 +67,12 @@ class Recipe:
     truncation: float = option(
         1.0, "of the latents, where a request names none; above 0, at most 1", low=0.01, high=1.0
     )
+    captions_per_image: int = option(
+        1, "captions of an image that training reads at once, as the mean of their sentences", low=1
+    )
+    mismatch_other_class: bool = option(
+        False, "the wrong caption of an image is that of the nearest row before of another label"
+    )
     text_encoder_kind: str = option(
         "word_cnn",
         "what reads captions; --text_encoder brings its own; word_cnn: small, learned with the "
@@ -76,13 +88,17 @@ class Recipe:
     latent_size: int = option(100, "length of a latent", low=1)
     generator_form: str = option(
         "2022",
-        "2022 and 2020: of DF-GAN's published code, rdn: residual dense blocks as in their paper, "
+        "2022 and 2020: of DF-GAN's published code, torch, torch_int and tensorlayer: of GAN-CLS, "
+        "tensorflow and pytorch: of StackGAN, rdn: residual dense blocks as in their paper, "
         "imagan: as in IMAGAN's code",
-        choices=("2022", "2020", "rdn", "imagan"),
+        choices=("2022", "2020", "rdn", "imagan", *OTHER_FORMS),
     )
     generator_channels: int = option(32, "channels of the generator at full size", low=1)
     discriminator_form: str = option(
-        "2022", "of DF-GAN's published code; 2020: twice as wide", choices=("2022", "2020")
+        "2022",
+        "2022: of DF-GAN's published code, 2020: twice as wide, unet: with logits by pixels; "
+        "others: as for --generator_form",
+        choices=("2022", "2020", "unet", *OTHER_FORMS),
     )
     discriminator_channels: int = option(32, "channels of the discriminator at full size", low=1)
     discriminator_head: str = option(
@@ -91,14 +107,54 @@ class Recipe:
         "which steers sooner on little data",
         choices=("joint", "projection"),
     )
+    discriminator_text: bool = option(
+        True, "the discriminator of gan_cls reads the caption; off: it judges images alone"
+    )
+    discriminator_batch_norm: bool = option(
+        True, "of gan_cls, stack_gan and img_txt; off: rows are judged one by one, as R1 needs"
+    )
     residual_gate_start: float = option(
         0.0, "first value of the discriminator's residual gates; above 0 it is sharp from the start"
     )
+    text_size: int = option(128, "units to which gan_cls reduces a sentence", low=1)
+    stage: int = option(1, "of stack_gan; 2 enlarges what --stage1_run_dir draws", low=1, high=2)
+    conditioning_size: int = option(128, "of stack_gan's conditioning augmentation", low=1)
+    kl_weight: float = option(
+        2.0, "of the divergence that smooths conditions: of stack_gan, and of img_txt", low=0.0
+    )
+    interpolation: str = option(
+        "none",
+        "captions between captions for the generator of gan_cls (GAN-INT); midpoint, or random: "
+        "anywhere on the line through two",
+        choices=("none", "midpoint", "random"),
+    )
+    interpolation_weight: float = option(1.0, "of those captions", low=0.0)
+    ranking_images: int = option(
+        0,
+        "images after which the text encoder of gan_cls stops to learn by ranking; 0: it learns "
+        "with the discriminator, if at all",
+        low=0,
+    )
+    ranking_learning_rate: float = option(2e-4, "of Adam, for that", low=0.0)
+    text_source: str = option(
+        "caption",
+        "what img_txt writes: captions, the names of labels, or their numbers",
+        choices=("caption", "label", "label_number"),
+    )
+    condition_rate: float = option(
+        0.25,
+        "share of img_txt's rows whose text is given, and as large a share whose image is",
+        low=0.0,
+        high=0.5,
+    )
+    warm_up_steps: int = option(
+        300, "of auto_write, in which its discriminator learns alone", low=0
+    )
     loss: str = option(
         "hinge",
-        "of the game; hinge: as published, relativistic: real and generated in pairs, which with "
-        "R1 and R2 keeps samples of a caption apart",
-        choices=("hinge", "relativistic"),
+        "of the game; hinge: as DF-GAN, bce: binary cross-entropy, as the others, relativistic: "
+        "real and generated in pairs, which with R1 and R2 keeps samples of a caption apart",
+        choices=LOSSES,
     )
     mismatch_weight: float = option(
         1.0, "of real images with captions of others against generated ones", low=0.0
@@ -119,6 +175,10 @@ class Recipe:
     )
     r1_weight: float = option(0.0, "of the gradient penalty at real images; 0: off", low=0.0)
     r2_weight: float = option(0.0, "of the gradient penalty at generated images; 0: off", low=0.0)
+    cutmix_weight: float = option(
+        0.0, "of CutMix and its consistency, for --discriminator_form=unet; 0: off", low=0.0
+    )
+    cutmix_warm_up_images: int = option(0, "images over which that weight grows from 0", low=0)
     mode_seeking_weight: float = option(
         0.0, "of the term that keeps pictures of one caption apart; 0: off", low=0.0
     )
@@ -127,6 +187,9 @@ class Recipe:
     )
     generator_learning_rate: float = option(1e-4, "of Adam", low=0.0)
     discriminator_learning_rate: float = option(4e-4, "of Adam", low=0.0)
+    learning_rate_halving_epochs: float = option(
+        0.0, "passes over the data after each of which the rates are halved; 0: never", low=0.0
+    )
     adam_beta1: float = option(0.0, "of both optimizers", low=0.0, high=0.9999)
     adam_beta2: float = option(0.9, "of both optimizers", low=0.0, high=0.9999)
     adam_epsilon: float = option(1e-8, "of both optimizers", low=0.0)
@@ -138,7 +201,7 @@ class Recipe:
     )
     no_ema: bool = option(False, "samples the live weights, and no average of them")
     faithful: bool = option(
-        False, "keeps what the published code did by mistake; imagan: 0.8 as epsilon, not momentum"
+        False, "keeps what the published code of auto_write, img_txt or imagan did by mistake"
     )
     image_encoder: str = option(
         "small",
@@ -261,19 +324,27 @@ def text_options(recipe: Recipe) -> TextOptions:
     return TextOptions(**{name: getattr(recipe, name) for name in names})
 
 
+def system_class(recipe: Recipe) -> type[GAN]:
+    """Imports the system that a recipe names."""
+    module, name = MODELS[recipe.model].split(":")
+    return getattr(importlib.import_module(module), name)
+
+
 def model_class(recipe: Recipe) -> type[GAN]:
-    """Imports the system that a recipe names.
+    """Imports the system that a recipe names, and checks what the recipe asks of it.
 
     Raises:
-      UsageError: the system cannot draw images of the recipe's size, or not read by its encoder.
+      UsageError: the system has no such size or form, or cannot read by the text encoder.
     """
-    module, name = MODELS[recipe.model].split(":")
-    system = getattr(importlib.import_module(module), name)
-    if recipe.image_size not in system.image_sizes_px:
-        sizes = ", ".join(map(str, system.image_sizes_px))
-        raise UsageError(
-            "--image_size", f"must be one of {sizes} for {recipe.model}", recipe.image_size
-        )
+    system = system_class(recipe)
+    for field, allowed in system.allowed(_options(recipe, system)).items():
+        value = getattr(recipe, field)
+        if value not in allowed:
+            names = ", ".join(map(str, allowed))
+            raise UsageError(f"--{field}", f"must be one of {names} for {recipe.model}", value)
+    if recipe.captions_per_image > 1 and recipe.model in (*MATCHING_MODELS, "img_txt"):
+        rule = f"must be 1 for {recipe.model}"
+        raise UsageError("--captions_per_image", rule, recipe.captions_per_image)
     if recipe.text_encoder_kind == "bi_lstm" and recipe.sentence_size % 2:
         raise UsageError("--sentence_size", "must be even for bi_lstm", recipe.sentence_size)
     if recipe.model == "damsm" and recipe.text_encoder_kind != "bi_lstm":
@@ -291,9 +362,8 @@ def build_model(
 ) -> GAN:
     """Builds the recipe's system with new weights; `compile` gives it its optimizers."""
     system: Any = model_class(recipe)
-    names = [field.name for field in dataclasses.fields(system.options_class)]
     return system(
-        system.options_class(**{name: getattr(recipe, name) for name in names}),
+        _options(recipe, system),
         image_channels=image_channels,
         vocabulary_size=vocabulary_size,
         averaging=Averaging(
@@ -303,3 +373,9 @@ def build_model(
         ),
         dtype=dtype,
     )
+
+
+def _options(recipe: Recipe, system: Any) -> Any:
+    """What of a recipe defines its system."""
+    names = [field.name for field in dataclasses.fields(system.options_class)]
+    return system.options_class(**{name: getattr(recipe, name) for name in names})

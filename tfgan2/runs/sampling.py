@@ -1,10 +1,12 @@
 """From a run on disk to what draws its pictures, reads its captions, or matches the two."""
 
+import os
+
 import tensorflow as tf
 import tf_keras as keras
 
 from tfgan2.adversarial.gan import GAN
-from tfgan2.adversarial.sampler import Sampler
+from tfgan2.adversarial.sampler import AnySampler
 from tfgan2.models.matcher import Matcher
 from tfgan2.program import UsageError
 from tfgan2.runs import recipe as recipes
@@ -16,12 +18,16 @@ from tfgan2.text.tokenizers import Tokenizer
 CHECKPOINTS = ("latest", "best")
 
 
-def make_tokenizer(run: RunDirectory, recipe: recipes.Recipe) -> Tokenizer:
-    """Builds the tokenizer of a run."""
+def make_tokenizer(run: RunDirectory, recipe: recipes.Recipe) -> Tokenizer | None:
+    """Builds the tokenizer of a run; None for a system that reads nothing."""
+    if recipes.system_class(recipe).reads is None:
+        return None
     return encoders.make_tokenizer(recipes.text_options(recipe), run.vocabulary_file)
 
 
-def load_sampler(run: RunDirectory, *, checkpoint: str = "latest") -> tuple[Sampler, Config, str]:
+def load_sampler(
+    run: RunDirectory, *, checkpoint: str = "latest"
+) -> tuple[AnySampler, Config, str]:
     """Builds what samples, in float32, from a checkpoint.
 
     Args:
@@ -42,6 +48,23 @@ def load_sampler(run: RunDirectory, *, checkpoint: str = "latest") -> tuple[Samp
     return gan.sampler(tokenizer, truncation=config.recipe.truncation), config, path
 
 
+def load_stage_one(run_dir: str | os.PathLike) -> tuple[keras.Model, Config]:
+    """Builds the averaged generator of a run of StackGAN's stage one.
+
+    Raises:
+      UsageError: the run is another, or has no checkpoint.
+    """
+    flag = "--stage1_run_dir"
+    run = RunDirectory.existing(run_dir, flag=flag)
+    config = run.read_config()
+    recipe = config.recipe
+    if recipe.model != "stack_gan" or recipe.stage != 1:
+        name = f"{recipe.model}, stage {recipe.stage}"
+        raise UsageError(flag, "must be a run of stack_gan's stage 1", name)
+    gan, _ = _load(run, config, make_tokenizer(run, recipe), checkpoint="latest", flag=flag)
+    return gan.average_generator, config
+
+
 def load_matcher(run: RunDirectory, *, flag: str) -> tuple[Matcher, Config]:
     """Builds a matching model, in float32, from the newest checkpoint of its run.
 
@@ -58,6 +81,7 @@ def load_matcher(run: RunDirectory, *, flag: str) -> tuple[Matcher, Config]:
     if config.data["checksum"] is None:
         raise UsageError(flag, "must be a whole matching model", "an imported text encoder")
     tokenizer = make_tokenizer(run, config.recipe)
+    assert tokenizer is not None  # Of what reads captions.
     gan, _ = _load(run, config, tokenizer, checkpoint="latest", flag=flag)
     return Matcher(gan, tokenizer), config
 
@@ -75,7 +99,10 @@ def load_text_encoder(
       UsageError: the run has no checkpoint.
     """
     config = run.read_config()
+    if recipes.system_class(config.recipe).reads != "captions":
+        raise UsageError(flag, "must be a run that reads captions", config.recipe.model)
     tokenizer = make_tokenizer(run, config.recipe)
+    assert tokenizer is not None  # Of what reads captions.
     options = recipes.text_options(config.recipe)
     encoder = encoders.make_encoder(options, vocabulary_size=tokenizer.vocabulary_size)
     part = tf.Module()
@@ -90,7 +117,7 @@ def load_text_encoder(
 def _load(
     run: RunDirectory,
     config: Config,
-    tokenizer: Tokenizer,
+    tokenizer: Tokenizer | None,
     *,
     checkpoint: str,
     flag: str = "--run_dir",
@@ -98,7 +125,7 @@ def _load(
     gan = recipes.build_model(
         config.recipe,
         image_channels=config.data["channels"],
-        vocabulary_size=tokenizer.vocabulary_size,
+        vocabulary_size=0 if tokenizer is None else tokenizer.vocabulary_size,
         dtype="float32",
     )
     folder = run.best_checkpoint if checkpoint == "best" else run.checkpoints

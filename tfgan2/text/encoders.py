@@ -13,7 +13,7 @@ WINDOW_WORDS = 3
 DROPOUT = 0.5
 EMBEDDING_START = 0.1
 # By the names of a recipe; the encoder that trains with the GAN comes first.
-WORD_ENCODERS = ("word_cnn", "bi_lstm")
+WORD_ENCODERS = ("word_cnn", "bi_lstm", "lstm")
 CHARACTER_ENCODERS = {f"char_cnn_rnn_{name}": variant for name, variant in VARIANTS.items()}
 ENCODERS = (*WORD_ENCODERS, *CHARACTER_ENCODERS)
 
@@ -45,6 +45,13 @@ def make_encoder(
         )
     if options.text_encoder_kind == "bi_lstm":
         return BiLSTM(
+            vocabulary_size=vocabulary_size,
+            sentence_size=options.sentence_size,
+            word_embedding_size=options.word_embedding_size,
+            dtype=dtype,
+        )
+    if options.text_encoder_kind == "lstm":
+        return LSTM(
             vocabulary_size=vocabulary_size,
             sentence_size=options.sentence_size,
             word_embedding_size=options.word_embedding_size,
@@ -181,6 +188,55 @@ class BiLSTM(keras.Model):
         features = tf.cast(tf.concat([onward, tf.reverse(back, axis=[1])], axis=2), tf.float32)
         sentence = tf.cast(tf.concat([last, first], axis=1), tf.float32)
         return features * tf.cast(mask, tf.float32)[:, :, tf.newaxis], sentence
+
+
+class LSTM(keras.Model):
+    """An LSTM over words, whose last state is the sentence: the flowers project's text encoder.
+
+    Source: the published code https://github.com/zsdonghao/text-to-image, with PyTorch's start.
+    """
+
+    def __init__(
+        self,
+        *,
+        vocabulary_size: int,
+        sentence_size: int,
+        word_embedding_size: int,
+        dtype: DType = "float32",
+    ) -> None:
+        """Builds the encoder.
+
+        Args:
+          vocabulary_size: number of ids, padding included.
+          sentence_size: length of the sentence vector (published: 128).
+          word_embedding_size: length of a word's embedding (published: 256).
+          dtype: policy of its layers.
+        """
+        super().__init__(name="text_encoder", dtype=dtype)
+        self.sentence_size = sentence_size
+        self.word_embedding = keras.layers.Embedding(
+            vocabulary_size,
+            word_embedding_size,
+            embeddings_initializer=keras.initializers.RandomUniform(
+                -EMBEDDING_START, EMBEDDING_START
+            ),
+            dtype=dtype,
+        )
+        self.forward = _lstm(sentence_size, backwards=False, dtype=dtype)
+        self({"ids": tf.zeros([1, 1], tf.int32), "length": tf.zeros([1], tf.int32)})
+
+    def call(self, tokens: dict[str, tf.Tensor]) -> tf.Tensor:
+        """Encodes captions; padding has no influence.
+
+        Args:
+          tokens: ids int32 [B, T] and length int32 [B].
+
+        Returns:
+          float32 [B, sentence_size], in (-1, 1).
+        """
+        mask = tf.sequence_mask(tokens["length"], tokens["ids"].shape[1])
+        _, last, _ = self.forward(self.word_embedding(tokens["ids"]), mask=mask)
+        return tf.cast(last, tf.float32)
 
 
 def _lstm(units: int, *, backwards: bool, dtype: DType) -> keras.layers.RNN:

@@ -117,6 +117,12 @@ class WordTokenizer(tf.Module):
         """Number of ids, padding included."""
         return int(self._line_numbers.size()) + 1
 
+    @property
+    def words(self) -> list[str]:
+        """What the ids from 1 on stand for."""
+        words, lines = self._line_numbers.export()
+        return [words.numpy()[at].decode() for at in np.argsort(lines.numpy())]
+
     def __call__(self, captions: tf.Tensor) -> dict[str, tf.Tensor]:
         """Tokenizes captions.
 

@@ -10,13 +10,24 @@ import tf_keras as keras
 
 from tfgan2.adversarial.gan import GAN
 from tfgan2.data import records
+from tfgan2.models.stack_gan_networks import MAGNIFICATION
 from tfgan2.program import UsageError, write_file
 from tfgan2.runs import recipe as recipes
+from tfgan2.runs import sampling
 from tfgan2.runs.directory import Config, RunDirectory
 from tfgan2.runs.sampling import load_text_encoder
 from tfgan2.text import tokenizers
 from tfgan2.text.encoders import WORD_ENCODERS, TextOptions
 from tfgan2.training import runtime
+
+# What of a recipe makes the generator of stage one, and is the same in stage two.
+SHARED_BY_STAGES = (
+    "generator_form",
+    "generator_channels",
+    "latent_size",
+    "conditioning_size",
+    "faithful",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,32 +51,85 @@ class Reader:
         return {"run": str(self.run.path), "checksum": hashlib.sha256(weights).hexdigest()}
 
 
-def load_reader(run_dir: str | os.PathLike) -> Reader:
+@dataclasses.dataclass(frozen=True)
+class StageOne:
+    """A trained generator of StackGAN's stage one, that a run of stage two begins with.
+
+    Attributes:
+      run: where it comes from.
+      recipe: of that run.
+      generator: the averaged generator, with its weights.
+    """
+
+    run: RunDirectory
+    recipe: recipes.Recipe
+    generator: keras.Model
+
+
+@dataclasses.dataclass(frozen=True)
+class Start:
+    """What a new run begins with.
+
+    Attributes:
+      captions: some of the data set's.
+      texts: by label, what a joint model writes in the place of captions.
+      reader: the text encoder of another run.
+      stage_one: the generator of another run.
+    """
+
+    captions: list[str]
+    texts: list[str] | None
+    reader: Reader | None
+    stage_one: StageOne | None
+
+
+def load_reader(run_dir: str | os.PathLike, *, flag: str = "--text_encoder") -> Reader:
     """Loads the text encoder of a run.
+
+    Args:
+      run_dir: of the run.
+      flag: that names it, for errors.
 
     Raises:
       UsageError: there is no such run, or it has no checkpoint.
     """
-    run = RunDirectory.existing(run_dir, flag="--text_encoder")
-    encoder, config = load_text_encoder(run)
+    run = RunDirectory.existing(run_dir, flag=flag)
+    encoder, config = load_text_encoder(run, flag=flag)
     return Reader(run=run, options=recipes.text_options(config.recipe), encoder=encoder)
 
 
+def load_stage_one(run_dir: str | os.PathLike, recipe: recipes.Recipe) -> StageOne:
+    """Loads the generator of a run of stage one.
+
+    Args:
+      run_dir: of the run.
+      recipe: of the stage two that is to begin with it.
+
+    Raises:
+      UsageError: there is no such run, it has no checkpoint, or the recipes don't fit.
+    """
+    generator, config = sampling.load_stage_one(run_dir)
+    one, size = config.recipe, config.recipe.image_size
+    if recipe.image_size != size * MAGNIFICATION:
+        rule = f"must be {size * MAGNIFICATION}, {MAGNIFICATION} times that of stage 1"
+        raise UsageError("--image_size", rule, recipe.image_size)
+    for name in SHARED_BY_STAGES:
+        if getattr(recipe, name) != getattr(one, name):
+            rule = f"must be {getattr(one, name)} as in stage 1"
+            raise UsageError(f"--{name}", rule, getattr(recipe, name))
+    return StageOne(run=RunDirectory.existing(run_dir), recipe=one, generator=generator)
+
+
 def begin_or_join(
-    run: RunDirectory,
-    recipe: recipes.Recipe,
-    manifest: records.Manifest,
-    captions: list[str],
-    reader: Reader | None,
+    run: RunDirectory, recipe: recipes.Recipe, manifest: records.Manifest, start: Start
 ) -> recipes.Recipe:
     """Writes config.json and the vocabulary of a new run, or checks that an old one is the same.
 
     Args:
       run: where.
-      recipe: of the run, with the options of `reader`.
+      recipe: of the run, with the options of the text encoder that it begins with.
       manifest: of its data set.
-      captions: some of them.
-      reader: the text encoder that it begins with, if it is another's.
+      start: what it begins with.
 
     Returns:
       The recipe with its precision resolved, and the text encoder's options where it began with
@@ -75,7 +139,8 @@ def begin_or_join(
       UsageError: the directory holds a run of another recipe, text encoder or data set.
     """
     if not run.config_file.exists():
-        return _begin(run, recipe, manifest, captions, reader)
+        return _begin(run, recipe, manifest, start)
+    reader = start.reader
     config = run.read_config()
     if recipe.precision == "auto":
         recipe = dataclasses.replace(recipe, precision=config.recipe.precision)
@@ -95,7 +160,7 @@ def begin_or_join(
         rule = f"must have images of {config.data['channels']} channels, as the run has"
         raise UsageError("--data_dir", rule, manifest.channels)
     if config.data["checksum"] is None:  # Imported weights have seen no data set of ours.
-        data = {**config.data, **_description(manifest), "example_captions": captions}
+        data = {**config.data, **_description(manifest), "example_captions": start.captions}
         run.write_config(dataclasses.replace(config, data=data))
     elif manifest.checksum != config.data["checksum"]:
         rule = (
@@ -113,7 +178,8 @@ def check_first_weights(
     Raises:
       UsageError: it cannot.
     """
-    if reader is not None and recipe.model in recipes.MATCHING_MODELS:
+    reads = recipes.system_class(recipe).reads == "captions"
+    if reader is not None and (recipe.model in recipes.MATCHING_MODELS or not reads):
         raise UsageError("--text_encoder", f"must be left out for {recipe.model}", reader.run.path)
     if inception_weights is None:
         return
@@ -142,15 +208,20 @@ def read_inception(weights: str | None) -> list[np.ndarray]:
 
 
 def take_weights(
-    gan: GAN, run: RunDirectory, reader: Reader | None, inception: list[np.ndarray] | None
+    gan: GAN, run: RunDirectory, start: Start, inception: list[np.ndarray] | None
 ) -> None:
-    """Gives a new game what it begins with of others: a text encoder, or Inception's weights.
+    """Gives a new game what it begins with of others: encoder, generator, Inception's weights.
 
     Raises:
-      UsageError: the run began with another's text encoder and that is not given.
+      UsageError: the run began with another's weights and those are not given.
     """
-    if reader is not None:
-        gan.read_with(reader.encoder)
+    if start.stage_one is not None:
+        gan.begin_with_stage_one(start.stage_one.generator)
+    elif run.read_config().stage_one is not None:
+        rule = "must be given until the run has a checkpoint"
+        raise UsageError("--stage1_run_dir", rule, "nothing")
+    if start.reader is not None:
+        gan.read_with(start.reader.encoder)
     elif run.read_config().text_encoder is not None:
         rule = "must be given until the run has a checkpoint"
         raise UsageError("--text_encoder", rule, "nothing")
@@ -162,24 +233,28 @@ def _begin(
     run: RunDirectory,
     recipe: recipes.Recipe,
     manifest: records.Manifest,
-    captions: list[str],
-    reader: Reader | None,
+    start: Start,
 ) -> recipes.Recipe:
+    reader = start.reader
     precision = runtime.resolve_precision(recipe.precision)
     recipe = dataclasses.replace(recipe, precision=precision)
     if reader is None and recipe.freeze_text_encoder:
         rule = "must come with --text_encoder, or it would never learn to read"
         raise UsageError("--freeze_text_encoder", rule, "none")
-    if reader is not None and recipe.text_encoder_kind in WORD_ENCODERS:
+    by_words = recipe.text_encoder_kind in WORD_ENCODERS
+    if start.texts is not None:
+        tokenizers.write_vocabulary(run.vocabulary_file, tokenizers.count_words(start.texts))
+    elif reader is not None and by_words:
         write_file(run.vocabulary_file, reader.run.vocabulary_file.read_bytes())
-    elif recipe.text_encoder_kind in WORD_ENCODERS:
+    elif recipes.system_class(recipe).reads is not None and by_words:
         tokenizers.write_vocabulary(run.vocabulary_file, manifest.vocabulary)
     run.write_config(
         Config(
             recipe=recipe,
-            data={**_description(manifest), "example_captions": captions},
+            data={**_description(manifest), "example_captions": start.captions},
             versions=runtime.versions(),
             text_encoder=None if reader is None else reader.description,
+            stage_one=None if start.stage_one is None else str(start.stage_one.run.path),
         )
     )
     return recipe

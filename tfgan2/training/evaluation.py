@@ -9,15 +9,17 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfgan2.adversarial.sampler import Sampler
+from tfgan2.adversarial.sampler import AnySampler
 from tfgan2.data import pipeline, records
 from tfgan2.metrics import evaluate, text_image
 from tfgan2.metrics.features import Classifier
 from tfgan2.models.matcher import Matcher
 from tfgan2.program import UsageError, write_file
+from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import Config, RunDirectory, append_line
 from tfgan2.runs.sampling import load_matcher
-from tfgan2.training import beginning, runtime
+from tfgan2.text.tokenizers import split_words
+from tfgan2.training import beginning, inputs, runtime
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,10 +64,10 @@ def load_judge(run_dir: str | os.PathLike, config: Config) -> Judge:
 
 def evaluate_run(
     run: RunDirectory,
-    sampler: Sampler,
+    sampler: AnySampler,
     *,
     checkpoint: str,
-    view: pipeline.View,
+    recipe: recipes.Recipe,
     data_dir: str | os.PathLike,
     metrics: Sequence[str] | None,
     protocol: evaluate.Protocol,
@@ -78,7 +80,7 @@ def evaluate_run(
       run: the run.
       sampler: what is measured.
       checkpoint: names it.
-      view: what of real images it is held against.
+      recipe: of the run.
       data_dir: a data set that tools.prepare wrote.
       metrics: their names; None takes all that the data set allows.
       protocol: how many samples of what.
@@ -92,12 +94,15 @@ def evaluate_run(
       UsageError: the data set does not allow a metric.
     """
     manifest = records.load_manifest(data_dir)
+    view, reads = recipes.view(recipe), recipes.system_class(recipe).reads
     if not manifest.records(split):
         raise UsageError("--data_dir", f"must have images in its {split} split", data_dir)
     real = pipeline.examples(data_dir, manifest, split=split, view=view)
     matcher = None if judge is None else judge.matcher
     labelled = len(manifest.label_names) > 1
-    names = metrics or evaluate.supported(real, labelled=labelled, matching=matcher is not None)
+    names = metrics or evaluate.supported(
+        real, labelled=labelled, matching=matcher is not None, reads=reads
+    )
     classifier, extractor = None, None
     if labelled and set(names) != {"r_precision"}:
         classifier = domain_classifier(data_dir, manifest, view=view)
@@ -105,19 +110,18 @@ def evaluate_run(
     elif set(names) != {"r_precision"}:
         extractor = "image codes of the matching model"
 
-    def sample(captions: Sequence[str], seeds: np.ndarray, truncation: float) -> np.ndarray:
-        truncations = tf.fill([len(captions)], tf.constant(truncation, tf.float32))
-        return sampler.pixels(tf.constant(captions), tf.constant(seeds), truncations).numpy()
-
     results = evaluate.evaluate(
-        sample,
+        sampler.sample,
         real,
         classifier=classifier,
         matcher=matcher,
         metrics=names,
         protocol=protocol,
+        reads=reads,
+        text_labels=_text_labels(recipe, manifest, real),
     )
-    if "diversity" in names and not evaluate.captions_are_shared(real):
+    shared = reads != "captions" or evaluate.captions_are_shared(real)
+    if "diversity" in names and not shared:
         extractor = f"{extractor}; diversity is a share of the spread of all real images"
     line = {
         "metrics": results,
@@ -128,7 +132,9 @@ def evaluate_run(
             "real_images": len(real.image),
             "samples": protocol.samples,
             "captions_per_image": "distinct captions in turn, "
-            f"{protocol.pictures_per_caption} pictures or more of each",
+            f"{protocol.pictures_per_caption} pictures or more of each"
+            if reads == "captions"
+            else "no captions",
             "truncation": protocol.truncation or sampler.truncation,
             "seed": protocol.seed,
             "checkpoint": pathlib.Path(checkpoint).name,
@@ -139,6 +145,23 @@ def evaluate_run(
     }
     append_line(run.evaluations_file, line)
     return line
+
+
+def _text_labels(
+    recipe: recipes.Recipe, manifest: records.Manifest, real: pipeline.Examples
+) -> dict[str, int]:
+    """Labels of what a joint model may write: words as its tokenizer leaves them."""
+    texts = inputs.label_texts(recipe, manifest)
+    if texts is not None:
+        pairs = list(enumerate(texts))
+    else:
+        pairs = [
+            (int(label), text)
+            for label, captions in zip(real.label, real.captions, strict=True)
+            for text in captions
+        ]
+    words = split_words(tf.constant([text for _, text in pairs])).to_list()
+    return {b" ".join(own).decode(): label for own, (label, _) in zip(words, pairs, strict=True)}
 
 
 def domain_classifier(

@@ -1,24 +1,59 @@
 """From the pipeline's batches to what each replica's step takes."""
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
+from tfgan2.data import records
+from tfgan2.program import UsageError
+from tfgan2.runs import recipe as recipes
 from tfgan2.text.tokenizers import Tokenizer
 
 
-def tokenized(dataset: tf.data.Dataset, tokenizer: Tokenizer) -> tf.data.Dataset:
-    """Puts ids and lengths in the place of caption strings."""
+def label_texts(recipe: recipes.Recipe, manifest: records.Manifest) -> list[str] | None:
+    """By label the texts that a joint model writes; None where it writes captions, or nothing.
+
+    Raises:
+      UsageError: the data set has no labels to write.
+    """
+    joint = recipes.system_class(recipe).reads == "texts"
+    if not joint or recipe.text_source == "caption":
+        return None
+    if not manifest.label_names:
+        rule = "must be caption for a data set without labels"
+        raise UsageError("--text_source", rule, recipe.text_source)
+    if recipe.text_source == "label":
+        return list(manifest.label_names)
+    return [str(number) for number in range(len(manifest.label_names))]
+
+
+def tokenized(
+    dataset: tf.data.Dataset, tokenizer: Tokenizer | None, *, texts: Sequence[str] | None = None
+) -> tf.data.Dataset:
+    """Puts ids and lengths in the place of caption strings.
+
+    Args:
+      dataset: of the pipeline's batches.
+      tokenizer: None for a system that reads nothing.
+      texts: by label, what is read in the place of captions.
+    """
 
     def tokenize(batch: dict[str, tf.Tensor]) -> dict[str, object]:
         def ids(captions: tf.Tensor) -> dict[str, tf.Tensor]:
-            tokens = tokenizer(captions)
-            return {"ids": tokens["ids"], "length": tokens["length"]}
+            tokens = tokenizer(tf.reshape(captions, [-1]))  # type: ignore[misc]
+            return {
+                name: tf.reshape(tokens[name], [*captions.shape, *tokens[name].shape[1:]])
+                for name in ("ids", "length")
+            }
 
-        return {
-            "image": batch["image"],
-            "label": batch["label"],
-            "tokens": ids(batch["caption"]),
-            "mismatched_tokens": ids(batch["mismatched_caption"]),
-        }
+        seen = {"image": batch["image"], "label": batch["label"]}
+        if tokenizer is None:
+            return seen
+        if texts is not None:
+            own, wrong = (tf.gather(texts, batch[f"{it}label"]) for it in ("", "mismatched_"))
+        else:
+            own, wrong = batch["caption"], batch["mismatched_caption"]
+        return {**seen, "tokens": ids(own), "mismatched_tokens": ids(wrong)}
 
     return dataset.map(tokenize)
 

@@ -1,6 +1,7 @@
-"""Sample sheets: a row for each caption, a column for each seed, the caption printed above."""
+"""Sample sheets of fixed seeds, and the animation of all sheets of a run."""
 
 import io
+import pathlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,38 +13,80 @@ GAP_PX = 4
 TEXT_HEIGHT_PX = 16
 SMALLEST_SIDE_PX = 48
 BACKGROUND, INK = (255, 255, 255), (32, 32, 32)
+MOST_FRAMES, FRAME_MS, LAST_FRAME_MS = 100, 200, 3000
 
 
-def sheet(images: np.ndarray, captions: Sequence[str], seeds: Sequence[int]) -> bytes:
+def sheet(
+    images: np.ndarray,
+    *,
+    rows: Sequence[str],
+    columns: Sequence[str] = (),
+    texts: Sequence[str] | None = None,
+) -> bytes:
     """Draws a sheet.
 
     Args:
-      images: uint8 [captions, seeds, S, S, C].
-      captions: printed above their rows, cut to the width of the sheet.
-      seeds: printed above their columns.
+      images: uint8 [rows, columns, S, S, C].
+      rows: printed above the rows, cut to the width of the sheet.
+      columns: printed above the columns.
+      texts: printed below the images, row by row, cut to their width.
 
     Returns:
       PNG bytes; small images are enlarged by a whole number.
     """
     zoom = max(1, -(-SMALLEST_SIDE_PX // images.shape[2]))
     side = images.shape[2] * zoom
-    width = GAP_PX + len(seeds) * (side + GAP_PX)
-    row_height = TEXT_HEIGHT_PX + side + GAP_PX
-    picture = Image.new("RGB", (width, TEXT_HEIGHT_PX + len(captions) * row_height), BACKGROUND)
+    width = GAP_PX + images.shape[1] * (side + GAP_PX)
+    below = TEXT_HEIGHT_PX if texts is not None else 0
+    above = TEXT_HEIGHT_PX if columns else 0
+    row_height = TEXT_HEIGHT_PX + side + below + GAP_PX
+    picture = Image.new("RGB", (width, above + len(rows) * row_height), BACKGROUND)
     draw = ImageDraw.Draw(picture)
     font = ImageFont.load_default(size=12)
-    for column, seed in enumerate(seeds):
-        draw.text((GAP_PX + column * (side + GAP_PX), 1), f"seed {seed}", INK, font)
-    for row, caption in enumerate(captions):
-        top = TEXT_HEIGHT_PX + row * row_height
-        text = " ".join(caption.split())
-        while draw.textlength(text, font) > width - 2 * GAP_PX:
+
+    def write(place: tuple[int, int], text: str, most_px: int) -> None:
+        text = " ".join(text.split())
+        while draw.textlength(text, font) > most_px:
             text = text[:-2].rstrip() + "…"
-        draw.text((GAP_PX, top), text, INK, font)
-        for column in range(len(seeds)):
+        draw.text(place, text, INK, font)
+
+    for column, text in enumerate(columns):
+        write((GAP_PX + column * (side + GAP_PX), 1), text, side)
+    for row, text in enumerate(rows):
+        top = above + row * row_height
+        write((GAP_PX, top), text, width - 2 * GAP_PX)
+        for column in range(images.shape[1]):
             tile = to_pillow(images[row, column]).convert("RGB")
             tile = tile.resize((side, side), Image.Resampling.NEAREST)
-            picture.paste(tile, (GAP_PX + column * (side + GAP_PX), top + TEXT_HEIGHT_PX))
+            left = GAP_PX + column * (side + GAP_PX)
+            picture.paste(tile, (left, top + TEXT_HEIGHT_PX))
+            if texts is not None:
+                place = (left, top + TEXT_HEIGHT_PX + side)
+                write(place, texts[row * images.shape[1] + column], side)
     buffer = io.BytesIO()
     picture.save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def animation(sheets: Sequence[pathlib.Path]) -> bytes:
+    """Shows sheets one after the other, at most a hundred of them, evenly chosen.
+
+    Args:
+      sheets: PNG files of one size, at least one.
+
+    Returns:
+      GIF bytes, five pictures a second.
+    """
+    count = min(len(sheets), MOST_FRAMES)
+    last = len(sheets) - 1
+    chosen = [sheets[round(at * last / max(1, count - 1))] for at in range(count)]
+    frames = []
+    for path in chosen:
+        with Image.open(path) as picture:
+            frames.append(picture.convert("P", palette=Image.Palette.ADAPTIVE))
+    buffer = io.BytesIO()
+    durations = [FRAME_MS] * (count - 1) + [LAST_FRAME_MS]
+    frames[0].save(
+        buffer, format="GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0
+    )
     return buffer.getvalue()

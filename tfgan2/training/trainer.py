@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import os
+from collections.abc import Sequence
 
 import numpy as np
 import tf_keras as keras
@@ -58,6 +59,7 @@ def train(
     goal: Goal,
     strategy: str,
     text_encoder: str | os.PathLike | None = None,
+    stage1_run_dir: str | os.PathLike | None = None,
     inception_weights: str | None = None,
 ) -> Outcome:
     """Trains to the goal, from the newest checkpoint on if there is one.
@@ -70,6 +72,8 @@ def train(
       goal: where the run ends; it may be another at the next start.
       strategy: `auto`, `one_device`, `mirrored` or `multi_worker`.
       text_encoder: a run whose text encoder a new run begins with.
+      stage1_run_dir: a run of StackGAN's stage one, whose generator and text encoder a new run of
+        stage two begins with.
       inception_weights: what a new matching model's Inception begins with: a file, or `imagenet`.
 
     Raises:
@@ -78,9 +82,7 @@ def train(
     crew = team.gather(runtime.make_strategy(strategy))
     runtime.quieten_graph_optimizer()
     manifest = records.load_manifest(data_dir)
-    reader = beginning.load_reader(text_encoder) if text_encoder else None
-    if reader is not None:
-        recipe = dataclasses.replace(recipe, **dataclasses.asdict(reader.options))
+    recipe, reader, stage_one = _others(recipe, text_encoder, stage1_run_dir)
     recipes.model_class(recipe)
     beginning.check_first_weights(recipe, reader, inception_weights)
     _check_data(manifest, recipe)
@@ -88,17 +90,20 @@ def train(
     _check_replicas(crew.strategy.num_replicas_in_sync, recipe, schedule)
     run = RunDirectory.at(run_dir)
     split = "test" if manifest.records("test") else "train"
-    captions = sheet_captions(
-        pipeline.examples(data_dir, manifest, split=split, view=recipes.view(recipe), limit=200)
+    examples = pipeline.examples(
+        data_dir, manifest, split=split, view=recipes.view(recipe), limit=200
     )
+    texts = inputs.label_texts(recipe, manifest)
+    captions = sheet_captions(examples, texts)
+    beginnings = beginning.Start(captions=captions, texts=texts, reader=reader, stage_one=stage_one)
     inception = None
     if recipe.image_encoder == "inception_v3" and not find(run.checkpoints):
         inception = beginning.read_inception(inception_weights)
     if crew.chief:
-        recipe = beginning.begin_or_join(run, recipe, manifest, captions, reader)
+        recipe = beginning.begin_or_join(run, recipe, manifest, beginnings)
     crew.wait()
     if not crew.chief:
-        recipe = beginning.begin_or_join(run, recipe, manifest, captions, reader)
+        recipe = beginning.begin_or_join(run, recipe, manifest, beginnings)
     steps = goal.in_steps(images=manifest.records("train"), batch_size=recipe.batch_size)
 
     tokenizer = make_tokenizer(run, recipe)
@@ -108,7 +113,7 @@ def train(
     checkpoint = saved.restore()
     if checkpoint is None:
         with crew.strategy.scope():
-            beginning.take_weights(gan, run, reader, inception)
+            beginning.take_weights(gan, run, beginnings, inception)
     start = int(gan.step.numpy())
     if start >= steps:
         return Outcome(start, steps, checkpoint)
@@ -125,15 +130,17 @@ def train(
             view=recipes.view(recipe),
             seed=recipe.seed,
             start_step=start,
+            captions_per_image=recipe.captions_per_image,
+            mismatch_other_class=recipe.mismatch_other_class,
             cache_mb=schedule.cache_mb,
         )
         work: DrawingWork | MatchingWork
-        if isinstance(gan, Matching):
+        if isinstance(gan, Matching) and tokenizer is not None:
             work = MatchingWork(own_run, gan, tokenizer, recipe, data_dir)
         else:
             work = DrawingWork(own_run, gan, tokenizer, recipe, schedule, data_dir, captions)
         gan.fit(
-            inputs.distributed(inputs.tokenized(batches, tokenizer), crew.strategy),
+            inputs.distributed(inputs.tokenized(batches, tokenizer, texts=texts), crew.strategy),
             steps_per_epoch=steps - start,
             epochs=1,
             verbose=0,
@@ -148,16 +155,50 @@ def train(
                 callbacks.LeaveOnSignal(crew.any),
             ],
         )
+        work.finish()
         crew.wait()  # Until the chief has saved.
     return Outcome(int(gan.step.numpy()), steps, next(iter(saved.paths), None))
 
 
-def sheet_captions(examples: pipeline.Examples) -> list[str]:
-    """Picks captions for a sheet: one of every label where there are labels, else the first."""
+def sheet_captions(examples: pipeline.Examples, texts: Sequence[str] | None) -> list[str]:
+    """Picks captions for a sheet: one of every label where there are labels, else the first.
+
+    Args:
+      examples: of the data set.
+      texts: by label, what is read in the place of captions; None: captions are.
+    """
+    if texts is not None:
+        return list(texts[:SHEET_CAPTIONS])
     _, rows = np.unique(examples.label, return_index=True)
     if len(rows) < 2:
         rows = np.arange(len(examples.label))
     return [examples.captions[row][0] for row in rows[:SHEET_CAPTIONS]]
+
+
+def _others(
+    recipe: recipes.Recipe,
+    text_encoder: str | os.PathLike | None,
+    stage1_run_dir: str | os.PathLike | None,
+) -> tuple[recipes.Recipe, beginning.Reader | None, beginning.StageOne | None]:
+    """Loads what a run begins with of other runs; the recipe takes their options."""
+    is_stage_two = recipe.model == "stack_gan" and recipe.stage == 2
+    if stage1_run_dir and not is_stage_two:
+        rule = "must be left out but for stack_gan's stage 2"
+        raise UsageError("--stage1_run_dir", rule, stage1_run_dir)
+    if is_stage_two and text_encoder:
+        rule = "must be left out for stage 2, which reads as its stage 1 does"
+        raise UsageError("--text_encoder", rule, text_encoder)
+    reader, stage_one = None, None
+    if stage1_run_dir:
+        stage_one = beginning.load_stage_one(stage1_run_dir, recipe)
+        reader = beginning.load_reader(stage1_run_dir, flag="--stage1_run_dir")
+    elif text_encoder:
+        reader = beginning.load_reader(text_encoder)
+    if is_stage_two:
+        recipe = dataclasses.replace(recipe, freeze_text_encoder=True)
+    if reader is not None:
+        recipe = dataclasses.replace(recipe, **dataclasses.asdict(reader.options))
+    return recipe, reader, stage_one
 
 
 def _check_data(manifest: records.Manifest, recipe: recipes.Recipe) -> None:
@@ -173,13 +214,13 @@ def _build(
     recipe: recipes.Recipe,
     schedule: recipes.Schedule,
     manifest: records.Manifest,
-    tokenizer: Tokenizer,
+    tokenizer: Tokenizer | None,
 ) -> GAN:
     keras.utils.set_random_seed(recipe.seed)
     gan = recipes.build_model(
         recipe,
         image_channels=manifest.channels,
-        vocabulary_size=tokenizer.vocabulary_size,
+        vocabulary_size=0 if tokenizer is None else tokenizer.vocabulary_size,
         dtype=recipe.precision,
     )
     gan.compile(
@@ -193,6 +234,9 @@ def _build(
 def _check_replicas(replicas: int, recipe: recipes.Recipe, schedule: recipes.Schedule) -> None:
     if recipe.batch_size % replicas:
         rule = f"must be a multiple of {replicas} replicas"
+        raise UsageError("--batch_size", rule, recipe.batch_size)
+    if recipe.interpolation != "none" and recipe.batch_size // replicas % 2:
+        rule = f"must be even on each of {replicas} replicas for --interpolation"
         raise UsageError("--batch_size", rule, recipe.batch_size)
     if schedule.jit_compile and replicas > 1:
         rule = f"must be off with {replicas} replicas"
@@ -211,6 +255,10 @@ def _check_schedule(
         raise UsageError("--jit_compile", "must be off for damsm", schedule.jit_compile)
     if schedule.keep_best != "none" and matching:
         rule = f"must be none for {recipe.model}"
+        raise UsageError("--keep_best", rule, schedule.keep_best)
+    unconditional = recipes.system_class(recipe).reads is None
+    if schedule.keep_best in ("agreement", "diversity") and unconditional:
+        rule = f"must be none or kid for {recipe.model}"
         raise UsageError("--keep_best", rule, schedule.keep_best)
     if schedule.keep_best != "none" and not schedule.evaluate_every:
         rule = "must be above 0 for --keep_best"

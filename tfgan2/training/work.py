@@ -3,11 +3,10 @@
 import os
 
 import numpy as np
-import tensorflow as tf
 from tqdm import tqdm
 
 from tfgan2.adversarial.gan import GAN
-from tfgan2.adversarial.sampler import Sampler
+from tfgan2.adversarial.sampler import AnySampler, Sampler
 from tfgan2.data import pipeline, records
 from tfgan2.metrics.evaluate import Protocol
 from tfgan2.models.matcher import Matcher
@@ -17,9 +16,9 @@ from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.text.tokenizers import Tokenizer
 from tfgan2.training import best, evaluation, retrieval
-from tfgan2.training.sheets import sheet
+from tfgan2.training.sheets import animation, sheet
 
-SHEET_SEEDS = 8
+SHEET_SEEDS, UNCONDITIONAL_ROWS = 8, 8
 EVALUATION_SAMPLES = 1000
 
 
@@ -30,7 +29,7 @@ class DrawingWork:
         self,
         run: RunDirectory,
         gan: GAN,
-        tokenizer: Tokenizer,
+        tokenizer: Tokenizer | None,
         recipe: recipes.Recipe,
         schedule: recipes.Schedule,
         data_dir: str | os.PathLike,
@@ -42,8 +41,12 @@ class DrawingWork:
         self._captions = captions
 
     def draw_sheet(self, step: int) -> None:
-        """Writes a sample sheet."""
-        write_file(self._run.sample_sheet(step), draw_sheet(self._sampler, self._captions))
+        """Writes a sample sheet, and what a joint model wrote on it."""
+        picture, texts = draw_sheet(self._sampler, self._captions)
+        if texts is not None:
+            lines = "".join(f"{seed}\t{text}\n" for seed, text in enumerate(texts))
+            write_file(self._run.sample_texts(step), lines.encode())
+        write_file(self._run.sample_sheet(step), picture)
 
     def evaluate(self, step: int) -> None:
         """Writes a line of evaluations.jsonl, and keeps the checkpoint if it is the best."""
@@ -51,12 +54,18 @@ class DrawingWork:
             self._run,
             self._sampler,
             checkpoint=f"step {step}",
-            view=recipes.view(self._recipe),
+            recipe=self._recipe,
             data_dir=self._data_dir,
             metrics=None,
             protocol=Protocol(samples=EVALUATION_SAMPLES, seed=self._recipe.seed, truncation=0.0),
         )
         self._best.consider(line["metrics"])
+
+    def finish(self) -> None:
+        """Animates the sheets of all starts of the run."""
+        sheets = sorted(self._run.samples.glob("step_*.png"))
+        if sheets:
+            write_file(self._run.animation, animation(sheets))
 
 
 class MatchingWork:
@@ -87,6 +96,9 @@ class MatchingWork:
     def draw_sheet(self, step: int) -> None:
         """Has nothing to draw."""
 
+    def finish(self) -> None:
+        """Has nothing to animate."""
+
     def evaluate(self, step: int) -> None:
         """Writes a line of evaluations.jsonl, and prints it."""
         line = retrieval.measure(
@@ -95,13 +107,19 @@ class MatchingWork:
         tqdm.write(line)
 
 
-def draw_sheet(sampler: Sampler, captions: list[str]) -> bytes:
-    """Draws captions with the seeds 0, 1, ... as a sheet: PNG bytes."""
-    seeds = list(range(SHEET_SEEDS))
-    rows = [
-        sampler.pixels(
-            tf.fill([SHEET_SEEDS], caption), tf.constant(seeds, tf.int64), tf.zeros([SHEET_SEEDS])
-        ).numpy()
-        for caption in captions
-    ]
-    return sheet(np.stack(rows), captions, seeds)
+def draw_sheet(sampler: AnySampler, captions: list[str]) -> tuple[bytes, list[str] | None]:
+    """Draws a sheet: a row a caption with the seeds 0, 1, ..., or without captions all its seeds.
+
+    Returns:
+      PNG bytes, and the texts of a joint model.
+    """
+    if isinstance(sampler, Sampler):
+        seeds = list(range(SHEET_SEEDS))
+        drawn = [sampler.sample([caption] * SHEET_SEEDS, seeds, 0.0).images for caption in captions]
+        columns = [f"seed {seed}" for seed in seeds]
+        return sheet(np.stack(drawn), rows=captions, columns=columns), None
+    rows = [range(at * SHEET_SEEDS, (at + 1) * SHEET_SEEDS) for at in range(UNCONDITIONAL_ROWS)]
+    titles = [f"seeds {row[0]} to {row[-1]}" for row in rows]
+    every = [sampler.sample([""] * SHEET_SEEDS, row, 0.0) for row in rows]
+    texts = [text for drawn in every for text in drawn.texts or ()] or None
+    return sheet(np.stack([drawn.images for drawn in every]), rows=titles, texts=texts), texts

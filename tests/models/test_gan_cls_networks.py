@@ -1,0 +1,250 @@
+"""GAN-CLS: its sizes, and what has influence on its images and its logits."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras as keras
+
+from tfgan2.models.blocks import parameter_count
+from tfgan2.models.gan_cls_networks import FORMS, IMAGE_SIZES_PX, Generator, Head, ImageFeatures
+
+
+def make_generator(
+    *, form: str = "torch", image_size: int = 32, dtype: str = "float32"
+) -> Generator:
+    keras.utils.set_random_seed(0)
+    return Generator(
+        image_size=image_size,
+        image_channels=1,
+        latent_size=4,
+        sentence_size=3,
+        base_channels=4,
+        form=form,
+        text_size=5,
+        dtype=dtype,
+    )
+
+
+def make_discriminator(
+    *,
+    form: str = "torch",
+    image_size: int = 32,
+    batch_norm: bool = True,
+    reads_text: bool = True,
+    dtype: str = "float32",
+) -> tuple[ImageFeatures, Head]:
+    keras.utils.set_random_seed(0)
+    features = ImageFeatures(
+        image_size=image_size,
+        image_channels=1,
+        base_channels=4,
+        form=form,
+        batch_norm=batch_norm,
+        dtype=dtype,
+    )
+    head = Head(
+        feature_shape=features.feature_shape,
+        sentence_size=3,
+        text_size=5,
+        form=form,
+        batch_norm=batch_norm,
+        reads_text=reads_text,
+        dtype=dtype,
+    )
+    return features, head
+
+
+def images_of(rows: int, image_size: int = 32) -> tf.Tensor:
+    return tf.random.stateless_uniform([rows, image_size, image_size, 1], [0, 1], -1.0, 1.0)
+
+
+def normals(rows: int, size: int) -> tf.Tensor:
+    return tf.random.stateless_normal([rows, size], [0, size])
+
+
+def normalization(channels: int) -> int:
+    # Scale, offset, and the moving mean and variance.
+    return 4 * channels
+
+
+def bottleneck(channels: int) -> int:
+    few = channels // 4
+    weights = channels * few + 9 * few * few + 9 * few * channels
+    return weights + normalization(few) + normalization(few) + normalization(channels)
+
+
+def test_generator_of_torch_has_the_parameters_of_its_layers() -> None:
+    generator = Generator(
+        image_size=64,
+        image_channels=3,
+        latent_size=100,
+        sentence_size=1024,
+        base_channels=128,
+        form="torch",
+        text_size=256,
+    )
+    text = 1024 * 256 + 256
+    start = (100 + 256) * 4 * 4 * 1024 + normalization(1024) + bottleneck(1024)
+    side_8 = 16 * 1024 * 512 + normalization(512) + bottleneck(512)
+    side_16 = 16 * 512 * 256 + normalization(256)
+    side_32 = 16 * 256 * 128 + normalization(128)
+    image = 16 * 128 * 3
+    count = text + start + side_8 + side_16 + side_32 + image
+    assert parameter_count(generator) == count == 21_142_272
+
+
+def test_generator_of_tensorlayer_has_the_parameters_of_its_layers() -> None:
+    generator = Generator(
+        image_size=64,
+        image_channels=3,
+        latent_size=512,
+        sentence_size=128,
+        base_channels=128,
+        form="tensorlayer",
+        text_size=128,
+    )
+    text = 128 * 128 + 128
+    units = 4 * 4 * 1024
+    start = (512 + 128) * units + normalization(units) + bottleneck(1024)
+    side_8 = 9 * 1024 * 512 + normalization(512) + bottleneck(512)
+    side_16 = 9 * 512 * 256 + normalization(256)
+    side_32 = 9 * 256 * 128 + normalization(128)
+    image = 9 * 128 * 3 + 3
+    count = text + start + side_8 + side_16 + side_32 + image
+    assert parameter_count(generator) == count == 20_791_299
+
+
+@pytest.mark.parametrize(
+    ("form", "text_size", "extra_features", "extra_head"),
+    [
+        ("torch", 256, 0, 0),
+        ("torch_int", 128, 0, 4 * 128),  # The text is normalized.
+        ("tensorlayer", 128, 64, 1),  # The first convolution and the logit have biases.
+    ],
+)
+def test_discriminator_has_the_parameters_of_its_layers(
+    form: str, text_size: int, extra_features: int, extra_head: int
+) -> None:
+    features = ImageFeatures(
+        image_size=64, image_channels=3, base_channels=64, form=form, batch_norm=True
+    )
+    head = Head(
+        feature_shape=(4, 4, 512),
+        sentence_size=1024,
+        text_size=text_size,
+        form=form,
+        batch_norm=True,
+        reads_text=True,
+    )
+    down = 16 * (3 * 64 + 64 * 128 + 128 * 256 + 256 * 512)
+    normalized = normalization(128) + normalization(256) + normalization(512)
+    count = down + normalized + bottleneck(512)
+    assert features.feature_shape == (4, 4, 512)
+    assert parameter_count(features) == count + extra_features == 3_565_056 + extra_features
+    text = 1024 * text_size + text_size
+    joint = (512 + text_size) * 512 + normalization(512)
+    logit = 4 * 4 * 512
+    assert parameter_count(head) == text + joint + logit + extra_head
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("image_size", IMAGE_SIZES_PX)
+def test_every_size_is_drawn_and_judged(image_size: int, form: str) -> None:
+    image = make_generator(form=form, image_size=image_size)(normals(2, 4), normals(2, 3))
+    assert image.shape == (2, image_size, image_size, 1)
+    features, head = make_discriminator(form=form, image_size=image_size)
+    assert features.feature_shape == (4, 4, 4 * image_size // 8)
+    seen = features(image)
+    assert seen.shape == (2, *features.feature_shape)
+    assert head(seen, normals(2, 3)).shape == (2,)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
+def test_images_and_logits_are_float32_whatever_the_precision(dtype: str, form: str) -> None:
+    generator = make_generator(form=form, dtype=dtype)
+    generator.first.kernel.assign(1000.0 * generator.first.kernel)
+    image = generator(normals(4, 4), normals(4, 3), training=True)
+    assert image.dtype == tf.float32
+    assert np.abs(image).max() <= 1
+    features, head = make_discriminator(form=form, dtype=dtype)
+    logits = head(features(image, training=True), normals(4, 3), training=True)
+    assert logits.dtype == tf.float32
+    assert np.isfinite(logits).all()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_gradients_reach_every_variable(form: str) -> None:
+    generator = make_generator(form=form)
+    features, head = make_discriminator(form=form)
+    networks = (generator, features, head)
+    variables = [variable for network in networks for variable in network.trainable_variables]
+    with tf.GradientTape() as tape:
+        image = generator(normals(4, 4), normals(4, 3), training=True)
+        logits = head(features(image, training=True), normals(4, 3), training=True)
+        loss = tf.reduce_sum(tf.square(logits - 1.0))
+    for variable, gradient in zip(variables, tape.gradient(loss, variables), strict=True):
+        assert np.any(gradient), variable.name
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_latent_and_sentence_have_influence(form: str) -> None:
+    generator = make_generator(form=form)
+    same, opposite = tf.constant([[1.0], [1.0]]), tf.constant([[1.0], [-1.0]])
+    for latent, sentence in ((opposite, same), (same, opposite)):
+        images = generator(tf.tile(latent, [1, 4]), tf.tile(sentence, [1, 3]), training=True)
+        assert np.abs(images[0] - images[1]).max() > 1e-3
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_in_sampling_a_row_does_not_depend_on_its_batch(form: str) -> None:
+    generator = make_generator(form=form)
+    latent, sentence = normals(4, 4), normals(4, 3)
+    in_training = generator(latent, sentence, training=True)
+    together = generator(latent, sentence)
+    alone = generator(latent[1:2], sentence[1:2])
+    np.testing.assert_allclose(alone[0], together[1], atol=1e-6)
+    assert np.abs(together - in_training).max() > 1e-3
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_without_normalization_a_row_does_not_depend_on_its_batch(form: str) -> None:
+    features, head = make_discriminator(form=form, batch_norm=False)
+    assert not any(network.non_trainable_variables for network in (features, head))
+    image, sentence = images_of(3), normals(3, 3)
+    together = head(features(image, training=True), sentence, training=True)
+    alone = head(features(image[1:2], training=True), sentence[1:2], training=True)
+    np.testing.assert_allclose(alone[0], together[1], rtol=1e-4)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_only_a_head_that_reads_the_text_depends_on_the_sentence(form: str) -> None:
+    for reads_text in (True, False):
+        features, head = make_discriminator(form=form, reads_text=reads_text)
+        seen = features(images_of(2), training=True)
+        first, other = (
+            head(seen, tf.constant(sentence), training=True)
+            for sentence in ([[1.0, 2.0, 3.0]] * 2, [[-1.0, 2.0, 3.0], [3.0, -5.0, 0.0]])
+        )
+        assert np.array_equal(first, other) is not reads_text
+        assert (head.text is not None) is reads_text
+
+
+def linear_ends(features: ImageFeatures) -> int:
+    return sum(block.activation is tf.identity for block in features.blocks)
+
+
+def test_forms_differ_in_the_activation_before_the_last_halving() -> None:
+    ends = {form: linear_ends(make_discriminator(form=form)[0]) for form in FORMS}
+    assert ends == {"torch": 1, "torch_int": 2, "tensorlayer": 1}
+
+
+def test_every_normalization_has_the_published_numbers() -> None:
+    networks = (make_generator(), *make_discriminator(form="torch_int"))
+    found = {
+        (layer.momentum, layer.epsilon, layer.synchronized)
+        for network in networks
+        for layer in network.submodules
+        if isinstance(layer, keras.layers.BatchNormalization)
+    }
+    assert found == {(0.9, 1e-5, True)}

@@ -1,0 +1,391 @@
+"""StackGAN: its sizes, its conditions, and what has influence on its images and its logits."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras as keras
+from scipy import stats
+
+from tfgan2.models.blocks import parameter_count
+from tfgan2.models.conditioning import ConditioningAugmentation, kl_divergence, truncated
+from tfgan2.models.residual_dense import DenseBlock, NormalizedDenseBlock
+from tfgan2.models.stack_gan_discriminators import StageFeatures, StageHead
+from tfgan2.models.stack_gan_networks import (
+    FORMS,
+    STAGE_ONE_SIZES_PX,
+    STAGE_TWO_SIZES_PX,
+    StageOneGenerator,
+    StageTwoGenerator,
+)
+
+LATENT_SIZE, CONDITIONING_SIZE, SENTENCE_SIZE = 4, 3, 5
+STAGES = [(StageOneGenerator, 16), (StageTwoGenerator, 64)]
+PUBLISHED_FORMS = ["tensorflow", "pytorch"]
+
+AnyGenerator = StageOneGenerator | StageTwoGenerator
+
+
+def make_generator(
+    make: type[AnyGenerator],
+    image_size: int,
+    *,
+    form: str,
+    faithful: bool = False,
+    dtype: str = "float32",
+) -> AnyGenerator:
+    keras.utils.set_random_seed(0)
+    return make(
+        image_size=image_size,
+        image_channels=1,
+        latent_size=LATENT_SIZE,
+        sentence_size=SENTENCE_SIZE,
+        conditioning_size=CONDITIONING_SIZE,
+        base_channels=4,
+        form=form,
+        faithful=faithful,
+        dtype=dtype,
+    )
+
+
+def make_published(make: type[AnyGenerator], image_size: int) -> AnyGenerator:
+    return make(
+        image_size=image_size,
+        image_channels=3,
+        latent_size=100,
+        sentence_size=1024,
+        conditioning_size=128,
+        base_channels=128,
+        form="tensorflow",
+    )
+
+
+def make_discriminator(
+    image_size: int,
+    *,
+    stage: int,
+    form: str,
+    batch_norm: bool = True,
+    unconditional: bool = False,
+    dtype: str = "float32",
+) -> tuple[StageFeatures, StageHead]:
+    keras.utils.set_random_seed(0)
+    features = StageFeatures(
+        image_size=image_size,
+        image_channels=1,
+        base_channels=4,
+        stage=stage,
+        form=form,
+        batch_norm=batch_norm,
+        dtype=dtype,
+    )
+    head = StageHead(
+        feature_shape=features.feature_shape,
+        sentence_size=SENTENCE_SIZE,
+        form=form,
+        batch_norm=batch_norm,
+        unconditional=unconditional,
+        dtype=dtype,
+    )
+    return features, head
+
+
+def normals(rows: int, size: int, seed: int = 0) -> tf.Tensor:
+    return tf.random.stateless_normal([rows, size], [seed, size])
+
+
+def draw(
+    generator: AnyGenerator, *, rows: int = 4, training: bool | None = None, seed: int = 0
+) -> tf.Tensor:
+    latent = normals(rows, generator.noise_size, seed)
+    return generator(latent, normals(rows, SENTENCE_SIZE), training=training)
+
+
+def normalization(channels: int) -> int:
+    # Scale, offset, and the moving mean and variance.
+    return 4 * channels
+
+
+def bottleneck(channels: int) -> int:
+    few = channels // 4
+    weights = channels * few + 9 * few * few + 9 * few * channels
+    return weights + normalization(few) + normalization(few) + normalization(channels)
+
+
+# A dense layer from the sentence to mean and log sigma.
+CONDITIONING = 1024 * 2 * 128 + 2 * 128
+
+
+def test_stage_one_of_tensorflow_has_the_parameters_of_its_layers() -> None:
+    units = 4 * 4 * 1024
+    start = (128 + 100) * units + units + normalization(units) + bottleneck(1024)
+    side_8 = 9 * 1024 * 512 + normalization(512) + bottleneck(512)
+    side_16 = 9 * 512 * 256 + normalization(256)
+    side_32 = 9 * 256 * 128 + normalization(128)
+    image = 9 * 128 * 3
+    count = CONDITIONING + start + side_8 + side_16 + side_32 + image
+    assert parameter_count(make_published(StageOneGenerator, 64)) == count == 14_303_360
+
+
+def test_stage_two_of_tensorflow_has_the_parameters_of_its_layers() -> None:
+    generator = make_published(StageTwoGenerator, 256)
+    assert generator.noise_size == 100 + 128 + 128
+    down = 9 * 3 * 128 + 16 * 128 * 256 + 16 * 256 * 512 + normalization(256 + 512)
+    join = 9 * (512 + 128) * 512 + normalization(512)
+    residual_block = 2 * (9 * 512 * 512 + normalization(512))
+    up = 9 * (512 * 256 + 256 * 128 + 128 * 64 + 64 * 32) + normalization(256 + 128 + 64 + 32)
+    image = 9 * 32 * 3
+    count = CONDITIONING + down + join + 4 * residual_block + up + image
+    own = parameter_count(generator) - parameter_count(generator.stage_one)
+    assert own == count == 26_301_792
+    assert parameter_count(generator.stage_one) == 14_303_360
+
+
+def test_discriminators_of_tensorflow_have_the_parameters_of_their_layers() -> None:
+    stage_one, stage_two = (
+        StageFeatures(
+            image_size=image_size,
+            image_channels=3,
+            base_channels=64,
+            stage=stage,
+            form="tensorflow",
+            batch_norm=True,
+        )
+        for image_size, stage in ((64, 1), (256, 2))
+    )
+    head = StageHead(
+        feature_shape=(4, 4, 512),
+        sentence_size=1024,
+        form="tensorflow",
+        batch_norm=True,
+        unconditional=False,
+    )
+    down = 16 * (3 * 64 + 64 * 128 + 128 * 256 + 256 * 512) + normalization(128 + 256 + 512)
+    count = down + bottleneck(512)
+    assert parameter_count(stage_one) == count == 3_565_056
+    further = 16 * (512 * 1024 + 1024 * 2048) + normalization(1024 + 2048)
+    narrowing = 2048 * 1024 + 1024 * 512 + normalization(1024 + 512)
+    assert parameter_count(stage_two) == count + further + narrowing == 48_147_968
+    assert stage_one.feature_shape == stage_two.feature_shape == (4, 4, 512)
+    text = 1024 * 128 + 128
+    joint = (512 + 128) * 512 + normalization(512)
+    assert parameter_count(head) == text + joint + 4 * 4 * 512
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("image_size", STAGE_ONE_SIZES_PX)
+def test_stage_one_draws_every_size(image_size: int, form: str) -> None:
+    image = draw(make_generator(StageOneGenerator, image_size, form=form), rows=2)
+    assert image.shape == (2, image_size, image_size, 1)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("image_size", STAGE_TWO_SIZES_PX)
+def test_stage_two_draws_every_size(image_size: int, form: str) -> None:
+    image = draw(make_generator(StageTwoGenerator, image_size, form=form), rows=2)
+    assert image.shape == (2, image_size, image_size, 1)
+
+
+@pytest.mark.parametrize("form", PUBLISHED_FORMS)
+@pytest.mark.parametrize(
+    ("stage", "image_size", "channels"),
+    [(1, 16, 2), (1, 32, 4), (1, 64, 8), (2, 64, 8), (2, 128, 8), (2, 256, 8)],
+)
+def test_discriminators_judge_every_size(
+    stage: int, image_size: int, channels: int, form: str
+) -> None:
+    features, head = make_discriminator(image_size, stage=stage, form=form, unconditional=True)
+    assert features.feature_shape == (4, 4, 4 * channels)
+    seen = features(tf.zeros([2, image_size, image_size, 1]))
+    assert seen.shape == (2, *features.feature_shape)
+    assert [logits.shape for logits in head(seen, normals(2, SENTENCE_SIZE))] == [(2,), (2,)]
+
+
+@pytest.mark.parametrize(("make", "image_size"), STAGES)
+@pytest.mark.parametrize("form", FORMS)
+def test_images_and_logits_are_float32_in_half_precision(
+    make: type[AnyGenerator], image_size: int, form: str
+) -> None:
+    generator = make_generator(make, image_size, form=form, dtype="mixed_float16")
+    generator.to_image.set_weights([1000.0 * it for it in generator.to_image.get_weights()])
+    image = draw(generator, training=True)
+    assert image.dtype == tf.float32
+    assert 0.5 < np.abs(image).max() <= 1
+    features, head = make_discriminator(
+        image_size, stage=1, form=form, unconditional=True, dtype="mixed_float16"
+    )
+    seen = features(image, training=True)
+    for logits in head(seen, normals(4, SENTENCE_SIZE), training=True):
+        assert logits.dtype == tf.float32
+        assert np.isfinite(logits).all()
+
+
+@pytest.mark.parametrize(("make", "image_size"), STAGES)
+@pytest.mark.parametrize("form", FORMS)
+def test_gradients_reach_every_variable(
+    make: type[AnyGenerator], image_size: int, form: str
+) -> None:
+    generator = make_generator(make, image_size, form=form)
+    features, head = make_discriminator(image_size, stage=2, form=form, unconditional=True)
+    networks = (generator, features, head)
+    variables = [variable for network in networks for variable in network.trainable_variables]
+    with tf.GradientTape() as tape:
+        seen = features(draw(generator, rows=8, training=True), training=True)
+        matched, alone = head(seen, normals(8, SENTENCE_SIZE), training=True)
+        loss = tf.reduce_sum(tf.square(matched - 1.0) + tf.square(alone - 1.0))
+    for variable, gradient in zip(variables, tape.gradient(loss, variables), strict=True):
+        assert np.any(gradient), variable.name
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_stage_two_leaves_stage_one_as_it_is(form: str) -> None:
+    generator = make_generator(StageTwoGenerator, 64, form=form)
+    frozen = {variable.ref() for variable in generator.stage_one.variables}
+    assert frozen.isdisjoint(variable.ref() for variable in generator.trainable_variables)
+    before = [variable.numpy() for variable in generator.variables]
+    draw(generator, training=True)
+    for variable, value in zip(generator.variables, before, strict=True):
+        moves = variable.ref() not in frozen and "moving_" in variable.name
+        assert np.array_equal(variable, value) is not moves, variable.name
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_stage_two_begins_with_a_trained_stage_one(form: str) -> None:
+    trained = make_generator(StageOneGenerator, 16, form=form)
+    for variable in trained.variables:
+        variable.assign(tf.abs(variable) + 0.01)
+    generator = make_generator(StageTwoGenerator, 64, form=form)
+    generator.begin_with(trained)
+    np.testing.assert_array_equal(draw(generator.stage_one), draw(trained))
+    assert not generator.stage_one.trainable_variables
+
+
+@pytest.mark.parametrize(("make", "image_size"), STAGES)
+@pytest.mark.parametrize("form", FORMS)
+def test_every_part_of_the_noise_has_influence(
+    make: type[AnyGenerator], image_size: int, form: str
+) -> None:
+    generator = make_generator(make, image_size, form=form)
+    for layer in generator.submodules:
+        if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense):
+            layer.kernel.assign(10.0 * layer.kernel)
+    ends = [0, LATENT_SIZE, *range(LATENT_SIZE, generator.noise_size + 1, CONDITIONING_SIZE)[1:]]
+    assert ends[-1] == generator.noise_size
+    sentence = normals(1, SENTENCE_SIZE)
+    plain = generator(tf.zeros([1, generator.noise_size]), sentence)
+    for start, end in itertools.pairwise(ends):
+        units = tf.range(generator.noise_size)
+        noise = tf.cast((units >= start) & (units < end), tf.float32)
+        image = generator(noise[tf.newaxis], sentence)
+        assert np.abs(image - plain).max() > 1e-4, (start, end)
+
+
+@pytest.mark.parametrize(("make", "image_size"), STAGES)
+def test_the_latent_comes_before_the_noise_of_the_condition(
+    make: type[AnyGenerator], image_size: int
+) -> None:
+    generator = make_generator(make, image_size, form="tensorflow")
+    stage_one = generator.stage_one if make is StageTwoGenerator else generator
+    for conditioning in {generator.conditioning, stage_one.conditioning}:
+        # A log sigma of -100 leaves nothing of the noise.
+        conditioning.dense.bias.assign([0.0] * CONDITIONING_SIZE + [-500.0] * CONDITIONING_SIZE)
+    sentence = normals(1, SENTENCE_SIZE)
+    plain = tf.zeros([1, generator.noise_size])
+    end = tf.cast(tf.range(generator.noise_size) >= LATENT_SIZE, tf.float32)[tf.newaxis]
+    np.testing.assert_array_equal(generator(end, sentence), generator(plain, sentence))
+    assert np.abs(generator(1.0 - end, sentence) - generator(plain, sentence)).max() > 0
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_in_sampling_a_row_does_not_depend_on_its_batch(form: str) -> None:
+    generator = make_generator(StageTwoGenerator, 64, form=form)
+    latent, sentence = normals(4, generator.noise_size), normals(4, SENTENCE_SIZE)
+    together = generator(latent, sentence)
+    alone = generator(latent[1:2], sentence[1:2])
+    np.testing.assert_allclose(alone[0], together[1], atol=1e-6)
+
+
+@pytest.mark.parametrize("form", PUBLISHED_FORMS)
+def test_without_normalization_a_row_does_not_depend_on_its_batch(form: str) -> None:
+    features, head = make_discriminator(64, stage=2, form=form, batch_norm=False)
+    assert not any(network.non_trainable_variables for network in (features, head))
+    image = tf.random.stateless_uniform([3, 64, 64, 1], [0, 1], -1.0, 1.0)
+    sentence = normals(3, SENTENCE_SIZE)
+    (together,) = head(features(image, training=True), sentence, training=True)
+    (alone,) = head(features(image[1:2], training=True), sentence[1:2], training=True)
+    np.testing.assert_allclose(alone[0], together[1], rtol=1e-4)
+
+
+@pytest.mark.parametrize("form", PUBLISHED_FORMS)
+def test_only_the_logit_of_the_pair_depends_on_the_sentence(form: str) -> None:
+    _, head = make_discriminator(64, stage=2, form=form, unconditional=True)
+    seen = tf.random.stateless_normal([2, 4, 4, 32], [0, 1])
+    first = head(seen, tf.zeros([2, SENTENCE_SIZE]), training=True)
+    other = head(seen, tf.constant([[9.0] * SENTENCE_SIZE, [0.0] * SENTENCE_SIZE]), training=True)
+    assert not np.array_equal(first[0], other[0])
+    np.testing.assert_array_equal(first[1], other[1])
+
+
+def linear_ends(*, stage: int, form: str) -> int:
+    features, _ = make_discriminator(64, stage=stage, form=form)
+    return sum(block.activation is tf.identity for block in features.blocks)
+
+
+def test_stages_and_forms_differ_in_the_last_activations() -> None:
+    assert linear_ends(stage=1, form="tensorflow") == 2
+    assert linear_ends(stage=2, form="tensorflow") == 1
+    assert linear_ends(stage=1, form="pytorch") == linear_ends(stage=2, form="pytorch") == 0
+
+
+@pytest.mark.parametrize(("form", "block"), [("rdn", DenseBlock), ("imagan", NormalizedDenseBlock)])
+def test_dense_forms_have_dense_blocks_in_the_place_of_residual_blocks(
+    form: str, block: type[keras.layers.Layer]
+) -> None:
+    generator = make_generator(StageTwoGenerator, 64, form=form, faithful=True)
+    assert sum(isinstance(it, block) for it in generator.stage_one.blocks) == 2
+    assert sum(isinstance(it, block) for it in generator.blocks) == 4
+    epsilons = {
+        layer.epsilon
+        for layer in generator.submodules
+        if isinstance(layer, keras.layers.BatchNormalization)
+    }
+    assert epsilons == ({1e-5, 0.8} if form == "imagan" else {1e-5})
+
+
+def test_truncated_noise_keeps_its_quantiles() -> None:
+    normal = np.linspace(-4.0, 4.0, 81, dtype=np.float32)
+    expected = stats.truncnorm(-2.0, 2.0).ppf(stats.norm.cdf(normal.astype(np.float64)))
+    np.testing.assert_allclose(truncated(tf.constant(normal)), expected, atol=2e-5)
+
+
+def test_truncated_noise_is_finite_for_any_draw() -> None:
+    ends = truncated(tf.constant([-np.inf, -1e9, 0.0, 1e9, np.inf]))
+    np.testing.assert_allclose(ends, [-2.0, -2.0, 0.0, 2.0, 2.0], atol=1e-5)
+
+
+def test_divergence_equals_the_one_by_hand() -> None:
+    mean, log_sigma = tf.constant([[0.0, 1.0]]), tf.constant([[0.0, math.log(2.0)]])
+    # The standard normal is at 0; the other is -log 2 + (-1 + 4 + 1) / 2.
+    expected = (0.0 + 2.0 - math.log(2.0)) / 2
+    assert float(kl_divergence(mean, log_sigma)) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("form", "mean", "log_sigma"),
+    [
+        ("tensorflow", [3.0, -0.4], [-0.2, 0.5]),
+        ("pytorch", [3.0, 0.0], [0.0, 0.25]),
+    ],
+)
+def test_forms_read_the_units_as_published(
+    form: str, mean: list[float], log_sigma: list[float]
+) -> None:
+    network = ConditioningAugmentation(sentence_size=1, conditioning_size=2, form=form)
+    network.dense.kernel.assign([[3.0, -2.0, -1.0, 0.5]])
+    sentence, noise = tf.ones([1, 1]), tf.constant([[0.3, -1.5]])
+    np.testing.assert_allclose(network(sentence), [[mean], [log_sigma]], rtol=1e-6)
+    noises = noise if form == "pytorch" else truncated(noise)
+    expected = np.array(mean) + np.exp(log_sigma) * noises
+    np.testing.assert_allclose(network.draw(sentence, noise), expected, rtol=1e-6)

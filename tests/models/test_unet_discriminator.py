@@ -1,0 +1,224 @@
+"""The U-Net discriminator: its sizes, precision and gradients, and what its logits depend on."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras as keras
+
+from tfgan2.adversarial import penalties
+from tfgan2.adversarial.spectral import SpectralConvolution
+from tfgan2.models.unet_discriminator import UNetFeatures, UNetHead
+
+SENTENCE_SIZE = 6
+
+
+def tiny(
+    image_size: int = 16, *, base_channels: int = 4, dtype: str = "float32"
+) -> tuple[UNetFeatures, UNetHead]:
+    keras.utils.set_random_seed(1)
+    features = UNetFeatures(
+        image_size=image_size, image_channels=1, base_channels=base_channels, dtype=dtype
+    )
+    head = UNetHead(
+        bottleneck_channels=features.bottleneck_channels,
+        pixel_channels=features.pixel_channels,
+        sentence_size=SENTENCE_SIZE,
+        dtype=dtype,
+    )
+    return features, head
+
+
+def some_images(image_size: int = 16, rows: int = 2) -> tf.Tensor:
+    shape = [rows, image_size, image_size, 1]
+    return tf.constant(np.random.default_rng(1).uniform(-1, 1, shape), tf.float32)
+
+
+def some_sentences(rows: int = 2) -> tf.Tensor:
+    return tf.constant(np.random.default_rng(2).normal(size=[rows, SENTENCE_SIZE]), tf.float32)
+
+
+@pytest.mark.parametrize(
+    ("image_size", "widest"), [(16, 2), (32, 4), (64, 8), (128, 16), (256, 16)]
+)
+def test_features_and_logits_have_their_shapes(image_size: int, widest: int) -> None:
+    features, head = tiny(image_size, base_channels=2)
+    bottleneck, pixels = features(some_images(image_size))
+    assert bottleneck.shape == (2, 4, 4, 2 * widest)
+    assert float(tf.reduce_min(bottleneck)) == 0.0
+    assert pixels.shape == (2, image_size, image_size, 2)
+    of_image, of_pixels = head((bottleneck, pixels), some_sentences())
+    assert of_image.shape == (2,)
+    assert of_pixels.shape == (2, image_size, image_size)
+
+
+PUBLISHED_WIDTHS = {
+    # Channels in and out of the blocks, in units of the base, after the image's.
+    256: (
+        [(1, 2), (2, 4), (4, 8), (8, 8), (8, 16)],
+        [(16, 8), (16, 8), (16, 4), (8, 2), (4, 1), (2, 1)],
+    ),
+    128: ([(1, 2), (2, 4), (4, 8), (8, 16)], [(16, 8), (16, 4), (8, 2), (4, 1), (2, 1)]),
+}
+
+
+@pytest.mark.parametrize("image_size", PUBLISHED_WIDTHS)
+def test_blocks_have_the_published_widths(image_size: int) -> None:
+    features, _ = tiny(image_size, base_channels=1)
+    for blocks, widths in zip(
+        (features.encoder[1:], features.decoder), PUBLISHED_WIDTHS[image_size], strict=True
+    ):
+        assert [block.shortcut.kernel.shape[2:] for block in blocks] == widths
+
+
+def trained(network: keras.Model) -> int:
+    return sum(int(np.prod(variable.shape)) for variable in network.trainable_variables)
+
+
+@pytest.mark.slow
+def test_parameter_counts_at_256_px_are_the_stated_ones() -> None:
+    features = UNetFeatures(image_size=256, image_channels=3, base_channels=64)
+    head = UNetHead(bottleneck_channels=1024, pixel_channels=64, sentence_size=256)
+    # A block: two 3x3 convolutions and one of 1x1, each with a bias.
+    encoder = (
+        (9 * 3 * 64 + 64) + (9 * 64 * 64 + 64) + (3 * 64 + 64)
+        + (9 * 64 * 128 + 128) + (9 * 128 * 128 + 128) + (64 * 128 + 128)
+        + (9 * 128 * 256 + 256) + (9 * 256 * 256 + 256) + (128 * 256 + 256)
+        + (9 * 256 * 512 + 512) + (9 * 512 * 512 + 512) + (256 * 512 + 512)
+        + (9 * 512 * 512 + 512) + (9 * 512 * 512 + 512) + (512 * 512 + 512)
+        + (9 * 512 * 1024 + 1024) + (9 * 1024 * 1024 + 1024) + (512 * 1024 + 1024)
+    )  # fmt: skip
+    # What comes in: the bottleneck, then two equal parts, of the decoder and of the encoder.
+    decoder = (
+        (9 * 1024 * 512 + 512) + (9 * 512 * 512 + 512) + (1024 * 512 + 512)
+        + (9 * 1024 * 512 + 512) + (9 * 512 * 512 + 512) + (1024 * 512 + 512)
+        + (9 * 1024 * 256 + 256) + (9 * 256 * 256 + 256) + (1024 * 256 + 256)
+        + (9 * 512 * 128 + 128) + (9 * 128 * 128 + 128) + (512 * 128 + 128)
+        + (9 * 256 * 64 + 64) + (9 * 64 * 64 + 64) + (256 * 64 + 64)
+        + (9 * 128 * 64 + 64) + (9 * 64 * 64 + 64) + (128 * 64 + 64)
+    )  # fmt: skip
+    assert encoder + decoder == 44_066_496
+    assert trained(features) == 44_066_496
+    # A logit with its bias and a map of the sentence, of the whole and of the pixels.
+    assert (1024 + 1) + 256 * 1024 + (64 + 1) + 256 * 64 == 279_618
+    assert trained(head) == 279_618
+    # A direction for each channel that goes out of a spectral layer.
+    widths = [64, 128, 256, 512, 512, 1024, 512, 512, 256, 128, 64, 64]
+    assert features.count_params() - trained(features) == 3 * sum(widths) == 12_096
+    assert head.count_params() - trained(head) == 1 + 1024 + 64 == 1_089
+
+
+def test_a_pixel_sees_the_encoder_at_every_size() -> None:
+    features, _ = tiny(32)
+    images = some_images(32)
+    _, before = features(images)
+    for number in range(len(features.decoder) - 1):
+        kernel = features.decoder[number + 1].shortcut.kernel
+        half = kernel.shape[2] // 2
+        cut = kernel.numpy()
+        cut[:, :, half:] = 0  # What the encoder says there.
+        old = kernel.numpy()
+        kernel.assign(cut)
+        assert not np.allclose(features(images)[1], before), number
+        kernel.assign(old)
+
+
+def test_sentences_change_both_logits() -> None:
+    features, head = tiny()
+    seen = features(some_images())
+    sentences = some_sentences()
+    of_image, of_pixels = head(seen, sentences)
+    other_image, other_pixels = head(seen, sentences[::-1])
+    assert (np.abs(of_image - other_image) > 1e-4).all()
+    assert (np.abs(of_pixels - other_pixels).max(axis=(1, 2)) > 1e-4).all()
+
+
+def test_the_head_is_a_projection_by_hand() -> None:
+    features, head = tiny()
+    bottleneck, pixels = features(some_images())
+    sentences = some_sentences()
+    of_image, of_pixels = head((bottleneck, pixels), sentences)
+    blind_image, blind_pixels = head((bottleneck, pixels), tf.zeros_like(sentences))
+    summed = bottleneck.numpy().sum(axis=(1, 2))
+    text = head.image_sentence(sentences).numpy()
+    np.testing.assert_allclose(of_image - blind_image, (summed * text).sum(axis=1), rtol=1e-3)
+    text = head.pixel_sentence(sentences).numpy()
+    match = np.einsum("bhwc,bc->bhw", pixels, text)
+    np.testing.assert_allclose(of_pixels - blind_pixels, match, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(blind_image, head.image(summed)[:, 0], rtol=1e-5)
+    np.testing.assert_allclose(blind_pixels, head.pixel(pixels)[..., 0], rtol=1e-5)
+
+
+def test_all_convolutions_are_spectral_and_move_in_training_alone() -> None:
+    features, head = tiny()
+    layers = [layer for layer in features.submodules if isinstance(layer, SpectralConvolution)]
+    assert len(layers) == 3 * (2 + 2)
+    assert not any(
+        isinstance(layer, keras.layers.Conv2D | keras.layers.BatchNormalization)
+        for layer in features.submodules
+    )
+    statistics = features.non_trainable_variables + head.non_trainable_variables
+    assert len(statistics) == len(layers) + 3
+    before = [variable.numpy() for variable in statistics]
+    head(features(some_images()), some_sentences())
+    for variable, old in zip(statistics, before, strict=True):
+        np.testing.assert_array_equal(variable, old)
+    head(features(some_images(), training=True), some_sentences(), training=True)
+    for variable, old in zip(statistics, before, strict=True):
+        assert not np.array_equal(variable, old), variable.name
+
+
+def test_gradients_reach_every_trainable_variable() -> None:
+    features, head = tiny()
+    with tf.GradientTape() as tape:
+        seen = features(some_images(), training=True)
+        of_image, of_pixels = head(seen, some_sentences(), training=True)
+        loss = tf.reduce_mean(of_image**2) + tf.reduce_mean(of_pixels**2)
+    variables = features.trainable_variables + head.trainable_variables
+    for variable, gradient in zip(variables, tape.gradient(loss, variables), strict=True):
+        assert np.isfinite(gradient).all(), variable.name
+        assert np.abs(gradient).max() > 0, variable.name
+
+
+def test_bottleneck_logits_do_not_need_the_decoder() -> None:
+    features, head = tiny()
+    with tf.GradientTape() as tape:
+        of_image, _ = head(features(some_images()), some_sentences())
+    kernels = [block.shortcut.kernel for block in features.decoder]
+    assert tape.gradient(of_image, kernels) == [None] * len(kernels)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_gradients_by_the_image_can_be_differentiated(jit_compile: bool) -> None:
+    features, head = tiny()
+    variables = [v for v in features.trainable_variables if "kernel" in v.name]
+
+    def critic(image: tf.Tensor, sentence: tf.Tensor) -> tf.Tensor:
+        of_image, of_pixels = head(features(image, training=True), sentence, training=True)
+        return of_image + tf.reduce_sum(of_pixels, axis=[1, 2])
+
+    @tf.function(jit_compile=jit_compile)
+    def penalty_and_gradients() -> tuple[tf.Tensor, list[tf.Tensor]]:
+        with tf.GradientTape() as tape:
+            inputs = [some_images(), some_sentences()]
+            _, gradients = penalties.input_gradients(critic, inputs, scale=1.0)
+            penalty = penalties.zero_centred(gradients[:1], weight=1.0)
+        return penalty, tape.gradient(penalty, variables)
+
+    penalty, gradients = penalty_and_gradients()
+    assert float(penalty) > 0
+    for variable, gradient in zip(variables, gradients, strict=True):
+        assert np.isfinite(gradient).all(), variable.name
+        assert np.abs(gradient).max() > 0, variable.name
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_mixed_precision_gives_float32_logits_close_to_the_exact_ones(dtype: str) -> None:
+    exact, half = tiny(), tiny(dtype=f"mixed_{dtype}")
+    logits = []
+    for features, head in (exact, half):
+        seen = features(some_images(), training=True)
+        assert {part.dtype.name for part in seen} == {features.compute_dtype}
+        logits.append(head(seen, some_sentences(), training=True))
+    for expected, actual in zip(*logits, strict=True):
+        assert actual.dtype == tf.float32
+        np.testing.assert_allclose(actual, expected, rtol=0.05, atol=0.1)

@@ -1,0 +1,278 @@
+"""auto-write: digits out of nothing but noise, one network against another.
+
+Source: the network and the rates of the notebook GAN-auto-write (2017) and its training loop, that
+of Bruner and Deshpande 2017, "Generative Adversarial Networks for Beginners". Two optimizers move
+the discriminator, one by real and one by generated images, first alone and then with the generator.
+The published code leaves the offsets of the generator's batch normalizations out of training, by
+their names; `faithful` does so too. It also normalizes by the batch when it samples: here pictures
+never depend on their batch. R1, R2 and translated images, off by default, are not the notebook's.
+"""
+
+import dataclasses
+
+import tensorflow as tf
+import tf_keras as keras
+
+from tfgan2.adversarial import losses, penalties
+from tfgan2.adversarial.augment import translate
+from tfgan2.adversarial.gan import GAN, Averaging, Batch, Parts, Update
+from tfgan2.adversarial.noise import StepNoise
+from tfgan2.adversarial.sampler import UnconditionalSampler
+from tfgan2.models.blocks import DType
+from tfgan2.text.tokenizers import Tokenizer
+
+SIDE_PX = 28
+ENLARGED_PX = 2 * SIDE_PX
+DISCRIMINATOR_CHANNELS, DISCRIMINATOR_UNITS = (32, 64), 1024
+BLACK = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class AutoWriteOptions:
+    """What defines the two players; every field is a field of the recipe."""
+
+    seed: int
+    latent_size: int
+    warm_up_steps: int
+    r1_weight: float
+    r2_weight: float
+    augment_translation_px: int
+    generator_learning_rate: float
+    discriminator_learning_rate: float
+    adam_beta1: float
+    adam_beta2: float
+    adam_epsilon: float
+    faithful: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Fakes:
+    """Generated images float32 [B, 28, 28, C] in [0, 1], and the update's noise."""
+
+    image: tf.Tensor
+    noise: StepNoise
+
+
+class AutoWrite(GAN):
+    """The game: the discriminator warms up alone, then both play."""
+
+    options_class = AutoWriteOptions
+    image_sizes_px = (SIDE_PX,)
+    reads = None
+
+    def __init__(
+        self,
+        options: AutoWriteOptions,
+        *,
+        image_channels: int,
+        vocabulary_size: int,
+        averaging: Averaging,
+        dtype: DType = "float32",
+    ) -> None:
+        """Builds the players.
+
+        Args:
+          options: what defines them.
+          image_channels: 1 or 3.
+          vocabulary_size: of no account, since nothing is read.
+          averaging: how fast the average that is sampled follows.
+          dtype: policy of the live networks; the average is float32.
+        """
+        super().__init__(name="auto_write", seed=options.seed, averaging=averaging)
+        self.options = options
+
+        def generator(dtype: DType) -> Generator:
+            return Generator(
+                image_channels=image_channels,
+                latent_size=options.latent_size,
+                faithful=options.faithful,
+                dtype=dtype,
+            )
+
+        self.generator, self.average_generator = generator(dtype), generator("float32")
+        self.discriminator = Discriminator(image_channels=image_channels, dtype=dtype)
+        self.start_averages()
+
+    @property
+    def averages(self) -> tuple[tuple[keras.Model, keras.Model], ...]:
+        """The generator."""
+        return ((self.average_generator, self.generator),)
+
+    @property
+    def updates(self) -> tuple[Update, ...]:
+        """Discriminator by real images, by generated ones, and, after the warm-up, generator."""
+        judges = self.discriminator.trainable_variables
+        by_name = self.optimizers
+        return (
+            Update("real", self.real_loss, judges, by_name["real"], draws=False),
+            Update("fake", self.fake_loss, judges, by_name["fake"]),
+            Update(
+                "generator",
+                self.generator_loss,
+                self.generator.trainable_variables,
+                by_name["generator"],
+                active_steps=lambda step: step >= self.options.warm_up_steps,
+            ),
+        )
+
+    def make_optimizers(self, images_per_epoch: int) -> dict[str, keras.optimizers.Optimizer]:
+        """Three of Adam: two of them move the discriminator."""
+        options = self.options
+        rates = {
+            "real": options.discriminator_learning_rate,
+            "fake": options.discriminator_learning_rate,
+            "generator": options.generator_learning_rate,
+        }
+        return {
+            name: keras.optimizers.Adam(
+                rate, options.adam_beta1, options.adam_beta2, options.adam_epsilon
+            )
+            for name, rate in rates.items()
+        }
+
+    def generate(self, batch: Batch, noise: StepNoise) -> Fakes:
+        """Draws as many images as the batch has."""
+        latent = noise.normal("latent", self.options.latent_size)
+        return Fakes(image=self.generator(latent, training=True), noise=noise)
+
+    def real_loss(self, batch: Batch, noise: StepNoise) -> tuple[tf.Tensor, Parts]:
+        """How far real images are from being taken for real, with R1."""
+        image = (batch["image"] + 1.0) / 2.0
+        logit, penalty = self._judge(image, noise, update="real", weight=self.options.r1_weight)
+        loss = losses.taken_for_real(logit)
+        return loss + penalty, {"loss": loss, "r1": penalty, "logit": tf.reduce_mean(logit)}
+
+    def fake_loss(self, batch: Batch, fakes: Fakes) -> tuple[tf.Tensor, Parts]:
+        """How far generated images are from being taken for generated, with R2."""
+        logit, penalty = self._judge(
+            fakes.image, fakes.noise, update="fake", weight=self.options.r2_weight
+        )
+        loss = losses.taken_for_fake(logit)
+        return loss + penalty, {"loss": loss, "r2": penalty, "logit": tf.reduce_mean(logit)}
+
+    def generator_loss(self, batch: Batch, fakes: Fakes) -> tuple[tf.Tensor, Parts]:
+        """How far generated images are from being taken for real."""
+        loss = losses.taken_for_real(self.discriminator(self._moved(fakes.image, fakes.noise)))
+        return loss, {"loss": loss}
+
+    def sampler(self, tokenizer: Tokenizer | None, *, truncation: float) -> UnconditionalSampler:
+        """The averaged generator; there is nothing to tokenize."""
+        return UnconditionalSampler(
+            generator=self.average_generator,
+            latent_size=self.options.latent_size,
+            truncation=truncation,
+            darkest=BLACK,
+        )
+
+    def _judge(
+        self, image: tf.Tensor, noise: StepNoise, *, update: str, weight: float
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Logits [B] of images, and the weighted penalty on their gradients there."""
+
+        def judge(image: tf.Tensor) -> tf.Tensor:
+            return self.discriminator(self._moved(image, noise))
+
+        if not weight:
+            return judge(image), tf.constant(0.0)
+        scale = self.loss_scale(update)
+        logit, gradients = penalties.input_gradients(judge, [image], scale=scale)
+        return logit, penalties.zero_centred(gradients, weight=weight)
+
+    def _moved(self, image: tf.Tensor, noise: StepNoise) -> tf.Tensor:
+        shift = self.options.augment_translation_px
+        return translate(image, noise, name="shift", max_shift_px=shift) if shift else image
+
+
+class Generator(keras.Model):
+    """From a latent to an image in [0, 1], enlarged and halved again three times over.
+
+    With a latent of 100 for one channel: 333,553 parameters, of which 12,724 are moving statistics
+    and offsets of batch normalizations; `faithful` has no offsets.
+    """
+
+    def __init__(
+        self, *, image_channels: int, latent_size: int, faithful: bool, dtype: DType = "float32"
+    ) -> None:
+        """Builds the generator.
+
+        Args:
+          image_channels: 1 or 3.
+          latent_size: length of a latent; the convolutions have a half and a quarter as many
+            channels.
+          faithful: batch normalizations have no offset, as it is never trained.
+          dtype: policy of its layers.
+        """
+        super().__init__(name="generator", dtype=dtype)
+
+        def normalization() -> keras.layers.BatchNormalization:
+            return keras.layers.BatchNormalization(
+                epsilon=1e-5, scale=False, center=not faithful, synchronized=True, dtype=dtype
+            )
+
+        def halving(channels: int, size: int) -> keras.layers.Conv2D:
+            return keras.layers.Conv2D(
+                channels,
+                size,
+                strides=2,
+                padding="same",
+                kernel_initializer=near_zero(),
+                bias_initializer=near_zero(),
+                dtype=dtype,
+            )
+
+        self.first = keras.layers.Dense(
+            ENLARGED_PX**2,
+            kernel_initializer=near_zero(),
+            bias_initializer=near_zero(),
+            dtype=dtype,
+        )
+        self.convolutions = [halving(latent_size // 2, 3), halving(latent_size // 4, 3)]
+        self.normalizations = [normalization() for _ in range(3)]
+        self.last = halving(image_channels, 1)
+        self(tf.zeros([1, latent_size]))
+
+    def call(self, latent: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """Draws latents [B, latent_size]: float32 [B, 28, 28, C]."""
+        features = self.first(tf.cast(latent, self.compute_dtype))
+        features = tf.reshape(features, [-1, ENLARGED_PX, ENLARGED_PX, 1])
+        features = tf.nn.relu(self.normalizations[0](features, training=training))
+        for convolution, normalization in zip(
+            self.convolutions, self.normalizations[1:], strict=True
+        ):
+            features = tf.nn.relu(normalization(convolution(features), training=training))
+            features = tf.image.resize(features, [ENLARGED_PX, ENLARGED_PX])
+            features = tf.cast(features, self.compute_dtype)
+        return tf.sigmoid(tf.cast(self.last(features), tf.float32))
+
+
+class Discriminator(keras.Model):
+    """From an image to a logit; 3,274,625 parameters for one channel."""
+
+    def __init__(self, *, image_channels: int, dtype: DType = "float32") -> None:
+        """Builds the discriminator of images of 1 or 3 channels; `dtype` is its layers' policy."""
+        super().__init__(name="discriminator", dtype=dtype)
+        self.convolutions = [
+            keras.layers.Conv2D(
+                channels, 5, padding="same", kernel_initializer=near_zero(), dtype=dtype
+            )
+            for channels in DISCRIMINATOR_CHANNELS
+        ]
+        self.flatten = keras.layers.Flatten(dtype=dtype)
+        self.hidden = keras.layers.Dense(
+            DISCRIMINATOR_UNITS, kernel_initializer=near_zero(), dtype=dtype
+        )
+        self.logit = keras.layers.Dense(1, kernel_initializer=near_zero(), dtype=dtype)
+        self(tf.zeros([1, SIDE_PX, SIDE_PX, image_channels]))
+
+    def call(self, image: tf.Tensor) -> tf.Tensor:
+        """Judges images [B, 28, 28, C] in [0, 1]: logits float32 [B]."""
+        features = tf.cast(image, self.compute_dtype)
+        for convolution in self.convolutions:
+            features = tf.nn.avg_pool2d(tf.nn.relu(convolution(features)), 2, 2, "VALID")
+        logit = self.logit(tf.nn.relu(self.hidden(self.flatten(features))))
+        return tf.cast(logit[:, 0], tf.float32)
+
+
+def near_zero() -> keras.initializers.Initializer:
+    """The published start: a normal of 0.02, redrawn beyond two of it."""
+    return keras.initializers.TruncatedNormal(stddev=0.02)

@@ -1,0 +1,315 @@
+"""The blocks of GAN-CLS that StackGAN took over: convolutions, normalized, and residuals of them.
+
+Every weight starts from a normal of 0.02, and every scale of a batch normalization from one around
+1, as in all published codes of the two. Features are [B, H, W, C], `dtype` is a Keras policy.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
+
+import tensorflow as tf
+import tf_keras as keras
+
+from tfgan2.models.blocks import DType, leaky_relu, tile, upsample
+
+Activation: TypeAlias = Callable[[tf.Tensor], tf.Tensor]
+
+FIRST_SIDE_PX = 4
+RESIDUAL_SIDES = 2
+SPREAD = 0.02
+MOMENTUM, EPSILON = 0.9, 1e-5
+
+
+def channels_by_halving(base: int, image_size: int) -> list[int]:
+    """Channels at half of `image_size`, a quarter, ... down to 4 px: `base`, twice that, ..."""
+    halvings = (image_size // FIRST_SIDE_PX).bit_length() - 1
+    return [base * 2**number for number in range(halvings)]
+
+
+def normal_dense(units: int, *, dtype: DType, use_bias: bool = True) -> keras.layers.Dense:
+    """A dense layer."""
+    return keras.layers.Dense(
+        units,
+        use_bias=use_bias,
+        kernel_initializer=keras.initializers.RandomNormal(stddev=SPREAD),
+        dtype=dtype,
+    )
+
+
+def normal_convolution(
+    channels: int,
+    size: int,
+    *,
+    dtype: DType,
+    stride: int = 1,
+    padding: str = "same",
+    use_bias: bool = False,
+) -> keras.layers.Conv2D:
+    """A convolution."""
+    return keras.layers.Conv2D(
+        channels,
+        size,
+        strides=stride,
+        padding=padding,
+        use_bias=use_bias,
+        kernel_initializer=keras.initializers.RandomNormal(stddev=SPREAD),
+        dtype=dtype,
+    )
+
+
+class Doubling(keras.layers.Layer):
+    """Doubles the size by repetition, then a 3x3 convolution."""
+
+    def __init__(self, channels: int, *, dtype: DType, use_bias: bool = False) -> None:
+        super().__init__(dtype=dtype)
+        self.convolution = normal_convolution(channels, 3, use_bias=use_bias, dtype=dtype)
+
+    def call(self, features: tf.Tensor) -> tf.Tensor:
+        """Turns [B, H, W, D] into [B, 2H, 2W, channels]."""
+        return self.convolution(upsample(features))
+
+
+def transposed_doubling(channels: int, *, dtype: DType) -> keras.layers.Conv2DTranspose:
+    """A transposed 4x4 convolution that doubles the size."""
+    return keras.layers.Conv2DTranspose(
+        channels,
+        4,
+        strides=2,
+        padding="same",
+        use_bias=False,
+        kernel_initializer=keras.initializers.RandomNormal(stddev=SPREAD),
+        dtype=dtype,
+    )
+
+
+def batch_normalization(*, dtype: DType) -> keras.layers.BatchNormalization:
+    """Batch normalization over the batch of all replicas."""
+    return keras.layers.BatchNormalization(
+        momentum=MOMENTUM,
+        epsilon=EPSILON,
+        gamma_initializer=keras.initializers.RandomNormal(1.0, SPREAD),
+        synchronized=True,
+        dtype=dtype,
+    )
+
+
+class Normalized(keras.layers.Layer):
+    """A layer, then batch normalization, then an activation.
+
+    Args:
+      layer: usually a convolution.
+      activation: `tf.identity` for none.
+      batch_norm: whether there is a normalization.
+      dtype: policy of the normalization.
+    """
+
+    def __init__(
+        self,
+        layer: keras.layers.Layer,
+        *,
+        activation: Activation,
+        batch_norm: bool = True,
+        dtype: DType,
+    ) -> None:
+        super().__init__(dtype=dtype)
+        self.layer = layer
+        self.activation = activation
+        self.normalization = batch_normalization(dtype=dtype) if batch_norm else None
+
+    def call(self, features: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """Transforms what the layer takes."""
+        features = self.layer(features)
+        if self.normalization is not None:
+            features = self.normalization(features, training=training)
+        return self.activation(features)
+
+
+class Residual(keras.layers.Layer):
+    """Adds normalized convolutions to an identity shortcut.
+
+    Args:
+      channels: of what comes in and goes out; a multiple of 4 for a bottleneck.
+      bottleneck: 1x1 and 3x3 to a quarter of the channels, then 3x3 to all; else two of 3x3.
+      activation: after all normalizations but the last, and after the sum.
+      batch_norm: whether there are normalizations.
+      dtype: policy of its layers.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        *,
+        bottleneck: bool,
+        activation: Activation,
+        batch_norm: bool = True,
+        dtype: DType,
+    ) -> None:
+        super().__init__(dtype=dtype)
+        few = channels // 4
+        shapes = [(few, 1), (few, 3)] if bottleneck else [(channels, 3)]
+        self.activation = activation
+        self.convolutions = [
+            Normalized(
+                normal_convolution(width, size, dtype=dtype),
+                activation=activation,
+                batch_norm=batch_norm,
+                dtype=dtype,
+            )
+            for width, size in shapes
+        ]
+        self.last = Normalized(
+            normal_convolution(channels, 3, dtype=dtype),
+            activation=tf.identity,
+            batch_norm=batch_norm,
+            dtype=dtype,
+        )
+
+    def call(self, features: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """Transforms features [B, H, W, channels]."""
+        residual = features
+        for convolution in self.convolutions:
+            residual = convolution(residual, training=training)
+        return self.activation(features + self.last(residual, training=training))
+
+
+class Start(keras.layers.Layer):
+    """A vector to feature maps of 4 px, normalized.
+
+    Args:
+      channels: of the feature maps.
+      by_channel: the places of a channel share one normalization, as after the published transposed
+        convolution of a single pixel, which is this dense layer; else every unit has its own.
+      use_bias: whether the dense layer has one.
+      activation: after the normalization.
+      dtype: policy of its layers.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        *,
+        by_channel: bool,
+        use_bias: bool = False,
+        activation: Activation = tf.identity,
+        dtype: DType,
+    ) -> None:
+        super().__init__(dtype=dtype)
+        self.shape = (FIRST_SIDE_PX, FIRST_SIDE_PX, channels)
+        self.by_channel = by_channel
+        self.activation = activation
+        self.dense = normal_dense(FIRST_SIDE_PX**2 * channels, use_bias=use_bias, dtype=dtype)
+        self.normalization = batch_normalization(dtype=dtype)
+
+    def call(self, vector: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """Turns [B, D] into [B, 4, 4, channels]."""
+        features = self.dense(vector)
+        if self.by_channel:
+            features = tf.reshape(features, [-1, *self.shape])
+        features = self.activation(self.normalization(features, training=training))
+        return tf.reshape(features, [-1, *self.shape])
+
+
+def up_blocks(
+    channels: Iterable[int],
+    *,
+    double: Callable[[int], keras.layers.Layer],
+    residual: Callable[[int], keras.layers.Layer],
+    dtype: DType,
+) -> list[keras.layers.Layer]:
+    """Makes the layers from 4 px to half of the image's size.
+
+    Args:
+      channels: at 4 px, 8 px, ...
+      double: makes what doubles the size, from the channels that it gives.
+      residual: makes a residual block of so many channels, for 4 px and for 8 px.
+      dtype: policy of the normalizations.
+    """
+    blocks = []
+    for number, width in enumerate(channels):
+        early = number < RESIDUAL_SIDES
+        if number:
+            # A residual block has the activation after its sum.
+            activation = tf.identity if early else tf.nn.relu
+            blocks.append(Normalized(double(width), activation=activation, dtype=dtype))
+        if early:
+            blocks.append(residual(width))
+    return blocks
+
+
+def down_blocks(
+    channels: Iterable[int],
+    *,
+    narrowed: Iterable[int] = (),
+    narrowing_size: int = 1,
+    linear_end: int,
+    first_bias: bool = False,
+    batch_norm: bool,
+    dtype: DType,
+) -> list[keras.layers.Layer]:
+    """Makes 4x4 convolutions that halve the size, down to 4 px, with leaky ReLUs.
+
+    Args:
+      channels: of the convolutions.
+      narrowed: channels of further convolutions that keep the size.
+      narrowing_size: side of those.
+      linear_end: how many of the last convolutions have no activation; the first one always has.
+      first_bias: whether the first convolution has a bias.
+      batch_norm: whether there are normalizations, after all convolutions but the first.
+      dtype: policy of the layers.
+    """
+    convolutions = [
+        normal_convolution(width, 4, stride=2, use_bias=first_bias and number == 0, dtype=dtype)
+        for number, width in enumerate(channels)
+    ]
+    convolutions += [normal_convolution(width, narrowing_size, dtype=dtype) for width in narrowed]
+    return [
+        Normalized(
+            convolution,
+            activation=leaky_relu
+            if number == 0 or number < len(convolutions) - linear_end
+            else tf.identity,
+            batch_norm=batch_norm and number > 0,
+            dtype=dtype,
+        )
+        for number, convolution in enumerate(convolutions)
+    ]
+
+
+class JointLogit(keras.layers.Layer):
+    """The text at every place of the features, a convolution, and a logit of all places.
+
+    Args:
+      feature_shape: height, width and channels of the features; height equals width.
+      size: side of the convolution.
+      logit_bias: whether the logit has one.
+      batch_norm: whether the convolution is normalized.
+      dtype: policy of its layers.
+    """
+
+    def __init__(
+        self,
+        feature_shape: tuple[int, int, int],
+        *,
+        size: int,
+        logit_bias: bool,
+        batch_norm: bool,
+        dtype: DType,
+    ) -> None:
+        super().__init__(dtype=dtype)
+        side, _, channels = feature_shape
+        self.joint = Normalized(
+            normal_convolution(channels, size, dtype=dtype),
+            activation=leaky_relu,
+            batch_norm=batch_norm,
+            dtype=dtype,
+        )
+        self.logit = normal_convolution(1, side, padding="valid", use_bias=logit_bias, dtype=dtype)
+
+    def call(
+        self, features: tf.Tensor, text: tf.Tensor | None, training: bool | None = None
+    ) -> tf.Tensor:
+        """Judges features [B, H, W, D], with texts [B, T] or alone: logits float32 [B]."""
+        if text is not None:
+            features = tf.concat([features, tile(text, features)], axis=-1)
+        logit = self.logit(self.joint(features, training=training))
+        return tf.cast(tf.reshape(logit, [-1]), tf.float32)

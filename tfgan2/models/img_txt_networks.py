@@ -1,0 +1,327 @@
+"""IMG-TXT's networks: a generator that draws and writes at once, and three discriminators.
+
+Source: the published code https://github.com/dhirajpatnaik16297/IMG-TXT-Generative-Adversarial-Network
+for 64 px and one character. The sides on the way follow the size of the image. A text is a row of
+places, each with a value for every word: 1 for the one that stands there, -1 for the others.
+"""
+
+import tensorflow as tf
+import tf_keras as keras
+
+from tfgan2.models.blocks import DType, leaky_relu, tile
+from tfgan2.models.conditioning import truncated
+
+IMAGE_SIZES_PX = (16, 32, 64)
+FIRST_SIDE_PX = 4
+# Conditions as long as what they stand for would need billions of weights for long texts and
+# colour photographs; the published ones are shorter.
+LONGEST_TEXT_CODE, LONGEST_IMAGE_CODE = 128, 4096
+
+
+class Texts:
+    """From ids to what the networks read and write, and back.
+
+    Where a text has one word only, none pads it, and there is no value for padding.
+    """
+
+    def __init__(self, *, vocabulary_size: int, max_words: int) -> None:
+        """Sizes texts.
+
+        Args:
+          vocabulary_size: number of ids, padding included.
+          max_words: places of a text.
+        """
+        self._padding = int(max_words > 1)
+        self.places, self.values = max_words, vocabulary_size - 1 + self._padding
+
+    @property
+    def size(self) -> int:
+        """Values of a text, over all its places."""
+        return self.places * self.values
+
+    def encode(self, ids: tf.Tensor) -> tf.Tensor:
+        """Turns ids int32 [B, T], 0 for padding, into texts float32 [B, size] of -1 and 1."""
+        places = tf.one_hot(ids - 1 + self._padding, self.values, on_value=1.0, off_value=-1.0)
+        return tf.reshape(places, [-1, self.size])
+
+    def decode(self, text: tf.Tensor) -> tf.Tensor:
+        """Turns texts [B, size] into the ids int32 [B, T] of their highest values."""
+        places = tf.reshape(text, [-1, self.places, self.values])
+        ids = tf.argmax(places, axis=2, output_type=tf.int32) + 1 - self._padding
+        # Nothing stands behind the end of a text.
+        return ids * tf.math.cumprod(tf.cast(ids > 0, tf.int32), axis=1)
+
+
+class Condition(keras.Model):
+    """A given text or image as a draw from a normal distribution of its own.
+
+    Source: Zhang et al. 2017, "StackGAN", section 3.2. The published code takes the logarithm of
+    the spread for the spread when it draws, which `faithful` keeps.
+    """
+
+    def __init__(
+        self, *, given_size: int, size: int, faithful: bool, name: str, dtype: DType
+    ) -> None:
+        """Builds the network.
+
+        Args:
+          given_size: values of what is given.
+          size: length of the condition.
+          faithful: whether a draw takes the spread's logarithm for the spread.
+          name: of what is given.
+          dtype: policy of its layer.
+        """
+        super().__init__(name=f"{name}_condition", dtype=dtype)
+        self.size, self.faithful = size, faithful
+        self.dense = keras.layers.Dense(2 * size, dtype=dtype)
+        self(tf.zeros([1, given_size]))
+
+    def call(self, given: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Turns what is given [B, N] into mean and log sigma, each float32 [B, size]."""
+        units = leaky_relu(self.dense(tf.cast(given, self.compute_dtype)))
+        mean, log_sigma = tf.split(tf.cast(units, tf.float32), 2, axis=1)
+        return mean, log_sigma
+
+    def draw(self, given: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
+        """Draws conditions of what is given [B, N] by noise, normal [B, size]: float32, as it."""
+        mean, log_sigma = self(given)
+        sigma = log_sigma if self.faithful else tf.exp(log_sigma)
+        return mean + sigma * truncated(noise)
+
+
+class Generator(keras.Model):
+    """Noise, and a text or an image if they are given, to an image and its text."""
+
+    def __init__(
+        self,
+        *,
+        image_size: int,
+        image_channels: int,
+        texts: Texts,
+        latent_size: int,
+        base_channels: int,
+        faithful: bool,
+        dtype: DType = "float32",
+    ) -> None:
+        """Builds the generator.
+
+        Args:
+          image_size: side in pixels: 16, 32 or 64 (published).
+          image_channels: 1 or 3.
+          texts: what a text is.
+          latent_size: length of the latent without the noise of the text's condition.
+          base_channels: channels at half of the image's size (published: 64).
+          faithful: keeps a layer whose output nothing reads and that never learns, the
+            normalization in its place, and the spread of the conditions.
+          dtype: policy of its layers.
+        """
+        super().__init__(name="generator", dtype=dtype)
+        self.texts, self.latent_size = texts, latent_size
+        image_values = image_size**2 * image_channels
+
+        def condition(name: str, values: int, longest: int) -> Condition:
+            size = min(values, longest)
+            return Condition(
+                given_size=values, size=size, faithful=faithful, name=name, dtype=dtype
+            )
+
+        self.of_text = condition("text", texts.size, LONGEST_TEXT_CODE)
+        self.of_image = condition("image", image_values, LONGEST_IMAGE_CODE)
+        many, few = 8 * base_channels, 2 * base_channels
+        self.first = keras.layers.Dense(FIRST_SIDE_PX**2 * many, dtype=dtype)
+        self.first_shape = (FIRST_SIDE_PX, FIRST_SIDE_PX, many)
+        self.first_normalization = _normalization(dtype=dtype)
+        halvings = (image_size // FIRST_SIDE_PX).bit_length() - 1
+        shapes = [(many, 3, 1), (few, 3, 1), (few, 1, 1)]
+        shapes += [(base_channels * 2**power, 4, 2) for power in reversed(range(halvings - 1))]
+        self.layers_up = [
+            _Normalized(_transposed(*shape, dtype=dtype), batch_norm=True, dtype=dtype)
+            for shape in shapes
+        ]
+        self.second_normalization = _normalization(dtype=dtype) if faithful else None
+        self.unread = _transposed(many, 4, 2, dtype=dtype) if faithful else None
+        if self.unread is not None:
+            self.unread.build([None, FIRST_SIDE_PX, FIRST_SIDE_PX, few])
+            self.unread.trainable = False
+        self.to_image = _transposed(image_channels, 4, 2, dtype=dtype)
+        self.to_text = keras.layers.Dense(texts.size, dtype=dtype)
+        row = tf.zeros([1, 1])
+        image = tf.zeros([1, image_size, image_size, image_channels])
+        self(
+            tf.zeros([1, self.noise_size]),
+            text=tf.zeros([1, texts.size]),
+            text_given=row,
+            image=image,
+            image_given=row,
+            image_noise=tf.zeros([1, self.of_image.size]),
+        )
+
+    @property
+    def noise_size(self) -> int:
+        """Length of all the noise that it needs where no image is given."""
+        return self.latent_size + self.of_text.size
+
+    def call(
+        self,
+        latent: tf.Tensor,
+        *,
+        text: tf.Tensor,
+        text_given: tf.Tensor,
+        image: tf.Tensor | None = None,
+        image_given: tf.Tensor | None = None,
+        image_noise: tf.Tensor | None = None,
+        training: bool | None = None,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Draws images and writes texts.
+
+        Args:
+          latent: float32 [B, noise_size], normal: the latent, then the noise of the text.
+          text: float32 [B, texts.size].
+          text_given: float32 [B, 1]; 0 where the text is not to be known, else 1.
+          image: float32 [B, S, S, C] in [-1, 1]; None: none is given.
+          image_given: as `text_given`; needed with an image.
+          image_noise: float32 [B, of_image.size], normal; needed with an image.
+          training: whether to normalize by the batch, and to move the averages that sampling
+            normalizes by.
+
+        Returns:
+          Images float32 [B, S, S, C] in [-1, 1], and texts float32 [B, texts.size] in [-1, 1].
+        """
+        latent, text_noise = latent[:, : self.latent_size], latent[:, self.latent_size :]
+        text_code = self.of_text.draw(text, text_noise) * text_given
+        image_code = tf.zeros([tf.shape(latent)[0], self.of_image.size])
+        if image is not None:
+            flat = tf.reshape(image, [-1, image.shape[1] * image.shape[2] * image.shape[3]])
+            image_code = self.of_image.draw(flat, image_noise) * image_given
+        vector = tf.cast(tf.concat([text_code, image_code, latent], axis=1), self.compute_dtype)
+        features = tf.reshape(self.first(vector), [-1, *self.first_shape])
+        features = leaky_relu(self.first_normalization(features, training=training))
+        written = self.to_text(tf.reshape(leaky_relu(features), [-1, self.first.units]))
+        for number, layer in enumerate(self.layers_up):
+            features = layer(features, training=training)
+            if self.second_normalization is not None and number == 2:
+                features = leaky_relu(self.second_normalization(features, training=training))
+        drawn = tf.tanh(tf.cast(self.to_image(features), tf.float32))
+        return drawn, tf.tanh(tf.cast(written, tf.float32))
+
+    def draw(self, latent: tf.Tensor, tokens: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        """Draws images of given texts, and writes those that are not given.
+
+        Args:
+          latent: float32 [B, noise_size].
+          tokens: ids int32 [B, T], and length int32 [B]: 0 where no text is given.
+
+        Returns:
+          Images float32 [B, S, S, C] in [-1, 1], and the ids of their texts, int32 [B, T].
+        """
+        given = tokens["length"] > 0
+        image, text = self(
+            latent,
+            text=self.texts.encode(tokens["ids"]),
+            text_given=tf.cast(given, tf.float32)[:, tf.newaxis],
+            training=False,
+        )
+        return image, tf.where(given[:, tf.newaxis], tokens["ids"], self.texts.decode(text))
+
+
+class Discriminator(keras.Model):
+    """An image, a text, or both to a logit."""
+
+    def __init__(
+        self,
+        *,
+        image_shape: tuple[int, int, int] | None,
+        text_size: int | None,
+        base_channels: int,
+        batch_norm: bool,
+        name: str,
+        dtype: DType = "float32",
+    ) -> None:
+        """Builds the discriminator.
+
+        Args:
+          image_shape: side, side and channels of an image; None: it sees none.
+          text_size: values of a text; None: it reads none.
+          base_channels: of the first convolution (published: 64).
+          batch_norm: whether there are batch normalizations.
+          name: of what it judges.
+          dtype: policy of its layers.
+        """
+        super().__init__(name=f"{name}_discriminator", dtype=dtype)
+
+        def normalized(
+            channels: int, size: int, stride: int = 1, *, norm: bool = True
+        ) -> _Normalized:
+            convolution = keras.layers.Conv2D(channels, size, stride, "same", dtype=dtype)
+            return _Normalized(convolution, batch_norm=batch_norm and norm, dtype=dtype)
+
+        many = 8 * base_channels
+        self.look = []
+        if image_shape is not None:
+            halvings = (image_shape[0] // FIRST_SIDE_PX).bit_length() - 1
+            widths = [base_channels * 2**power for power in range(halvings)]
+            self.look = [
+                normalized(width, 4, 2, norm=number > 0) for number, width in enumerate(widths)
+            ]
+            self.look += [normalized(many // 4, 1), normalized(many // 4, 3), normalized(many, 3)]
+        if text_size is not None:
+            self.read = keras.layers.Dense(min(text_size, LONGEST_TEXT_CODE), dtype=dtype)
+        self.joint = normalized(many, 1)
+        self.logit = keras.layers.Conv2D(1, FIRST_SIDE_PX, dtype=dtype)
+        inputs = {}
+        if image_shape is not None:
+            inputs["image"] = tf.zeros([1, *image_shape])
+        if text_size is not None:
+            inputs["text"] = tf.zeros([1, text_size])
+        self(inputs)
+
+    def call(self, inputs: dict[str, tf.Tensor], training: bool | None = None) -> tf.Tensor:
+        """Judges.
+
+        Args:
+          inputs: `image` float32 [B, S, S, C] in [-1, 1], unless it sees none, and `text` float32
+            [B, text_size], unless it reads none.
+          training: whether to normalize by the batch.
+
+        Returns:
+          Logits float32 [B].
+        """
+        seen = []
+        if "image" in inputs:
+            features = tf.cast(inputs["image"], self.compute_dtype)
+            for layer in self.look:
+                features = layer(features, training=training)
+            seen.append(features)
+        if "text" in inputs:
+            code = leaky_relu(self.read(tf.cast(inputs["text"], self.compute_dtype)))
+            place = tf.zeros([1, FIRST_SIDE_PX, FIRST_SIDE_PX, 1])
+            like = seen[0] if seen else tf.repeat(place, tf.shape(code)[0], axis=0)
+            seen.append(tile(code, like))
+        logit = self.logit(self.joint(tf.concat(seen, axis=-1), training=training))
+        return tf.cast(tf.reshape(logit, [-1]), tf.float32)
+
+
+class _Normalized(keras.layers.Layer):
+    """A convolution, batch normalization, leaky ReLU."""
+
+    def __init__(self, layer: keras.layers.Layer, *, batch_norm: bool, dtype: DType) -> None:
+        super().__init__(dtype=dtype)
+        self.layer = layer
+        self.normalization = _normalization(dtype=dtype) if batch_norm else None
+
+    def call(self, features: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """Transforms [B, H, W, C]."""
+        features = self.layer(features)
+        if self.normalization is not None:
+            features = self.normalization(features, training=training)
+        return leaky_relu(features)
+
+
+def _transposed(
+    channels: int, size: int, stride: int, *, dtype: DType
+) -> keras.layers.Conv2DTranspose:
+    return keras.layers.Conv2DTranspose(channels, size, stride, "same", dtype=dtype)
+
+
+def _normalization(*, dtype: DType) -> keras.layers.BatchNormalization:
+    return keras.layers.BatchNormalization(synchronized=True, dtype=dtype)

@@ -1,0 +1,157 @@
+"""StackGAN: stage one draws a small image of a caption, stage two enlarges and corrects it.
+
+Source: Zhang et al. 2017, "StackGAN: Text to Photo-realistic Image Synthesis with Stacked
+Generative Adversarial Networks". Both published codes are forms of it: in `tensorflow` the
+discriminator reads the sentence, in `pytorch` the mean of the generator's condition, and judges
+the images of stage two also alone. Where rates are halved, the codes differ from the paper, and
+recipes say which they follow.
+"""
+
+import dataclasses
+from typing import Any
+
+import tensorflow as tf
+import tf_keras as keras
+
+from tfgan2.adversarial.gan import Averaging, Parts
+from tfgan2.models.blocks import DType
+from tfgan2.models.conditioning import kl_divergence
+from tfgan2.models.matching_aware import Fakes, MatchingAwareGAN, MatchingAwareOptions
+from tfgan2.models.stack_gan_discriminators import StageFeatures, StageHead
+from tfgan2.models.stack_gan_networks import (
+    FORMS,
+    STAGE_ONE_SIZES_PX,
+    STAGE_TWO_SIZES_PX,
+    StageOneGenerator,
+    StageTwoGenerator,
+)
+from tfgan2.models.unet_discriminator import make_unet
+
+
+@dataclasses.dataclass(frozen=True)
+class StackGANOptions(MatchingAwareOptions):
+    """What defines the two players of a stage; every field is a field of the recipe."""
+
+    stage: int
+    conditioning_size: int
+    kl_weight: float
+    discriminator_batch_norm: bool
+
+
+class StackGAN(MatchingAwareGAN):
+    """The game of one stage; stage two begins with a generator of stage one, and keeps it."""
+
+    options_class = StackGANOptions
+    image_sizes_px = (*STAGE_ONE_SIZES_PX, *STAGE_TWO_SIZES_PX[1:])
+    generator_forms = FORMS
+    discriminator_forms = ("tensorflow", "pytorch", "unet")
+    options: StackGANOptions
+
+    def __init__(
+        self,
+        options: StackGANOptions,
+        *,
+        image_channels: int,
+        vocabulary_size: int,
+        averaging: Averaging,
+        dtype: DType = "float32",
+    ) -> None:
+        """Builds the players; the arguments are those of `MatchingAwareGAN`."""
+        super().__init__(
+            options,
+            name="stack_gan",
+            image_channels=image_channels,
+            vocabulary_size=vocabulary_size,
+            averaging=averaging,
+            dtype=dtype,
+        )
+
+    @classmethod
+    def allowed(cls, options: Any) -> dict[str, tuple]:
+        """As for every such game; the sizes are those of the stage."""
+        sizes = STAGE_ONE_SIZES_PX if options.stage == 1 else STAGE_TWO_SIZES_PX
+        return {**super().allowed(options), "image_size": sizes}
+
+    def make_generator(
+        self, *, image_channels: int, dtype: DType
+    ) -> StageOneGenerator | StageTwoGenerator:
+        """Makes the generator of the stage."""
+        options = self.options
+        make = StageOneGenerator if options.stage == 1 else StageTwoGenerator
+        return make(
+            image_size=options.image_size,
+            image_channels=image_channels,
+            latent_size=options.latent_size,
+            sentence_size=options.sentence_size,
+            conditioning_size=options.conditioning_size,
+            base_channels=options.generator_channels,
+            form=options.generator_form,
+            faithful=options.faithful,
+            dtype=dtype,
+        )
+
+    def make_discriminator(
+        self, *, image_channels: int, dtype: DType
+    ) -> tuple[keras.Model, keras.Model]:
+        """Makes the discriminator of the stage, or a U-Net."""
+        options = self.options
+        if options.discriminator_form == "unet":
+            return make_unet(
+                image_size=options.image_size,
+                image_channels=image_channels,
+                base_channels=options.discriminator_channels,
+                sentence_size=options.sentence_size,
+                dtype=dtype,
+            )
+        features = StageFeatures(
+            image_size=options.image_size,
+            image_channels=image_channels,
+            base_channels=options.discriminator_channels,
+            stage=options.stage,
+            form=options.discriminator_form,
+            batch_norm=options.discriminator_batch_norm,
+            dtype=dtype,
+        )
+        head = StageHead(
+            feature_shape=features.feature_shape,
+            sentence_size=options.conditioning_size
+            if self._reads_condition
+            else options.sentence_size,
+            form=options.discriminator_form,
+            batch_norm=options.discriminator_batch_norm,
+            unconditional=self.alone_outputs > 0,
+            dtype=dtype,
+        )
+        return features, head
+
+    @property
+    def noise_size(self) -> int:
+        """Length of the latent with the noise of every condition."""
+        return self.generator.noise_size
+
+    @property
+    def alone_outputs(self) -> int:
+        """In stage two of `pytorch` the last output is of the image alone."""
+        return int(self._reads_condition and self.options.stage == 2)
+
+    def judged_sentence(self, sentence: tf.Tensor) -> tf.Tensor:
+        """The sentence, or in `pytorch` the mean of its condition, which is not to learn here."""
+        if not self._reads_condition:
+            return sentence
+        mean, _ = self.generator.conditioning(sentence)
+        return tf.stop_gradient(mean)
+
+    def generator_terms(self, fakes: Fakes) -> Parts:
+        """How far the conditions are from a plain normal distribution."""
+        mean, log_sigma = self.generator.conditioning(fakes.sentence)
+        divergence = self.options.kl_weight * kl_divergence(mean, log_sigma)
+        return {**super().generator_terms(fakes), "kl": divergence}
+
+    def begin_with_stage_one(self, generator: StageOneGenerator) -> None:
+        """Takes the weights of a trained generator of stage one."""
+        for own in (self.generator, self.average_generator):
+            own.begin_with(generator)
+
+    @property
+    def _reads_condition(self) -> bool:
+        return self.options.discriminator_form == "pytorch"
