@@ -49,7 +49,8 @@ def export(
     partial = folder / f".partial-{os.getpid()}"
     try:
         signatures = make_signatures(sampler)
-        tf.saved_model.save(signatures, str(partial), signatures=signatures.functions())
+        functions = signatures.functions()
+        tf.saved_model.save(_holder(sampler), str(partial), signatures=functions)
         warmup.write(partial, signatures.examples(caption=captions[0]))
         text = json.dumps({**card, "example_captions": list(captions)}, indent=1)
         (partial / CARD_NAME).write_text(text + "\n", encoding="utf-8")
@@ -64,6 +65,14 @@ def export(
 def versions(export_dir: pathlib.Path) -> list[int]:
     """Numbers of the versions in a folder."""
     return [int(path.name) for path in export_dir.iterdir() if path.name.isdecimal()]
+
+
+def _holder(sampler: AnySampler) -> tf.Module:
+    """What the graphs of a sampler need of it: saved whole, Keras adds those of its training."""
+    holder = tf.Module(name="sampler")
+    holder.weights = list(sampler.variables)
+    holder.tokenizer = getattr(sampler, "tokenizer", None)
+    return holder
 
 
 def check(version_dir: pathlib.Path, sampler: AnySampler, captions: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ Source: the published code https://github.com/dhirajpatnaik16297/IMG-TXT-Generat
   what was given in the place of what was made: so a picture has to fit a text that is given.
 - The code's discriminators of the image alone and of the text alone get no gradient: they are
   logged, with a fake image's logit in the place of its loss, and never learn. Here they play.
+- The code's texts are of 1 and -1, which a tanh reaches only without a slope: here 0.9 and -0.9.
 - The code draws conditions with the logarithm of the spread as their spread, and has a layer that
   nothing reads.
 """
@@ -104,7 +105,11 @@ class ImgTxt(GAN):
         """
         super().__init__(name="img_txt", seed=options.seed, averaging=averaging)
         self.options = options
-        self.texts = Texts(vocabulary_size=vocabulary_size, max_words=options.max_words)
+        self.texts = Texts(
+            vocabulary_size=vocabulary_size,
+            max_words=options.max_words,
+            faithful=options.faithful,
+        )
         image_shape = (options.image_size, options.image_size, image_channels)
 
         def generator(dtype: DType) -> Generator:
@@ -231,22 +236,30 @@ class ImgTxt(GAN):
         if options.mismatch_weight:
             wrong = self.texts.encode(batch["mismatched_tokens"]["ids"])
             image = self._moved(batch["image"], fakes.noise, "real")
-            mismatched = Logits(
-                (self.joint_discriminator({"image": image, "text": wrong}, training=True),)
-            )
-        loss = losses.discriminator(
-            options.loss,
-            real=real,
-            fake=fake,
-            mismatched=mismatched,
-            mismatch_weight=options.mismatch_weight,
+            inputs = {"image": image, "text": wrong}
+            mismatched = Logits((self.joint_discriminator(inputs, training=True),))
+        # Three games, or the joint one alone.
+        loss = tf.add_n(
+            [
+                losses.discriminator(
+                    options.loss,
+                    real=of_real,
+                    fake=of_fake,
+                    mismatched=mismatched if of_real.matched else None,
+                    mismatch_weight=options.mismatch_weight,
+                )
+                for of_real, of_fake in zip(_games(real), _games(fake), strict=True)
+            ]
         )
         parts = {
             "loss": loss,
             "real_logit": tf.reduce_mean(real.rows),
             "fake_logit": tf.reduce_mean(fake.rows),
+            "real_pair_logit": tf.reduce_mean(real.matched[0]),
             **penalty,
         }
+        if mismatched is not None:
+            parts["mismatched_logit"] = tf.reduce_mean(mismatched.rows)
         if options.faithful:
             parts["loss_dash"] = loss - self._untrained_loss(real_pair, fakes)
         return loss + tf.add_n([*penalty.values(), 0.0]), parts
@@ -259,7 +272,14 @@ class ImgTxt(GAN):
         if options.loss == "relativistic":
             pair = (batch["image"], fakes.given["text"])
             real = self._judge(*pair, pair, noise, "real")
-        terms = {"game": losses.generator(options.loss, fake=fake, real=real)}
+        terms = {
+            "game": tf.add_n(
+                [
+                    losses.generator(options.loss, fake=of_fake, real=of_real)
+                    for of_fake, of_real in zip(_games(fake), _games(real or fake), strict=True)
+                ]
+            )
+        }
         divergence = kl_divergence(*self.generator.of_text(fakes.given["text"]))
         flat = tf.reshape(batch["image"], [batch["image"].shape[0], -1])
         divergence += kl_divergence(*self.generator.of_image(flat))
@@ -311,10 +331,10 @@ class ImgTxt(GAN):
     def _penalty(self, gradients: list[tf.Tensor], *, weight: float) -> tf.Tensor:
         """Zero-centred penalty on gradients by images and texts in turn.
 
-        A text has few values, far apart, and an image many: without this share, a discriminator
-        that tells texts apart would pay a hundred times as much as one that tells images apart.
+        A text has few values and an image many: without this share, a discriminator would pay more
+        for telling texts apart than for images.
         """
-        share = self.texts.size / math.prod(gradients[0].shape[1:])
+        share = math.sqrt(self.texts.size / math.prod(gradients[0].shape[1:]))
         scaled = [
             gradient * math.sqrt(share) if gradient.shape.rank == 2 else gradient
             for gradient in gradients
@@ -330,3 +350,9 @@ class ImgTxt(GAN):
         of_text = losses.taken_for_real(judge_text({"text": text}, training=True))
         of_text += losses.taken_for_fake(judge_text({"text": fakes.text}, training=True))
         return of_image + of_text
+
+
+def _games(logits: Logits) -> list[Logits]:
+    """Every output as that of a discriminator of its own."""
+    together = [Logits((logit,)) for logit in logits.matched]
+    return together + [Logits((), (logit,)) for logit in logits.alone]

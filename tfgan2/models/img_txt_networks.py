@@ -2,7 +2,7 @@
 
 Source: the published code https://github.com/dhirajpatnaik16297/IMG-TXT-Generative-Adversarial-Network
 for 64 px and one character. The sides on the way follow the size of the image. A text is a row of
-places, each with a value for every word: 1 for the one that stands there, -1 for the others.
+places, each with a value for every word: high for the one that stands there, low for the others.
 """
 
 import tensorflow as tf
@@ -16,6 +16,9 @@ FIRST_SIDE_PX = 4
 # Conditions as long as what they stand for would need billions of weights for long texts and
 # colour photographs; the published ones are shorter.
 LONGEST_TEXT_CODE, LONGEST_IMAGE_CODE = 128, 4096
+# What a tanh reaches where it still has a slope: a generator that has to write the published 1
+# drives itself into the tanh's end, and can then unlearn no word.
+HIGH_VALUE, FAITHFUL_HIGH_VALUE = 0.9, 1.0
 
 
 class Texts:
@@ -24,13 +27,15 @@ class Texts:
     Where a text has one word only, none pads it, and there is no value for padding.
     """
 
-    def __init__(self, *, vocabulary_size: int, max_words: int) -> None:
+    def __init__(self, *, vocabulary_size: int, max_words: int, faithful: bool) -> None:
         """Sizes texts.
 
         Args:
           vocabulary_size: number of ids, padding included.
           max_words: places of a text.
+          faithful: whether values are 1 and -1, as published, or nearer to 0.
         """
+        self._high = FAITHFUL_HIGH_VALUE if faithful else HIGH_VALUE
         self._padding = int(max_words > 1)
         self.places, self.values = max_words, vocabulary_size - 1 + self._padding
 
@@ -40,8 +45,10 @@ class Texts:
         return self.places * self.values
 
     def encode(self, ids: tf.Tensor) -> tf.Tensor:
-        """Turns ids int32 [B, T], 0 for padding, into texts float32 [B, size] of -1 and 1."""
-        places = tf.one_hot(ids - 1 + self._padding, self.values, on_value=1.0, off_value=-1.0)
+        """Turns ids int32 [B, T], 0 for padding, into texts float32 [B, size]."""
+        places = tf.one_hot(
+            ids - 1 + self._padding, self.values, on_value=self._high, off_value=-self._high
+        )
         return tf.reshape(places, [-1, self.size])
 
     def decode(self, text: tf.Tensor) -> tf.Tensor:

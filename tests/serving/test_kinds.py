@@ -1,0 +1,65 @@
+"""The server and the client with models that draw without captions, or write texts."""
+
+from collections.abc import Iterator
+from concurrent import futures
+
+import grpc
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow_serving.apis import prediction_service_pb2_grpc
+
+from serving.client import Client
+from serving.server import model_server
+from serving.server.manager import Manager
+from serving.server.services import PredictionService
+from tests import kinds
+from tfgan2.export import saved_model
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("exports")
+    samplers = {"auto_write": kinds.unconditional(), "img_txt": kinds.joint(folder)}
+    for name, sampler in samplers.items():
+        saved_model.export(sampler, folder / name, captions=["7"], card={})
+    manager = Manager([model_server.load(name, str(folder / name)) for name in samplers])
+    server = grpc.server(futures.ThreadPoolExecutor(2), options=model_server.UNLIMITED)
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
+        PredictionService(manager), server
+    )
+    port = server.add_insecure_port("localhost:0")
+    server.start()
+    yield f"localhost:{port}"
+    server.stop(0).wait()
+
+
+def side(png: bytes) -> int:
+    return tf.io.decode_png(png).shape[0]
+
+
+def test_an_unconditional_model_is_asked_without_captions(address: str) -> None:
+    with Client(address, model="auto_write") as client:
+        pictures = client.draw(seeds=[1, 2])
+        assert [picture.seed for picture in pictures] == [1, 2]
+        assert pictures[0].png != pictures[1].png
+        assert side(pictures[0].png) == 28
+        assert (pictures[0].text, pictures[0].unknown_words) == (None, 0)
+        (fresh,) = client.draw()
+        assert client.draw(seeds=[fresh.seed])[0].png == fresh.png
+        assert client.draw(seeds=[1], truncation=0.5)[0].png != pictures[0].png
+        with pytest.raises(grpc.RpcError) as caught:
+            client.draw(["a seven"], seeds=[1])
+        assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_a_joint_model_sends_its_text(address: str) -> None:
+    with Client(address, model="img_txt") as client:
+        drawn = client.draw(["", "7", "7"], seeds=[1, 1, 2])
+        assert drawn[0].text in {str(digit) for digit in range(10)}
+        assert [picture.text for picture in drawn[1:]] == ["7", "7"]
+        assert len({picture.png for picture in drawn}) == 3
+        (fresh,) = client.draw([""])
+        (again,) = client.draw([""], seeds=[fresh.seed])
+        assert (again.png, again.text) == (fresh.png, fresh.text)
+        assert np.mean([picture.unknown_words for picture in client.draw(["a b 7"])]) == 2
