@@ -18,6 +18,7 @@ from tfgan2.adversarial.augment import translate
 from tfgan2.adversarial.gan import GAN, Averaging, Batch, Parts, Update
 from tfgan2.adversarial.noise import StepNoise
 from tfgan2.adversarial.sampler import UnconditionalSampler
+from tfgan2.models.adam import AdamOptions, make_adams
 from tfgan2.models.blocks import DType
 from tfgan2.text.tokenizers import Tokenizer
 
@@ -28,7 +29,7 @@ BLACK = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
-class AutoWriteOptions:
+class AutoWriteOptions(AdamOptions):
     """What defines the two players; every field is a field of the recipe."""
 
     seed: int
@@ -37,11 +38,6 @@ class AutoWriteOptions:
     r1_weight: float
     r2_weight: float
     augment_translation_px: int
-    generator_learning_rate: float
-    discriminator_learning_rate: float
-    adam_beta1: float
-    adam_beta2: float
-    adam_epsilon: float
     faithful: bool
 
 
@@ -123,12 +119,8 @@ class AutoWrite(GAN):
             "fake": options.discriminator_learning_rate,
             "generator": options.generator_learning_rate,
         }
-        return {
-            name: keras.optimizers.Adam(
-                rate, options.adam_beta1, options.adam_beta2, options.adam_epsilon
-            )
-            for name, rate in rates.items()
-        }
+        steps_per_epoch = images_per_epoch / self.averaging.batch_size
+        return make_adams(options, rates, steps_per_epoch=steps_per_epoch)
 
     def generate(self, batch: Batch, noise: StepNoise) -> Fakes:
         """Draws as many images as the batch has."""

@@ -24,6 +24,7 @@ from tfgan2.adversarial.gan import GAN, Averaging, Batch, Parts, Update
 from tfgan2.adversarial.losses import Logits
 from tfgan2.adversarial.noise import StepNoise
 from tfgan2.adversarial.sampler import JointSampler
+from tfgan2.models.adam import AdamOptions, make_adams
 from tfgan2.models.blocks import DType
 from tfgan2.models.conditioning import kl_divergence
 from tfgan2.models.img_txt_networks import IMAGE_SIZES_PX, Discriminator, Generator, Texts
@@ -31,7 +32,7 @@ from tfgan2.text.tokenizers import WordTokenizer
 
 
 @dataclasses.dataclass(frozen=True)
-class ImgTxtOptions:
+class ImgTxtOptions(AdamOptions):
     """What defines the players; every field is a field of the recipe."""
 
     seed: int
@@ -49,11 +50,6 @@ class ImgTxtOptions:
     r2_weight: float
     mode_seeking_weight: float
     augment_translation_px: int
-    generator_learning_rate: float
-    discriminator_learning_rate: float
-    adam_beta1: float
-    adam_beta2: float
-    adam_epsilon: float
     faithful: bool
 
 
@@ -172,12 +168,8 @@ class ImgTxt(GAN):
             "discriminator": options.discriminator_learning_rate,
             "generator": options.generator_learning_rate,
         }
-        return {
-            name: keras.optimizers.Adam(
-                rate, options.adam_beta1, options.adam_beta2, options.adam_epsilon
-            )
-            for name, rate in rates.items()
-        }
+        steps_per_epoch = images_per_epoch / self.averaging.batch_size
+        return make_adams(options, rates, steps_per_epoch=steps_per_epoch)
 
     def generate(self, batch: Batch, noise: StepNoise) -> Fakes:
         """Draws and writes, for every row by its text, by its image, or by neither."""

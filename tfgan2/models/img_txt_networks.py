@@ -122,7 +122,8 @@ class Generator(keras.Model):
             normalization in its place, and the spread of the conditions.
           dtype: policy of its layers.
         """
-        super().__init__(name="generator", dtype=dtype)
+        # Conditions are drawn in float32, so Keras is not to cast the latent.
+        super().__init__(name="generator", dtype=dtype, autocast=False)
         self.texts, self.latent_size = texts, latent_size
         image_values = image_size**2 * image_channels
 

@@ -19,13 +19,14 @@ from tfgan2.adversarial.gan import GAN, Averaging, Batch, Parts, Update
 from tfgan2.adversarial.losses import Logits
 from tfgan2.adversarial.noise import StepNoise
 from tfgan2.adversarial.sampler import Sampler
+from tfgan2.models.adam import AdamOptions, make_adams
 from tfgan2.models.blocks import DType
 from tfgan2.text.encoders import TextOptions, make_encoder
 from tfgan2.text.tokenizers import Tokenizer
 
 
 @dataclasses.dataclass(frozen=True)
-class MatchingAwareOptions(TextOptions):
+class MatchingAwareOptions(TextOptions, AdamOptions):
     """What defines such a game; every field is a field of the recipe."""
 
     seed: int
@@ -44,12 +45,6 @@ class MatchingAwareOptions(TextOptions):
     cutmix_warm_up_images: int
     mode_seeking_weight: float
     augment_translation_px: int
-    generator_learning_rate: float
-    discriminator_learning_rate: float
-    learning_rate_halving_epochs: float
-    adam_beta1: float
-    adam_beta2: float
-    adam_epsilon: float
     faithful: bool
 
 
@@ -185,16 +180,7 @@ class MatchingAwareGAN(GAN):
             "generator": options.generator_learning_rate,
         }
         steps_per_epoch = images_per_epoch / self.averaging.batch_size
-        halving_steps = round(options.learning_rate_halving_epochs * steps_per_epoch)
-        return {
-            name: keras.optimizers.Adam(
-                _halved(rate, halving_steps) if halving_steps else rate,
-                options.adam_beta1,
-                options.adam_beta2,
-                options.adam_epsilon,
-            )
-            for name, rate in rates.items()
-        }
+        return make_adams(options, rates, steps_per_epoch=steps_per_epoch)
 
     def read_with(self, text_encoder: keras.Model) -> None:
         """Takes the weights of a text encoder of the same options."""
@@ -340,7 +326,3 @@ class MatchingAwareGAN(GAN):
             "consistency": weight
             * cutmix.consistency(pixels, real.matched[1], fake.matched[1], mask),
         }
-
-
-def _halved(rate: float, every_steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
-    return keras.optimizers.schedules.ExponentialDecay(rate, every_steps, 0.5, staircase=True)

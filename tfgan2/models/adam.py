@@ -1,0 +1,44 @@
+"""The optimizers of most systems: Adam for every player, with rates that may be halved."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import tf_keras as keras
+
+
+@dataclasses.dataclass(frozen=True)
+class AdamOptions:
+    """What the optimizers of both sides are; every field is a field of the recipe."""
+
+    generator_learning_rate: float
+    discriminator_learning_rate: float
+    learning_rate_halving_epochs: float
+    adam_beta1: float
+    adam_beta2: float
+    adam_epsilon: float
+
+
+def make_adams(
+    options: AdamOptions, rates: Mapping[str, float], *, steps_per_epoch: float
+) -> dict[str, keras.optimizers.Optimizer]:
+    """Makes an optimizer for every name in `rates`.
+
+    Args:
+      options: what they share.
+      rates: learning rates by name.
+      steps_per_epoch: of a pass over the data.
+    """
+    halving_steps = round(options.learning_rate_halving_epochs * steps_per_epoch)
+
+    def schedule(rate: float) -> float | keras.optimizers.schedules.LearningRateSchedule:
+        if not halving_steps:
+            return rate
+        decay = keras.optimizers.schedules.ExponentialDecay
+        return decay(rate, halving_steps, 0.5, staircase=True)
+
+    return {
+        name: keras.optimizers.Adam(
+            schedule(rate), options.adam_beta1, options.adam_beta2, options.adam_epsilon
+        )
+        for name, rate in rates.items()
+    }
