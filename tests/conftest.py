@@ -11,13 +11,13 @@ import pytest
 import tensorflow as tf
 from hypothesis import settings
 
+from tests import digits
 from tests.tiny import TINY
-from tfgan2.data import preparing, records, sources
+from tfgan2.data import records
 from tfgan2.export import saved_model
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.sampling import load_sampler
-from tfgan2.text.tokenizers import count_words
 from tfgan2.training import trainer
 
 DIGITS_PER_CLASS = 16
@@ -55,17 +55,8 @@ def digits_file(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 @pytest.fixture(scope="session")
 def data_dir(digits_file: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """Those digits, prepared: 140 train, 20 test."""
-    options = sources.SourceOptions(
-        input_dir=str(digits_file.parent), image_size=32, test_fraction=0.125
-    )
     target = tmp_path_factory.mktemp("data") / "digits"
-    preparing.prepare(
-        sources.read("digits", options),
-        source="digits",
-        image_size=32,
-        output_dir=target,
-        count_words=count_words,
-    )
+    digits.prepare(digits_file, target, image_size=32)
     return target
 
 

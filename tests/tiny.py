@@ -27,6 +27,96 @@ _DF_GAN = Recipe(
     ema_half_life_images=100.0,
 )
 
+_AUTO_WRITE = Recipe(
+    model="auto_write",
+    seed=3,
+    batch_size=8,
+    image_size=28,
+    precision="float32",
+    latent_size=8,
+    warm_up_steps=1,
+    r1_weight=1.0,
+    r2_weight=1.0,
+    augment_translation_px=2,
+    adam_beta1=0.9,
+    adam_beta2=0.999,
+    ema_half_life_images=100.0,
+)
+
+_IMG_TXT = Recipe(
+    model="img_txt",
+    seed=3,
+    batch_size=8,
+    image_size=16,
+    precision="float32",
+    text_source="label_number",
+    max_words=1,
+    latent_size=8,
+    generator_channels=4,
+    discriminator_channels=4,
+    discriminator_batch_norm=False,
+    kl_weight=0.1,
+    loss="relativistic",
+    mismatch_weight=0.5,
+    mismatch_other_class=True,
+    r1_weight=1.0,
+    r2_weight=1.0,
+    mode_seeking_weight=0.1,
+    augment_translation_px=2,
+    ema_half_life_images=100.0,
+)
+
+# All its updates are active in step 1.
+_GAN_CLS = Recipe(
+    model="gan_cls",
+    seed=3,
+    batch_size=8,
+    image_size=16,
+    precision="float32",
+    captions_per_image=2,
+    mismatch_other_class=True,
+    text_encoder_kind="lstm",
+    max_words=6,
+    word_embedding_size=4,
+    sentence_size=8,
+    text_size=4,
+    latent_size=8,
+    generator_form="tensorlayer",
+    generator_channels=4,
+    discriminator_form="tensorlayer",
+    discriminator_channels=4,
+    image_encoder_channels=2,
+    interpolation="random",
+    ranking_images=16,
+    loss="bce",
+    learning_rate_halving_epochs=1.0,
+    adam_beta1=0.5,
+    adam_beta2=0.999,
+    ema_half_life_images=100.0,
+)
+
+_STACK_GAN = Recipe(
+    model="stack_gan",
+    seed=4,  # With 3, rounding takes a leaky ReLU across its kink.
+    batch_size=8,
+    image_size=32,
+    precision="float32",
+    max_words=6,
+    sentence_size=8,
+    latent_size=8,
+    conditioning_size=4,
+    generator_form="tensorflow",
+    generator_channels=4,
+    discriminator_form="tensorflow",
+    discriminator_channels=4,
+    kl_weight=2.0,
+    loss="bce",
+    mode_seeking_weight=0.1,
+    adam_beta1=0.5,
+    adam_beta2=0.999,
+    ema_half_life_images=100.0,
+)
+
 _DAMSM = Recipe(
     model="damsm",
     seed=3,
@@ -42,7 +132,14 @@ _DAMSM = Recipe(
 )
 
 # One configuration of every system: with every term of its losses.
-TINY = {"df_gan": _DF_GAN, "damsm": _DAMSM}
+TINY = {
+    "df_gan": _DF_GAN,
+    "auto_write": _AUTO_WRITE,
+    "img_txt": _IMG_TXT,
+    "gan_cls": _GAN_CLS,
+    "stack_gan": _STACK_GAN,
+    "damsm": _DAMSM,
+}
 
 _PUBLISHED = dataclasses.replace(
     _DF_GAN,
@@ -53,6 +150,28 @@ _PUBLISHED = dataclasses.replace(
     r2_weight=0.0,
     mode_seeking_weight=0.0,
     augment_translation_px=0,
+)
+
+_U_NET = dataclasses.replace(
+    _PUBLISHED,
+    discriminator_form="unet",
+    ma_gp_weight=0.0,
+    cutmix_weight=1.0,
+    cutmix_warm_up_images=16,
+)
+
+_TORCH = dataclasses.replace(
+    _GAN_CLS,
+    text_encoder_kind="word_cnn",
+    captions_per_image=1,
+    generator_form="torch",
+    discriminator_form="torch",
+    interpolation="none",
+    ranking_images=0,
+)
+
+_STAGE_TWO = dataclasses.replace(
+    _STACK_GAN, stage=2, image_size=64, freeze_text_encoder=True, mode_seeking_weight=0.0
 )
 
 # What only `make test-all` runs.
@@ -84,6 +203,49 @@ VARIANTS = {
     ),
     "df_gan-char_cnn_rnn_flowers-frozen": dataclasses.replace(
         _PUBLISHED, text_encoder_kind="char_cnn_rnn_icml2016_flowers", freeze_text_encoder=True
+    ),
+    "df_gan-unet": _U_NET,
+    "df_gan-unet-relativistic": dataclasses.replace(
+        _U_NET, loss="relativistic", mismatch_weight=0.5, r1_weight=1.0
+    ),
+    "auto_write-faithful": dataclasses.replace(
+        _AUTO_WRITE, faithful=True, r1_weight=0.0, r2_weight=0.0, augment_translation_px=0
+    ),
+    "img_txt-faithful": dataclasses.replace(
+        _IMG_TXT,
+        faithful=True,
+        discriminator_batch_norm=True,
+        kl_weight=1.0,
+        loss="bce",
+        mismatch_weight=0.0,
+        r1_weight=0.0,
+        r2_weight=0.0,
+        mode_seeking_weight=0.0,
+        augment_translation_px=0,
+    ),
+    "img_txt-captions": dataclasses.replace(_IMG_TXT, text_source="caption", max_words=4),
+    "gan_cls-torch-no_text": dataclasses.replace(_TORCH, discriminator_text=False),
+    "gan_cls-torch_int": dataclasses.replace(
+        _TORCH,
+        captions_per_image=3,
+        generator_form="torch_int",
+        discriminator_form="torch_int",
+        interpolation="midpoint",
+    ),
+    "stack_gan-pytorch": dataclasses.replace(
+        _STACK_GAN, generator_form="pytorch", discriminator_form="pytorch"
+    ),
+    "stack_gan-rdn": dataclasses.replace(_STACK_GAN, generator_form="rdn"),
+    "stack_gan-unet": dataclasses.replace(
+        _STACK_GAN,
+        discriminator_form="unet",
+        discriminator_channels=2,
+        cutmix_weight=1.0,
+        cutmix_warm_up_images=16,
+    ),
+    "stack_gan-stage_two": _STAGE_TWO,
+    "stack_gan-stage_two-pytorch": dataclasses.replace(
+        _STAGE_TWO, generator_form="pytorch", discriminator_form="pytorch"
     ),
     "sje": dataclasses.replace(
         _DAMSM, model="sje", text_encoder_kind="char_cnn_rnn_cvpr2016", augment_translation_px=0

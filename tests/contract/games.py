@@ -1,14 +1,19 @@
 """Builds a system and a few of its batches, as the trainer does."""
 
+import dataclasses
 import itertools
 import pathlib
+from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
 from tfgan2.adversarial.gan import GAN
+from tfgan2.adversarial.sampler import AnySampler, JointSampler, UnconditionalSampler
 from tfgan2.data import pipeline, records
 from tfgan2.interop import importing
+from tfgan2.models.stack_gan_networks import MAGNIFICATION
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.text import encoders, tokenizers
@@ -19,16 +24,25 @@ IMAGES_PER_EPOCH = 16
 
 def make_tokenizer(
     recipe: recipes.Recipe, folder: pathlib.Path, manifest: records.Manifest
-) -> tokenizers.Tokenizer:
+) -> tokenizers.Tokenizer | None:
+    if recipes.system_class(recipe).reads is None:
+        return None
     path = folder / "vocabulary.txt"
-    tokenizers.write_vocabulary(path, manifest.vocabulary)
+    texts = inputs.label_texts(recipe, manifest)
+    counts = manifest.vocabulary if texts is None else tokenizers.count_words(texts)
+    tokenizers.write_vocabulary(path, counts)
     return encoders.make_tokenizer(recipes.text_options(recipe), path)
 
 
-def make_gan(recipe: recipes.Recipe, vocabulary_size: int, *, precision: str = "float32") -> GAN:
+def make_gan(
+    recipe: recipes.Recipe, tokenizer: tokenizers.Tokenizer | None, *, precision: str = "float32"
+) -> GAN:
     keras.utils.set_random_seed(recipe.seed)
     gan = recipes.build_model(
-        recipe, image_channels=1, vocabulary_size=vocabulary_size, dtype=precision
+        recipe,
+        image_channels=1,
+        vocabulary_size=0 if tokenizer is None else tokenizer.vocabulary_size,
+        dtype=precision,
     )
     gan.compile(optimizers=gan.make_optimizers(IMAGES_PER_EPOCH))
     return gan
@@ -38,7 +52,7 @@ def make_batches(
     recipe: recipes.Recipe,
     data_dir: pathlib.Path,
     manifest: records.Manifest,
-    tokenizer: tokenizers.Tokenizer,
+    tokenizer: tokenizers.Tokenizer | None,
     strategy: tf.distribute.Strategy | None = None,
 ) -> tf.data.Dataset:
     batches = pipeline.batches(
@@ -48,9 +62,13 @@ def make_batches(
         batch_size=recipe.batch_size,
         view=recipes.view(recipe),
         seed=recipe.seed,
+        captions_per_image=recipe.captions_per_image,
+        mismatch_other_class=recipe.mismatch_other_class,
     )
+    texts = inputs.label_texts(recipe, manifest)
     return inputs.distributed(
-        inputs.tokenized(batches, tokenizer), strategy or tf.distribute.get_strategy()
+        inputs.tokenized(batches, tokenizer, texts=texts),
+        strategy or tf.distribute.get_strategy(),
     )
 
 
@@ -58,9 +76,23 @@ def first(dataset: tf.data.Dataset, count: int) -> list[dict]:
     return list(itertools.islice(iter(dataset), count))
 
 
+def leave_start(network: keras.Model) -> None:
+    """Moves weights off their start, where some gradients vanish and all pictures are alike."""
+    for variable in network.trainable_variables:
+        scale = min(0.2, np.prod(variable.shape[:-1]) ** -0.5)
+        noise = np.random.default_rng(1).normal(scale=scale, size=variable.shape)
+        variable.assign(variable + noise.astype(np.float32))
+
+
 def train(
     recipe: recipes.Recipe, data_dir: pathlib.Path, run_dir: pathlib.Path, *, steps: int
 ) -> RunDirectory:
+    stage_two = recipe.model == "stack_gan" and recipe.stage == 2
+    begins_with = {}
+    if stage_two:
+        begins_with["stage1_run_dir"] = stage_one(recipe, data_dir, run_dir.parent)
+    elif recipe.freeze_text_encoder:
+        begins_with["text_encoder"] = reader(recipe, run_dir.parent)
     trainer.train(
         recipe,
         recipes.Schedule(checkpoint_every=1000, sample_every=1000),
@@ -68,7 +100,7 @@ def train(
         run_dir=run_dir,
         goal=trainer.Goal(steps=steps),
         strategy="one_device",
-        text_encoder=reader(recipe, run_dir.parent) if recipe.freeze_text_encoder else None,
+        **begins_with,
     )
     return RunDirectory.existing(run_dir)
 
@@ -83,3 +115,38 @@ def reader(recipe: recipes.Recipe, folder: pathlib.Path) -> pathlib.Path:
         published = importing.Reader(pathlib.Path("made.pth"), options, encoder, [], ["a 7"])
         importing.import_text_encoder(published, run_dir=path, versions={})
     return path
+
+
+def stage_one(recipe: recipes.Recipe, data_dir: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
+    """A run of StackGAN's stage one, for a recipe of stage two."""
+    path = folder / "stage_one"
+    if not path.exists():
+        first_stage = dataclasses.replace(
+            recipe,
+            stage=1,
+            image_size=recipe.image_size // MAGNIFICATION,
+            freeze_text_encoder=False,
+        )
+        train(first_stage, data_dir, path, steps=1)
+    return path
+
+
+def draw(
+    sampler: AnySampler,
+    captions: Sequence[str | bytes],
+    seeds: Sequence[int],
+    truncations: Sequence[float],
+) -> np.ndarray:
+    """Pictures of rows, as integers that can be subtracted."""
+    rows = (
+        tf.constant(captions),
+        tf.constant(seeds, tf.int64),
+        tf.constant(truncations, tf.float32),
+    )
+    if isinstance(sampler, UnconditionalSampler):
+        images = sampler.pixels(*rows[1:])
+    elif isinstance(sampler, JointSampler):
+        images, _ = sampler.draw(*rows)
+    else:
+        images = sampler.pixels(*rows)
+    return images.numpy().astype(int)

@@ -6,8 +6,10 @@ import pathlib
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras as keras
 
-from tests.contract.games import make_batches, make_gan, make_tokenizer, train
+from tests.contract.cases import CAPTIONED_CASES
+from tests.contract.games import draw, leave_start, make_batches, make_gan, make_tokenizer, train
 from tfgan2.data import records
 from tfgan2.export import saved_model
 from tfgan2.runs import recipe as recipes
@@ -48,7 +50,8 @@ def test_resumes_exactly(
 def test_what_samples_is_float32(trained: RunDirectory) -> None:
     sampler, _, checkpoint = load_sampler(trained)
     assert checkpoint.endswith("ckpt-2")
-    assert sampler.generator.compute_dtype == sampler.text_encoder.compute_dtype == "float32"
+    networks = [it for it in sampler.submodules if isinstance(it, keras.Model)]
+    assert {network.compute_dtype for network in networks} == {"float32"}
 
 
 def test_saves_and_restores(
@@ -59,16 +62,17 @@ def test_saves_and_restores(
 ) -> None:
     tokenizer = make_tokenizer(recipe, tmp_path, manifest)
     run = RunDirectory.at(tmp_path / "run")
-    gan = make_gan(recipe, tokenizer.vocabulary_size)
+    gan = make_gan(recipe, tokenizer)
     gan.fit(make_batches(recipe, data_dir, manifest, tokenizer), steps_per_epoch=1, verbose=0)
     Checkpoints(gan, run.checkpoints, keep=1).save()
-    other = make_gan(dataclasses.replace(recipe, seed=99), tokenizer.vocabulary_size)
+    other = make_gan(dataclasses.replace(recipe, seed=99), tokenizer)
     assert Checkpoints(other, run.checkpoints, keep=1).restore()
     for ours, theirs in zip(other.get_weights(), gan.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
     assert int(other.step) == 1
 
 
+@pytest.mark.parametrize("drawing_recipe", CAPTIONED_CASES, indirect=True)
 def test_the_export_answers_as_in_python(trained: RunDirectory, tmp_path: pathlib.Path) -> None:
     sampler, config, _ = load_sampler(trained)
     captions = config.data["example_captions"]
@@ -104,21 +108,18 @@ def test_the_same_row_whatever_the_batch(
     trained: RunDirectory,
 ) -> None:
     sampler, _, _ = load_sampler(trained)
-    alone = sampler.pixels(tf.constant(["the digit 3"]), tf.constant([5], tf.int64), [0.7])
+    alone = draw(sampler, ["the digit 3"], [5], [0.7])
     others = ["a " * 50_000, "", b"\xff\xfe", *CAPTIONS] + ["the digit 3"] * 7
-    seeds = tf.constant([*range(100, 100 + len(others) - 1), 5], tf.int64)
-    crowd = sampler.pixels(tf.constant(others), seeds, [0.3] * (len(others) - 1) + [0.7])
-    difference = np.abs(alone[0].numpy().astype(int) - crowd[-1].numpy().astype(int))
-    assert difference.max() <= 1
+    seeds = [*range(100, 100 + len(others) - 1), 5]
+    crowd = draw(sampler, others, seeds, [0.3] * (len(others) - 1) + [0.7])
+    assert np.abs(alone[0] - crowd[-1]).max() <= 1
 
 
 def test_seeds_draw_different_pictures(
     trained: RunDirectory,
 ) -> None:
     sampler, _, _ = load_sampler(trained)
-    latents = sampler.generator.first  # The start makes pictures nearly alike; spread them.
-    latents.kernel.assign(latents.kernel * 100.0)
-    seeds = tf.constant([0, 1, 2**31 - 1], tf.int64)
-    pictures = sampler.pixels(tf.fill([3], "the digit 3"), seeds, [1.0] * 3).numpy()
+    leave_start(sampler.generator)
+    pictures = draw(sampler, ["the digit 3"] * 3, [0, 1, 2**31 - 1], [1.0] * 3)
     assert not np.array_equal(pictures[0], pictures[1])
     assert not np.array_equal(pictures[1], pictures[2])

@@ -8,9 +8,11 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
+from tests.contract.cases import ACTIVE_STEP
 from tests.contract.games import (
     IMAGES_PER_EPOCH,
     first,
+    leave_start,
     make_batches,
     make_gan,
     make_tokenizer,
@@ -41,13 +43,6 @@ class Recorder(keras.optimizers.Optimizer):
         self.recorded[self._index_dict[self._var_key(variable)]].assign(gradient)
 
 
-def leave_start(gan: GAN) -> None:
-    """Moves the weights off their start, where some gradients vanish and all pictures are alike."""
-    for variable in gan.trainable_variables:
-        noise = np.random.default_rng(1).normal(scale=0.2, size=variable.shape)
-        variable.assign(variable + noise.astype(np.float32))
-
-
 def two_replicas() -> tf.distribute.Strategy:
     """The GPUs if there are two, else the two logical CPUs."""
     gpus = [device.name for device in tf.config.list_logical_devices("GPU")]
@@ -61,11 +56,20 @@ def game(
     recipe: Recipe, data_dir: pathlib.Path, manifest: records.Manifest, tmp_path: pathlib.Path
 ) -> tuple[GAN, tf.data.Dataset]:
     tokenizer = make_tokenizer(recipe, tmp_path, manifest)
-    gan = make_gan(recipe, tokenizer.vocabulary_size)
+    gan = make_gan(recipe, tokenizer)
     return gan, make_batches(recipe, data_dir, manifest, tokenizer)
 
 
-def test_gradients_reach_every_variable_of_an_update(game: tuple[GAN, tf.data.Dataset]) -> None:
+def only_compared(recipe: Recipe, variable: tf.Variable) -> bool:
+    """Whether it is the bias of logits of which a relativistic loss takes differences."""
+    discriminates = not variable.name.startswith("generator/")
+    is_bias = variable.name.endswith("/bias:0") and variable.shape == [1]
+    return recipe.loss == "relativistic" and discriminates and is_bias
+
+
+def test_gradients_reach_every_variable_of_an_update(
+    recipe: Recipe, game: tuple[GAN, tf.data.Dataset]
+) -> None:
     gan, batches = game
     leave_start(gan)
     before = {update.name: [v.numpy() for v in update.variables] for update in gan.updates}
@@ -74,7 +78,7 @@ def test_gradients_reach_every_variable_of_an_update(game: tuple[GAN, tf.data.Da
         still = [
             variable.name
             for variable, old in zip(update.variables, before[update.name], strict=True)
-            if np.array_equal(variable.numpy(), old)
+            if np.array_equal(variable.numpy(), old) and not only_compared(recipe, variable)
         ]
         assert not still, f"{update.name} leaves {still}"
 
@@ -162,7 +166,7 @@ def weights_after(
     strategy = strategy or tf.distribute.get_strategy()
     tokenizer = make_tokenizer(recipe, folder, manifest)
     with strategy.scope():
-        gan = make_gan(recipe, tokenizer.vocabulary_size)
+        gan = make_gan(recipe, tokenizer)
         optimizers = {name: keras.optimizers.SGD(0.01) for name in gan.optimizers}
         gan.compile(optimizers=optimizers, steps_per_execution=steps_per_execution)
     batches = make_batches(recipe, data_dir, manifest, tokenizer, strategy)
@@ -186,16 +190,22 @@ def test_two_replicas_have_the_gradients_of_one(
     gradients = []
     for strategy in (tf.distribute.get_strategy(), two_replicas()):
         with strategy.scope():
-            gan = make_gan(recipe, tokenizer.vocabulary_size)
+            gan = make_gan(recipe, tokenizer)
             leave_start(gan)
             gan.compile(optimizers={name: Recorder() for name in gan.optimizers})
+            gan.step.assign(ACTIVE_STEP)
         batches = make_batches(recipe, data_dir, manifest, tokenizer, strategy)
         gan.fit(batches, steps_per_epoch=1, verbose=0)
-        optimizers = [update.optimizer for update in gan.updates]
-        gradients.append([v.numpy() for recorder in optimizers for v in recorder.recorded])
+        gradients.append([[v.numpy() for v in update.optimizer.recorded] for update in gan.updates])
     # Statistics over two replicas are summed in another order, which 20 layers of them magnify.
-    for one, other in zip(*gradients, strict=True):
-        np.testing.assert_allclose(one, other, rtol=0, atol=1e-4 * np.abs(one).max())
+    for alone, together in zip(*gradients, strict=True):
+        # Of some biases the gradient is 0, and all there is of it is rounding: those before a batch
+        # normalization, and those of logits that are only compared.
+        largest = max(np.abs(gradient).max() for gradient in alone)
+        assert largest > 0
+        for one, other in zip(alone, together, strict=True):
+            tolerance = max(1e-4 * np.abs(one).max(), 1e-6 * largest)
+            np.testing.assert_allclose(one, other, rtol=0, atol=tolerance)
 
 
 def test_two_replicas_reach_the_weights_of_one(
@@ -219,7 +229,7 @@ def test_stays_finite_and_near_float32(
     tokenizer = make_tokenizer(recipe, tmp_path, manifest)
     losses = []
     for policy in ("float32", precision):
-        gan = make_gan(recipe, tokenizer.vocabulary_size, precision=policy)
+        gan = make_gan(recipe, tokenizer, precision=policy)
         batches = make_batches(recipe, data_dir, manifest, tokenizer)
         steps = 50 if policy == "mixed_bfloat16" else 10
         history = gan.fit(batches, steps_per_epoch=10, verbose=0).history
@@ -242,7 +252,7 @@ def test_200_steps_stay_finite(
     tmp_path: pathlib.Path,
 ) -> None:
     tokenizer = make_tokenizer(recipe, tmp_path, manifest)
-    gan = make_gan(recipe, tokenizer.vocabulary_size, precision=precision)
+    gan = make_gan(recipe, tokenizer, precision=precision)
     batches = make_batches(recipe, data_dir, manifest, tokenizer)
     history = gan.fit(batches, steps_per_epoch=200, verbose=0).history
     assert all(np.isfinite(weights).all() for weights in gan.get_weights())
@@ -259,7 +269,7 @@ def test_xla_compiles_the_step(
     tokenizer = make_tokenizer(recipe, tmp_path, manifest)
     losses = []
     for jit_compile in (False, True):
-        gan = make_gan(recipe, tokenizer.vocabulary_size)
+        gan = make_gan(recipe, tokenizer)
         optimizers = gan.make_optimizers(IMAGES_PER_EPOCH)
         gan.compile(optimizers=optimizers, jit_compile=jit_compile)
         batches = make_batches(recipe, data_dir, manifest, tokenizer)
@@ -274,19 +284,23 @@ def test_xla_compiles_the_step(
 
 
 def test_an_overflow_is_skipped_and_counted(
-    recipe: Recipe, data_dir: pathlib.Path, manifest: records.Manifest, tmp_path: pathlib.Path
+    recipe: Recipe,
+    data_dir: pathlib.Path,
+    manifest: records.Manifest,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     tokenizer = make_tokenizer(recipe, tmp_path, manifest)
-    gan = make_gan(recipe, tokenizer.vocabulary_size, precision="mixed_float16")
-    update = gan.updates[0]
+    gan = make_gan(recipe, tokenizer, precision="mixed_float16")
+    update = next(update for update in gan.updates if update.active_steps is None)
+    monkeypatch.setattr(type(gan), "updates", (update,))  # Others may move the same variables.
     before = [variable.numpy() for variable in update.variables]
     (batch,) = first(make_batches(recipe, data_dir, manifest, tokenizer), 1)
     logs = gan.train_step({**batch, "image": batch["image"] * np.float32(np.inf)})
     for variable, old in zip(update.variables, before, strict=True):
         np.testing.assert_array_equal(variable.numpy(), old)
     assert float(logs[f"{update.name}/skipped_updates"]) == 1
-    sharing = sum(other.optimizer is update.optimizer for other in gan.updates)
-    assert float(update.optimizer.loss_scale) == FIRST_LOSS_SCALE / 2**sharing
+    assert float(update.optimizer.loss_scale) == FIRST_LOSS_SCALE / 2
     assert int(gan.step) == 1
     assert all(np.isfinite(value).all() for value in gan.get_weights())
     skipped = 1.0

@@ -3,6 +3,7 @@
 import collections
 import functools
 import pathlib
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from tfgan2.data.sources import Collection, Item
 
 RECORDS = 23
 SIDE = 16
+NO_LABEL = -1
 
 
 def draw(number: int) -> np.ndarray:
@@ -20,20 +22,21 @@ def draw(number: int) -> np.ndarray:
     return np.stack([np.full_like(rows, number), 10 * columns, 10 * rows], -1).astype(np.uint8)
 
 
-def item(number: int) -> Item:
+def item(number: int, label: int) -> Item:
     texts = tuple(f"{number} {n}" for n in range(1 + number % 4))
-    return Item(str(number), functools.partial(draw, number), texts, number)
+    return Item(str(number), functools.partial(draw, number), texts, label)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+def prepare(target: pathlib.Path, *, label: Callable[[int], int]) -> pathlib.Path:
     items = Collection(
-        splits={"train": [item(n) for n in range(RECORDS)], "test": [item(100)]},
+        splits={
+            "train": [item(n, label(n)) for n in range(RECORDS)],
+            "test": [item(100, label(100))],
+        },
         label_names=tuple(map(str, range(101))),
         licence="none",
         channels=3,
     )
-    target = tmp_path_factory.mktemp("pipeline") / "data"
     preparing.prepare(
         items,
         source="folder",
@@ -42,6 +45,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
         count_words=collections.Counter,
     )
     return target
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """Every image is of a label of its own, which is its number."""
+    return prepare(tmp_path_factory.mktemp("pipeline") / "data", label=lambda number: number)
 
 
 def take(
@@ -96,7 +105,48 @@ def test_images_and_captions_belong_together(folder: pathlib.Path) -> None:
         for image, caption, label in zip(pixels, batch["caption"], batch["label"], strict=True):
             np.testing.assert_array_equal(image, draw(label))
             assert int(caption.split()[0]) == label
-        assert batch["mismatched_caption"].tolist() == np.roll(batch["caption"], 1).tolist()
+        for name in ("caption", "label"):
+            before = np.roll(batch[name], 1)
+            assert batch[f"mismatched_{name}"].tolist() == before.tolist()
+
+
+def row_before_of_another_class(labels: list[int], row: int) -> int:
+    for back in range(1, len(labels)):
+        other = (row - back) % len(labels)
+        if labels[other] != labels[row] or labels[row] == NO_LABEL:
+            return other
+    return (row - 1) % len(labels)
+
+
+@pytest.mark.parametrize("captions_per_image", [1, 2])
+def test_the_wrong_caption_is_of_the_nearest_row_before_of_another_class(
+    captions_per_image: int, tmp_path: pathlib.Path
+) -> None:
+    folder = prepare(
+        tmp_path / "data", label=lambda number: number % 2 if number < 16 else NO_LABEL
+    )
+    options = {"captions_per_image": captions_per_image, "mismatch_other_class": True}
+    jumps = set()
+    for batch in take(folder, 40, **options):
+        labels = batch["label"].tolist()
+        wrong = [row_before_of_another_class(labels, row) for row in range(len(labels))]
+        assert batch["mismatched_caption"].tolist() == batch["caption"][wrong].tolist()
+        assert batch["mismatched_label"].tolist() == batch["label"][wrong].tolist()
+        jumps |= {(row - other) % len(labels) for row, other in enumerate(wrong)}
+    assert jumps >= {1, 2, 3}
+
+
+def test_in_a_batch_of_one_class_the_wrong_caption_is_that_of_the_row_before(
+    tmp_path: pathlib.Path,
+) -> None:
+    folder = prepare(tmp_path / "data", label=lambda number: 7)
+    (batch,) = take(folder, 1, mismatch_other_class=True)
+    assert batch["mismatched_caption"].tolist() == np.roll(batch["caption"], 1).tolist()
+
+
+def test_another_class_changes_nothing_but_the_wrong_captions(folder: pathlib.Path) -> None:
+    (plain,), (other,) = take(folder, 1), take(folder, 1, mismatch_other_class=True)
+    assert_equal([plain], [other])  # All its rows are of different classes.
 
 
 def test_each_caption_of_an_image_comes_about_equally_often(folder: pathlib.Path) -> None:

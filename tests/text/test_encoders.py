@@ -7,7 +7,7 @@ import tf_keras as keras
 
 from tests.reference import rnn_encoder, states
 from tfgan2.text.char_cnn_rnn import VARIANTS, CharCNNRNN
-from tfgan2.text.encoders import BiLSTM, WordCNN
+from tfgan2.text.encoders import LSTM, BiLSTM, TextOptions, WordCNN, make_encoder
 
 Tokens = dict[str, tf.Tensor]
 
@@ -146,6 +146,67 @@ def test_bi_lstm_equals_the_reference() -> None:
     np.testing.assert_allclose(words, expected_words.transpose(0, 2, 1), atol=1e-5)
     np.testing.assert_allclose(sentence, expected, atol=1e-5)
     assert np.abs(expected).max() > 0.1
+
+
+def small_lstm() -> LSTM:
+    keras.utils.set_random_seed(0)
+    encoder = LSTM(vocabulary_size=9, sentence_size=4, word_embedding_size=5)
+    for variable in encoder.trainable_variables:
+        variable.assign(variable + tf.random.normal(variable.shape, stddev=0.5))
+    return encoder
+
+
+def test_lstm_padding_has_no_influence() -> None:
+    encoder, tokens = small_lstm(), some_captions()
+    sentence = encoder(tokens)
+    real = tf.sequence_mask(tokens["length"], 6)
+    rubbish = {**tokens, "ids": tf.where(real, tokens["ids"], 8)}
+    np.testing.assert_array_equal(sentence, encoder(rubbish))
+    for row, length in enumerate(tokens["length"].numpy()[:3]):
+        short = {"ids": tokens["ids"][row : row + 1, :length], "length": [length]}
+        np.testing.assert_allclose(sentence[row : row + 1], encoder(short), atol=1e-6)
+
+
+def test_lstm_order_and_words_have_influence() -> None:
+    ids = tf.constant([[1, 2, 3], [3, 2, 1], [4, 2, 3], [1, 2, 4]])
+    one, *others = small_lstm()({"ids": ids, "length": tf.constant([3] * 4)}).numpy()
+    for other in others:
+        assert np.abs(one - other).max() > 1e-3
+
+
+def test_lstm_equals_the_reference() -> None:
+    state = states.rnn_encoder(20, embedding_size=7, sentence_size=12, seed=1)
+    encoder = LSTM(vocabulary_size=20, sentence_size=6, word_embedding_size=7)
+    encoder.word_embedding.set_weights([state["encoder.weight"]])
+    biases = (state[f"rnn.bias_{part}_l0"] for part in ("ih", "hh"))
+    kernels = (state[f"rnn.weight_{part}_l0"].T for part in ("ih", "hh"))
+    encoder.forward.set_weights([*kernels, sum(biases)])
+    ids = np.random.default_rng(2).integers(0, 20, [6, 18])
+    lengths = np.array([1, 2, 5, 9, 17, 18])
+    _, expected = rnn_encoder.encode(state, ids, lengths)
+    tokens = {"ids": tf.constant(ids, tf.int32), "length": tf.constant(lengths, tf.int32)}
+    np.testing.assert_allclose(encoder(tokens), expected[:, :6], atol=1e-5)
+    assert np.abs(expected).max() > 0.1
+
+
+def test_lstm_an_empty_caption_is_0_and_has_finite_gradients() -> None:
+    encoder, tokens = small_lstm(), some_captions()
+    with tf.GradientTape() as tape:
+        sentence = encoder({name: it[3:] for name, it in tokens.items()})
+        total = tf.reduce_sum(sentence)
+    assert not sentence.numpy().any()
+    gradients = tape.gradient(total, encoder.trainable_variables)
+    assert all(np.isfinite(tf.convert_to_tensor(gradient)).all() for gradient in gradients)
+
+
+def test_lstm_has_the_published_sizes() -> None:
+    options = TextOptions(
+        text_encoder_kind="lstm", max_words=18, word_embedding_size=256, sentence_size=128
+    )
+    encoder = make_encoder(options, vocabulary_size=8000)
+    # Words, then four gates of a word, a state and a bias.
+    assert encoder.count_params() == 8000 * 256 + 4 * 128 * (256 + 128 + 1)
+    assert encoder.sentence_size == 128
 
 
 @pytest.fixture(scope="module", params=VARIANTS)

@@ -44,6 +44,14 @@ def test_words_become_their_line_numbers_and_0_pads(
     assert tokenizer.vocabulary_size == len(VOCABULARY) + 1
 
 
+def test_the_words_are_what_the_ids_from_1_on_stand_for(
+    tokenizer: tokenizers.WordTokenizer,
+) -> None:
+    assert tokenizer.words == VOCABULARY
+    for number, word in enumerate(tokenizer.words, start=1):
+        assert ids(tokenizer, word) == [number, 0, 0, 0]
+
+
 def test_unknown_words_are_left_out_and_counted(tokenizer: tokenizers.WordTokenizer) -> None:
     captions = ["", "???", "DIE ZIFFER 7", "GRÖßE a_b x-y", b"\xff\xfe seven \x00 z"]
     tokens = tokenizer(tf.constant(captions))

@@ -1,7 +1,6 @@
 """Training: what a run leaves on disk, and going on with it."""
 
 import dataclasses
-import io
 import json
 import pathlib
 import signal
@@ -11,17 +10,16 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from tests import digits
 from tests.tiny import TINY
-from tfgan2.data import pipeline, preparing, records, sources
+from tfgan2.data import records
 from tfgan2.metrics.evaluate import Protocol
 from tfgan2.program import UsageError
 from tfgan2.runs import checkpoint
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.sampling import load_sampler
-from tfgan2.text.tokenizers import count_words
 from tfgan2.training import beginning, best, callbacks, evaluation, runtime, trainer, work
-from tfgan2.training.sheets import sheet
 
 RECIPE = TINY["df_gan"]
 
@@ -103,7 +101,8 @@ def test_auto_precision_is_resolved_once(
 ) -> None:
     automatic = dataclasses.replace(RECIPE, precision="auto")
     monkeypatch.setattr(runtime, "resolve_precision", lambda name: "mixed_bfloat16")
-    joined = beginning.begin_or_join(run, automatic, manifest, [], None)
+    start = beginning.Start(captions=[], texts=None, reader=None, stage_one=None)
+    joined = beginning.begin_or_join(run, automatic, manifest, start)
     assert joined.precision == "float32"  # That of the run, not of this machine.
 
 
@@ -185,40 +184,18 @@ def test_mirrored_takes_all_devices_and_auto_none_without_gpus(
 def test_a_data_set_without_test_images_can_be_trained_on_but_not_measured(
     digits_file: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
-    options = sources.SourceOptions(
-        input_dir=str(digits_file.parent), image_size=32, test_fraction=0.0
-    )
-    preparing.prepare(
-        sources.read("digits", options),
-        source="digits",
-        image_size=32,
-        output_dir=tmp_path / "data",
-        count_words=count_words,
-    )
+    digits.prepare(digits_file, tmp_path / "data", image_size=32, test_fraction=0.0)
     start(tmp_path / "data", tmp_path / "run", steps=1)
     with pytest.raises(UsageError, match="--data_dir: must have images in its test split"):
         evaluation.evaluate_run(
             RunDirectory.existing(tmp_path / "run"),
             None,
             checkpoint="",
-            view=pipeline.View(32),
+            recipe=RECIPE,
             data_dir=tmp_path / "data",
             metrics=None,
             protocol=Protocol(samples=2, seed=0, truncation=0.0),
         )
-
-
-def test_a_sheet_has_a_row_for_each_caption_and_a_column_for_each_seed() -> None:
-    images = np.zeros([2, 3, 32, 32, 1], np.uint8)
-    images[1, 2] = 255
-    png = sheet(images, ["a black square", "x" * 500], [0, 1, 2])
-    picture = np.asarray(Image.open(io.BytesIO(png)))
-    height, width, _ = picture.shape
-    assert width == 4 + 3 * (64 + 4)
-    assert height == 16 + 2 * (16 + 64 + 4)
-    assert picture[16 + 16 + 32, 4 + 32].tolist() == [0, 0, 0]
-    assert picture[16 + 84 + 16 + 32, 4 + 2 * 68 + 32].tolist() == [255, 255, 255]
-    assert (picture[17:30] < 100).any()  # The caption is printed.
 
 
 def test_the_best_checkpoint_is_kept_beside_the_newest(

@@ -234,23 +234,24 @@ class GAN(keras.Model, abc.ABC):
           What is logged of it, and whether the variables moved.
         """
         optimizer, parts, overflow = update.optimizer, {}, tf.constant(0, tf.int64)
+        active = tf.constant(True)
+        if update.active_steps is not None:
+            active = update.active_steps(self.step.value())
         state = [*update.variables, *optimizer.variables]
         before = [tf.identity(variable) for variable in state] if update.active_steps else []
         if isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer):
             gradients = optimizer.get_unscaled_gradients(gradients)
             skipped = self.skipped_updates[update.name]
             overflow = _overflow(gradients)
-            skipped.assign_add(overflow)
+            skipped.assign_add(overflow * tf.cast(active, tf.int64))
             parts = {
                 "loss_scale": optimizer.loss_scale,
                 "skipped_updates": tf.cast(skipped.value(), tf.float32),
             }
         optimizer.apply_gradients(zip(gradients, update.variables, strict=True))
-        if update.active_steps is None:
-            return parts, overflow == 0
-        # Not tf.cond: optimizers cannot be run in one by a replica.
-        active = update.active_steps(self.step.value())
-        _take_back_unless(active, state, before)
+        if update.active_steps is not None:
+            # Not tf.cond: optimizers cannot be run in one by a replica.
+            _take_back_unless(active, state, before)
         return parts, tf.logical_and(overflow == 0, active)
 
     def _move_averages(self) -> None:

@@ -7,13 +7,16 @@ Source: the published code https://github.com/dhirajpatnaik16297/IMG-TXT-Generat
   what was given in the place of what was made: so a picture has to fit a text that is given.
 - The code's discriminators of the image alone and of the text alone get no gradient: they are
   logged, with a fake image's logit in the place of its loss, and never learn. Here they play.
-- The code's texts are of 1 and -1, which a tanh reaches only without a slope: here 0.9 and -0.9.
+- The code's texts are of 1 and -1, which a tanh reaches only without a slope: here 0.9 and -0.9,
+  and discriminators read them through noise (Arjovsky and Bottou 2017, "Towards Principled Methods
+  for Training Generative Adversarial Networks", section 3), or a word once lost never comes back.
 - The code draws conditions with the logarithm of the spread as their spread, and has a layer that
   nothing reads.
 """
 
 import dataclasses
 import math
+from typing import Any
 
 import tensorflow as tf
 import tf_keras as keras
@@ -28,7 +31,13 @@ from tfgan2.models.adam import AdamOptions, make_adams
 from tfgan2.models.blocks import DType
 from tfgan2.models.conditioning import kl_divergence
 from tfgan2.models.img_txt_networks import IMAGE_SIZES_PX, Discriminator, Generator, Texts
+from tfgan2.text.encoders import WORD_ENCODERS
 from tfgan2.text.tokenizers import WordTokenizer
+
+# Standard deviation; words are 1.8 apart in two of a place's values.
+TEXT_NOISE = 0.5
+# Of image and text alone in the generator's loss, where the pair has 1: it contains both.
+ALONE_WEIGHT = 0.3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,6 +144,11 @@ class ImgTxt(GAN):
         self.text_discriminator = discriminator("text", sees=False, reads=True)
         self.start_averages()
 
+    @classmethod
+    def allowed(cls, options: Any) -> dict[str, tuple]:
+        """Texts are written in words."""
+        return {"image_size": cls.image_sizes_px, "text_encoder_kind": WORD_ENCODERS}
+
     @property
     def averages(self) -> tuple[tuple[keras.Model, keras.Model], ...]:
         """The generator."""
@@ -228,7 +242,7 @@ class ImgTxt(GAN):
         if options.mismatch_weight:
             wrong = self.texts.encode(batch["mismatched_tokens"]["ids"])
             image = self._moved(batch["image"], fakes.noise, "real")
-            inputs = {"image": image, "text": wrong}
+            inputs = {"image": image, "text": self._blurred(wrong, fakes.noise, "real")}
             mismatched = Logits((self.joint_discriminator(inputs, training=True),))
         # Three games, or the joint one alone.
         loss = tf.add_n(
@@ -267,7 +281,8 @@ class ImgTxt(GAN):
         terms = {
             "game": tf.add_n(
                 [
-                    losses.generator(options.loss, fake=of_fake, real=of_real)
+                    (1.0 if of_fake.matched else ALONE_WEIGHT)
+                    * losses.generator(options.loss, fake=of_fake, real=of_real)
                     for of_fake, of_real in zip(_games(fake), _games(real or fake), strict=True)
                 ]
             )
@@ -298,6 +313,12 @@ class ImgTxt(GAN):
         shift = self.options.augment_translation_px
         return translate(image, noise, name=name, max_shift_px=shift) if shift else image
 
+    def _blurred(self, text: tf.Tensor, noise: StepNoise, name: str) -> tf.Tensor:
+        """Texts with noise: between points of no extent a discriminator has no slope to follow."""
+        if self.options.faithful:
+            return text
+        return text + TEXT_NOISE * noise.normal(f"{name}_text", self.texts.size)
+
     def _judge(
         self,
         image: tf.Tensor,
@@ -308,7 +329,8 @@ class ImgTxt(GAN):
     ) -> Logits:
         """What the discriminators say: of the pair, and of image and text alone if they play."""
         pair_image = self._moved(pair[0], noise, name)
-        joint = self.joint_discriminator({"image": pair_image, "text": pair[1]}, training=True)
+        pair_text = self._blurred(pair[1], noise, name)
+        joint = self.joint_discriminator({"image": pair_image, "text": pair_text}, training=True)
         if self.options.faithful:
             return Logits((joint,))
         seen = self._moved(image, noise, name)
@@ -316,7 +338,7 @@ class ImgTxt(GAN):
             matched=(joint,),
             alone=(
                 self.image_discriminator({"image": seen}, training=True),
-                self.text_discriminator({"text": text}, training=True),
+                self.text_discriminator({"text": self._blurred(text, noise, name)}, training=True),
             ),
         )
 

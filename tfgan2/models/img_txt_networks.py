@@ -5,6 +5,8 @@ for 64 px and one character. The sides on the way follow the size of the image. 
 places, each with a value for every word: high for the one that stands there, low for the others.
 """
 
+import math
+
 import tensorflow as tf
 import tf_keras as keras
 
@@ -16,6 +18,8 @@ FIRST_SIDE_PX = 4
 # Conditions as long as what they stand for would need billions of weights for long texts and
 # colour photographs; the published ones are shorter.
 LONGEST_TEXT_CODE, LONGEST_IMAGE_CODE = 128, 4096
+# Where the spread starts; at 1 a text of ten values would drown in it.
+FIRST_LOG_SIGMA = -2.0
 # What a tanh reaches where it still has a slope: a generator that has to write the published 1
 # drives itself into the tanh's end, and can then unlearn no word.
 HIGH_VALUE, FAITHFUL_HIGH_VALUE = 0.9, 1.0
@@ -63,7 +67,7 @@ class Condition(keras.Model):
     """A given text or image as a draw from a normal distribution of its own.
 
     Source: Zhang et al. 2017, "StackGAN", section 3.2. The published code takes the logarithm of
-    the spread for the spread when it draws, which `faithful` keeps.
+    the spread for the spread when it draws, and activates it, which `faithful` keeps.
     """
 
     def __init__(
@@ -80,14 +84,21 @@ class Condition(keras.Model):
         """
         super().__init__(name=f"{name}_condition", dtype=dtype)
         self.size, self.faithful = size, faithful
-        self.dense = keras.layers.Dense(2 * size, dtype=dtype)
+        self.mean = keras.layers.Dense(size, dtype=dtype)
+        self.log_sigma = keras.layers.Dense(
+            size,
+            bias_initializer="zeros" if faithful else keras.initializers.Constant(FIRST_LOG_SIGMA),
+            dtype=dtype,
+        )
         self(tf.zeros([1, given_size]))
 
     def call(self, given: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Turns what is given [B, N] into mean and log sigma, each float32 [B, size]."""
-        units = leaky_relu(self.dense(tf.cast(given, self.compute_dtype)))
-        mean, log_sigma = tf.split(tf.cast(units, tf.float32), 2, axis=1)
-        return mean, log_sigma
+        given = tf.cast(given, self.compute_dtype)
+        mean, log_sigma = leaky_relu(self.mean(given)), self.log_sigma(given)
+        if self.faithful:
+            log_sigma = leaky_relu(log_sigma)
+        return tf.cast(mean, tf.float32), tf.cast(log_sigma, tf.float32)
 
     def draw(self, given: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
         """Draws conditions of what is given [B, N] by noise, normal [B, size]: float32, as it."""
@@ -119,12 +130,12 @@ class Generator(keras.Model):
           latent_size: length of the latent without the noise of the text's condition.
           base_channels: channels at half of the image's size (published: 64).
           faithful: keeps a layer whose output nothing reads and that never learns, the
-            normalization in its place, and the spread of the conditions.
+            normalization in its place, the spread of the conditions, and their scale.
           dtype: policy of its layers.
         """
         # Conditions are drawn in float32, so Keras is not to cast the latent.
         super().__init__(name="generator", dtype=dtype, autocast=False)
-        self.texts, self.latent_size = texts, latent_size
+        self.texts, self.latent_size, self.faithful = texts, latent_size, faithful
         image_values = image_size**2 * image_channels
 
         def condition(name: str, values: int, longest: int) -> Condition:
@@ -196,11 +207,11 @@ class Generator(keras.Model):
           Images float32 [B, S, S, C] in [-1, 1], and texts float32 [B, texts.size] in [-1, 1].
         """
         latent, text_noise = latent[:, : self.latent_size], latent[:, self.latent_size :]
-        text_code = self.of_text.draw(text, text_noise) * text_given
+        text_code = self._as_loud(self.of_text.draw(text, text_noise)) * text_given
         image_code = tf.zeros([tf.shape(latent)[0], self.of_image.size])
         if image is not None:
             flat = tf.reshape(image, [-1, image.shape[1] * image.shape[2] * image.shape[3]])
-            image_code = self.of_image.draw(flat, image_noise) * image_given
+            image_code = self._as_loud(self.of_image.draw(flat, image_noise)) * image_given
         vector = tf.cast(tf.concat([text_code, image_code, latent], axis=1), self.compute_dtype)
         features = tf.reshape(self.first(vector), [-1, *self.first_shape])
         features = leaky_relu(self.first_normalization(features, training=training))
@@ -211,6 +222,10 @@ class Generator(keras.Model):
                 features = leaky_relu(self.second_normalization(features, training=training))
         drawn = tf.tanh(tf.cast(self.to_image(features), tf.float32))
         return drawn, tf.tanh(tf.cast(written, tf.float32))
+
+    def _as_loud(self, code: tf.Tensor) -> tf.Tensor:
+        """A condition scaled to the latent's length, so that neither drowns the other."""
+        return code if self.faithful else code * math.sqrt(self.latent_size / code.shape[1])
 
     def draw(self, latent: tf.Tensor, tokens: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         """Draws images of given texts, and writes those that are not given.

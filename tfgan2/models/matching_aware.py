@@ -111,13 +111,16 @@ class MatchingAwareGAN(GAN):
     @classmethod
     def allowed(cls, options: Any) -> dict[str, tuple]:
         """Sizes and forms of the system; CutMix needs logits by pixels."""
-        forms = {
+        allowed: dict[str, tuple] = {
+            "image_size": cls.image_sizes_px,
             "generator_form": cls.generator_forms,
             "discriminator_form": cls.discriminator_forms,
         }
-        if options.cutmix_weight:
-            forms["discriminator_form"] = ("unet",)
-        return {"image_size": cls.image_sizes_px, **forms}
+        if not options.cutmix_weight:
+            return allowed
+        by_pixels = "unet" in cls.discriminator_forms
+        needed = {"discriminator_form": ("unet",)} if by_pixels else {"cutmix_weight": (0.0,)}
+        return {**allowed, **needed}
 
     @abc.abstractmethod
     def make_generator(self, *, image_channels: int, dtype: DType) -> keras.Model:
@@ -281,7 +284,7 @@ class MatchingAwareGAN(GAN):
 
     def generator_loss(self, batch: Batch, fakes: Fakes) -> tuple[tf.Tensor, Parts]:
         """Loss of the generator against the discriminator as it stands."""
-        judged = self.judged_sentence(fakes.sentence)
+        judged = tf.stop_gradient(self.judged_sentence(fakes.sentence))
         fake = self.judge(self.features(fakes.image, fakes.noise, "fake"), judged)
         real = None
         if self.options.loss == "relativistic":

@@ -135,11 +135,11 @@ class StackGAN(MatchingAwareGAN):
         return int(self._reads_condition and self.options.stage == 2)
 
     def judged_sentence(self, sentence: tf.Tensor) -> tf.Tensor:
-        """The sentence, or in `pytorch` the mean of its condition, which is not to learn here."""
+        """The sentence, or in `pytorch` the mean of its condition."""
         if not self._reads_condition:
             return sentence
         mean, _ = self.generator.conditioning(sentence)
-        return tf.stop_gradient(mean)
+        return mean
 
     def generator_terms(self, fakes: Fakes) -> Parts:
         """How far the conditions are from a plain normal distribution."""

@@ -1,0 +1,223 @@
+"""What the players want equals what is computed by hand, for every kind and set of outputs."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfgan2.adversarial import losses
+from tfgan2.adversarial.losses import Logits
+
+Logit = list[float] | list[list[list[float]]]
+
+REAL, FAKE, WRONG = [0.5, 2.0], [-2.0, 0.5], [0.0, -0.5]
+REAL_ALONE, FAKE_ALONE = [1.5, -1.0], [-0.5, 1.0]
+REAL_PIXELS = [[[1.0, 3.0], [-1.0, 0.0]], [[0.5, 2.0], [0.0, -2.0]]]
+FAKE_PIXELS = [[[-1.0, 0.0], [2.0, -3.0]], [[1.0, -0.5], [0.5, -2.0]]]
+WRONG_PIXELS = [[[0.0, 1.0], [-2.0, 0.5]], [[-1.5, 0.0], [3.0, -1.0]]]
+
+
+def softplus(x: float) -> float:
+    return math.log1p(math.exp(x))
+
+
+def hinge_right(logit: Logit) -> float:
+    return float(np.mean([max(0.0, 1.0 - x) for x in np.ravel(logit)]))
+
+
+def hinge_wrong(logit: Logit) -> float:
+    return float(np.mean([max(0.0, 1.0 + x) for x in np.ravel(logit)]))
+
+
+def bce_right(logit: Logit) -> float:
+    return float(np.mean([-math.log(1.0 / (1.0 + math.exp(-x))) for x in np.ravel(logit)]))
+
+
+def bce_wrong(logit: Logit) -> float:
+    return float(np.mean([-math.log(1.0 - 1.0 / (1.0 + math.exp(-x))) for x in np.ravel(logit)]))
+
+
+def below(low: Logit, high: Logit) -> float:
+    """How far the one is from being below the other, row by row: RpGAN's term."""
+    pairs = zip(np.ravel(low), np.ravel(high), strict=True)
+    return float(np.mean([softplus(one - other) for one, other in pairs]))
+
+
+def logits(*matched: Logit, alone: tuple[Logit, ...] = ()) -> Logits:
+    return Logits(tuple(map(tf.constant, matched)), tuple(map(tf.constant, alone)))
+
+
+def discriminator(
+    loss: str, real: Logits, fake: Logits, wrong: Logits | None = None, *, weight: float = 1.0
+) -> float:
+    value = losses.discriminator(
+        loss, real=real, fake=fake, mismatched=wrong, mismatch_weight=weight
+    )
+    assert value.dtype == tf.float32
+    assert value.shape == []
+    return float(value)
+
+
+EACH_LOGIT = pytest.mark.parametrize(
+    ("loss", "right", "wrong"),
+    [("hinge", hinge_right, hinge_wrong), ("bce", bce_right, bce_wrong)],
+    ids=["hinge", "bce"],
+)
+
+
+def test_hinge_equals_the_numbers_by_hand() -> None:
+    # Real: (0.5 + 0) / 2. Fake: (0 + 1.5) / 2. Mismatched: (1 + 0.5) / 2.
+    value = discriminator("hinge", logits(REAL), logits(FAKE), logits(WRONG))
+    assert value == pytest.approx(0.25 + (0.75 + 0.75) / 2)
+    half = discriminator("hinge", logits(REAL), logits(FAKE), logits(WRONG), weight=0.5)
+    assert half == pytest.approx(0.25 + (0.75 + 0.5 * 0.75) / 1.5)
+    assert float(losses.generator("hinge", fake=logits(FAKE))) == pytest.approx(0.75)
+
+
+def test_relativistic_equals_the_numbers_by_hand() -> None:
+    real, fake, wrong = logits([1.0, 0.0]), logits([0.0, 2.0]), logits([1.0, -1.0])
+    fakes, wrongs = softplus(-1) + softplus(2), softplus(0) + softplus(-1)
+    value = discriminator("relativistic", real, fake, wrong)
+    assert value == pytest.approx((fakes + wrongs) / 2 / 2, rel=1e-6)
+    value = float(losses.generator("relativistic", fake=fake, real=real))
+    assert value == pytest.approx((softplus(1) + softplus(-2)) / 2, rel=1e-6)
+
+
+def test_binary_cross_entropy_equals_the_numbers_by_hand() -> None:
+    value = discriminator("bce", logits([0.0, 0.0]), logits([0.0, 0.0]))
+    assert value == pytest.approx(2 * math.log(2), rel=1e-6)
+    value = discriminator("bce", logits([2.0, -1.0]), logits([0.5, 0.5]))
+    # -log sigmoid(2) = 0.126928, -log sigmoid(-1) = 1.313262, -log(1 - sigmoid(0.5)) = 0.974077.
+    assert value == pytest.approx((0.126928 + 1.313262) / 2 + 0.974077, abs=1e-5)
+    value = float(losses.generator("bce", fake=logits([2.0, -1.0])))
+    assert value == pytest.approx((0.126928 + 1.313262) / 2, abs=1e-5)
+
+
+@EACH_LOGIT
+def test_without_mismatched_pairs_there_are_two_terms(
+    loss: str, right: Callable, wrong: Callable
+) -> None:
+    value = discriminator(loss, logits(REAL), logits(FAKE))
+    assert value == pytest.approx(right(REAL) + wrong(FAKE), rel=1e-5)
+
+
+@EACH_LOGIT
+def test_gan_cls_halves_mismatched_and_generated_pairs(
+    loss: str, right: Callable, wrong: Callable
+) -> None:
+    value = discriminator(loss, logits(REAL), logits(FAKE), logits(WRONG))
+    expected = right(REAL) + 0.5 * (wrong(WRONG) + wrong(FAKE))
+    assert value == pytest.approx(expected, rel=1e-5)
+
+
+@EACH_LOGIT
+def test_a_weight_of_0_leaves_mismatched_pairs_out(
+    loss: str, right: Callable, wrong: Callable
+) -> None:
+    value = discriminator(loss, logits(REAL), logits(FAKE), logits(WRONG), weight=0.0)
+    assert value == pytest.approx(right(REAL) + wrong(FAKE), rel=1e-5)
+
+
+@EACH_LOGIT
+def test_stack_gan_pytorch_has_two_right_terms_and_three_wrong_ones(
+    loss: str, right: Callable, wrong: Callable
+) -> None:
+    value = discriminator(
+        loss,
+        logits(REAL, alone=(REAL_ALONE,)),
+        logits(FAKE, alone=(FAKE_ALONE,)),
+        logits(WRONG, alone=(REAL_ALONE,)),
+    )
+    rights = (right(REAL) + right(REAL_ALONE)) / 2
+    wrongs = (wrong(FAKE) + wrong(WRONG) + wrong(FAKE_ALONE)) / 3
+    assert value == pytest.approx(rights + wrongs, rel=1e-5)
+
+
+@EACH_LOGIT
+def test_a_discriminator_of_images_alone_has_two_terms(
+    loss: str, right: Callable, wrong: Callable
+) -> None:
+    real, fake = logits(alone=(REAL_ALONE,)), logits(alone=(FAKE_ALONE,))
+    value = discriminator(loss, real, fake)
+    assert value == pytest.approx(right(REAL_ALONE) + wrong(FAKE_ALONE), rel=1e-5)
+
+
+@EACH_LOGIT
+def test_a_u_net_has_the_mean_of_the_whole_and_the_pixels(
+    loss: str, right: Callable, wrong: Callable
+) -> None:
+    real, fake = logits(REAL, REAL_PIXELS), logits(FAKE, FAKE_PIXELS)
+    rights = (right(REAL) + right(REAL_PIXELS)) / 2
+    value = discriminator(loss, real, fake)
+    assert value == pytest.approx(rights + (wrong(FAKE) + wrong(FAKE_PIXELS)) / 2, rel=1e-5)
+    value = discriminator(loss, real, fake, logits(WRONG, WRONG_PIXELS), weight=0.5)
+    wrongs = wrong(FAKE) + wrong(FAKE_PIXELS) + 0.5 * (wrong(WRONG) + wrong(WRONG_PIXELS))
+    assert value == pytest.approx(rights + wrongs / 3, rel=1e-5)
+
+
+def test_relativistic_compares_each_output_with_its_own() -> None:
+    value = discriminator(
+        "relativistic",
+        logits(REAL, alone=(REAL_ALONE,)),
+        logits(FAKE, alone=(FAKE_ALONE,)),
+        logits(WRONG, alone=(REAL_ALONE,)),
+        weight=0.5,
+    )
+    terms = below(FAKE, REAL) + below(FAKE_ALONE, REAL_ALONE) + 0.5 * below(WRONG, REAL)
+    assert value == pytest.approx(terms / 2.5, rel=1e-5)
+    pixels = discriminator("relativistic", logits(REAL, REAL_PIXELS), logits(FAKE, FAKE_PIXELS))
+    expected = (below(FAKE, REAL) + below(FAKE_PIXELS, REAL_PIXELS)) / 2
+    assert pixels == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_generator_adds_images_alone_to_the_mean_of_the_matched() -> None:
+    fake = logits(FAKE, FAKE_PIXELS, alone=(FAKE_ALONE,))
+    real = logits(REAL, REAL_PIXELS, alone=(REAL_ALONE,))
+    value = float(losses.generator("bce", fake=fake))
+    expected = (bce_right(FAKE) + bce_right(FAKE_PIXELS)) / 2 + bce_right(FAKE_ALONE)
+    assert value == pytest.approx(expected, rel=1e-5)
+    value = float(losses.generator("hinge", fake=fake))
+    expected = -(np.mean(FAKE) + np.mean(FAKE_PIXELS)) / 2 - np.mean(FAKE_ALONE)
+    assert value == pytest.approx(expected, rel=1e-5)
+    value = float(losses.generator("relativistic", fake=fake, real=real))
+    expected = (below(REAL, FAKE) + below(REAL_PIXELS, FAKE_PIXELS)) / 2
+    assert value == pytest.approx(expected + below(REAL_ALONE, FAKE_ALONE), rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", losses.LOSSES)
+def test_a_generator_of_images_judged_alone_has_one_term(loss: str) -> None:
+    alone = losses.generator(loss, fake=logits(alone=(FAKE,)), real=logits(alone=(REAL,)))
+    matched = losses.generator(loss, fake=logits(FAKE), real=logits(REAL))
+    assert float(alone) == pytest.approx(float(matched), rel=1e-6)
+    assert float(alone) != 0.0
+
+
+def test_rows_are_means_over_outputs_and_pixels() -> None:
+    together = logits(REAL, REAL_PIXELS, alone=(REAL_ALONE,))
+    assert [tuple(it.shape) for it in together.outputs] == [(2,), (2, 2, 2), (2,)]
+    # (0.5 + 3/4 + 1.5) / 3 and (2 + 0.5/4 - 1) / 3.
+    np.testing.assert_allclose(together.rows, [2.75 / 3, 1.125 / 3], rtol=1e-6)
+
+
+def test_far_logits_have_finite_losses() -> None:
+    far = logits([1e4, -1e4])
+    for loss in losses.LOSSES:
+        assert math.isfinite(discriminator(loss, far, logits([-1e4, 1e4]), far))
+
+
+def test_mode_seeking_equals_the_one_by_hand() -> None:
+    image, other = tf.zeros([2, 4, 4, 1]), tf.fill([2, 4, 4, 1], 0.5)
+    latent, far = tf.zeros([2, 3]), tf.constant([[1.0, 1.0, 1.0], [2.0, 2.0, 2.0]])
+    expected = (1.0 / 0.501 + 2.0 / 0.501) / 2
+    assert float(losses.mode_seeking(image, other, latent, far)) == pytest.approx(expected)
+
+
+def test_mode_seeking_is_finite_where_two_pictures_are_the_same() -> None:
+    image, latent = tf.zeros([2, 4, 4, 1]), tf.ones([2, 3])
+    with tf.GradientTape() as tape:
+        tape.watch(image)
+        value = losses.mode_seeking(image, tf.zeros([2, 4, 4, 1]), latent, 2.0 * latent)
+    assert float(value) == pytest.approx(1.0 / losses.SMALLEST_DISTANCE)
+    assert np.isfinite(tape.gradient(value, image)).all()

@@ -1,0 +1,163 @@
+"""auto-write: its sizes, its warm-up, and what never learns in it."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras as keras
+
+from tests.models import games
+from tests.tiny import TINY, VARIANTS
+from tfgan2.adversarial.gan import GAN
+from tfgan2.models import auto_write
+from tfgan2.models.auto_write import AutoWrite, Discriminator, Generator
+from tfgan2.models.blocks import parameter_count
+from tfgan2.program import UsageError
+from tfgan2.runs import recipe as recipes
+
+WARM_UP_STEPS = 2
+RECIPE = dataclasses.replace(TINY["auto_write"], warm_up_steps=WARM_UP_STEPS)
+
+
+def published_generator(*, faithful: bool = False) -> Generator:
+    return Generator(image_channels=1, latent_size=100, faithful=faithful)
+
+
+def test_parameter_counts_are_those_by_hand() -> None:
+    # A dense layer, convolutions of 50 and 25 channels and of the image, each with biases; and
+    # offsets, means and variances of 1, 50 and 25 channels.
+    weights = (100 + 1) * 56 * 56 + (9 * 1 + 1) * 50 + (9 * 50 + 1) * 25 + (25 + 1)
+    generator = published_generator()
+    assert parameter_count(generator) == weights + 3 * (1 + 50 + 25) == 328_765
+    faithful = published_generator(faithful=True)
+    assert parameter_count(faithful) == weights + 2 * (1 + 50 + 25) == 328_689
+
+    convolutions = (25 * 1 + 1) * 32 + (25 * 32 + 1) * 64
+    dense = (7 * 7 * 64 + 1) * 1024 + 1024 + 1
+    assert parameter_count(Discriminator(image_channels=1)) == convolutions + dense == 3_265_409
+
+
+def test_images_are_28_px_and_between_0_and_1() -> None:
+    images = published_generator()(tf.random.stateless_normal([3, 100], [0, 1]) * 100.0).numpy()
+    assert images.shape == (3, 28, 28, 1)
+    assert 0.0 <= images.min() < images.max() <= 1.0
+    assert Discriminator(image_channels=1)(images).shape == (3,)
+
+
+@pytest.fixture
+def small_discriminator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The published one's convolutions take seconds in float16 on a CPU."""
+    monkeypatch.setattr(auto_write, "DISCRIMINATOR_CHANNELS", (4, 8))
+    monkeypatch.setattr(auto_write, "DISCRIMINATOR_UNITS", 16)
+
+
+def generator_state(gan: AutoWrite) -> tuple[list, list, list]:
+    """Trained variables, moving statistics and the optimizer of the generator."""
+    return (
+        games.values(gan.generator.trainable_variables),
+        games.values(gan.generator.non_trainable_variables),
+        games.values(gan.optimizers["generator"].variables),
+    )
+
+
+def kernels(network: keras.Model) -> list[tf.Variable]:
+    """Not the biases, of which those before a normalization have no gradient."""
+    return [variable for variable in network.trainable_variables if variable.shape.rank > 1]
+
+
+def as_dataset(gan: GAN, strategy: tf.distribute.Strategy) -> object:
+    """Batches of random rows; each replica has its own."""
+    rows = RECIPE.batch_size // strategy.num_replicas_in_sync
+
+    def batches(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        images = games.some_batch(RECIPE)["image"][:rows]
+        return tf.data.Dataset.from_tensors({"image": images}).repeat()
+
+    return strategy.distribute_datasets_from_function(batches)
+
+
+def strategies() -> list[tf.distribute.Strategy]:
+    mirrored = tf.distribute.MirroredStrategy(
+        ["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice()
+    )
+    return [tf.distribute.get_strategy(), mirrored]
+
+
+@pytest.mark.usefixtures("small_discriminator")
+@pytest.mark.parametrize(
+    ("replicas", "precision"), [(1, "float32"), (1, "mixed_bfloat16"), (2, "float32")]
+)
+def test_nothing_of_the_generator_moves_in_the_warm_up(replicas: int, precision: str) -> None:
+    strategy = strategies()[replicas - 1]
+    assert strategy.num_replicas_in_sync == replicas
+    with strategy.scope():
+        gan = games.make(RECIPE, precision=precision)
+    start, drawing = generator_state(gan), games.values(kernels(gan.generator))
+    judging = games.values(kernels(gan.discriminator))
+    dataset = as_dataset(gan, strategy)
+    gan.fit(dataset, steps_per_epoch=WARM_UP_STEPS, verbose=0)
+    for before, after in zip(start, generator_state(gan), strict=True):
+        assert before
+        assert games.same(before, after)
+    assert games.none_same(judging, games.values(kernels(gan.discriminator)))
+    # The averages have nothing to follow.
+    assert games.same(gan.average_generator.get_weights(), gan.generator.get_weights())
+
+    gan.fit(dataset, steps_per_epoch=1, verbose=0)
+    _, statistics, optimizer = generator_state(gan)
+    assert games.none_same(drawing, games.values(kernels(gan.generator)))
+    assert games.none_same(start[1], statistics)
+    assert not games.same(start[2], optimizer)
+    assert int(gan.optimizers["generator"].iterations.numpy()) == 1
+    assert int(gan.optimizers["real"].iterations.numpy()) == WARM_UP_STEPS + 1
+
+
+@pytest.mark.usefixtures("small_discriminator")
+def test_an_overflow_in_the_warm_up_is_not_counted_as_a_skipped_update() -> None:
+    gan = games.make(dataclasses.replace(RECIPE, batch_size=2), precision="mixed_float16")
+    gan.optimizers["generator"]._loss_scale._current_loss_scale.assign(float("inf"))
+    batch = {"image": games.some_batch(RECIPE)["image"][:2]}
+    for step in range(WARM_UP_STEPS):
+        logs = gan.train_step(batch)
+        assert float(logs["generator/skipped_updates"]) == 0.0, step
+    assert float(gan.train_step(batch)["generator/skipped_updates"]) == 1.0
+
+
+def test_two_optimizers_move_the_discriminator_one_by_each_kind_of_image() -> None:
+    gan = games.make(RECIPE)
+    (real, fake, generator) = gan.updates
+    assert [update.name for update in gan.updates] == ["real", "fake", "generator"]
+    assert [id(v) for v in real.variables] == [id(v) for v in fake.variables]
+    assert len({id(update.optimizer) for update in gan.updates}) == 3
+    assert float(real.optimizer.learning_rate) == pytest.approx(RECIPE.discriminator_learning_rate)
+    assert float(generator.optimizer.learning_rate) == pytest.approx(RECIPE.generator_learning_rate)
+
+
+@pytest.mark.usefixtures("small_discriminator")
+def test_offsets_learn_unless_faithful() -> None:
+    def offsets(gan: AutoWrite) -> list[tf.Variable]:
+        layers = gan.generator.normalizations
+        assert all(isinstance(layer, keras.layers.BatchNormalization) for layer in layers)
+        assert all(layer.gamma is None for layer in layers)
+        return [layer.beta for layer in layers]
+
+    trained = games.make(dataclasses.replace(RECIPE, warm_up_steps=0))
+    before = games.values(offsets(trained))
+    trained.train_step(games.some_batch(RECIPE))
+    assert games.none_same(before, games.values(offsets(trained)))
+    assert offsets(games.make(VARIANTS["auto_write-faithful"])) == [None] * 3
+
+
+def test_pictures_do_not_depend_on_their_batch_while_training_normalizes_by_it() -> None:
+    gan = games.make(RECIPE)
+    latents = tf.random.stateless_normal([4, RECIPE.latent_size], [0, 1])
+    first = [gan.generator(latents[:rows], training=False)[0] for rows in (1, 4)]
+    np.testing.assert_allclose(*first, atol=1e-6)
+    first = [gan.generator(latents[:rows], training=True)[0] for rows in (1, 4)]
+    assert np.abs(first[0] - first[1]).max() > 1e-6
+
+
+def test_other_sizes_are_refused() -> None:
+    with pytest.raises(UsageError, match="--image_size: must be one of 28 for auto_write, got 32"):
+        recipes.model_class(dataclasses.replace(RECIPE, image_size=32))

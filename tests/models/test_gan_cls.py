@@ -1,0 +1,179 @@
+"""GAN-CLS: what learns when, captions between captions, and what it refuses."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.models import games
+from tests.tiny import TINY, VARIANTS
+from tfgan2.adversarial.noise import StepNoise
+from tfgan2.models.gan_cls import interpolated
+from tfgan2.program import UsageError
+from tfgan2.runs import recipe as recipes
+
+RECIPE = TINY["gan_cls"]
+WITHOUT_RANKING = dataclasses.replace(RECIPE, ranking_images=0)
+NO_TEXT = VARIANTS["gan_cls-torch-no_text"]
+
+
+def noise_of(step: int, scope: str = "generator") -> StepNoise:
+    return StepNoise(seed=1, step=tf.constant(step, tf.int64), scope=scope, batch_size=8)
+
+
+def test_interpolated_captions_are_those_by_hand() -> None:
+    sentences = tf.constant([[0.0, 1.0], [2.0, 5.0], [-1.0, 0.0], [1.0, -2.0]])
+    np.testing.assert_allclose(interpolated(sentences, 0.5), [[1.0, 3.0], [0.0, -1.0]])
+    np.testing.assert_allclose(interpolated(sentences, 0.0), sentences[::2])
+    np.testing.assert_allclose(interpolated(sentences, 1.0), sentences[1::2])
+    shares = tf.constant([[-0.5], [1.5]])
+    np.testing.assert_allclose(interpolated(sentences, shares), [[-1.0, -1.0], [2.0, -3.0]])
+
+
+@pytest.mark.parametrize("kind", ["midpoint", "random"])
+def test_the_generator_is_judged_by_captions_between_captions(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = dataclasses.replace(RECIPE, interpolation=kind, interpolation_weight=0.6)
+    gan = games.make(recipe)
+    fakes = gan.generate(games.some_batch(recipe), noise_of(0))
+    seen = {}
+    judge = gan.judge
+
+    def record(features: tf.Tensor, sentence: tf.Tensor) -> object:
+        seen["sentence"], seen["logits"] = sentence.numpy(), judge(features, sentence)
+        return seen["logits"]
+
+    monkeypatch.setattr(gan, "judge", record)
+    terms = gan.generator_terms(fakes)
+    assert set(terms) == {"interpolated"}
+    # The mean over half as many rows counts half.
+    expected = 0.6 / 2 * np.logaddexp(0, -seen["logits"].matched[0]).mean()
+    assert float(terms["interpolated"]) == pytest.approx(expected, rel=1e-5)
+    first, second = fakes.sentence.numpy()[::2], fakes.sentence.numpy()[1::2]
+    shares = (seen["sentence"] - first) / (second - first)
+    np.testing.assert_allclose(shares, np.broadcast_to(shares[:, :1], shares.shape), atol=1e-3)
+    if kind == "midpoint":
+        np.testing.assert_allclose(shares, 0.5, atol=1e-3)
+    else:
+        assert len(set(shares[:, 0].round(3))) == 4
+
+
+def test_random_shares_are_from_half_before_to_half_beyond(monkeypatch: pytest.MonkeyPatch) -> None:
+    gan = games.make(RECIPE)
+    fakes = gan.generate(games.some_batch(RECIPE), noise_of(0))
+    shares = []
+    monkeypatch.setattr(
+        "tfgan2.models.gan_cls.interpolated",
+        lambda sentences, share: shares.append(share.numpy()) or sentences[::2],
+    )
+    for step in range(40):
+        gan.generator_terms(dataclasses.replace(fakes, noise=noise_of(step)))
+    drawn = np.concatenate(shares)
+    assert drawn.shape == (40 * 4, 1)
+    assert -0.5 <= drawn.min() < -0.4
+    assert 1.4 < drawn.max() < 1.5
+    assert drawn.mean() == pytest.approx(0.5, abs=0.15)
+
+
+def test_without_interpolation_there_is_no_such_term() -> None:
+    gan = games.make(dataclasses.replace(RECIPE, interpolation="none"))
+    assert gan.generator_terms(gan.generate(games.some_batch(RECIPE), noise_of(0))) == {}
+
+
+def test_the_text_encoder_learns_by_ranking_for_its_images_and_never_after() -> None:
+    gan = games.make(RECIPE)
+    assert [update.name for update in gan.updates] == ["ranking", "discriminator", "generator"]
+    ranking, discriminator, _ = gan.updates
+    encoders = [*gan.text_encoder.trainable_variables, *gan.image_encoder.trainable_variables]
+    assert {id(v) for v in ranking.variables} == {id(v) for v in encoders}
+    assert not {id(v) for v in discriminator.variables} & {id(v) for v in encoders}
+
+    def state() -> list[np.ndarray]:
+        return games.values(
+            [
+                *gan.text_encoder.variables,
+                *gan.image_encoder.variables,
+                *ranking.optimizer.variables,
+            ]
+        )
+
+    states, judging = [state()], []
+    steps = RECIPE.ranking_images // RECIPE.batch_size
+    for step in range(steps + 2):
+        gan.train_step(games.some_batch(RECIPE, seed=step))
+        states.append(state())
+        judging.append(games.values(gan.head.trainable_variables))
+    for step in range(steps):
+        assert not games.same(states[step], states[step + 1])
+    for step in range(steps, steps + 2):
+        assert games.same(states[step], states[step + 1])
+    assert games.none_same(judging[-2], judging[-1])
+
+
+def test_without_ranking_the_text_encoder_learns_with_a_discriminator_that_reads() -> None:
+    gan = games.make(WITHOUT_RANKING)
+    assert [update.name for update in gan.updates] == ["discriminator", "generator"]
+    assert "ranking" not in gan.optimizers
+    before = games.values(gan.text_encoder.trainable_variables)
+    gan.train_step(games.some_batch(WITHOUT_RANKING))
+    assert games.none_same(before, games.values(gan.text_encoder.trainable_variables))
+
+
+def test_a_discriminator_without_text_judges_images_alone() -> None:
+    gan, batch = games.make(NO_TEXT), games.some_batch(NO_TEXT)
+    fakes = gan.generate(batch, noise_of(0))
+    other = {**batch, "mismatched_tokens": batch["tokens"], "tokens": batch["mismatched_tokens"]}
+    loss, parts = gan.discriminator_loss(batch, fakes)
+    other_loss, _ = gan.discriminator_loss(other, fakes)
+    assert float(loss) == pytest.approx(float(other_loss), rel=1e-5)
+    assert "mismatched_logit" not in parts
+    before = games.values(gan.text_encoder.variables)
+    gan.train_step(batch)
+    assert games.same(before, games.values(gan.text_encoder.variables))
+
+
+def test_a_frozen_text_encoder_is_not_ranked() -> None:
+    gan = games.make(dataclasses.replace(RECIPE, freeze_text_encoder=True))
+    assert [update.name for update in gan.updates] == ["discriminator", "generator"]
+    before = games.values(gan.text_encoder.variables)
+    gan.train_step(games.some_batch(RECIPE))
+    assert games.same(before, games.values(gan.text_encoder.variables))
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"image_size": 256}, "--image_size: must be one of 16, 32, 64, 128 for gan_cls, got 256"),
+        (
+            {"generator_form": "2022"},
+            "--generator_form: must be one of torch, torch_int, tensorlayer for gan_cls, got 2022",
+        ),
+        (
+            {"discriminator_form": "unet"},
+            "--discriminator_form: must be one of torch, torch_int, tensorlayer for gan_cls, got u",
+        ),
+        (
+            {"loss": "relativistic"},
+            "--loss: must be one of hinge, bce for gan_cls, got relativistic",
+        ),
+        ({"cutmix_weight": 1.0}, r"--cutmix_weight: must be one of 0\.0 for gan_cls, got 1\.0"),
+        (
+            {"cutmix_weight": 1.0, "discriminator_form": "unet"},
+            "--discriminator_form: must be one of torch, torch_int, tensorlayer for gan_cls, got u",
+        ),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
+)
+def test_what_it_cannot_do_is_refused(changes: dict, rule: str) -> None:
+    recipes.model_class(RECIPE)
+    with pytest.raises(UsageError, match=rule):
+        recipes.model_class(dataclasses.replace(RECIPE, **changes))
+
+
+def test_without_interpolation_it_may_be_relativistic() -> None:
+    recipe = dataclasses.replace(RECIPE, loss="relativistic", interpolation="none")
+    recipes.model_class(recipe)
+    logs = games.make(recipe).train_step(games.some_batch(recipe))
+    assert all(np.isfinite(value) for value in logs.values())

@@ -1,0 +1,324 @@
+"""IMG-TXT: what a text is, what learns in the published game and here, and what is given."""
+
+import dataclasses
+import math
+import pathlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.models import games
+from tests.tiny import TINY, VARIANTS
+from tfgan2.adversarial.noise import StepNoise
+from tfgan2.adversarial.sampler import JointSampler
+from tfgan2.models.blocks import parameter_count
+from tfgan2.models.conditioning import truncated
+from tfgan2.models.img_txt import ImgTxt
+from tfgan2.models.img_txt_networks import Condition, Discriminator, Generator, Texts
+from tfgan2.program import UsageError
+from tfgan2.runs import recipe as recipes
+from tfgan2.text.tokenizers import WordTokenizer, write_vocabulary
+
+RECIPE = TINY["img_txt"]
+FAITHFUL = VARIANTS["img_txt-faithful"]
+SEVERAL = VARIANTS["img_txt-captions"]
+WORDS = ["one", "two", "three", "four"]
+
+
+def texts(*, places: int, words: int = 4, faithful: bool = False) -> Texts:
+    return Texts(vocabulary_size=words + 1, max_words=places, faithful=faithful)
+
+
+def test_one_place_has_a_value_for_every_word_and_none_for_padding() -> None:
+    of_one = texts(places=1, faithful=True)
+    assert (of_one.places, of_one.values, of_one.size) == (1, 4, 4)
+    encoded = of_one.encode(tf.constant([[1], [4]])).numpy()
+    np.testing.assert_array_equal(encoded, [[1, -1, -1, -1], [-1, -1, -1, 1]])
+    decoded = of_one.decode(tf.constant([[0.1, -0.2, 0.3, 0.2], [-0.9, -0.8, -1.0, -1.0]]))
+    assert decoded.numpy().tolist() == [[3], [2]]
+
+
+def test_an_unknown_text_of_one_place_has_no_high_value() -> None:
+    encoded = texts(places=1, faithful=True).encode(tf.constant([[0]])).numpy()
+    np.testing.assert_array_equal(encoded, [[-1, -1, -1, -1]])
+
+
+def test_several_places_have_a_value_for_padding_too() -> None:
+    of_two = texts(places=2, words=2, faithful=True)
+    assert (of_two.places, of_two.values, of_two.size) == (2, 3, 6)
+    encoded = of_two.encode(tf.constant([[2, 0], [1, 2]])).numpy()
+    np.testing.assert_array_equal(encoded, [[-1, -1, 1, 1, -1, -1], [-1, 1, -1, -1, -1, 1]])
+
+
+def test_nothing_stands_behind_the_end_of_a_text() -> None:
+    of_three = texts(places=3, words=2)
+    written = tf.constant([[0.0, 1.0, 0.5, 0.9, 0.1, 0.2, 0.0, 0.1, 0.7]])
+    assert of_three.decode(written).numpy().tolist() == [[1, 0, 0]]
+    nothing = tf.constant([[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0]])
+    assert of_three.decode(nothing).numpy().tolist() == [[0, 0, 0]]
+
+
+@given(st.data())
+def test_what_is_encoded_is_decoded(data: st.DataObject) -> None:
+    places, words = data.draw(st.integers(1, 6)), data.draw(st.integers(1, 9))
+    shortest = 1 if places == 1 else 0
+    rows = data.draw(
+        st.lists(
+            st.lists(st.integers(1, words), min_size=shortest, max_size=places),
+            min_size=1,
+            max_size=4,
+        )
+    )
+    ids = tf.constant([row + [0] * (places - len(row)) for row in rows], tf.int32)
+    of_these = texts(places=places, words=words, faithful=data.draw(st.booleans()))
+    encoded = of_these.encode(ids)
+    assert encoded.shape == (len(rows), of_these.size)
+    np.testing.assert_array_equal(of_these.decode(encoded), ids)
+
+
+def published(*, faithful: bool) -> Generator:
+    return Generator(
+        image_size=64,
+        image_channels=1,
+        texts=texts(places=1, words=10, faithful=faithful),
+        latent_size=100,
+        base_channels=64,
+        faithful=faithful,
+    )
+
+
+@pytest.mark.slow
+def test_parameter_counts_at_64_px_are_those_by_hand() -> None:
+    conditions = (10 + 1) * 20 + (4096 + 1) * 8192
+    first = (10 + 4096 + 100 + 1) * 4 * 4 * 512 + 4 * 512
+    middle = (9 * 512 + 1) * 512 + (9 * 512 + 1) * 128 + (128 + 1) * 128 + 4 * (512 + 2 * 128)
+    up = (16 * 128 + 1) * 256 + (16 * 256 + 1) * 128 + (16 * 128 + 1) * 64 + 4 * (256 + 128 + 64)
+    heads = (16 * 64 + 1) * 1 + (8192 + 1) * 10
+    count = conditions + first + middle + up + heads
+    assert parameter_count(published(faithful=False)) == count
+    unread = (16 * 128 + 1) * 512
+    assert parameter_count(published(faithful=True)) == count + unread + 4 * 128
+
+
+def test_sizes_of_images_are_reached() -> None:
+    for image_size in (16, 32):
+        generator = Generator(
+            image_size=image_size,
+            image_channels=3,
+            texts=texts(places=2),
+            latent_size=3,
+            base_channels=1,
+            faithful=False,
+        )
+        image, text = generator(
+            tf.zeros([2, generator.noise_size]), text=tf.zeros([2, 10]), text_given=tf.zeros([2, 1])
+        )
+        assert image.shape == (2, image_size, image_size, 3)
+        assert text.shape == (2, 10)
+        joint = Discriminator(
+            image_shape=(image_size, image_size, 3),
+            text_size=10,
+            base_channels=1,
+            batch_norm=True,
+            name="joint",
+        )
+        assert joint({"image": image, "text": text}).shape == (2,)
+
+
+@pytest.mark.parametrize("faithful", [False, True])
+def test_a_condition_is_drawn_with_its_spread_or_as_published_with_its_logarithm(
+    faithful: bool,
+) -> None:
+    condition = Condition(given_size=3, size=2, faithful=faithful, name="text", dtype="float32")
+    given_text = tf.constant([[1.0, -1.0, 1.0]])
+    mean, log_sigma = condition(given_text)
+    noise = tf.constant([[0.5, -1.5]])
+    sigma = log_sigma if faithful else tf.exp(log_sigma)
+    expected = mean + sigma * truncated(noise)
+    np.testing.assert_allclose(condition.draw(given_text, noise), expected, rtol=1e-6)
+
+
+def trained(recipe: recipes.Recipe, *, steps: int = 3) -> tuple[ImgTxt, dict[str, list]]:
+    """A game after some steps, and what the variables of its networks were before."""
+    gan = games.make(recipe)
+    before = {layer.name: games.values(layer.variables) for layer in gan.layers}
+    for step in range(steps):
+        gan.train_step(games.some_batch(recipe, seed=step))
+    return gan, before
+
+
+def test_faithful_discriminators_of_image_and_text_alone_never_move() -> None:
+    gan, before = trained(FAITHFUL)
+    for untrained in (gan.image_discriminator, gan.text_discriminator):
+        assert games.same(before[untrained.name], games.values(untrained.variables))
+    joint = gan.joint_discriminator
+    assert not games.same(before[joint.name], games.values(joint.variables))
+    judges = gan.updates[0].variables
+    assert {id(v) for v in judges} == {id(v) for v in joint.trainable_variables}
+
+
+def test_all_discriminators_move_otherwise() -> None:
+    gan, before = trained(dataclasses.replace(RECIPE, loss="bce"))
+    networks = (gan.joint_discriminator, gan.image_discriminator, gan.text_discriminator)
+    for network in networks:
+        assert games.none_same(before[network.name], games.values(network.variables))
+
+
+def test_faithful_has_a_layer_that_nothing_reads_and_that_never_moves() -> None:
+    gan, _ = trained(FAITHFUL, steps=0)
+    unread = gan.generator.unread
+    # From 2 to 8 times the base's 4 channels.
+    assert [tuple(variable.shape) for variable in unread.variables] == [(4, 4, 32, 8), (32,)]
+    assert {id(v) for v in unread.variables} <= {id(v) for v in gan.generator.variables}
+    assert not unread.trainable_variables
+    before = games.values(unread.variables)
+    batch = games.some_batch(FAITHFUL)
+    gan.train_step(batch)
+    assert games.same(before, games.values(unread.variables))
+    noise = StepNoise(seed=1, step=tf.constant(0, tf.int64), scope="a", batch_size=8)
+    drawn = gan.generate(batch, noise).image
+    unread.set_weights([value + 1.0 for value in before])
+    np.testing.assert_array_equal(gan.generate(batch, noise).image, drawn)
+    assert games.make(RECIPE).generator.unread is None
+
+
+def noise_of(step: int) -> StepNoise:
+    return StepNoise(seed=1, step=tf.constant(step, tf.int64), scope="generator", batch_size=8)
+
+
+def test_faithful_gives_text_and_image_of_every_row_and_shows_what_was_made() -> None:
+    gan = games.make(FAITHFUL)
+    fakes = gan.generate(games.some_batch(FAITHFUL), noise_of(0))
+    assert fakes.given["text_given"].numpy().all()
+    assert fakes.given["image_given"].numpy().all()
+    assert fakes.pair[0] is fakes.image
+    assert fakes.pair[1] is fakes.text
+
+
+def test_a_row_is_given_its_text_or_its_image_or_neither_and_the_pair_shows_it() -> None:
+    gan, batch = games.make(RECIPE), games.some_batch(RECIPE)
+    given_text, given_image = [], []
+    for step in range(60):
+        fakes = gan.generate(batch, noise_of(step))
+        given_text.append(fakes.given["text_given"].numpy()[:, 0] > 0)
+        given_image.append(fakes.given["image_given"].numpy()[:, 0] > 0)
+        if step:
+            continue
+        image, text = (part.numpy() for part in fakes.pair)
+        of_text, of_image = given_text[0], given_image[0]
+        assert of_text.any()
+        assert of_image.any()
+        np.testing.assert_array_equal(image[of_image], batch["image"].numpy()[of_image])
+        np.testing.assert_array_equal(image[~of_image], fakes.image.numpy()[~of_image])
+        np.testing.assert_array_equal(text[of_text], fakes.given["text"].numpy()[of_text])
+        np.testing.assert_array_equal(text[~of_text], fakes.text.numpy()[~of_text])
+    assert not (np.array(given_text) & np.array(given_image)).any()
+    for rows in (given_text, given_image):
+        assert np.mean(rows) == pytest.approx(RECIPE.condition_rate, abs=0.08)
+
+
+def test_what_is_not_given_says_nothing_and_what_is_given_does() -> None:
+    generator = games.make(RECIPE).generator
+    first = generator.first
+    first.kernel.assign(first.kernel * 30.0)
+    latent = tf.random.stateless_normal([1, generator.noise_size], [0, 1])
+
+    def draw(text: list[float], share: float) -> np.ndarray:
+        image, _ = generator(latent, text=tf.constant([text]), text_given=tf.fill([1, 1], share))
+        return image.numpy()
+
+    one, other = [0.9] + [-0.9] * 9, [-0.9] * 9 + [0.9]
+    np.testing.assert_array_equal(draw(one, 0.0), draw(other, 0.0))
+    assert np.abs(draw(one, 1.0) - draw(other, 1.0)).max() > 1e-3
+
+
+@pytest.fixture(params=[RECIPE, SEVERAL], ids=["one_place", "several_places"])
+def sampler(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> JointSampler:
+    recipe = request.param
+    path = tmp_path / "vocabulary.txt"
+    write_vocabulary(path, dict.fromkeys([*WORDS, *map(str, range(6))], 1))
+    tokenizer = WordTokenizer(path, max_words=recipe.max_words)
+    gan = games.make(recipe)
+    first = gan.average_generator.first
+    first.kernel.assign(first.kernel * 30.0)  # Pictures and texts are nearly alike at the start.
+    return gan.sampler(tokenizer, truncation=1.0)
+
+
+def test_a_given_text_comes_back_and_changes_the_picture(sampler: JointSampler) -> None:
+    seeds = [4] * 3
+    drawn = sampler.sample(["Two!", "three", "unknown two"], seeds, 0.0)
+    assert drawn.texts == ["two", "three", "two"]
+    assert not np.array_equal(drawn.images[0], drawn.images[1])
+    np.testing.assert_array_equal(drawn.images[0], drawn.images[2])
+
+
+def test_without_a_text_picture_and_text_are_drawn_by_the_seed(sampler: JointSampler) -> None:
+    seeds = list(range(40))
+    drawn = sampler.sample([""] * 40, seeds, 0.0)
+    assert len({image.tobytes() for image in drawn.images}) == 40
+    assert len(set(drawn.texts)) > 1
+    known = {"", *WORDS, *map(str, range(6))}
+    assert {word for text in drawn.texts for word in text.split()} <= known
+    again = sampler.sample(["???"] * 40, seeds, 0.0)
+    assert again.texts == drawn.texts
+    np.testing.assert_array_equal(again.images, drawn.images)
+
+
+def test_a_text_of_several_words_comes_back_as_far_as_there_are_places(
+    sampler: JointSampler,
+) -> None:
+    places = sampler.tokenizer.max_words
+    words = ["one", "two", "three", "four", "1", "2"]
+    (text,) = sampler.sample([" ".join(words)], [1], 0.0).texts
+    assert text == " ".join(words[:places])
+
+
+def test_the_divergence_of_the_conditions_is_weighed_into_the_generators_loss() -> None:
+    weights = (0.0, 0.5)
+    losses = []
+    for weight in weights:
+        gan = games.make(dataclasses.replace(RECIPE, kl_weight=weight))
+        batch = games.some_batch(RECIPE)
+        _, parts = gan.generator_loss(batch, gan.generate(batch, noise_of(0)))
+        losses.append({name: float(value) for name, value in parts.items()})
+    assert losses[0]["kl"] == 0.0
+    assert losses[1]["kl"] > 0.0
+    expected = losses[0]["loss"] + losses[1]["kl"]
+    assert losses[1]["loss"] == pytest.approx(expected, rel=1e-5)
+
+    # By hand, of the text: of all units of all rows, - log sigma + (sigma^2 + mean^2 - 1) / 2.
+    fakes = gan.generate(batch, noise_of(0))
+    image = tf.reshape(batch["image"], [8, -1])
+    total = 0.0
+    for condition, what in (
+        (gan.generator.of_text, fakes.given["text"]),
+        (gan.generator.of_image, image),
+    ):
+        mean, log_sigma = (part.numpy().ravel().tolist() for part in condition(what))
+        units = [
+            -log + (math.exp(2 * log) + middle**2 - 1) / 2
+            for middle, log in zip(mean, log_sigma, strict=True)
+        ]
+        total += sum(units) / len(units)
+    assert losses[1]["kl"] == pytest.approx(0.5 * total, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"image_size": 28}, "--image_size: must be one of 16, 32, 64 for img_txt, got 28"),
+        ({"captions_per_image": 2}, "--captions_per_image: must be 1 for img_txt, got 2"),
+        (
+            {"text_encoder_kind": "char_cnn_rnn_cvpr2016"},
+            "--text_encoder_kind: must be one of word_cnn, bi_lstm, lstm for img_txt, got char_cnn",
+        ),
+    ],
+    ids=["image_size", "captions_per_image", "text_encoder_kind"],
+)
+def test_what_it_cannot_do_is_refused(changes: dict, rule: str) -> None:
+    recipes.model_class(RECIPE)
+    with pytest.raises(UsageError, match=rule):
+        recipes.model_class(dataclasses.replace(RECIPE, **changes))

@@ -1,0 +1,176 @@
+"""The game of image and caption: which pairs are judged, and what the U-Net adds."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.models import games
+from tests.tiny import TINY, VARIANTS
+from tfgan2.adversarial import cutmix, losses
+from tfgan2.adversarial.gan import GAN
+from tfgan2.adversarial.losses import Logits
+from tfgan2.adversarial.noise import StepNoise
+from tfgan2.runs.recipe import Recipe
+
+PLAIN = VARIANTS["df_gan-no_penalty"]
+U_NET = VARIANTS["df_gan-unet"]
+SYSTEMS = {name: TINY[name] for name in ("df_gan", "gan_cls", "stack_gan")}
+
+
+def noise_of(scope: str) -> StepNoise:
+    return StepNoise(seed=1, step=tf.constant(0, tf.int64), scope=scope, batch_size=8)
+
+
+@pytest.mark.parametrize("recipe", SYSTEMS.values(), ids=SYSTEMS)
+def test_several_captions_are_read_as_the_mean_of_their_sentences(recipe: Recipe) -> None:
+    recipe = dataclasses.replace(recipe, captions_per_image=3)
+    gan = games.make(recipe)
+    tokens = games.some_batch(recipe)["tokens"]
+    assert tokens["ids"].shape == (8, 3, recipe.max_words)
+    each = [gan.encode({name: it[:, n] for name, it in tokens.items()}) for n in range(3)]
+    assert np.abs(each[0] - each[1]).max() > 1e-3
+    np.testing.assert_allclose(gan.encode(tokens), tf.add_n(each) / 3, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("recipe", SYSTEMS.values(), ids=SYSTEMS)
+def test_real_generated_and_mismatched_pairs_are_judged(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gan = games.make(dataclasses.replace(recipe, augment_translation_px=0))
+    batch = games.some_batch(recipe)
+    fakes = gan.generate(batch, noise_of("discriminator"))
+    pairs, judge = [], gan.judge
+
+    def record(features: tf.Tensor, sentence: tf.Tensor) -> Logits:
+        pairs.append((features, sentence))
+        return judge(features, sentence)
+
+    monkeypatch.setattr(gan, "judge", record)
+    gan.discriminator_loss(batch, fakes)
+    assert len(pairs) == 3
+    own, wrong = (gan.encode(batch[f"{it}tokens"]) for it in ("", "mismatched_"))
+    expected = [(batch["image"], own), (fakes.image, own), (batch["image"], wrong)]
+    for (features, sentence), (image, text) in zip(pairs, expected, strict=True):
+        of_image = gan.image_features(image, training=True)
+        np.testing.assert_allclose(features, of_image, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(sentence, text, rtol=1e-5, atol=1e-6)
+
+
+def parts_of(gan: GAN, recipe: Recipe) -> tuple[float, dict[str, float]]:
+    batch = games.some_batch(recipe)
+    fakes = gan.generate(batch, noise_of("discriminator"))
+    loss, parts = gan.discriminator_loss(batch, fakes)
+    return float(loss), {name: float(value) for name, value in parts.items()}
+
+
+def test_penalties_are_added_to_the_loss_and_nothing_else_is() -> None:
+    loss, parts = parts_of(games.make(TINY["df_gan"]), TINY["df_gan"])
+    logits = {"real_logit", "fake_logit", "mismatched_logit"}
+    assert set(parts) == {"loss", "ma_gp", "r1", "r2"} | logits
+    assert min(parts[name] for name in ("ma_gp", "r1", "r2")) > 0
+    total = parts["loss"] + parts["ma_gp"] + parts["r1"] + parts["r2"]
+    assert loss == pytest.approx(total, rel=1e-5)
+    loss, parts = parts_of(games.make(PLAIN), PLAIN)
+    assert set(parts) == {"loss"} | logits
+    assert loss == parts["loss"]
+
+
+@pytest.mark.parametrize("name", ["r1", "r2", "ma_gp"])
+def test_penalties_are_proportional_to_their_weights(name: str) -> None:
+    recipes = [dataclasses.replace(PLAIN, **{f"{name}_weight": weight}) for weight in (1.0, 3.0)]
+    one, three = (parts_of(games.make(recipe), recipe)[1][name] for recipe in recipes)
+    assert one > 0
+    assert three == pytest.approx(3 * one, rel=1e-5)
+
+
+def test_the_logits_of_a_u_net_are_of_the_whole_and_of_every_pixel() -> None:
+    gan, batch = games.make(U_NET), games.some_batch(U_NET)
+    sentence = gan.encode(batch["tokens"])
+    logits = gan.judge(gan.image_features(batch["image"], training=True), sentence)
+    assert [tuple(it.shape) for it in logits.matched] == [(8,), (8, 32, 32)]
+    assert logits.alone == ()
+
+
+def test_cutmix_is_the_loss_of_mixed_images_and_the_consistency_of_their_pixels() -> None:
+    gan, batch = games.make(dataclasses.replace(U_NET, cutmix_weight=0.7)), games.some_batch(U_NET)
+    gan.step.assign(100)  # The weight has grown to its end.
+    noise = noise_of("discriminator")
+    fakes = gan.generate(batch, noise)
+    sentence = gan.encode(batch["tokens"])
+
+    def judge(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        # Without training no estimate of a singular value moves on.
+        return gan.head(gan.image_features(image), sentence)
+
+    for _ in range(50):
+        gan.head(gan.image_features(batch["image"], training=True), sentence, training=True)
+    mask = cutmix.masks(noise, name="cutmix", image_size=32)
+    assert 0 < float(tf.reduce_mean(mask)) < 1
+    whole, pixels = judge(cutmix.mix(batch["image"], fakes.image, mask))
+    (_, real), (_, fake) = judge(batch["image"]), judge(fakes.image)
+    loss, parts = gan.discriminator_loss(batch, fakes)
+    expected = 0.7 * cutmix.cutmix_loss(whole, pixels, mask)
+    assert float(parts["cutmix"]) == pytest.approx(float(expected), rel=1e-3)
+    expected = 0.7 * cutmix.consistency(pixels, real, fake, mask)
+    assert float(parts["consistency"]) == pytest.approx(float(expected), rel=1e-2)
+    total = parts["loss"] + parts["cutmix"] + parts["consistency"]
+    assert float(loss) == pytest.approx(float(total), rel=1e-5)
+
+
+def test_the_weight_of_cutmix_grows_with_the_images_seen() -> None:
+    recipe = dataclasses.replace(U_NET, cutmix_weight=2.0, cutmix_warm_up_images=80)
+    gan = games.make(recipe)
+    values = []
+    for step in (0, 5, 10, 1000):
+        gan.step.assign(step)
+        for layer in gan.submodules:  # All from the same estimates.
+            if hasattr(layer, "direction"):
+                layer.direction.assign(tf.ones_like(layer.direction))
+        values.append(parts_of(gan, recipe)[1]["cutmix"])
+    assert values[0] == 0.0
+    assert values[3] > 0.0
+    assert values[1] == pytest.approx(values[2] / 2, rel=1e-5)
+    assert values[2] == pytest.approx(values[3], rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["df_gan-unet", "stack_gan-unet"])
+def test_the_loss_of_a_u_net_is_the_mean_over_the_whole_and_the_pixels(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = VARIANTS[name]
+    gan, seen = games.make(recipe), []
+    judge = gan.judge
+
+    def record(features: tf.Tensor, sentence: tf.Tensor) -> Logits:
+        seen.append(judge(features, sentence))
+        return seen[-1]
+
+    monkeypatch.setattr(gan, "judge", record)
+    _, parts = parts_of(gan, recipe)
+    real, fake, wrong = ([it.numpy() for it in logits.matched] for logits in seen[:3])
+    assert recipe.mismatch_weight == 1.0
+    if recipe.loss == "hinge":
+        rights = [np.maximum(0, 1 - it).mean() for it in real]
+        wrongs = [np.maximum(0, 1 + it).mean() for it in [*fake, *wrong]]
+    else:
+        rights = [np.logaddexp(0, -it).mean() for it in real]
+        wrongs = [np.logaddexp(0, it).mean() for it in [*fake, *wrong]]
+    assert len(wrongs) == 4
+    assert parts["loss"] == pytest.approx(sum(rights) / 2 + sum(wrongs) / 4, rel=1e-4)
+
+
+def test_a_relativistic_generator_is_compared_with_the_real_image_of_its_row(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gan, batch = games.make(PLAIN), games.some_batch(PLAIN)
+    fakes = gan.generate(batch, noise_of("generator"))
+    seen, judge = [], gan.judge
+    monkeypatch.setattr(gan, "judge", lambda *pair: seen.append(judge(*pair)) or seen[-1])
+    _, parts = gan.generator_loss(batch, fakes)
+    fake, real = (logits.matched[0].numpy() for logits in seen)
+    expected = np.logaddexp(0, real - fake).mean()
+    game = float(parts["loss"])
+    assert game == pytest.approx(expected, rel=1e-5)
+    assert float(losses.generator("hinge", fake=seen[0])) != game

@@ -1,0 +1,166 @@
+"""StackGAN's game: what each form's discriminator reads, and what stage two keeps as it was."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.models import games
+from tests.tiny import TINY, VARIANTS
+from tfgan2.adversarial.noise import StepNoise
+from tfgan2.program import UsageError
+from tfgan2.runs import recipe as recipes
+
+STAGE_ONE = TINY["stack_gan"]
+PYTORCH = VARIANTS["stack_gan-pytorch"]
+STAGE_TWO = VARIANTS["stack_gan-stage_two"]
+PYTORCH_STAGE_TWO = VARIANTS["stack_gan-stage_two-pytorch"]
+
+
+def noise_of(step: int) -> StepNoise:
+    return StepNoise(seed=1, step=tf.constant(step, tf.int64), scope="generator", batch_size=8)
+
+
+def test_the_discriminator_reads_the_sentence_or_the_mean_of_its_condition() -> None:
+    sentence = tf.random.stateless_normal([3, STAGE_ONE.sentence_size], [0, 1])
+    assert games.make(STAGE_ONE).judged_sentence(sentence) is sentence
+    gan = games.make(PYTORCH)
+    mean, _ = gan.generator.conditioning(sentence)
+    np.testing.assert_array_equal(gan.judged_sentence(sentence), mean)
+    assert mean.shape == (3, PYTORCH.conditioning_size)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "alone"),
+    [(STAGE_ONE, 0), (PYTORCH, 0), (STAGE_TWO, 0), (PYTORCH_STAGE_TWO, 1)],
+    ids=["tensorflow", "pytorch", "tensorflow-stage_two", "pytorch-stage_two"],
+)
+def test_images_are_judged_alone_in_stage_two_of_pytorch(
+    recipe: recipes.Recipe, alone: int
+) -> None:
+    gan, batch = games.make(recipe), games.some_batch(recipe)
+    sentence = gan.judged_sentence(gan.encode(batch["tokens"]))
+    features = gan.image_features(batch["image"], training=True)
+    logits, others = gan.judge(features, sentence), gan.judge(features, sentence + 1.0)
+    assert len(logits.matched) == 1
+    assert len(logits.alone) == alone
+    assert not np.array_equal(logits.matched[0], others.matched[0])
+    for one, other in zip(logits.alone, others.alone, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("recipe", [STAGE_ONE, PYTORCH], ids=["tensorflow", "pytorch"])
+def test_a_text_encoder_that_is_not_frozen_learns_with_the_discriminator(
+    recipe: recipes.Recipe,
+) -> None:
+    gan = games.make(recipe)
+    # Where a ReLU of the condition is open for every row.
+    gan.generator.conditioning.dense.bias.assign(
+        tf.ones_like(gan.generator.conditioning.dense.bias)
+    )
+    before = games.values(gan.text_encoder.trainable_variables)
+    gan.train_step(games.some_batch(recipe))
+    assert games.none_same(before, games.values(gan.text_encoder.trainable_variables))
+
+
+def test_the_discriminators_loss_moves_no_condition_and_the_generators_not_through_the_mean() -> (
+    None
+):
+    gan, batch = games.make(PYTORCH), games.some_batch(PYTORCH)
+    discriminator, generator = gan.updates
+    conditioning = {id(v) for v in gan.generator.conditioning.trainable_variables}
+    assert not conditioning & {id(v) for v in discriminator.variables}
+    assert conditioning <= {id(v) for v in generator.variables}
+    fakes = gan.generate(batch, noise_of(0))
+    with tf.GradientTape() as tape:
+        fixed = dataclasses.replace(fakes, image=tf.stop_gradient(fakes.image))
+        # All but the divergence, which is the condition's own.
+        loss, parts = gan.generator_loss(batch, fixed)
+        judged = loss - parts["kl"] - parts["mode_seeking"]
+    gradients = tape.gradient(judged, gan.generator.conditioning.trainable_variables)
+    assert all(gradient is None or not np.any(gradient) for gradient in gradients)
+
+
+def test_the_divergence_is_weighed_into_the_generators_loss() -> None:
+    gan, batch = games.make(STAGE_ONE), games.some_batch(STAGE_ONE)
+    fakes = gan.generate(batch, noise_of(0))
+    loss, parts = gan.generator_loss(batch, fakes)
+    assert set(parts) == {"loss", "kl", "mode_seeking"}
+    dense = gan.generator.conditioning.dense
+    units = fakes.sentence.numpy() @ dense.kernel.numpy() + dense.bias.numpy()
+    units = np.where(units > 0, units, 0.2 * units)
+    mean, log_sigma = np.split(units, 2, axis=1)
+    divergence = np.mean(-log_sigma + (np.exp(2 * log_sigma) + mean**2 - 1) / 2)
+    assert float(parts["kl"]) == pytest.approx(STAGE_ONE.kl_weight * divergence, rel=1e-4, abs=1e-6)
+    without = games.make(dataclasses.replace(STAGE_ONE, kl_weight=0.0))
+    other, _ = without.generator_loss(batch, fakes)
+    assert float(loss) - float(parts["kl"]) == pytest.approx(float(other), rel=1e-5)
+
+
+def test_the_noise_of_a_picture_is_its_latent_with_that_of_every_condition() -> None:
+    assert games.make(STAGE_ONE).noise_size == STAGE_ONE.latent_size + STAGE_ONE.conditioning_size
+    gan = games.make(STAGE_TWO)
+    assert gan.noise_size == STAGE_TWO.latent_size + 2 * STAGE_TWO.conditioning_size
+    assert gan.sampler(None, truncation=1.0).latent_size == gan.noise_size
+
+
+@pytest.mark.parametrize("recipe", [STAGE_TWO, PYTORCH_STAGE_TWO], ids=["tensorflow", "pytorch"])
+def test_stage_two_trains_itself_and_neither_stage_one_nor_the_text_encoder(
+    recipe: recipes.Recipe,
+) -> None:
+    gan = games.make(recipe)
+    kept = [
+        *gan.generator.stage_one.variables,
+        *gan.average_generator.stage_one.variables,
+        *gan.text_encoder.variables,
+    ]
+    learned = [*gan.generator.to_image.variables, *gan.generator.blocks[0].trainable_variables]
+    before, learning = games.values(kept), games.values(learned)
+    gan.train_step(games.some_batch(recipe))
+    assert games.same(before, games.values(kept))
+    assert games.none_same(learning, games.values(learned))
+
+
+def test_stage_two_takes_stage_one_for_training_and_for_sampling() -> None:
+    keys = {"seed": 77, "stage": 1, "image_size": 16, "freeze_text_encoder": False}
+    stage_one = games.make(dataclasses.replace(STAGE_TWO, **keys)).average_generator
+    gan = games.make(STAGE_TWO)
+    assert not games.same(gan.generator.stage_one.get_weights(), stage_one.get_weights())
+    gan.begin_with_stage_one(stage_one)
+    noise = tf.random.stateless_normal([2, stage_one.noise_size], [0, 1])
+    sentence = tf.random.stateless_normal([2, STAGE_TWO.sentence_size], [0, 2])
+    for generator in (gan.generator, gan.average_generator):
+        np.testing.assert_array_equal(
+            generator.stage_one(noise, sentence), stage_one(noise, sentence)
+        )
+        assert not generator.stage_one.trainable_variables
+
+
+@pytest.mark.parametrize(
+    ("recipe", "changes", "rule"),
+    [
+        (STAGE_ONE, {"image_size": 128}, "--image_size: must be one of 16, 32, 64 for stack_gan, "),
+        (STAGE_TWO, {"image_size": 32}, "--image_size: must be one of 64, 128, 256 for stack_gan"),
+        (
+            STAGE_ONE,
+            {"generator_form": "2022"},
+            "--generator_form: must be one of tensorflow, pytorch, rdn, imagan for stack_gan",
+        ),
+        (
+            STAGE_ONE,
+            {"discriminator_form": "rdn"},
+            "--discriminator_form: must be one of tensorflow, pytorch, unet for stack_gan, got rdn",
+        ),
+        (
+            STAGE_ONE,
+            {"cutmix_weight": 1.0},
+            "--discriminator_form: must be one of unet for stack_gan, got tensorflow",
+        ),
+    ],
+    ids=["stage_one_size", "stage_two_size", "generator_form", "discriminator_form", "cutmix"],
+)
+def test_what_it_cannot_do_is_refused(recipe: recipes.Recipe, changes: dict, rule: str) -> None:
+    recipes.model_class(recipe)
+    with pytest.raises(UsageError, match=rule):
+        recipes.model_class(dataclasses.replace(recipe, **changes))

@@ -1,0 +1,199 @@
+"""StackGAN's two stages: what the second takes of the first, keeps, and refuses."""
+
+import dataclasses
+import pathlib
+import shutil
+
+import numpy as np
+import pytest
+
+from tests import digits
+from tests.tiny import TINY, VARIANTS
+from tfgan2.program import UsageError
+from tfgan2.runs import recipe as recipes
+from tfgan2.runs.directory import RunDirectory
+from tfgan2.runs.sampling import load_sampler, load_text_encoder
+from tfgan2.training import trainer
+
+STAGE_TWO = VARIANTS["stack_gan-stage_two"]
+STAGE_ONE = dataclasses.replace(
+    STAGE_TWO, seed=5, stage=1, image_size=16, max_words=5, freeze_text_encoder=False
+)
+
+
+def start(
+    recipe: recipes.Recipe,
+    data_dir: pathlib.Path,
+    run_dir: pathlib.Path,
+    *,
+    stage1_run_dir: pathlib.Path | None = None,
+    text_encoder: pathlib.Path | None = None,
+    steps: int = 1,
+) -> RunDirectory:
+    trainer.train(
+        recipe,
+        recipes.Schedule(sample_every=1000),
+        data_dir=data_dir,
+        run_dir=run_dir,
+        goal=trainer.Goal(steps=steps),
+        strategy="one_device",
+        text_encoder=text_encoder,
+        stage1_run_dir=stage1_run_dir,
+    )
+    return RunDirectory.existing(run_dir)
+
+
+@pytest.fixture(scope="module")
+def large(digits_file: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """The tiny digits at 64 px."""
+    target = tmp_path_factory.mktemp("large") / "digits"
+    digits.prepare(digits_file, target, image_size=64)
+    return target
+
+
+@pytest.fixture(scope="module")
+def stage_one(large: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    return start(STAGE_ONE, large, tmp_path_factory.mktemp("one") / "run", steps=2)
+
+
+@pytest.fixture(scope="module")
+def stage_two(
+    large: pathlib.Path, stage_one: RunDirectory, tmp_path_factory: pytest.TempPathFactory
+) -> RunDirectory:
+    recipe = dataclasses.replace(STAGE_TWO, freeze_text_encoder=False)
+    path = tmp_path_factory.mktemp("two") / "run"
+    return start(recipe, large, path, stage1_run_dir=stage_one.path)
+
+
+def assert_same(one: list[np.ndarray], other: list[np.ndarray]) -> None:
+    assert len(one) == len(other) > 0
+    for ours, theirs in zip(one, other, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_stage_two_begins_with_the_averages_of_stage_one_and_keeps_them(
+    stage_one: RunDirectory, stage_two: RunDirectory
+) -> None:
+    one, two = load_sampler(stage_one)[0], load_sampler(stage_two)[0]
+    two.generator.stage_one.trainable = True  # Keras lists frozen weights in another order.
+    assert_same(one.generator.get_weights(), two.generator.stage_one.get_weights())
+    reading, _ = load_text_encoder(stage_one)
+    assert_same(reading.get_weights(), two.text_encoder.get_weights())
+    assert stage_two.vocabulary_file.read_bytes() == stage_one.vocabulary_file.read_bytes()
+
+
+def test_the_configuration_says_what_stage_two_began_with(
+    stage_one: RunDirectory, stage_two: RunDirectory
+) -> None:
+    config = stage_two.read_config()
+    assert config.stage_one == str(stage_one.path)
+    assert config.text_encoder["run"] == str(stage_one.path)
+    assert config.recipe.freeze_text_encoder
+    assert recipes.text_options(config.recipe) == recipes.text_options(STAGE_ONE)
+    assert stage_one.read_config().stage_one is None
+
+
+def test_stage_two_draws_stage_one_enlarged_from_one_seed(stage_two: RunDirectory) -> None:
+    sampler, _, _ = load_sampler(stage_two)
+    drawn = sampler.sample(["the digit 3", "the digit 3"], [4, 4], 0.0).images
+    assert drawn.shape == (2, 64, 64, 1)
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+
+
+def test_stage_two_goes_on_without_stage_one(
+    stage_one: RunDirectory, large: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    whole = start(STAGE_TWO, large, tmp_path / "whole", stage1_run_dir=stage_one.path, steps=2)
+    moved = tmp_path / "moved"
+    shutil.copytree(stage_one.path, moved)
+    start(STAGE_TWO, large, tmp_path / "halves", stage1_run_dir=moved)
+    shutil.rmtree(moved)
+    halves = start(STAGE_TWO, large, tmp_path / "halves", steps=2)
+    one, other = load_sampler(whole)[0], load_sampler(halves)[0]
+    assert_same(one.generator.get_weights(), other.generator.get_weights())
+    assert_same(one.text_encoder.get_weights(), other.text_encoder.get_weights())
+
+
+def test_a_run_killed_before_its_first_checkpoint_asks_for_stage_one_again(
+    stage_one: RunDirectory, stage_two: RunDirectory, large: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    shutil.copytree(stage_two.path, tmp_path / "run")
+    for path in (tmp_path / "run" / "checkpoints").glob("c*"):
+        path.unlink()
+    with pytest.raises(UsageError, match="--stage1_run_dir: must be given until the run has a ch"):
+        start(STAGE_TWO, large, tmp_path / "run")
+    start(STAGE_TWO, large, tmp_path / "run", stage1_run_dir=stage_one.path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"image_size": 128}, "--image_size: must be 64, 4 times that of stage 1, got 128"),
+        ({"latent_size": 9}, "--latent_size: must be 8 as in stage 1, got 9"),
+        ({"conditioning_size": 5}, "--conditioning_size: must be 4 as in stage 1, got 5"),
+        ({"generator_channels": 8}, "--generator_channels: must be 4 as in stage 1, got 8"),
+        ({"generator_form": "rdn"}, "--generator_form: must be tensorflow as in stage 1, got rdn"),
+        ({"faithful": True}, "--faithful: must be False as in stage 1, got True"),
+        ({"stage": 1}, "--stage1_run_dir: must be left out but for stack_gan's stage 2"),
+        ({"model": "df_gan"}, "--stage1_run_dir: must be left out but for stack_gan's stage 2"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_stage_two_that_does_not_fit_its_stage_one_is_refused(
+    changes: dict,
+    rule: str,
+    stage_one: RunDirectory,
+    large: pathlib.Path,
+    tmp_path: pathlib.Path,
+) -> None:
+    recipe = dataclasses.replace(STAGE_TWO, **changes)
+    with pytest.raises(UsageError, match=rule):
+        start(recipe, large, tmp_path / "run", stage1_run_dir=stage_one.path)
+    assert not (tmp_path / "run").exists()
+
+
+def test_only_a_run_of_stage_one_is_taken_for_one(
+    run: RunDirectory,
+    stage_two: RunDirectory,
+    large: pathlib.Path,
+    data_dir: pathlib.Path,
+    tmp_path: pathlib.Path,
+) -> None:
+    for other, value in (
+        (run.path, "must be a run of stack_gan's stage 1, got df_gan, stage 1"),
+        (stage_two.path, "must be a run of stack_gan's stage 1, got stack_gan, stage 2"),
+        (data_dir, "must be a run, with a config.json"),
+    ):
+        with pytest.raises(UsageError, match=f"--stage1_run_dir: {value}"):
+            start(STAGE_TWO, large, tmp_path / "run", stage1_run_dir=other)
+    assert not (tmp_path / "run").exists()
+
+
+def test_stage_two_reads_as_its_stage_one_and_brings_no_other_encoder(
+    stage_one: RunDirectory, large: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    with pytest.raises(UsageError, match="--text_encoder: must be left out for stage 2"):
+        start(
+            STAGE_TWO,
+            large,
+            tmp_path / "run",
+            stage1_run_dir=stage_one.path,
+            text_encoder=stage_one.path,
+        )
+
+
+def test_stage_two_does_not_begin_without_a_stage_one(
+    large: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    with pytest.raises(UsageError):
+        start(STAGE_TWO, large, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_text_encoder_of_a_stage_one_is_one_like_any_other(
+    stage_one: RunDirectory, large: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    recipe = dataclasses.replace(TINY["gan_cls"], freeze_text_encoder=True)
+    run = start(recipe, large, tmp_path / "run", text_encoder=stage_one.path)
+    read, _ = load_text_encoder(stage_one)
+    assert_same(read.get_weights(), load_sampler(run)[0].text_encoder.get_weights())

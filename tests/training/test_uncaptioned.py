@@ -1,0 +1,174 @@
+"""Runs of systems that read nothing, and of those that write texts."""
+
+import dataclasses
+import json
+import pathlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.tiny import TINY, VARIANTS
+from tfgan2.data import records
+from tfgan2.program import UsageError
+from tfgan2.runs import recipe as recipes
+from tfgan2.runs.directory import RunDirectory
+from tfgan2.runs.sampling import load_sampler, load_text_encoder
+from tfgan2.training import trainer, work
+
+AUTO_WRITE, IMG_TXT = TINY["auto_write"], TINY["img_txt"]
+
+
+def start(
+    recipe: recipes.Recipe,
+    data_dir: pathlib.Path,
+    run_dir: pathlib.Path,
+    *,
+    schedule: recipes.Schedule | None = None,
+    text_encoder: pathlib.Path | None = None,
+    steps: int = 2,
+) -> RunDirectory:
+    trainer.train(
+        recipe,
+        schedule or recipes.Schedule(sample_every=1, log_every=1),
+        data_dir=data_dir,
+        run_dir=run_dir,
+        goal=trainer.Goal(steps=steps),
+        strategy="one_device",
+        text_encoder=text_encoder,
+    )
+    return RunDirectory.existing(run_dir)
+
+
+@pytest.fixture(scope="module")
+def unconditional(data_dir: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    return start(AUTO_WRITE, data_dir, tmp_path_factory.mktemp("auto_write") / "run")
+
+
+@pytest.fixture(scope="module")
+def joint(data_dir: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    return start(IMG_TXT, data_dir, tmp_path_factory.mktemp("img_txt") / "run")
+
+
+def test_an_unconditional_run_has_no_vocabulary_and_logs_every_player(
+    unconditional: RunDirectory,
+) -> None:
+    assert not unconditional.vocabulary_file.exists()
+    lines = [json.loads(line) for line in unconditional.metrics_file.read_text().splitlines()]
+    assert {"real/loss", "real/r1", "fake/loss", "fake/r2", "generator/loss"} <= lines[0].keys()
+
+
+def test_sheets_without_captions_show_as_many_seeds_as_they_have_places(
+    unconditional: RunDirectory,
+) -> None:
+    sampler, _, _ = load_sampler(unconditional)
+    png, texts = work.draw_sheet(sampler, ["not read"])
+    assert texts is None
+    assert unconditional.sample_sheet(2).read_bytes() == png
+    assert not list(unconditional.samples.glob("*.txt"))
+    seeds = range(work.UNCONDITIONAL_ROWS * work.SHEET_SEEDS)
+    drawn = sampler.sample([""] * len(seeds), seeds, 0.0)
+    assert drawn.images.shape == (64, 28, 28, 1)
+    with Image.open(unconditional.sample_sheet(2)) as picture:
+        sheet = np.asarray(picture)
+    # The first seed of the second row, of 28 px enlarged twice.
+    row_height = 16 + 56 + 4
+    shown = sheet[row_height + 16 : row_height + 16 + 56 : 2, 4 : 4 + 56 : 2, 0]
+    np.testing.assert_array_equal(shown, drawn.images[work.SHEET_SEEDS, :, :, 0])
+
+
+def test_every_start_of_a_run_adds_to_its_animation(
+    data_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    # With live weights that move fast, no two sheets are alike.
+    recipe = dataclasses.replace(IMG_TXT, no_ema=True, generator_learning_rate=0.01)
+    for steps in (2, 3):
+        run = start(recipe, data_dir, tmp_path / "run", steps=steps)
+        with Image.open(run.animation) as picture:
+            assert picture.n_frames == steps
+            with Image.open(run.sample_sheet(1)) as sheet:
+                assert picture.size == sheet.size
+    assert len(list(run.samples.glob("*.png"))) == 3
+
+
+def test_a_joint_run_writes_the_texts_of_its_sheets(
+    joint: RunDirectory, manifest: records.Manifest
+) -> None:
+    assert joint.vocabulary_file.read_text().split() == [str(n) for n in range(10)]
+    config = joint.read_config()
+    assert config.data["example_captions"] == [str(n) for n in range(10)]
+    sampler, _, _ = load_sampler(joint)
+    png, texts = work.draw_sheet(sampler, config.data["example_captions"])
+    assert joint.sample_sheet(2).read_bytes() == png
+    lines = joint.sample_texts(2).read_text().splitlines()
+    assert lines == [f"{seed}\t{text}" for seed, text in enumerate(texts)]
+    assert len(lines) == 64
+    assert set(texts) <= {str(n) for n in range(10)}
+    drawn = sampler.sample([""] * 64, range(64), 0.0)
+    assert drawn.texts == texts
+
+
+def test_a_joint_model_of_names_writes_names(
+    data_dir: pathlib.Path, manifest: records.Manifest, tmp_path: pathlib.Path
+) -> None:
+    recipe = dataclasses.replace(IMG_TXT, text_source="label")
+    run = start(recipe, data_dir, tmp_path / "run", steps=1)
+    assert set(run.vocabulary_file.read_text().split()) == set(manifest.label_names)
+    sampler, _, _ = load_sampler(run)
+    assert sampler.sample(["seven"], [0], 0.0).texts == ["seven"]
+
+
+def test_a_joint_model_of_captions_has_the_vocabulary_of_the_data(
+    data_dir: pathlib.Path, manifest: records.Manifest, tmp_path: pathlib.Path
+) -> None:
+    run = start(VARIANTS["img_txt-captions"], data_dir, tmp_path / "run", steps=1)
+    assert run.vocabulary_file.read_text().splitlines() == list(manifest.vocabulary)
+    sampler, _, _ = load_sampler(run)
+    assert sampler.sample(["The digit 3!"], [0], 0.0).texts == ["the digit 3"]
+
+
+@pytest.mark.parametrize("recipe", [AUTO_WRITE, IMG_TXT], ids=["auto_write", "img_txt"])
+def test_what_reads_no_captions_begins_with_no_text_encoder_and_gives_none(
+    recipe: recipes.Recipe,
+    run: RunDirectory,
+    unconditional: RunDirectory,
+    joint: RunDirectory,
+    data_dir: pathlib.Path,
+    tmp_path: pathlib.Path,
+) -> None:
+    rule = f"--text_encoder: must be left out for {recipe.model}"
+    with pytest.raises(UsageError, match=rule):
+        start(recipe, data_dir, tmp_path / "run", text_encoder=run.path)
+    assert not (tmp_path / "run").exists()
+    own = {"auto_write": unconditional, "img_txt": joint}[recipe.model]
+    with pytest.raises(UsageError, match="--text_encoder: must be a run that reads captions, got"):
+        load_text_encoder(own)
+    with pytest.raises(UsageError, match="--text_encoder: must be a run that reads captions, got"):
+        start(TINY["df_gan"], data_dir, tmp_path / "run", text_encoder=own.path)
+
+
+@pytest.mark.parametrize("metric", ["agreement", "diversity"])
+def test_metrics_of_captions_do_not_choose_the_best_of_an_unconditional_run(
+    metric: str, data_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    schedule = recipes.Schedule(keep_best=metric, evaluate_every=1)
+    with pytest.raises(UsageError, match="--keep_best: must be none or kid for auto_write, got"):
+        start(AUTO_WRITE, data_dir, tmp_path / "run", schedule=schedule)
+
+
+def test_pairs_of_captions_stay_on_one_replica(
+    data_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    recipe = dataclasses.replace(TINY["gan_cls"], batch_size=7)
+    with pytest.raises(UsageError, match="--batch_size: must be even on each of 1 replicas for"):
+        start(recipe, data_dir, tmp_path / "run")
+    recipe = dataclasses.replace(recipe, batch_size=6)
+    with pytest.raises(UsageError, match="--batch_size: must be even on each of 2 replicas for"):
+        trainer.train(
+            recipe,
+            recipes.Schedule(),
+            data_dir=data_dir,
+            run_dir=tmp_path / "run",
+            goal=trainer.Goal(steps=1),
+            strategy="mirrored",
+        )
