@@ -13,7 +13,7 @@ from tfgan2.adversarial.gan import GAN
 from tfgan2.adversarial.sampler import AnySampler, JointSampler, UnconditionalSampler
 from tfgan2.data import pipeline, records
 from tfgan2.interop import importing
-from tfgan2.models.stack_gan_networks import MAGNIFICATION
+from tfgan2.models.stack_gan_networks import MAGNIFICATION, StageOneGenerator
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.text import encoders, tokenizers
@@ -44,8 +44,25 @@ def make_gan(
         vocabulary_size=0 if tokenizer is None else tokenizer.vocabulary_size,
         dtype=precision,
     )
+    if is_stage_two(recipe):
+        # From images that hardly differ, as a new stage one draws, normalizations make rounding.
+        drawing = StageOneGenerator(
+            image_size=recipe.image_size // MAGNIFICATION,
+            image_channels=1,
+            latent_size=recipe.latent_size,
+            sentence_size=recipe.sentence_size,
+            conditioning_size=recipe.conditioning_size,
+            base_channels=recipe.generator_channels,
+            form=recipe.generator_form,
+        )
+        leave_start(drawing)
+        gan.begin_with_stage_one(drawing)
     gan.compile(optimizers=gan.make_optimizers(IMAGES_PER_EPOCH))
     return gan
+
+
+def is_stage_two(recipe: recipes.Recipe) -> bool:
+    return recipe.model == "stack_gan" and recipe.stage == 2
 
 
 def make_batches(
@@ -87,9 +104,8 @@ def leave_start(network: keras.Model) -> None:
 def train(
     recipe: recipes.Recipe, data_dir: pathlib.Path, run_dir: pathlib.Path, *, steps: int
 ) -> RunDirectory:
-    stage_two = recipe.model == "stack_gan" and recipe.stage == 2
     begins_with = {}
-    if stage_two:
+    if is_stage_two(recipe):
         begins_with["stage1_run_dir"] = stage_one(recipe, data_dir, run_dir.parent)
     elif recipe.freeze_text_encoder:
         begins_with["text_encoder"] = reader(recipe, run_dir.parent)

@@ -7,6 +7,7 @@ import pytest
 import tfgan2.recipes
 from tfgan2.program import UsageError
 from tfgan2.runs import recipe as recipes
+from tfgan2.training.beginning import SHARED_BY_STAGES
 
 FILES = sorted(pathlib.Path(tfgan2.recipes.__path__[0]).glob("*.flags"))
 
@@ -30,6 +31,63 @@ def test_published_recipes_have_the_published_figures(name: str) -> None:
     assert recipe.no_ema
     assert recipe.truncation == 0.88
     assert round(recipe.image_size * recipe.crop_margin) == 304
+
+
+def of(name: str) -> recipes.Recipe:
+    (path,) = (path for path in FILES if path.stem == name)
+    return recipes.from_flagfile(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "image_size", "halving"),
+    [
+        ("cub_stack_gan_stage1", 64, 50),
+        ("cub_stack_gan_stage2", 256, 100),
+        ("flowers_gan_cls", 64, 100),
+    ],
+)
+def test_recipes_after_gan_cls_have_its_figures(name: str, image_size: int, halving: float) -> None:
+    recipe = of(name)
+    assert (recipe.image_size, recipe.batch_size) == (image_size, 64)
+    assert (recipe.generator_learning_rate, recipe.discriminator_learning_rate) == (2e-4, 2e-4)
+    assert (recipe.adam_beta1, recipe.adam_beta2, recipe.adam_epsilon) == (0.5, 0.999, 1e-8)
+    assert recipe.learning_rate_halving_epochs == halving
+    assert (recipe.loss, recipe.mismatch_weight) == ("bce", 1.0)
+    assert (recipe.generator_channels, recipe.discriminator_channels) == (128, 64)
+    assert recipe.discriminator_batch_norm
+    assert recipe.no_ema
+    assert recipe.horizontal_flip
+
+
+def test_both_stages_of_a_recipe_fit_each_other() -> None:
+    for data in ("cub", "emoji"):
+        one, two = of(f"{data}_stack_gan_stage1"), of(f"{data}_stack_gan_stage2")
+        assert (one.stage, two.stage) == (1, 2)
+        assert two.image_size == 4 * one.image_size
+        assert [getattr(one, name) for name in SHARED_BY_STAGES] == [
+            getattr(two, name) for name in SHARED_BY_STAGES
+        ]
+    assert (of("cub_stack_gan_stage1").kl_weight, of("cub_stack_gan_stage2").kl_weight) == (2, 2)
+    assert of("cub_stack_gan_stage1").captions_per_image == 4
+    assert of("cub_stack_gan_stage1").mismatch_other_class
+
+
+def test_flowers_read_as_the_project_whose_networks_they_have() -> None:
+    recipe = of("flowers_gan_cls")
+    assert (recipe.text_encoder_kind, recipe.word_embedding_size) == ("lstm", 256)
+    assert (recipe.sentence_size, recipe.text_size, recipe.latent_size) == (128, 128, 512)
+    assert round(recipe.image_size * recipe.crop_margin) == 79
+    # 50 passes over the 8,000 images with which it trained.
+    assert recipe.ranking_images == 50 * 8000
+    assert recipe.ranking_learning_rate == 2e-4
+
+
+def test_digits_of_auto_write_have_the_published_figures() -> None:
+    recipe = of("digits_auto_write")
+    assert (recipe.image_size, recipe.batch_size, recipe.latent_size) == (28, 50, 100)
+    assert (recipe.generator_learning_rate, recipe.discriminator_learning_rate) == (1e-4, 3e-4)
+    assert recipe.warm_up_steps == 300
+    assert (recipe.adam_beta1, recipe.adam_beta2) == (0.9, 0.999)
 
 
 @pytest.mark.parametrize("line", ["--no_such_flag=1", "--image_size=x", "--image_size=0"])
