@@ -18,6 +18,7 @@ from tests.contract.games import (
     make_gan,
     make_tokenizer,
 )
+from tfgan2.adversarial import gan as game_module
 from tfgan2.adversarial.gan import GAN, Update
 from tfgan2.data import records
 from tfgan2.runs.recipe import Recipe
@@ -214,12 +215,13 @@ def test_two_replicas_reach_the_weights_of_one(
     recipe: Recipe, data_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     # From its start, a generator of 20 normalized layers makes a change of 1e-6 one of a tenth in
-    # two steps of 0.01, on one device too.
-    steps, rate = (2, 1e-4) if is_stage_two(recipe) else (5, 0.01)
+    # two steps of 0.01, on one device too. Gradients are compared by themselves above.
+    steps, rate = (2, 1e-4) if recipe.model == "stack_gan" else (5, 0.01)
     alone = weights_after(steps, recipe, data_dir, tmp_path, rate=rate)
     together = weights_after(steps, recipe, data_dir, tmp_path, rate=rate, strategy=two_replicas())
+    # A bias that starts at 0 is small, and its rounding that of the steps: a thousandth of one.
     for one, other in zip(alone, together, strict=True):
-        np.testing.assert_allclose(one, other, rtol=0, atol=1e-4 * max(1e-3, np.abs(one).max()))
+        np.testing.assert_allclose(one, other, rtol=0, atol=2e-5 + 1e-4 * np.abs(one).max())
 
 
 @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
@@ -237,9 +239,10 @@ def test_stays_finite_and_near_float32(
         gan = make_gan(recipe, tokenizer, precision=policy)
         batches = make_batches(recipe, data_dir, manifest, tokenizer)
         steps = 50 if policy == "mixed_bfloat16" else 10
-        history = gan.fit(batches, steps_per_epoch=10, verbose=0).history
-        if steps > 10:
-            gan.fit(batches, steps_per_epoch=steps - 10, verbose=0)
+        compared = 1 if is_stage_two(recipe) else 10
+        history = gan.fit(batches, steps_per_epoch=compared, verbose=0).history
+        if steps > compared:
+            gan.fit(batches, steps_per_epoch=steps - compared, verbose=0)
         assert all(np.isfinite(weights).all() for weights in gan.get_weights())
         losses.append({name: values[0] for name, values in history.items()})
     for name, value in losses[0].items():
@@ -265,12 +268,34 @@ def test_200_steps_stay_finite(
     assert all(count < 20 for count in skipped)
 
 
+class FixedNoise:
+    """Draws that XLA makes too: from one seed, its own are others (TensorFlow issue 117644)."""
+
+    def __init__(self, *, seed: int, step: tf.Tensor, scope: str, batch_size: int) -> None:
+        del seed, step
+        self._scope, self._rows = scope, batch_size
+
+    def normal(self, name: str, size: int) -> tf.Tensor:
+        return tf.constant(self._source(name).normal(size=[self._rows, size]), tf.float32)
+
+    def uniform(self, name: str, size: int) -> tf.Tensor:
+        return tf.constant(self._source(name).uniform(size=[self._rows, size]), tf.float32)
+
+    def _source(self, name: str) -> np.random.Generator:
+        return np.random.default_rng([*f"{self._scope}/{name}".encode()])
+
+
 @pytest.mark.slow
 def test_xla_compiles_the_step(
-    recipe: Recipe, data_dir: pathlib.Path, manifest: records.Manifest, tmp_path: pathlib.Path
+    recipe: Recipe,
+    data_dir: pathlib.Path,
+    manifest: records.Manifest,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if recipe.model == "damsm":
         pytest.skip("the trainer refuses it: XLA draws the mask of its dropout otherwise")
+    monkeypatch.setattr(game_module, "StepNoise", FixedNoise)
     tokenizer = make_tokenizer(recipe, tmp_path, manifest)
     losses = []
     for jit_compile in (False, True):
@@ -285,7 +310,7 @@ def test_xla_compiles_the_step(
     judged = {name: value for name, (value,) in losses[0].items() if name.startswith(first_update)}
     assert judged
     for name, value in judged.items():
-        assert losses[1][name][0] == pytest.approx(value, abs=0.01), name
+        assert losses[1][name][0] == pytest.approx(value, abs=1e-3, rel=1e-3), name
 
 
 def test_an_overflow_is_skipped_and_counted(

@@ -57,7 +57,7 @@ BAD = {
     "metric": (
         "tools.evaluate",
         ["--run_dir={run}", "--data_dir={data}", "--metrics=agreement,beauty"],
-        "--metrics: must be out of agreement,diversity,kid,r_precision, got beauty",
+        "text_entropy,diversity,kid,r_precision, got beauty",
     ),
     "flag_value": (
         "tfgan2.train",
