@@ -234,19 +234,19 @@ def test_stays_finite_and_near_float32(
 ) -> None:
     recipe = dataclasses.replace(recipe, discriminator_learning_rate=1e-4)
     tokenizer = make_tokenizer(recipe, tmp_path, manifest)
+    # float16 skips some of its first steps, and a generator of 20 normalized layers magnifies from
+    # step to step what rounding differs in.
+    compared = 1 if precision == "mixed_float16" or is_stage_two(recipe) else 10
     losses = []
     for policy in ("float32", precision):
         gan = make_gan(recipe, tokenizer, precision=policy)
         batches = make_batches(recipe, data_dir, manifest, tokenizer)
-        steps = 50 if policy == "mixed_bfloat16" else 10
-        compared = 1 if is_stage_two(recipe) else 10
+        steps = 50 if policy == "mixed_bfloat16" else 11
         history = gan.fit(batches, steps_per_epoch=compared, verbose=0).history
-        if steps > compared:
-            gan.fit(batches, steps_per_epoch=steps - compared, verbose=0)
+        gan.fit(batches, steps_per_epoch=steps - compared, verbose=0)
         assert all(np.isfinite(weights).all() for weights in gan.get_weights())
         losses.append({name: values[0] for name, values in history.items()})
     for name, value in losses[0].items():
-        # Means over 10 steps, of which float16 skips the first few.
         assert losses[1][name] == pytest.approx(value, abs=0.1, rel=0.1), name
 
 
