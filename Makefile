@@ -28,7 +28,7 @@ check: $(VENV)/.dev
 	$(BIN)/lint-imports --no-cache
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not slow and not long and not torch"
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not slow and not long and not torch"
 
 test-all: $(VENV)/.dev
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not long and not torch"

@@ -12,7 +12,7 @@ import tensorflow as tf
 from hypothesis import settings
 
 from tests import digits
-from tests.tiny import TINY
+from tests.tiny import QUICK
 from tfgan2.data import records
 from tfgan2.export import saved_model
 from tfgan2.runs import recipe as recipes
@@ -33,6 +33,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", needs_torch)
     cpu = tf.config.list_physical_devices("CPU")[0]
     halves = [tf.config.LogicalDeviceConfiguration()] * 2
+    # It takes longer to improve a tiny graph than to run it; programs that tests start do.
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     tf.config.set_logical_device_configuration(cpu, halves)
 
 
@@ -67,10 +69,10 @@ def manifest(data_dir: pathlib.Path) -> records.Manifest:
 
 @pytest.fixture(scope="session")
 def run(data_dir: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
-    """Two steps of the tiny recipe."""
+    """Two steps of the quick recipe."""
     path = tmp_path_factory.mktemp("runs") / "tiny"
     trainer.train(
-        TINY["df_gan"],
+        QUICK,
         recipes.Schedule(log_every=1),
         data_dir=data_dir,
         run_dir=path,

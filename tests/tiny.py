@@ -54,6 +54,7 @@ _IMG_TXT = Recipe(
     latent_size=8,
     generator_channels=4,
     discriminator_channels=4,
+    discriminator_head="projection",
     discriminator_batch_norm=False,
     kl_weight=0.1,
     loss="relativistic",
@@ -152,6 +153,9 @@ _PUBLISHED = dataclasses.replace(
     augment_translation_px=0,
 )
 
+# For what is no matter of the system: a step of it is traced soonest.
+QUICK = dataclasses.replace(_PUBLISHED, ma_gp_weight=0.0)
+
 _U_NET = dataclasses.replace(
     _PUBLISHED,
     discriminator_form="unet",
@@ -214,6 +218,7 @@ VARIANTS = {
     "img_txt-faithful": dataclasses.replace(
         _IMG_TXT,
         faithful=True,
+        discriminator_head="joint",
         discriminator_batch_norm=True,
         kl_weight=1.0,
         loss="bce",
@@ -223,7 +228,9 @@ VARIANTS = {
         mode_seeking_weight=0.0,
         augment_translation_px=0,
     ),
-    "img_txt-captions": dataclasses.replace(_IMG_TXT, text_source="caption", max_words=4),
+    "img_txt-captions": dataclasses.replace(
+        _IMG_TXT, text_source="caption", max_words=4, discriminator_head="joint"
+    ),
     "gan_cls-torch-no_text": dataclasses.replace(_TORCH, discriminator_text=False),
     "gan_cls-torch_int": dataclasses.replace(
         _TORCH,

@@ -5,7 +5,8 @@ import pytest
 from tests.tiny import TINY, VARIANTS
 from tfgan2.runs.recipe import MATCHING_MODELS, system_class
 
-CASES = [pytest.param(recipe, id=name) for name, recipe in TINY.items()] + [
+SYSTEMS = [pytest.param(recipe, id=name) for name, recipe in TINY.items()]
+CASES = SYSTEMS + [
     pytest.param(recipe, id=name, marks=pytest.mark.slow) for name, recipe in VARIANTS.items()
 ]
 DRAWING_CASES = [case for case in CASES if case.values[0].model not in MATCHING_MODELS]

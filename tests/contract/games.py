@@ -35,8 +35,13 @@ def make_tokenizer(
 
 
 def make_gan(
-    recipe: recipes.Recipe, tokenizer: tokenizers.Tokenizer | None, *, precision: str = "float32"
+    recipe: recipes.Recipe,
+    tokenizer: tokenizers.Tokenizer | None,
+    *,
+    precision: str = "float32",
+    run_eagerly: bool = False,
 ) -> GAN:
+    """Builds and compiles it; for a few steps, eagerly is sooner than in a graph."""
     keras.utils.set_random_seed(recipe.seed)
     gan = recipes.build_model(
         recipe,
@@ -57,7 +62,7 @@ def make_gan(
         )
         leave_start(drawing)
         gan.begin_with_stage_one(drawing)
-    gan.compile(optimizers=gan.make_optimizers(IMAGES_PER_EPOCH))
+    gan.compile(optimizers=gan.make_optimizers(IMAGES_PER_EPOCH), run_eagerly=run_eagerly)
     return gan
 
 

@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 
 from tests import flags
-from tests.tiny import TINY
+from tests.tiny import QUICK
 from tfgan2.program import UsageError
 from tfgan2.runs import checkpoint
 from tfgan2.runs.directory import RunDirectory
@@ -30,7 +30,7 @@ def start(
     data_dir: pathlib.Path, run_dir: pathlib.Path, *, steps: int, environment: dict | None = None
 ) -> subprocess.Popen:
     command = [
-        *(sys.executable, "-m", "tfgan2.train", *flags.of(TINY["df_gan"]), *flags.of(SCHEDULE)),
+        *(sys.executable, "-m", "tfgan2.train", *flags.of(QUICK), *flags.of(SCHEDULE)),
         *(f"--data_dir={data_dir}", f"--run_dir={run_dir}", f"--steps={steps}"),
     ]
     return subprocess.Popen(

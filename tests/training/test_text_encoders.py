@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from tests.tiny import TINY, VARIANTS
+from tests.tiny import QUICK, TINY, VARIANTS
 from tfgan2.program import UsageError
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
@@ -18,7 +18,7 @@ from tfgan2.runs.sampling import load_matcher, load_sampler, load_text_encoder
 from tfgan2.training import evaluation, trainer
 
 DAMSM = TINY["damsm"]
-GAN = dataclasses.replace(VARIANTS["df_gan-published"], freeze_text_encoder=True)
+GAN = dataclasses.replace(QUICK, freeze_text_encoder=True)
 
 
 def start(
@@ -46,6 +46,21 @@ def start(
 def damsm(data_dir: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
     path = tmp_path_factory.mktemp("damsm") / "run"
     return start(DAMSM, data_dir, path, steps=4, evaluate_every=2)
+
+
+@pytest.fixture(scope="module")
+def other(data_dir: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    path = tmp_path_factory.mktemp("other") / "run"
+    return start(dataclasses.replace(DAMSM, seed=9), data_dir, path, steps=1)
+
+
+@pytest.fixture(scope="module")
+def gan(
+    damsm: RunDirectory, data_dir: pathlib.Path, tmp_path_factory: pytest.TempPathFactory
+) -> RunDirectory:
+    """Begun with the encoder, two steps."""
+    path = tmp_path_factory.mktemp("gan") / "run"
+    return start(GAN, data_dir, path, text_encoder=damsm.path)
 
 
 def weights(encoder: keras.Model) -> list[np.ndarray]:
@@ -97,36 +112,34 @@ def test_without_freezing_the_encoder_goes_on_learning(
 def test_a_run_goes_on_without_the_run_it_began_with(
     damsm: RunDirectory, data_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
-    whole = start(GAN, data_dir, tmp_path / "whole", text_encoder=damsm.path, steps=4)
+    whole = start(GAN, data_dir, tmp_path / "whole", text_encoder=damsm.path, steps=3)
     moved = tmp_path / "moved"
     shutil.copytree(damsm.path, moved)
     start(GAN, data_dir, tmp_path / "halves", text_encoder=moved)
     shutil.rmtree(moved)
-    halves = start(GAN, data_dir, tmp_path / "halves", steps=4)
+    halves = start(GAN, data_dir, tmp_path / "halves", steps=3)
     one, other = load_sampler(whole)[0], load_sampler(halves)[0]
     assert same(weights(one.generator), weights(other.generator))
     assert same(weights(one.text_encoder), weights(other.text_encoder))
 
 
 def test_another_encoder_is_refused(
-    damsm: RunDirectory, data_dir: pathlib.Path, tmp_path: pathlib.Path
+    gan: RunDirectory, other: RunDirectory, data_dir: pathlib.Path
 ) -> None:
-    start(GAN, data_dir, tmp_path / "run", text_encoder=damsm.path)
-    other = start(dataclasses.replace(DAMSM, seed=9), data_dir, tmp_path / "other")
     with pytest.raises(UsageError, match="--text_encoder: must be left out, or what the run"):
-        start(GAN, data_dir, tmp_path / "run", text_encoder=other.path, steps=4)
+        start(GAN, data_dir, gan.path, text_encoder=other.path, steps=4)
 
 
 def test_a_run_killed_before_its_first_checkpoint_asks_for_the_encoder_again(
-    damsm: RunDirectory, data_dir: pathlib.Path, tmp_path: pathlib.Path
+    gan: RunDirectory, damsm: RunDirectory, data_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
-    run = start(GAN, data_dir, tmp_path / "run", text_encoder=damsm.path)
+    run = RunDirectory.existing(shutil.copytree(gan.path, tmp_path / "run"))
     for path in run.checkpoints.glob("ckpt*"):
         path.unlink()
     (run.checkpoints / "checkpoint").unlink()
     with pytest.raises(UsageError, match="--text_encoder: must be given until the run has a"):
         start(GAN, data_dir, run.path)
-    start(GAN, data_dir, run.path, text_encoder=damsm.path)
+    assert start(GAN, data_dir, run.path, text_encoder=damsm.path, steps=1).checkpoints.exists()
 
 
 def test_freezing_what_never_learned_is_refused(
@@ -200,10 +213,8 @@ def test_a_matching_run_draws_nothing_and_a_gan_matches_nothing(
 
 
 def test_a_judge_that_was_used_in_training_is_told_from_another(
-    damsm: RunDirectory, data_dir: pathlib.Path, tmp_path: pathlib.Path
+    gan: RunDirectory, damsm: RunDirectory, other: RunDirectory
 ) -> None:
-    gan = start(GAN, data_dir, tmp_path / "run", text_encoder=damsm.path)
-    other = start(dataclasses.replace(DAMSM, seed=9), data_dir, tmp_path / "other")
     config = gan.read_config()
     assert evaluation.load_judge(damsm.path, config).protocol["used_in_training"]
     assert not evaluation.load_judge(other.path, config).protocol["used_in_training"]

@@ -11,7 +11,7 @@ import tensorflow as tf
 from PIL import Image
 
 from tests import digits
-from tests.tiny import TINY
+from tests.tiny import QUICK
 from tfgan2.data import records
 from tfgan2.metrics.evaluate import Protocol
 from tfgan2.program import UsageError
@@ -21,7 +21,7 @@ from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.sampling import load_sampler
 from tfgan2.training import beginning, best, callbacks, evaluation, runtime, trainer, work
 
-RECIPE = TINY["df_gan"]
+RECIPE = QUICK
 
 
 def start(

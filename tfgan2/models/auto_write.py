@@ -3,9 +3,12 @@
 Source: the network and the rates of the notebook GAN-auto-write (2017) and its training loop, that
 of Bruner and Deshpande 2017, "Generative Adversarial Networks for Beginners". Two optimizers move
 the discriminator, one by real and one by generated images, first alone and then with the generator.
-The published code leaves the offsets of the generator's batch normalizations out of training, by
-their names; `faithful` does so too. It also normalizes by the batch when it samples: here pictures
-never depend on their batch. R1, R2 and translated images, off by default, are not the notebook's.
+What differs from the notebook, unless `faithful`:
+- It leaves the offsets of the generator's batch normalizations out of training, by their names.
+- Its last layer starts near zero, from where every picture is grey for ten thousands of steps; here
+  that layer starts with the variance of what it reads.
+It also normalizes by the batch when it samples: here pictures never depend on their batch. R1, R2
+and translated images, off by default, are not the notebook's.
 """
 
 import dataclasses
@@ -201,13 +204,15 @@ class Generator(keras.Model):
                 epsilon=1e-5, scale=False, center=not faithful, synchronized=True, dtype=dtype
             )
 
-        def convolution(channels: int, size: int, *, stride: int) -> keras.layers.Conv2D:
+        def convolution(
+            channels: int, size: int, *, stride: int = 1, start: keras.initializers.Initializer
+        ) -> keras.layers.Conv2D:
             return keras.layers.Conv2D(
                 channels,
                 size,
                 strides=stride,
                 padding="same",
-                kernel_initializer=near_zero(),
+                kernel_initializer=start,
                 bias_initializer=near_zero(),
                 dtype=dtype,
             )
@@ -219,10 +224,12 @@ class Generator(keras.Model):
             dtype=dtype,
         )
         self.convolutions = [
-            convolution(channels, 3, stride=2) for channels in (latent_size // 2, latent_size // 4)
+            convolution(channels, 3, stride=2, start=near_zero())
+            for channels in (latent_size // 2, latent_size // 4)
         ]
         self.normalizations = [normalization() for _ in range(3)]
-        self.last = convolution(image_channels, 1, stride=1)
+        start = near_zero() if faithful else keras.initializers.LecunNormal()
+        self.last = convolution(image_channels, 1, start=start)
         self(tf.zeros([1, latent_size]))
 
     def call(self, latent: tf.Tensor, training: bool | None = None) -> tf.Tensor:

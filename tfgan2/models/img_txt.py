@@ -35,7 +35,7 @@ from tfgan2.text.encoders import WORD_ENCODERS
 from tfgan2.text.tokenizers import WordTokenizer
 
 # Standard deviation; words are 1.8 apart in two of a place's values.
-TEXT_NOISE = 0.5
+TEXT_NOISE = 0.3
 # Of image and text alone in the generator's loss, where the pair has 1: it contains both.
 ALONE_WEIGHT = 0.3
 
@@ -50,6 +50,7 @@ class ImgTxtOptions(AdamOptions):
     latent_size: int
     generator_channels: int
     discriminator_channels: int
+    discriminator_head: str
     discriminator_batch_norm: bool
     condition_rate: float
     kl_weight: float
@@ -134,6 +135,7 @@ class ImgTxt(GAN):
                 text_size=self.texts.size if reads else None,
                 base_channels=options.discriminator_channels,
                 batch_norm=options.discriminator_batch_norm,
+                head=options.discriminator_head,
                 name=name,
                 dtype=dtype,
             )

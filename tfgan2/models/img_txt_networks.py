@@ -12,6 +12,7 @@ import tf_keras as keras
 
 from tfgan2.models.blocks import DType, leaky_relu, tile
 from tfgan2.models.conditioning import truncated
+from tfgan2.models.heads import ProjectionHead
 
 IMAGE_SIZES_PX = (16, 32, 64)
 FIRST_SIDE_PX = 4
@@ -257,6 +258,7 @@ class Discriminator(keras.Model):
         text_size: int | None,
         base_channels: int,
         batch_norm: bool,
+        head: str = "joint",
         name: str,
         dtype: DType = "float32",
     ) -> None:
@@ -267,6 +269,8 @@ class Discriminator(keras.Model):
           text_size: values of a text; None: it reads none.
           base_channels: of the first convolution (published: 64).
           batch_norm: whether there are batch normalizations.
+          head: how one that sees and reads joins the two: "joint" (published: the text at every
+            place of the image's features) or "projection".
           name: of what it judges.
           dtype: policy of its layers.
         """
@@ -287,10 +291,19 @@ class Discriminator(keras.Model):
                 normalized(width, 4, 2, norm=number > 0) for number, width in enumerate(widths)
             ]
             self.look += [normalized(many // 4, 1), normalized(many // 4, 3), normalized(many, 3)]
-        if text_size is not None:
-            self.read = keras.layers.Dense(min(text_size, LONGEST_TEXT_CODE), dtype=dtype)
-        self.joint = normalized(many, 1)
-        self.logit = keras.layers.Conv2D(1, FIRST_SIDE_PX, dtype=dtype)
+        self.projection = None
+        if head == "projection" and image_shape is not None and text_size is not None:
+            self.projection = ProjectionHead(
+                feature_shape=(FIRST_SIDE_PX, FIRST_SIDE_PX, many),
+                sentence_size=text_size,
+                base_channels=base_channels,
+                dtype=dtype,
+            )
+        else:
+            if text_size is not None:
+                self.read = keras.layers.Dense(min(text_size, LONGEST_TEXT_CODE), dtype=dtype)
+            self.joint = normalized(many, 1)
+            self.logit = keras.layers.Conv2D(1, FIRST_SIDE_PX, dtype=dtype)
         inputs = {}
         if image_shape is not None:
             inputs["image"] = tf.zeros([1, *image_shape])
@@ -315,6 +328,8 @@ class Discriminator(keras.Model):
             for layer in self.look:
                 features = layer(features, training=training)
             seen.append(features)
+        if self.projection is not None:
+            return self.projection(seen[0], inputs["text"])
         if "text" in inputs:
             code = leaky_relu(self.read(tf.cast(inputs["text"], self.compute_dtype)))
             place = tf.zeros([1, FIRST_SIDE_PX, FIRST_SIDE_PX, 1])
