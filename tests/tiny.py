@@ -54,6 +54,7 @@ _IMG_TXT = Recipe(
     latent_size=8,
     generator_channels=4,
     discriminator_channels=4,
+    shared_layers=3,
     discriminator_head="projection",
     discriminator_batch_norm=False,
     kl_weight=0.1,
@@ -218,6 +219,7 @@ VARIANTS = {
     "img_txt-faithful": dataclasses.replace(
         _IMG_TXT,
         faithful=True,
+        shared_layers=1,
         discriminator_head="joint",
         discriminator_batch_norm=True,
         kl_weight=1.0,

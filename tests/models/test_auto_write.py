@@ -45,6 +45,13 @@ def test_images_are_28_px_and_between_0_and_1() -> None:
     assert Discriminator(image_channels=1)(images).shape == (3,)
 
 
+def test_pictures_start_with_contrast_but_for_the_published_start() -> None:
+    latent = tf.random.stateless_normal([8, 100], [0, 1])
+    spread = published_generator()(latent, training=True).numpy().std()
+    faithful = published_generator(faithful=True)(latent, training=True).numpy().std()
+    assert spread > 0.08 > 3 * faithful
+
+
 def test_no_convolution_of_one_pixel_has_a_stride() -> None:
     # With few channels, TensorFlow's gradient of one corrupts memory on CPUs.
     generator = published_generator()
@@ -168,5 +175,5 @@ def test_pictures_do_not_depend_on_their_batch_while_training_normalizes_by_it()
 
 
 def test_other_sizes_are_refused() -> None:
-    with pytest.raises(UsageError, match="--image_size: must be one of 28 for auto_write, got 32"):
+    with pytest.raises(UsageError, match="--image_size: must be 28 for auto_write, got 32"):
         recipes.model_class(dataclasses.replace(RECIPE, image_size=32))

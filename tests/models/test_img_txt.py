@@ -128,6 +128,36 @@ def test_sizes_of_images_are_reached() -> None:
         assert joint({"image": image, "text": text}).shape == (2,)
 
 
+@pytest.mark.parametrize("shared_layers", [1, 2, 3, 4])
+def test_pictures_and_texts_share_so_many_layers(shared_layers: int) -> None:
+    generator = Generator(
+        image_size=16,
+        image_channels=1,
+        texts=texts(places=2),
+        latent_size=3,
+        base_channels=1,
+        shared_layers=shared_layers,
+        faithful=False,
+    )
+    latent = tf.random.stateless_normal([2, generator.noise_size], [0, 1])
+    with tf.GradientTape() as tape:
+        _, text = generator(latent, text=tf.zeros([2, 10]), text_given=tf.ones([2, 1]))
+    layers = [generator.first, *(it.layer for it in generator.layers_up)]
+    gradients = tape.gradient(text, [layer.kernel for layer in layers])
+    assert [gradient is not None for gradient in gradients] == [
+        number < shared_layers for number in range(len(layers))
+    ]
+
+
+def test_a_projection_joins_only_what_sees_and_reads() -> None:
+    sizes = {"image_shape": (16, 16, 1), "text_size": 10}
+    for changes in ({}, {"image_shape": None}, {"text_size": None}):
+        network = Discriminator(
+            **{**sizes, **changes}, base_channels=1, batch_norm=False, head="projection", name="it"
+        )
+        assert (network.projection is not None) == (not changes)
+
+
 @pytest.mark.parametrize("faithful", [False, True])
 def test_a_condition_is_drawn_with_its_spread_or_as_published_with_its_logarithm(
     faithful: bool,
@@ -315,8 +345,9 @@ def test_the_divergence_of_the_conditions_is_weighed_into_the_generators_loss() 
             {"text_encoder_kind": "char_cnn_rnn_cvpr2016"},
             "--text_encoder_kind: must be one of word_cnn, bi_lstm, lstm for img_txt, got char_cnn",
         ),
+        ({"faithful": True}, "--shared_layers: must be 1 for img_txt, got 3"),
     ],
-    ids=["image_size", "captions_per_image", "text_encoder_kind"],
+    ids=["image_size", "captions_per_image", "text_encoder_kind", "shared_layers"],
 )
 def test_what_it_cannot_do_is_refused(changes: dict, rule: str) -> None:
     recipes.model_class(RECIPE)

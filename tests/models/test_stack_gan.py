@@ -155,7 +155,7 @@ def test_stage_two_takes_stage_one_for_training_and_for_sampling() -> None:
         (
             STAGE_ONE,
             {"cutmix_weight": 1.0},
-            "--discriminator_form: must be one of unet for stack_gan, got tensorflow",
+            "--discriminator_form: must be unet for stack_gan, got tensorflow",
         ),
     ],
     ids=["stage_one_size", "stage_two_size", "generator_form", "discriminator_form", "cutmix"],

@@ -228,7 +228,7 @@ class Generator(keras.Model):
             for channels in (latent_size // 2, latent_size // 4)
         ]
         self.normalizations = [normalization() for _ in range(3)]
-        start = near_zero() if faithful else keras.initializers.LecunNormal()
+        start = near_zero() if faithful else keras.initializers.HeNormal()
         self.last = convolution(image_channels, 1, start=start)
         self(tf.zeros([1, latent_size]))
 

@@ -53,6 +53,7 @@ class ImgTxtOptions(AdamOptions):
     discriminator_head: str
     discriminator_batch_norm: bool
     condition_rate: float
+    shared_layers: int
     kl_weight: float
     loss: str
     mismatch_weight: float
@@ -125,6 +126,7 @@ class ImgTxt(GAN):
                 texts=self.texts,
                 latent_size=options.latent_size,
                 base_channels=options.generator_channels,
+                shared_layers=options.shared_layers,
                 faithful=options.faithful,
                 dtype=dtype,
             )
@@ -148,8 +150,12 @@ class ImgTxt(GAN):
 
     @classmethod
     def allowed(cls, options: Any) -> dict[str, tuple]:
-        """Texts are written in words."""
-        return {"image_size": cls.image_sizes_px, "text_encoder_kind": WORD_ENCODERS}
+        """Texts are written in words; the published generator shares one layer."""
+        return {
+            "image_size": cls.image_sizes_px,
+            "text_encoder_kind": WORD_ENCODERS,
+            "shared_layers": (1,) if options.faithful else (1, 2, 3, 4),
+        }
 
     @property
     def averages(self) -> tuple[tuple[keras.Model, keras.Model], ...]:

@@ -119,6 +119,7 @@ class Generator(keras.Model):
         texts: Texts,
         latent_size: int,
         base_channels: int,
+        shared_layers: int = 1,
         faithful: bool,
         dtype: DType = "float32",
     ) -> None:
@@ -130,6 +131,7 @@ class Generator(keras.Model):
           texts: what a text is.
           latent_size: length of the latent without the noise of the text's condition.
           base_channels: channels at half of the image's size (published: 64).
+          shared_layers: 1 (published) to 4, after which picture and text part.
           faithful: keeps a layer whose output nothing reads and that never learns, the
             normalization in its place, the spread of the conditions, and their scale.
           dtype: policy of its layers.
@@ -137,6 +139,7 @@ class Generator(keras.Model):
         # Conditions are drawn in float32, so Keras is not to cast the latent.
         super().__init__(name="generator", dtype=dtype, autocast=False)
         self.texts, self.latent_size, self.faithful = texts, latent_size, faithful
+        self.shared_layers = shared_layers
         image_values = image_size**2 * image_channels
 
         def condition(name: str, values: int, longest: int) -> Condition:
@@ -216,8 +219,10 @@ class Generator(keras.Model):
         vector = tf.cast(tf.concat([text_code, image_code, latent], axis=1), self.compute_dtype)
         features = tf.reshape(self.first(vector), [-1, *self.first_shape])
         features = leaky_relu(self.first_normalization(features, training=training))
-        written = self.to_text(tf.reshape(leaky_relu(features), [-1, self.first.units]))
         for number, layer in enumerate(self.layers_up):
+            if number + 1 == self.shared_layers:
+                shared = tf.reshape(features, [-1, math.prod(features.shape[1:])])
+                written = self.to_text(leaky_relu(shared))
             features = layer(features, training=training)
             if self.second_normalization is not None and number == 2:
                 features = leaky_relu(self.second_normalization(features, training=training))

@@ -141,6 +141,9 @@ class Recipe:
         "what img_txt writes: captions, the names of labels, or their numbers",
         choices=("caption", "label", "label_number"),
     )
+    shared_layers: int = option(
+        1, "layers of img_txt's generator that draw and write; published: 1", low=1, high=4
+    )
     condition_rate: float = option(
         0.25,
         "share of img_txt's rows whose text is given, and as large a share whose image is",
@@ -340,8 +343,8 @@ def model_class(recipe: Recipe) -> type[GAN]:
     for field, allowed in system.allowed(_options(recipe, system)).items():
         value = getattr(recipe, field)
         if value not in allowed:
-            names = ", ".join(map(str, allowed))
-            raise UsageError(f"--{field}", f"must be one of {names} for {recipe.model}", value)
+            names = ("one of " if len(allowed) > 1 else "") + ", ".join(map(str, allowed))
+            raise UsageError(f"--{field}", f"must be {names} for {recipe.model}", value)
     if recipe.captions_per_image > 1 and recipe.model in (*MATCHING_MODELS, "img_txt"):
         rule = f"must be 1 for {recipe.model}"
         raise UsageError("--captions_per_image", rule, recipe.captions_per_image)
