@@ -10,6 +10,7 @@ Example:
 import os
 import pathlib
 import tempfile
+from collections.abc import Sequence
 
 import grpc
 from absl import flags
@@ -62,21 +63,35 @@ def main() -> None:
         raise program.UsageError("--seed: must be given with --truncation, got none")
     _check_outputs()
     pictures, columns = _draw()
-    if FLAGS.output_dir is not None:
-        folder = pathlib.Path(FLAGS.output_dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        for position, picture in enumerate(pictures):
-            path = folder / f"{position:04d}_seed_{picture.seed}.png"
-            _write(path, picture.png)
-            print(f"{path}: {_described(picture)}")
-    elif len(pictures) == 1:
-        _write(pathlib.Path(FLAGS.output), pictures[0].png)
-        print(f"{FLAGS.output}: {_described(pictures[0])}")
-    else:
-        _write(pathlib.Path(FLAGS.output), sheet(pictures, columns=columns))
-        for position, picture in enumerate(pictures):
-            row, column = divmod(position, columns)
-            print(f"{FLAGS.output}, row {row + 1}, column {column + 1}: {_described(picture)}")
+    try:
+        if FLAGS.output_dir is not None:
+            _write_files(pathlib.Path(FLAGS.output_dir), pictures)
+        else:
+            _write_file(pathlib.Path(FLAGS.output), pictures, columns)
+    except OSError as error:
+        flag = "output" if FLAGS.output_dir is None else "output_dir"
+        raise program.UsageError(
+            f"--{flag}: must have room and be writable, got {error}"
+        ) from error
+
+
+def _write_files(folder: pathlib.Path, pictures: Sequence[Picture]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for position, picture in enumerate(pictures):
+        path = folder / f"{position:04d}_seed_{picture.seed}.png"
+        _write(path, picture.png)
+        print(f"{path}: {_described(picture)}")
+
+
+def _write_file(path: pathlib.Path, pictures: Sequence[Picture], columns: int) -> None:
+    if len(pictures) == 1:
+        _write(path, pictures[0].png)
+        print(f"{path}: {_described(pictures[0])}")
+        return
+    _write(path, sheet(pictures, columns=columns))
+    for position, picture in enumerate(pictures):
+        row, column = divmod(position, columns)
+        print(f"{path}, row {row + 1}, column {column + 1}: {_described(picture)}")
 
 
 def _check_outputs() -> None:
@@ -88,9 +103,6 @@ def _check_outputs() -> None:
         if output.is_dir() or not output.absolute().parent.is_dir():
             rule = "must be a file in a folder that exists"
             raise program.UsageError(f"--output: {rule}, got {output}")
-    elif pathlib.Path(FLAGS.output_dir).exists() and not pathlib.Path(FLAGS.output_dir).is_dir():
-        rule = "must be a folder or absent"
-        raise program.UsageError(f"--output_dir: {rule}, got {FLAGS.output_dir}")
 
 
 def _draw() -> tuple[list[Picture], int]:

@@ -82,7 +82,6 @@ BAD = {
     "no_output": ([], "--output: must be given, or else --output_dir, got none"),
     "both": ([OUTPUT, "--output_dir={tmp}"], "--output: must be given, or else --output_dir"),
     "no_folder": (["--output={tmp}/none/a.png"], "--output: must be a file in a folder"),
-    "no_dir": (["--output_dir={tmp}/file"], "--output_dir: must be a folder or absent"),
     "truncation": ([OUTPUT, "--truncation=0.5"], "--seed: must be given with --truncation"),
     "seed": ([OUTPUT, "--seed=9223372036854775808"], "--seed="),
     "attempts": ([OUTPUT, "--attempts=0"], "--attempts="),
@@ -108,3 +107,15 @@ def test_a_mistake_is_one_line_and_writes_nothing(
     assert line in told
     assert stub.requests == []
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_folder_that_cannot_be_made_is_a_mistake(target: str, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    for folder in ("file", "file/pictures"):
+        ended = run_client(
+            target, "--model=stub", "--caption=a", f"--output_dir={tmp_path}/{folder}"
+        )
+        assert ended.returncode == 2
+        (told,) = ended.stderr.splitlines()
+        assert told.startswith("error: --output_dir: must have room and be writable, got ")
+    assert (tmp_path / "file").read_text() == "mine"
