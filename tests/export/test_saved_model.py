@@ -28,6 +28,24 @@ import sys, tensorflow as tf
 signatures = tf.saved_model.load(sys.argv[1]).signatures
 print(int(signatures["serving_default"](tf.constant(["the digit 3"]))["seed"][0]))
 """
+# What serves the export has nothing of ours.
+STRANGER = """
+import sys
+sys.modules.update(dict.fromkeys(["tfgan2", "serving", "tools", "tests", "tf_keras"]))
+import tensorflow as tf, tensorflow_text
+signatures = tf.saved_model.load("1").signatures
+caption = tf.constant(["the digit 3", ""])
+given = {"seed": tf.constant([1, 2], tf.int64), "truncation": tf.constant([0.5, 0.0])}
+image = signatures["pixels"](caption=caption, **given)["image"]
+generated = signatures["generate"](caption=caption, **given)
+drawn = signatures["draw"](sentence=signatures["embed"](caption=caption)["sentence"], **given)
+fresh = signatures["serving_default"](caption=caption)
+for outputs in (generated, drawn):
+    decoded = tf.stack([tf.io.decode_png(png) for png in outputs["image_bytes"]])
+    tf.debugging.assert_equal(decoded, image)
+tf.debugging.assert_equal(tf.shape(fresh["image_bytes"]), tf.shape(caption))
+tf.io.write_file("pixels", tf.io.serialize_tensor(image))
+"""
 
 
 def test_signatures_have_the_inputs_and_outputs_of_the_house(export_dir: pathlib.Path) -> None:
@@ -49,6 +67,24 @@ def test_two_processes_draw_different_fresh_seeds(export_dir: pathlib.Path) -> N
     command = [sys.executable, "-c", CORE_OPS_ONLY, str(export_dir / "1")]
     seeds = [subprocess.run(command, capture_output=True, check=True).stdout for _ in range(2)]
     assert seeds[0] != seeds[1]
+
+
+def test_an_interpreter_with_nothing_of_ours_answers_as_the_live_model(
+    run: RunDirectory, tmp_path: pathlib.Path
+) -> None:
+    sampler, _, _ = load_sampler(run)
+    here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
+    saved_model.export(sampler, here, captions=["a"], card={})
+    here.rename(elsewhere)
+    # Isolated: neither the environment's path nor the working directory is looked into.
+    command = [sys.executable, "-I", "-c", STRANGER]
+    ran = subprocess.run(command, cwd=elsewhere, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    pixels = tf.io.parse_tensor((elsewhere / "pixels").read_bytes(), tf.uint8).numpy()
+    live = sampler.pixels(
+        tf.constant(["the digit 3", ""]), tf.constant([1, 2], tf.int64), tf.constant([0.5, 0.0])
+    )
+    assert np.abs(pixels.astype(int) - live.numpy()).max() <= 1
 
 
 def test_a_global_seed_does_not_reach_the_fresh_seed(run: RunDirectory) -> None:

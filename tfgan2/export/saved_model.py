@@ -11,9 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from tfgan2.adversarial.sampler import AnySampler
-from tfgan2.export import warmup
+from tfgan2.export import served_ops, warmup
 from tfgan2.export.signatures import make_signatures
-from tfgan2.program import UsageError
+from tfgan2.program import UsageError, warn
 
 CARD_NAME = "model_card.json"
 # Seeds and truncations.
@@ -39,21 +39,25 @@ def export(
       The folder of the version.
 
     Raises:
-      UsageError: `export_dir` is a file.
+      UsageError: `export_dir` is a file, or TensorFlow Serving cannot run what is exported.
       RuntimeError: what was written does not draw what the live model draws.
     """
     folder = pathlib.Path(export_dir)
     if folder.exists() and not folder.is_dir():
         raise UsageError("--export_dir", "must be a directory or absent", export_dir)
+    signatures = make_signatures(sampler)
+    functions = {
+        name: function.get_concrete_function() for name, function in signatures.functions().items()
+    }
+    served_ops.check({name: function.graph.as_graph_def() for name, function in functions.items()})
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f".partial-{os.getpid()}"
     try:
-        signatures = make_signatures(sampler)
-        functions = signatures.functions()
         tf.saved_model.save(_holder(sampler), str(partial), signatures=functions)
         warmup.write(partial, signatures.examples(caption=captions[0]))
         text = json.dumps({**card, "example_captions": list(captions)}, indent=1)
         (partial / CARD_NAME).write_text(text + "\n", encoding="utf-8")
+        check_ops(partial)
         check(partial, sampler, captions)
         version = folder / str(max(versions(folder), default=0) + 1)
         partial.rename(version)
@@ -73,6 +77,20 @@ def _holder(sampler: AnySampler) -> tf.Module:
     holder.weights = list(sampler.variables)
     holder.tokenizer = getattr(sampler, "tokenizer", None)
     return holder
+
+
+def check_ops(version_dir: pathlib.Path) -> None:
+    """Refuses, or warns of, ops that not every TensorFlow Serving runs, initializers' included.
+
+    Raises:
+      UsageError: the newest image cannot run one.
+    """
+    graph = served_ops.of_saved_model(version_dir)
+    served_ops.check({"the SavedModel": graph})
+    newer = sorted(served_ops.ops(graph) & served_ops.NEWER_TEXT_OPS)
+    if newer:
+        absent = "not in tensorflow/serving 2.12 to 2.19"
+        warn(f"{', '.join(newer)}: {absent}, only from {served_ops.IMAGE} on")
 
 
 def check(version_dir: pathlib.Path, sampler: AnySampler, captions: Sequence[str]) -> None:

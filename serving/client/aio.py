@@ -1,0 +1,70 @@
+"""The client of asyncio."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import grpc
+import grpc.aio
+import numpy as np
+
+from serving.client import drawing, pictures, predict
+from serving.client.connection import Connection
+from serving.client.drawing import MODEL_DEFAULT
+from serving.client.pictures import Form, Picture
+
+
+class AsyncClient(Connection):
+    """What `Client` is, to be awaited; it belongs to the event loop that it is made in."""
+
+    _library = grpc.aio
+
+    async def __aenter__(self) -> "AsyncClient":
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes the channels."""
+        for channel in self._channels:
+            await channel.close()
+
+    async def predict(
+        self, signature: str, inputs: Mapping[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        """Runs a signature, as `Client.predict`; a cancelled call is made no more."""
+        request = predict.make_request(self._model, signature, inputs)
+        attempts = self._attempts()
+        while True:
+            try:
+                return predict.outputs(await self._send(request, attempts))
+            except grpc.RpcError as error:
+                wait_seconds = attempts.fail(error.code())
+                if wait_seconds is None:
+                    raise
+            await asyncio.sleep(wait_seconds)
+
+    async def draw(
+        self,
+        captions: Sequence[str] | None = None,
+        *,
+        seeds: Sequence[int] | None = None,
+        truncation: float = MODEL_DEFAULT,
+    ) -> list[Picture]:
+        """Draws captions, as `Client.draw`."""
+        request = drawing.make_request(captions, seeds=seeds, truncation=truncation)
+        return request.read(await self.predict(request.signature, request.inputs))
+
+    async def generate(
+        self,
+        captions: Sequence[str] | None = None,
+        *,
+        seeds: Sequence[int] | None = None,
+        truncation: float = MODEL_DEFAULT,
+        form: Form = "png",
+    ) -> list[Any]:
+        """Draws captions, as `Client.generate`."""
+        pictures.check_form(form)
+        drawn = await self.draw(captions, seeds=seeds, truncation=truncation)
+        return [picture.to(form) for picture in drawn]

@@ -1,0 +1,165 @@
+"""Channels to the servers of a model: addresses in turn, encryption, what every call carries."""
+
+import dataclasses
+import functools
+import itertools
+import re
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any, ClassVar
+
+import grpc
+
+from serving.client import predict
+from serving.client.retry import Attempts, Retry
+
+OPTIONS = [
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    # Where one name has several addresses, such as a headless service's, they take turns too.
+    ("grpc.lb_policy_name", "round_robin"),
+    # As long as the first wait before a retry, which would else find the channel still waiting.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+]
+# Names of gRPC's own: https://github.com/grpc/grpc/blob/master/doc/naming.md
+_RESOLVED_BY_GRPC = re.compile(r"(dns|ipv4|ipv6|unix|unix-abstract|xds):\S+")
+_HOST_AND_PORT = re.compile(r"(?:[^\s,:/\[\]]+|\[[0-9a-fA-F:.]+\]):([0-9]{1,5})")
+_METADATA_KEY = re.compile(r"[0-9a-z_.-]+")
+_METADATA_VALUE = re.compile(r"[ -~]*")
+_LARGEST_PORT = 65535
+
+Metadata = Sequence[tuple[str, str | bytes]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Tls:
+    """Encryption of the connection.
+
+    Attributes:
+      ca: certificates, in PEM, of those who may vouch for the server; None: gRPC's public ones.
+      certificate: the client's certificate chain, in PEM, for servers that ask for one.
+      key: its private key, in PEM.
+    """
+
+    ca: bytes | None = None
+    certificate: bytes | None = None
+    key: bytes | None = dataclasses.field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        """Raises ValueError if something is not PEM, or one of certificate and key is missing."""
+        if (self.certificate is None) != (self.key is None):
+            missing = "certificate" if self.certificate is None else "key"
+            raise ValueError(f"{missing}: certificate and key must be given together, got none")
+        for name, kind in (
+            ("ca", b"CERTIFICATE"),
+            ("certificate", b"CERTIFICATE"),
+            ("key", b"PRIVATE KEY"),
+        ):
+            content = getattr(self, name)
+            if content is not None and not re.search(b"-----BEGIN [A-Z ]*%b-----" % kind, content):
+                raise ValueError(f"{name}: must hold a {kind.decode()} in PEM, got none")
+
+    def credentials(self) -> grpc.ChannelCredentials:
+        """What a channel is opened with."""
+        return grpc.ssl_channel_credentials(self.ca, self.key, self.certificate)
+
+
+class Connection:
+    """Channels to the servers of a model; what both clients are built on."""
+
+    # grpc, or grpc.aio, which opens channels by the same names.
+    _library: ClassVar[ModuleType]
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        model: str,
+        timeout_seconds: float = 60.0,
+        tls: Tls | None = None,
+        metadata: Metadata = (),
+        retry: Retry = Retry(),  # noqa: B008  It is frozen.
+    ) -> None:
+        """Opens a channel to every address; nothing is sent yet.
+
+        Args:
+          target: host:port, several of them parted by commas, or one of gRPC's own names such as
+            unix:/run/serving.sock or dns:///serving:8500. Calls go to each in turn.
+          model: its name on the servers.
+          timeout_seconds: of each call, retries and waits included.
+          tls: None for connections without encryption.
+          metadata: sent with each call: lower-case keys and printable ASCII, such as
+            ("authorization", "Bearer ..."), or bytes for keys that end with -bin.
+          retry: of calls that a server did not take.
+
+        Raises:
+          ValueError: an argument is not as told here.
+        """
+        if not timeout_seconds > 0:
+            raise ValueError(f"timeout_seconds: must be above 0, got {timeout_seconds}")
+        self._model, self._retry, self._timeout_seconds = model, retry, timeout_seconds
+        self._metadata = checked_metadata(metadata)
+        addresses = parse_target(target)
+        if tls is None:
+            open_channel = self._library.insecure_channel
+        else:
+            credentials = tls.credentials()
+            open_channel = functools.partial(self._library.secure_channel, credentials=credentials)
+        self._channels = [open_channel(address, options=OPTIONS) for address in addresses]
+        self._predict_stubs = [
+            channel.unary_unary(
+                predict.METHOD,
+                request_serializer=predict.serialize,
+                response_deserializer=predict.deserialize,
+            )
+            for channel in self._channels
+        ]
+        self._turn = itertools.count()
+
+    def _attempts(self) -> Attempts:
+        return Attempts(
+            self._retry,
+            first_address=next(self._turn),
+            addresses=len(self._channels),
+            timeout_seconds=self._timeout_seconds,
+        )
+
+    def _send(self, request: Any, attempt: Attempts) -> Any:
+        """Sends a request: the answer, or what awaits it."""
+        stub = self._predict_stubs[attempt.address]
+        return stub(request, timeout=attempt.remaining_seconds, metadata=self._metadata)
+
+
+def parse_target(target: str) -> list[str]:
+    """Splits a target into addresses.
+
+    Raises:
+      ValueError: it is neither host:port, several parted by commas, nor a name of gRPC's.
+    """
+    if _RESOLVED_BY_GRPC.fullmatch(target):
+        return [target]
+    addresses = target.split(",")
+    for address in addresses:
+        parsed = _HOST_AND_PORT.fullmatch(address)
+        if parsed is None or not 1 <= int(parsed[1]) <= _LARGEST_PORT:
+            raise ValueError(f"target: must be host:port, or several a:1,b:2, got {target!r}")
+    return addresses
+
+
+def checked_metadata(metadata: Metadata) -> tuple[tuple[str, str | bytes], ...]:
+    """The metadata, as it was.
+
+    Raises:
+      ValueError: gRPC would not send it.
+    """
+    for key, value in metadata:
+        if not _METADATA_KEY.fullmatch(key) or key.startswith("grpc-"):
+            rule = "must have keys of a-z, 0-9, _, - and ., not beginning with grpc-"
+            raise ValueError(f"metadata: {rule}, got {key!r}")
+        # No value is told below: it may be a secret.
+        if key.endswith("-bin") != isinstance(value, bytes):
+            rule = "must be bytes where the key ends with -bin, and else str"
+            raise ValueError(f"metadata: {rule}, got {type(value).__name__} for {key}")
+        if isinstance(value, str) and not _METADATA_VALUE.fullmatch(value):
+            raise ValueError(f"metadata: must be printable ASCII, got something else for {key}")
+    return tuple(metadata)

@@ -1,0 +1,75 @@
+"""What a model is asked for pictures: the signature, its inputs, and how its outputs are read."""
+
+import dataclasses
+import secrets
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from serving.client.pictures import Picture
+
+MODEL_DEFAULT = 0.0
+FRESH_SEEDS = 2**31
+_INT64 = np.iinfo(np.int64)
+
+
+@dataclasses.dataclass(frozen=True)
+class DrawRequest:
+    """A request for pictures, of one signature.
+
+    Attributes:
+      signature: the one that takes what is given.
+      inputs: arrays by name.
+    """
+
+    signature: str
+    inputs: Mapping[str, np.ndarray]
+
+    def read(self, outputs: Mapping[str, np.ndarray]) -> list[Picture]:
+        """The pictures of an answer, in the order of the inputs."""
+        count = len(outputs["image_bytes"])
+        return [
+            Picture(
+                png=png,
+                seed=int(seed),
+                unknown_words=int(unknown),
+                text=None if text is None else text.decode(),
+            )
+            for png, seed, unknown, text in zip(
+                outputs["image_bytes"],
+                self.inputs["seed"] if "seed" in self.inputs else outputs["seed"],
+                outputs.get("unknown_words", np.zeros(count, np.int32)),
+                outputs.get("text", [None] * count),
+                strict=True,
+            )
+        ]
+
+
+def make_request(
+    captions: Sequence[str] | None, *, seeds: Sequence[int] | None, truncation: float
+) -> DrawRequest:
+    """Asks for pictures, as the arguments of `Client.draw` say.
+
+    Raises:
+      ValueError: captions or seeds do not fit, or there is a truncation without seeds.
+    """
+    if isinstance(captions, str):
+        raise ValueError(f"captions: must be a list of them, got the one string {captions!r}")
+    if seeds is None and truncation != MODEL_DEFAULT:
+        raise ValueError(f"seeds: must be given with a truncation, got {truncation}")
+    inputs: dict[str, np.ndarray] = {}
+    if captions is not None:
+        inputs["caption"] = np.empty(len(captions), object)
+        inputs["caption"][:] = [text.encode("utf-8", "surrogateescape") for text in captions]
+    elif seeds is None:
+        seeds = [secrets.randbelow(FRESH_SEEDS)]
+    if seeds is None:
+        return DrawRequest("serving_default", inputs)
+    if captions is not None and len(seeds) != len(captions):
+        raise ValueError(f"seeds: must be {len(captions)}, one a caption, got {len(seeds)}")
+    for seed in seeds:
+        if not _INT64.min <= seed <= _INT64.max:
+            raise ValueError(f"seeds: must be from -2^63 to 2^63-1, got {seed}")
+    inputs["seed"] = np.asarray(seeds, np.int64)
+    inputs["truncation"] = np.full(len(seeds), truncation, np.float32)
+    return DrawRequest("generate", inputs)

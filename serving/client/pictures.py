@@ -1,0 +1,79 @@
+"""What comes back: pictures as PNG bytes, PIL images or arrays, and sheets of them."""
+
+import dataclasses
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+
+if TYPE_CHECKING:  # Only who wants more than PNG bytes needs Pillow.
+    from PIL.Image import Image
+
+Form = Literal["png", "pil", "array"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """A drawn caption.
+
+    Attributes:
+      png: bytes of the PNG file.
+      seed: draws the same picture again.
+      unknown_words: how many words of the caption the model does not know; 0 without captions.
+      text: what a joint model wrote to it; None of others.
+    """
+
+    png: bytes
+    seed: int
+    unknown_words: int
+    text: str | None = None
+
+    def image(self) -> "Image":
+        """The picture as a PIL image; needs Pillow."""
+        from PIL import Image
+
+        with Image.open(io.BytesIO(self.png)) as file:
+            file.load()
+            return file.copy()
+
+    def array(self) -> np.ndarray:
+        """The picture as uint8 [height, width, channels]; needs Pillow."""
+        pixels = np.asarray(self.image())
+        return pixels.reshape(*pixels.shape[:2], -1)
+
+    def to(self, form: Form) -> Any:
+        """The picture as `png` (bytes), `pil` (a PIL image) or `array` (uint8)."""
+        if form == "png":
+            return self.png
+        return self.image() if form == "pil" else self.array()
+
+
+def check_form(form: str) -> None:
+    """Raises ValueError if a picture cannot be had in that form."""
+    if form not in get_args(Form):
+        raise ValueError(f"form: must be one of {', '.join(get_args(Form))}, got {form!r}")
+
+
+def sheet(pictures: Sequence[Picture], *, columns: int) -> bytes:
+    """Lays pictures of one size out row by row; needs Pillow.
+
+    Args:
+      pictures: at least one.
+      columns: pictures in a row; the last row may have fewer, and white in their place.
+
+    Returns:
+      A PNG file.
+    """
+    from PIL import Image
+
+    images = [picture.image() for picture in pictures]
+    width, height = images[0].size
+    rows = -(-len(images) // columns)
+    paper = Image.new(images[0].mode, (columns * width, rows * height), "white")
+    for position, image in enumerate(images):
+        row, column = divmod(position, columns)
+        paper.paste(image, (column * width, row * height))
+    content = io.BytesIO()
+    paper.save(content, "PNG")
+    return content.getvalue()

@@ -1,0 +1,45 @@
+"""The Predict call: where it goes, its request and its answer."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from serving.wire import messages, tensors
+
+METHOD = "/tensorflow.serving.PredictionService/Predict"
+
+
+def make_request(model: str, signature: str, inputs: Mapping[str, np.ndarray]) -> Any:
+    """Writes a request.
+
+    Args:
+      model: its name on the server.
+      signature: its name.
+      inputs: arrays by name; strings are arrays of objects that are bytes.
+    """
+    request = messages.PredictRequest()
+    request.model_spec.name = model
+    request.model_spec.signature_name = signature
+    for name, array in inputs.items():
+        tensors.fill(request.inputs[name], array)
+    return request
+
+
+def serialize(request: Any) -> bytes:
+    """The same bytes for the same request: maps have no order of their own."""
+    return request.SerializeToString(deterministic=True)
+
+
+def deserialize(content: bytes) -> Any:
+    """Reads a response."""
+    return messages.PredictResponse.FromString(content)
+
+
+def outputs(response: Any) -> dict[str, np.ndarray]:
+    """The arrays of a response, by name.
+
+    Raises:
+      ValueError: type, shape and content of one do not fit each other.
+    """
+    return {name: tensors.parse(proto) for name, proto in response.outputs.items()}

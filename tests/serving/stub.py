@@ -1,0 +1,115 @@
+"""A gRPC server that answers Predict as a model of captions does, and keeps what it was asked."""
+
+import collections
+import io
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent import futures
+from contextlib import contextmanager
+
+import grpc
+import numpy as np
+from PIL import Image
+from tensorflow.core.framework import tensor_pb2, tensor_shape_pb2, types_pb2
+from tensorflow_serving.apis import predict_pb2
+
+SERVICE = "tensorflow.serving.PredictionService"
+UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+FRESH_SEED = 77
+
+
+def picture(seed: int) -> np.ndarray:
+    """What the stub draws: uint8 [2, 3, 3], another for every seed up to 255."""
+    return np.full([2, 3, 3], seed % 256, np.uint8)
+
+
+def png(pixels: np.ndarray) -> bytes:
+    content = io.BytesIO()
+    Image.fromarray(pixels.squeeze()).save(content, "PNG")
+    return content.getvalue()
+
+
+def tensor(dtype: int, count: int, **values: object) -> tensor_pb2.TensorProto:
+    """A tensor [count] of tensorflow-serving-api's own messages."""
+    shape = tensor_shape_pb2.TensorShapeProto(
+        dim=[tensor_shape_pb2.TensorShapeProto.Dim(size=count)]
+    )
+    return tensor_pb2.TensorProto(dtype=dtype, tensor_shape=shape, **values)
+
+
+class Stub:
+    """Predict as a model of captions answers it.
+
+    Attributes:
+      requests: bytes of those received.
+      metadata: what came along with each.
+      remaining_seconds: of each, until its deadline.
+      failures: codes that the next calls end with.
+      answer: the picture sent, instead of those of the seeds.
+      packed: numbers are sent as tensor_content.
+      stuck: calls are kept until the client gives them up.
+      given_up: set when the first of these is.
+    """
+
+    def __init__(self) -> None:
+        self.requests: list[bytes] = []
+        self.metadata: list[dict[str, str | bytes]] = []
+        self.remaining_seconds: list[float] = []
+        self.failures: collections.deque[grpc.StatusCode] = collections.deque()
+        self.answer: bytes | None = None
+        self.packed = False
+        self.stuck = False
+        self.asked, self.given_up = threading.Event(), threading.Event()
+
+    def fail(self, *codes: grpc.StatusCode) -> None:
+        self.failures.extend(codes)
+
+    def predict(self, content: bytes, context: grpc.ServicerContext) -> bytes:
+        self.requests.append(content)
+        self.metadata.append(dict(context.invocation_metadata()))
+        self.remaining_seconds.append(context.time_remaining())
+        self.asked.set()
+        if self.stuck:
+            context.add_callback(self.given_up.set)
+            self.given_up.wait()
+        if self.failures:
+            context.abort(self.failures.popleft(), "as the test says")
+        request = predict_pb2.PredictRequest.FromString(content)
+        fresh = "seed" not in request.inputs
+        count = request.inputs["caption"].tensor_shape.dim[0].size
+        seeds = [FRESH_SEED] * count if fresh else list(request.inputs["seed"].int64_val)
+        pictures = [self.answer or png(picture(seed)) for seed in seeds]
+        response = predict_pb2.PredictResponse()
+        outputs = {
+            "image_bytes": tensor(types_pb2.DT_STRING, count, string_val=pictures),
+            "unknown_words": self._numbers(types_pb2.DT_INT32, "int_val", range(count)),
+        }
+        if fresh:
+            outputs["seed"] = self._numbers(types_pb2.DT_INT64, "int64_val", seeds)
+        for name, proto in outputs.items():
+            response.outputs[name].CopyFrom(proto)
+        return response.SerializeToString()
+
+    def _numbers(self, dtype: int, field: str, values: Sequence[int]) -> tensor_pb2.TensorProto:
+        if not self.packed:
+            return tensor(dtype, len(values), **{field: values})
+        kind = {types_pb2.DT_INT32: np.int32, types_pb2.DT_INT64: np.int64}[dtype]
+        content = np.array(values, kind).tobytes()
+        return tensor(dtype, len(values), tensor_content=content)
+
+
+@contextmanager
+def serve(stub: Stub, credentials: grpc.ServerCredentials | None = None) -> Iterator[str]:
+    """Yields host:port, where the stub answers."""
+    server = grpc.server(futures.ThreadPoolExecutor(4), options=UNLIMITED)
+    handlers = {"Predict": grpc.unary_unary_rpc_method_handler(stub.predict)}
+    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(SERVICE, handlers)])
+    if credentials is None:
+        port = server.add_insecure_port("localhost:0")
+    else:
+        port = server.add_secure_port("localhost:0", credentials)
+    server.start()
+    try:
+        yield f"localhost:{port}"
+    finally:
+        server.stop(0).wait()

@@ -1,0 +1,109 @@
+"""The ops that an exported graph may hold: those that TensorFlow Serving's image links."""
+
+import pathlib
+from collections.abc import Mapping
+
+import tensorflow as tf
+from tensorflow.core.framework import graph_pb2
+from tensorflow.core.protobuf import saved_model_pb2
+
+from tfgan2.program import UsageError
+
+IMAGE = "tensorflow/serving:2.20.0"
+# What images from 2.12 to 2.19 lack, which link TensorFlow Text 2.12.1.
+NEWER_TEXT_OPS = frozenset(
+    {"TFText>RoundRobinGenerateMasks", "TFText>RoundRobinTrim", "TFText>Utf8Binarize"}
+)
+# TensorFlow Text's ops_lib, which is all of its ops that the server links.
+TEXT_OPS = NEWER_TEXT_OPS | {
+    "CaseFoldUTF8",
+    "ConstrainedSequence",
+    "FastBertNormalize",
+    "FastWordpieceTokenizeWithOffsets",
+    "FindSourceOffsets",
+    "MaxSpanningTree",
+    "NormalizeUTF8",
+    "NormalizeUTF8WithOffsetsMap",
+    "PhraseTokenize",
+    "RegexSplitWithOffsets",
+    "RougeL",
+    "SentenceFragments",
+    "SentenceFragmentsV2",
+    "SentencepieceDetokenizeOp",
+    "SentencepieceIdToStringOp",
+    "SentencepieceOp",
+    "SentencepieceStringToIdOp",
+    "SentencepieceTokenizeOp",
+    "SentencepieceTokenizeWithOffsetsOp",
+    "SentencepieceVocabSizeOp",
+    "SplitMergeTokenizeWithOffsets",
+    "TFText>BoiseTagsToOffsets",
+    "TFText>ByteSplitByOffsets",
+    "TFText>ByteSplitWithOffsets",
+    "TFText>FastSentencepieceDetokenize",
+    "TFText>FastSentencepieceTokenize",
+    "TFText>FastWordpieceDetokenize",
+    "TFText>NgramsStringJoin",
+    "TFText>OffsetsToBoiseTags",
+    "TFText>PhraseDetokenize",
+    "TFText>WhitespaceTokenizeWithOffsetsV2",
+    "TokenizerFromLogits",
+    "UnicodeScriptTokenizeWithOffsets",
+    "WhitespaceTokenizeWithOffsets",
+    "WordpieceTokenizeWithOffsets",
+}
+# TensorFlow's own ops by name, but run by the Python interpreter that made the graph.
+PYTHON_OPS = frozenset({"EagerPyFunc", "PyFunc", "PyFuncStateless"})
+COMPILED = "_XlaMustCompile"  # The attribute that jit_compile=True sets on a function.
+
+
+def ops(graph: graph_pb2.GraphDef) -> set[str]:
+    """The ops of a graph and of its function library."""
+    names = {node.op for node in graph.node}
+    names.update(node.op for function in graph.library.function for node in function.node_def)
+    return names - {function.signature.name for function in graph.library.function}
+
+
+def is_served(op: str) -> bool:
+    """Whether the image runs an op."""
+    # raw_ops has those of TensorFlow alone, not of libraries loaded since. It is at most the
+    # image's release, and no release drops an op of one before.
+    return op in TEXT_OPS or (hasattr(tf.raw_ops, op) and op not in PYTHON_OPS)
+
+
+def check(graphs: Mapping[str, graph_pb2.GraphDef]) -> None:
+    """Refuses what the image cannot run.
+
+    Args:
+      graphs: by a name that tells the user where an op is.
+
+    Raises:
+      UsageError: a graph or its function library holds an op that the image does not link, or a
+        function that XLA must compile, which the image has turned off.
+    """
+    places: dict[str, list[str]] = {}
+    for name, graph in graphs.items():
+        for op in ops(graph):
+            if not is_served(op):
+                places.setdefault(op, []).append(name)
+    if places:
+        found = ", ".join(f"{op} in {' and '.join(places[op])}" for op in sorted(places))
+        raise UsageError("signatures", f"must hold only ops that {IMAGE} links", found)
+    compiled = [
+        name
+        for name, graph in graphs.items()
+        if any(
+            COMPILED in function.attr and function.attr[COMPILED].b
+            for function in graph.library.function
+        )
+    ]
+    if compiled:
+        rule = f"must not be compiled by XLA, which {IMAGE} has turned off"
+        raise UsageError("signatures", rule, f"jit_compile in {' and '.join(compiled)}")
+
+
+def of_saved_model(version_dir: pathlib.Path) -> graph_pb2.GraphDef:
+    """The graph of a SavedModel: signatures, and what loads and initializes them."""
+    content = (version_dir / "saved_model.pb").read_bytes()
+    (meta_graph,) = saved_model_pb2.SavedModel.FromString(content).meta_graphs
+    return meta_graph.graph_def
