@@ -8,7 +8,7 @@ import pytest
 
 from tfgan2.adversarial.sampler import Drawn
 from tfgan2.data import pipeline, records
-from tfgan2.metrics import distances, evaluate, text_image
+from tfgan2.metrics import evaluate, text_image
 from tfgan2.metrics.features import Classifier
 from tfgan2.program import UsageError
 from tfgan2.training import evaluation
@@ -37,29 +37,6 @@ def test_diversity_of_copies_is_0_and_of_the_real_spread_1() -> None:
     result = text_image.diversity(alike, captions, **options)
     assert result["value"] == pytest.approx(1.0, abs=0.03)
     assert result["low"] < result["value"] < result["high"]
-
-
-def test_kernel_distance_equals_the_double_loop() -> None:
-    generator = np.random.default_rng(1)
-    one, other = generator.normal(size=(6, 3)), generator.normal(size=(5, 3)) + 0.5
-
-    def kernel(a: np.ndarray, b: np.ndarray) -> float:
-        return (a @ b / 3 + 1) ** 3
-
-    within = sum(kernel(one[i], one[j]) for i in range(6) for j in range(6) if i != j) / 30
-    other_within = sum(kernel(other[i], other[j]) for i in range(5) for j in range(5) if i != j)
-    between = sum(kernel(a, b) for a in one for b in other) / 30
-    expected = within + other_within / 20 - 2 * between
-    assert distances.kernel_distance(one, other) == pytest.approx(expected, rel=1e-12)
-
-
-def test_kernel_distance_of_one_distribution_is_0_on_average() -> None:
-    generator = np.random.default_rng(2)
-    draws = [
-        distances.kernel_distance(generator.normal(size=(50, 4)), generator.normal(size=(50, 4)))
-        for _ in range(200)
-    ]
-    assert abs(np.mean(draws)) < 4 * np.std(draws) / np.sqrt(len(draws))
 
 
 @pytest.fixture(scope="module")

@@ -191,11 +191,18 @@ def evaluate(
             )
         if "kid" in metrics:
             blurred = look(_blur(real.image)).features
-            results["kid"] = {"value": distances.kernel_distance(seen.features, of_real)}
-            results["kid_blurred"] = {"value": distances.kernel_distance(blurred, of_real)}
+            results["kid"] = _distance(seen.features, of_real)
+            results["kid_blurred"] = _distance(blurred, of_real)
     if "r_precision" in metrics and matcher is not None:
         results |= _r_precision(matcher, captions, real, drawn.images, chosen, seed=protocol.seed)
     return results
+
+
+def _distance(one: np.ndarray, other: np.ndarray) -> dict[str, float]:
+    """Kernel distance, with its normal interval."""
+    found = distances.kernel_distance(one, other)
+    half = text_image.NORMAL_95 * found.error
+    return {"value": found.value, "low": found.value - half, "high": found.value + half}
 
 
 def _labels(texts: Sequence[str], text_labels: Mapping[str, int]) -> np.ndarray:
