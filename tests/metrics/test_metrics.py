@@ -8,10 +8,12 @@ import pytest
 
 from tfgan2.adversarial.sampler import Drawn
 from tfgan2.data import pipeline, records
-from tfgan2.metrics import evaluate, text_image
+from tfgan2.metrics import evaluate, gathering, text_image
 from tfgan2.metrics.features import Classifier
+from tfgan2.metrics.gathering import Judges
+from tfgan2.metrics.protocol import LIGHT, Protocol, supported
 from tfgan2.program import UsageError
-from tfgan2.training import evaluation
+from tfgan2.training import judging
 
 VIEW = pipeline.View(32)
 
@@ -41,14 +43,14 @@ def test_diversity_of_copies_is_0_and_of_the_real_spread_1() -> None:
 
 @pytest.fixture(scope="module")
 def classifier(data_dir: pathlib.Path, manifest: records.Manifest) -> Classifier:
-    return evaluation.domain_classifier(data_dir, manifest, view=VIEW)
+    return judging.domain_classifier(data_dir, manifest, view=VIEW)
 
 
 def test_the_classifier_is_kept_and_gives_the_same_features(
     classifier: Classifier, data_dir: pathlib.Path, manifest: records.Manifest
 ) -> None:
     assert len(list(data_dir.glob("classifier-32of32px-*.npz"))) == 1
-    again = evaluation.domain_classifier(data_dir, manifest, view=VIEW)
+    again = judging.domain_classifier(data_dir, manifest, view=VIEW)
     images = pipeline.examples(data_dir, manifest, split="test", view=VIEW).image
     np.testing.assert_array_equal(classifier(images)[0], again(images)[0])
 
@@ -67,9 +69,9 @@ def measure(
     results = evaluate.evaluate(
         sample,
         real,
-        classifier=classifier,
+        Judges(classifier),
         metrics=["agreement", "diversity", "kid"],
-        protocol=evaluate.Protocol(samples=samples, seed=1, truncation=0.0),
+        protocol=Protocol(samples=samples, seed=1, truncation=0.0),
     )
     return {name: result["value"] for name, result in results.items()}
 
@@ -133,13 +135,14 @@ def test_metrics_that_the_data_do_not_allow_are_refused(
 def measure_uncaptioned(
     sample: evaluate.Sample, real: pipeline.Examples, classifier: Classifier, **options: Any
 ) -> dict[str, float]:
-    names = evaluate.supported(real, labelled=True, matching=False, reads=options["reads"])
+    allowed = supported(real, Judges(classifier), reads=options["reads"])
+    names = [name for name in allowed if name in LIGHT]
     results = evaluate.evaluate(
         sample,
         real,
-        classifier=classifier,
+        Judges(classifier),
         metrics=names,
-        protocol=evaluate.Protocol(samples=300, seed=1, truncation=0.0),
+        protocol=Protocol(samples=300, seed=1, truncation=0.0),
         **options,
     )
     return {name: result["value"] for name, result in results.items()}
@@ -211,9 +214,9 @@ def test_metrics_that_a_model_does_not_allow_are_refused(
             evaluate.evaluate(
                 lambda captions, *_: Drawn(real.image[: len(captions)]),
                 real,
-                classifier=classifier,
+                Judges(classifier),
                 metrics=[metric],
-                protocol=evaluate.Protocol(samples=20, seed=1, truncation=0.0),
+                protocol=Protocol(samples=20, seed=1, truncation=0.0),
                 reads=reads,
             )
 
@@ -229,7 +232,7 @@ def test_blurred_images_are_means_over_cells(side: int) -> None:
     image = np.zeros([1, side, side, 1], np.uint8)
     cell = side // 8
     image[:, :cell, :cell] = 200
-    blurred = evaluate._blur(image)
+    blurred = gathering.blurred(image)
     assert blurred.shape == image.shape
     assert blurred[0, 0, 0, 0] == 200
     assert blurred.astype(int).sum() == image.astype(int).sum()

@@ -23,8 +23,8 @@ def test_fid_equals_torch_fidelity_and_clean_fid_and_60_digits(name: str) -> Non
     one, other = features(name)
     value = distances.frechet_distance(moments.moments(one), moments.moments(other))
     assert value == pytest.approx(ANSWERS[name]["fid_60_digits"], rel=1e-9)
-    assert value == pytest.approx(ANSWERS[name]["fid_torch_fidelity"], rel=1e-4)
-    assert value == pytest.approx(ANSWERS[name]["fid_clean_fid"], rel=1e-4)
+    assert value == pytest.approx(ANSWERS[name]["fid_torch_fidelity"], rel=1e-7)
+    assert value == pytest.approx(ANSWERS[name]["fid_clean_fid"], rel=1e-7)
 
 
 @pytest.mark.parametrize("name", ANSWERS)

@@ -48,7 +48,7 @@ def moments(features: np.ndarray) -> Moments:
 def write(path: str | os.PathLike, of: Moments) -> None:
     """Writes an .npz file with `mu` and `sigma`."""
     buffer = io.BytesIO()
-    np.savez(buffer, **{MEAN_NAME: of.mean, COVARIANCE_NAME: of.covariance})
+    np.savez(buffer, mu=of.mean, sigma=of.covariance)
     write_file(pathlib.Path(path), buffer.getvalue())
 
 
