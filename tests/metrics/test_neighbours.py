@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tfgan2.metrics import neighbours
 from tfgan2.metrics.blocks import empty_rows
 from tfgan2.metrics.neighbours import neighbourhoods
 
@@ -39,11 +40,17 @@ def test_far_sets_have_nothing_of_each_other() -> None:
 
 def test_one_image_repeated_recalls_nothing_and_covers_few() -> None:
     real = normal(200, seed=0)
-    # Were a copy's distance what rounding leaves, balls around copies would hold copies.
     found = neighbourhoods(real, np.repeat(real[:1], 200, axis=0), nearest=5)
     assert found.precise.all()
     assert not found.recalled.any()
     assert found.covered.mean() < 0.1
+
+
+def test_copies_are_at_no_distance() -> None:
+    real = np.random.default_rng(0).normal(10.0, 1.0, (11, 301))
+    squared = neighbours._squared_distances(real, real[np.arange(120) % 11])
+    assert (squared[np.arange(120) % 11, np.arange(120)] == 0.0).all()
+    assert (squared > 0.0).sum() == 10 * 120
 
 
 def test_blocks_order_and_place_change_nothing() -> None:

@@ -71,6 +71,6 @@ def _squared_distances(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     lengths = np.einsum("nd,nd->n", rows, rows)[:, np.newaxis]
     lengths = lengths + np.einsum("nd,nd->n", columns, columns)
     squared = lengths - 2.0 * (rows @ columns.T)
-    # Copies are at no distance; what rounding leaves of it depends on their place in the block.
+    # Copies are at no distance: what rounding leaves is another in another order of sums.
     squared[squared < ROUNDING * lengths] = 0.0
     return squared
