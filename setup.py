@@ -58,7 +58,7 @@ CORE = {
         external=(ABSL, TENSORFLOW, TF_KERAS),
     ),
     "tfgan2.metrics": Target(
-        internal=("tfgan2", "tfgan2.data", "tfgan2.models"), external=(NUMPY, TENSORFLOW, TF_KERAS)
+        internal=("tfgan2", "tfgan2.adversarial"), external=(NUMPY, TENSORFLOW, TF_KERAS)
     ),
     "tfgan2.training": Target(
         internal=(
@@ -89,15 +89,18 @@ CORE = {
     "tfgan2.recipes": Target(data=("*.flags",)),
     "tools": Target(
         internal=(
+            "serving",
+            "tfgan2.adversarial",
             "tfgan2.data",
             "tfgan2.export",
             "tfgan2.interop",
+            "tfgan2.metrics",
             "tfgan2.models",
             "tfgan2.recipes",
             "tfgan2.runs",
             "tfgan2.training",
         ),
-        external=(ABSL,),
+        external=(ABSL, GRPC, NUMPY, TENSORFLOW, TF_TEXT),
     ),
 }
 EXTRAS = {

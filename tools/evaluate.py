@@ -1,69 +1,174 @@
-r"""Measures how good a run's pictures are, against held-out real images.
+r"""Measures how good pictures are, of a run, an export or a served model, against real images.
 
 Example:
   python -m tools.evaluate --run_dir=runs/digits --data_dir=data/digits \
     --metrics=agreement,diversity,kid --samples=1000
+  python -m tools.evaluate --compare=runs/digits,runs/other
 """
+
+import pathlib
 
 from absl import flags
 
 from tfgan2 import program
-from tfgan2.metrics import evaluate
-from tfgan2.runs.directory import RunDirectory
+from tfgan2.data import pipeline, records
+from tfgan2.metrics.protocol import LIGHT, METRICS, Protocol
+from tfgan2.program import UsageError
+from tfgan2.runs.directory import Config, RunDirectory, append_line
 from tfgan2.runs.sampling import CHECKPOINTS, load_sampler
-from tfgan2.training import evaluation
+from tfgan2.training import comparing, evaluation, judging
+from tools import samplers
+
+SOURCES = ("run_dir", "export_dir", "target", "compare")
+OF_RUNS = ("checkpoint",)
+OF_OTHERS = ("crop_margin", "text_source")
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string("run_dir", None, "the run", required=True)
-flags.DEFINE_string("data_dir", None, "a data set that tools.prepare wrote", required=True)
+flags.DEFINE_string("run_dir", None, "the run")
+flags.DEFINE_string("export_dir", None, "in its place: folder of the versions of an export")
+flags.DEFINE_string("target", None, "in its place: host:port of a server")
+flags.DEFINE_string("model", None, "name of the model on that server")
+flags.DEFINE_list(
+    "compare",
+    None,
+    "in its place, two or more runs or files of evaluations, of which the newest are printed side "
+    "by side if they have one protocol",
+)
+flags.DEFINE_string("data_dir", None, "a data set that tools.prepare wrote")
+flags.DEFINE_string("output", None, "file the line goes to; default: the run's evaluations.jsonl")
 flags.DEFINE_enum("checkpoint", "latest", CHECKPOINTS, "which; best: what --keep_best has kept")
 flags.DEFINE_list(
-    "metrics", None, f"out of {','.join(evaluate.METRICS)}; default: what the data set allows"
+    "metrics",
+    None,
+    f"out of {','.join(METRICS)}; default: what the data set allows of {','.join(LIGHT)}",
 )
 flags.DEFINE_string(
     "matching",
     None,
-    "the run of a matching model, of tools.train_text_encoder, that was not used in training: for "
-    "r_precision, and for features where the data have no labels",
+    "the run of a matching model, of tools.train_text_encoder, or a SavedModel, that was not used "
+    "in training: for r_precision, and for features where the data have no labels",
 )
+flags.DEFINE_string("clip", None, "a SavedModel of images and captions, for clip_score")
+flags.DEFINE_string(
+    "features",
+    judging.DOMAIN,
+    "who gives features: domain (a classifier of the train split, or --matching), inception_v3, or "
+    "the folder of a SavedModel",
+)
+flags.DEFINE_string(
+    "features_weights",
+    None,
+    "of inception_v3: a file in Keras's format; default: Keras fetches ImageNet's",
+)
+flags.DEFINE_string("statistics", None, "an .npz file with mu and sigma of real images, for fid")
+flags.DEFINE_string("save_statistics", None, "where to write those of the real images")
 flags.DEFINE_enum("split", "test", ["test", "train"], "whose captions and images")
 flags.DEFINE_integer("samples", 1000, "pictures drawn", 2)
 flags.DEFINE_integer("pictures_per_caption", 10, "at least so many; then fewer captions", 1)
+flags.DEFINE_integer("nearest", 5, "neighbours, for precision, recall, density and coverage", 1)
+flags.DEFINE_integer("kid_subsets", 0, "kid is the mean of so many; 0: of the whole sets", 0)
+flags.DEFINE_integer("kid_subset_size", 1000, "images in each", 2)
 flags.DEFINE_integer("seed", 0, "of the first picture; the others count on", 0, 2**31 - 1)
 flags.DEFINE_float("truncation", 0.0, "of the latents, up to 1; 0: the recipe's", 0.0, 1.0)
+flags.DEFINE_integer("memory_mb", 1024, "MiB that features and distances may take, about", 1)
+flags.DEFINE_float(
+    "crop_margin", 1.0, "of an export or served model: as its recipe has it", 1.0, 2.0
+)
+flags.DEFINE_enum(
+    "text_source",
+    "caption",
+    ["caption", "label", "label_number"],
+    "of an export or served model that writes: as its recipe has it",
+)
 
 
 def main() -> None:
-    """Prints a table, and appends a line to evaluations.jsonl."""
-    for name in FLAGS.metrics or ():
-        if name not in evaluate.METRICS:
-            rule = f"must be out of {','.join(evaluate.METRICS)}"
-            raise program.UsageError("--metrics", rule, name)
-    run = RunDirectory.existing(FLAGS.run_dir)
-    sampler, config, checkpoint = load_sampler(run, checkpoint=FLAGS.checkpoint)
-    judge = evaluation.load_judge(FLAGS.matching, config) if FLAGS.matching else None
-    line = evaluation.evaluate_run(
-        run,
-        sampler,
-        checkpoint=checkpoint,
-        recipe=config.recipe,
+    """Prints a table, and appends a line to evaluations.jsonl or --output."""
+    _check_flags()
+    if FLAGS.compare is not None:
+        print(comparing.side_by_side(FLAGS.compare))
+        return
+    manifest = records.load_manifest(FLAGS.data_dir)
+    subject, config, output = _subject()
+    judge = None
+    if FLAGS.matching:
+        judge = judging.load_judge(FLAGS.matching, config, channels=manifest.channels)
+    line = evaluation.measure(
+        subject,
+        evaluation.Measures(
+            split=FLAGS.split,
+            judge=judge,
+            features=judging.load_features(FLAGS.features, FLAGS.features_weights),
+            clip=FLAGS.clip,
+            statistics=FLAGS.statistics,
+            save_statistics=FLAGS.save_statistics,
+            memory_mib=FLAGS.memory_mb,
+        ),
         data_dir=FLAGS.data_dir,
         metrics=FLAGS.metrics,
-        protocol=evaluate.Protocol(
+        protocol=Protocol(
             samples=FLAGS.samples,
             seed=FLAGS.seed,
             truncation=FLAGS.truncation,
             pictures_per_caption=FLAGS.pictures_per_caption,
+            nearest=FLAGS.nearest,
+            kid_subsets=FLAGS.kid_subsets,
+            kid_subset_size=FLAGS.kid_subset_size,
         ),
-        split=FLAGS.split,
-        judge=judge,
     )
+    append_line(output, line)
     if judge is not None and judge.used_in_training:
         program.warn(f"--matching: {FLAGS.matching} was used in training, and flatters the run")
     print(f"{line['protocol']['checkpoint']}, {FLAGS.samples} samples")
     for name, result in line["metrics"].items():
-        interval = f"  {result['low']:.3f}..{result['high']:.3f}" if "low" in result else ""
-        print(f"{name:>25}  {result['value']:.3f}{interval}")
+        print(f"{name:>{comparing.NAME_COLUMN}}  {comparing.cell(result)}")
+
+
+def _check_flags() -> None:
+    given = [name for name in SOURCES if FLAGS[name].value is not None]
+    if len(given) != 1:
+        rule = f"must be given, or one of {', '.join(f'--{name}' for name in SOURCES[1:])}"
+        raise UsageError(
+            "--run_dir", rule, " and ".join(f"--{name}" for name in given) or "nothing"
+        )
+    if FLAGS.compare is None and FLAGS.data_dir is None:
+        raise UsageError("--data_dir", "must be given", "nothing")
+    if (FLAGS.model is not None) != (FLAGS.target is not None):
+        raise UsageError("--model", "must be given with --target, and only then", FLAGS.model)
+    for name in OF_OTHERS if FLAGS.run_dir else OF_RUNS:
+        if FLAGS[name].present:
+            where = "with --run_dir, whose recipe has it" if FLAGS.run_dir else "without --run_dir"
+            raise UsageError(f"--{name}", f"must be left out {where}", FLAGS[name].value)
+    if FLAGS.output is None and (FLAGS.export_dir or FLAGS.target):
+        raise UsageError("--output", "must be given without --run_dir", "nothing")
+    if FLAGS.output is not None and pathlib.Path(FLAGS.output).is_dir():
+        raise UsageError("--output", "must be a file or absent", FLAGS.output)
+    for name in FLAGS.metrics or ():
+        if name not in METRICS:
+            raise UsageError("--metrics", f"must be out of {','.join(METRICS)}", name)
+
+
+def _subject() -> tuple[evaluation.Subject, Config | None, pathlib.Path]:
+    """What is measured, the configuration of its run, and where the line goes."""
+    if FLAGS.run_dir is not None:
+        run = RunDirectory.existing(FLAGS.run_dir)
+        sampler, config, checkpoint = load_sampler(run, checkpoint=FLAGS.checkpoint)
+        subject = evaluation.subject_of_run(sampler, checkpoint=checkpoint, recipe=config.recipe)
+        return subject, config, pathlib.Path(FLAGS.output or run.evaluations_file)
+    other: samplers.ExportSampler | samplers.ServedSampler
+    if FLAGS.export_dir is not None:
+        other = samplers.ExportSampler(FLAGS.export_dir)
+    else:
+        other = samplers.ServedSampler(FLAGS.target, model=FLAGS.model)
+    subject = evaluation.Subject(
+        sample=other.sample,
+        reads=other.reads,
+        view=pipeline.View(other.image_size, crop_margin=FLAGS.crop_margin),
+        truncation=other.truncation,
+        name=other.name,
+        text_source=FLAGS.text_source,
+    )
+    return subject, None, pathlib.Path(FLAGS.output)
 
 
 if __name__ == "__main__":

@@ -8,10 +8,12 @@ import pytest
 
 from tfgan2.adversarial.sampler import Drawn
 from tfgan2.data import pipeline, records
-from tfgan2.metrics import distances, evaluate, text_image
+from tfgan2.metrics import evaluate, gathering, text_image
 from tfgan2.metrics.features import Classifier
+from tfgan2.metrics.gathering import Judges
+from tfgan2.metrics.protocol import LIGHT, Protocol, supported
 from tfgan2.program import UsageError
-from tfgan2.training import evaluation
+from tfgan2.training import judging
 
 VIEW = pipeline.View(32)
 
@@ -39,39 +41,16 @@ def test_diversity_of_copies_is_0_and_of_the_real_spread_1() -> None:
     assert result["low"] < result["value"] < result["high"]
 
 
-def test_kernel_distance_equals_the_double_loop() -> None:
-    generator = np.random.default_rng(1)
-    one, other = generator.normal(size=(6, 3)), generator.normal(size=(5, 3)) + 0.5
-
-    def kernel(a: np.ndarray, b: np.ndarray) -> float:
-        return (a @ b / 3 + 1) ** 3
-
-    within = sum(kernel(one[i], one[j]) for i in range(6) for j in range(6) if i != j) / 30
-    other_within = sum(kernel(other[i], other[j]) for i in range(5) for j in range(5) if i != j)
-    between = sum(kernel(a, b) for a in one for b in other) / 30
-    expected = within + other_within / 20 - 2 * between
-    assert distances.kernel_distance(one, other) == pytest.approx(expected, rel=1e-12)
-
-
-def test_kernel_distance_of_one_distribution_is_0_on_average() -> None:
-    generator = np.random.default_rng(2)
-    draws = [
-        distances.kernel_distance(generator.normal(size=(50, 4)), generator.normal(size=(50, 4)))
-        for _ in range(200)
-    ]
-    assert abs(np.mean(draws)) < 4 * np.std(draws) / np.sqrt(len(draws))
-
-
 @pytest.fixture(scope="module")
 def classifier(data_dir: pathlib.Path, manifest: records.Manifest) -> Classifier:
-    return evaluation.domain_classifier(data_dir, manifest, view=VIEW)
+    return judging.domain_classifier(data_dir, manifest, view=VIEW)
 
 
 def test_the_classifier_is_kept_and_gives_the_same_features(
     classifier: Classifier, data_dir: pathlib.Path, manifest: records.Manifest
 ) -> None:
     assert len(list(data_dir.glob("classifier-32of32px-*.npz"))) == 1
-    again = evaluation.domain_classifier(data_dir, manifest, view=VIEW)
+    again = judging.domain_classifier(data_dir, manifest, view=VIEW)
     images = pipeline.examples(data_dir, manifest, split="test", view=VIEW).image
     np.testing.assert_array_equal(classifier(images)[0], again(images)[0])
 
@@ -90,9 +69,9 @@ def measure(
     results = evaluate.evaluate(
         sample,
         real,
-        classifier=classifier,
+        Judges(classifier),
         metrics=["agreement", "diversity", "kid"],
-        protocol=evaluate.Protocol(samples=samples, seed=1, truncation=0.0),
+        protocol=Protocol(samples=samples, seed=1, truncation=0.0),
     )
     return {name: result["value"] for name, result in results.items()}
 
@@ -156,13 +135,14 @@ def test_metrics_that_the_data_do_not_allow_are_refused(
 def measure_uncaptioned(
     sample: evaluate.Sample, real: pipeline.Examples, classifier: Classifier, **options: Any
 ) -> dict[str, float]:
-    names = evaluate.supported(real, labelled=True, matching=False, reads=options["reads"])
+    allowed = supported(real, Judges(classifier), reads=options["reads"])
+    names = [name for name in allowed if name in LIGHT]
     results = evaluate.evaluate(
         sample,
         real,
-        classifier=classifier,
+        Judges(classifier),
         metrics=names,
-        protocol=evaluate.Protocol(samples=300, seed=1, truncation=0.0),
+        protocol=Protocol(samples=300, seed=1, truncation=0.0),
         **options,
     )
     return {name: result["value"] for name, result in results.items()}
@@ -234,9 +214,9 @@ def test_metrics_that_a_model_does_not_allow_are_refused(
             evaluate.evaluate(
                 lambda captions, *_: Drawn(real.image[: len(captions)]),
                 real,
-                classifier=classifier,
+                Judges(classifier),
                 metrics=[metric],
-                protocol=evaluate.Protocol(samples=20, seed=1, truncation=0.0),
+                protocol=Protocol(samples=20, seed=1, truncation=0.0),
                 reads=reads,
             )
 
@@ -252,7 +232,7 @@ def test_blurred_images_are_means_over_cells(side: int) -> None:
     image = np.zeros([1, side, side, 1], np.uint8)
     cell = side // 8
     image[:, :cell, :cell] = 200
-    blurred = evaluate._blur(image)
+    blurred = gathering.blurred(image)
     assert blurred.shape == image.shape
     assert blurred[0, 0, 0, 0] == 200
     assert blurred.astype(int).sum() == image.astype(int).sum()

@@ -57,7 +57,7 @@ BAD = {
     "metric": (
         "tools.evaluate",
         ["--run_dir={run}", "--data_dir={data}", "--metrics=agreement,beauty"],
-        "text_entropy,diversity,kid,r_precision, got beauty",
+        "recall,density,coverage,clip_score, got beauty",
     ),
     "flag_value": (
         "tfgan2.train",

@@ -15,7 +15,7 @@ from tfgan2.program import UsageError
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.sampling import load_matcher, load_sampler, load_text_encoder
-from tfgan2.training import evaluation, trainer
+from tfgan2.training import judging, trainer
 
 DAMSM = TINY["damsm"]
 GAN = dataclasses.replace(QUICK, freeze_text_encoder=True)
@@ -216,8 +216,8 @@ def test_a_judge_that_was_used_in_training_is_told_from_another(
     gan: RunDirectory, damsm: RunDirectory, other: RunDirectory
 ) -> None:
     config = gan.read_config()
-    assert evaluation.load_judge(damsm.path, config).protocol["used_in_training"]
-    assert not evaluation.load_judge(other.path, config).protocol["used_in_training"]
+    assert judging.load_judge(damsm.path, config, channels=1).protocol["used_in_training"]
+    assert not judging.load_judge(other.path, config, channels=1).protocol["used_in_training"]
 
 
 def test_a_judge_encodes_images_of_any_size(damsm: RunDirectory) -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 from tests import digits
 from tests.tiny import QUICK
 from tfgan2.data import records
-from tfgan2.metrics.evaluate import Protocol
+from tfgan2.metrics.protocol import Protocol
 from tfgan2.program import UsageError
 from tfgan2.runs import checkpoint
 from tfgan2.runs import recipe as recipes
@@ -157,9 +157,23 @@ def test_evaluation_in_training_writes_a_line(
     fields = json.loads(line)
     assert fields["metrics"].keys() == {"agreement", "diversity", "kid", "kid_blurred"}
     wanted = {"features", "resize", "split", "real_images", "samples", "captions_per_image"}
-    wanted |= {"truncation", "seed", "checkpoint", "precision", "versions"}
+    wanted |= {"truncation", "seed", "checkpoint", "precision", "versions", "data", "counting"}
     assert fields["protocol"].keys() == wanted
     assert fields["protocol"]["samples"] == 140
+    shown = curves(tmp_path / "run" / "tensorboard" / "evaluation")
+    for name, result in fields["metrics"].items():
+        assert shown[name] == {2: pytest.approx(result["value"], rel=1e-6)}
+
+
+def curves(folder: pathlib.Path) -> dict[str, dict[int, float]]:
+    """By name, values by step."""
+    found: dict[str, dict[int, float]] = {}
+    for path in folder.iterdir():
+        for event in tf.compat.v1.train.summary_iterator(str(path)):
+            for value in event.summary.value:
+                number = float(tf.make_ndarray(value.tensor))
+                found.setdefault(value.tag, {})[event.step] = number
+    return found
 
 
 def test_mirrored_takes_all_devices_and_auto_none_without_gpus(
@@ -186,10 +200,11 @@ def test_a_data_set_without_test_images_can_be_trained_on_but_not_measured(
 ) -> None:
     digits.prepare(digits_file, tmp_path / "data", image_size=32, test_fraction=0.0)
     start(tmp_path / "data", tmp_path / "run", steps=1)
+    run = RunDirectory.existing(tmp_path / "run")
     with pytest.raises(UsageError, match="--data_dir: must have images in its test split"):
         evaluation.evaluate_run(
-            RunDirectory.existing(tmp_path / "run"),
-            None,
+            run,
+            load_sampler(run)[0],
             checkpoint="",
             recipe=RECIPE,
             data_dir=tmp_path / "data",

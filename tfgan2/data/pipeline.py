@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -138,6 +138,45 @@ class Examples:
     captions: Sequence[tuple[str, ...]]
     label: np.ndarray
 
+    def batches(self, size: int) -> Iterator[np.ndarray]:
+        """The images in their order, so many at a time."""
+        for start in range(0, len(self.image), size):
+            yield self.image[start : start + size]
+
+
+class StoredExamples:
+    """Examples of a split in the order of the shards, whose images stay on the disk.
+
+    Attributes:
+      captions: N tuples.
+      label: int64 [N], or -1.
+    """
+
+    def __init__(
+        self, data_dir: str | os.PathLike, manifest: records.Manifest, *, split: str, view: View
+    ) -> None:
+        """Reads captions and labels.
+
+        Args:
+          data_dir: folder of the data set.
+          manifest: what dataset.json says.
+          split: `train` or `test`.
+          view: what of an image is seen: its middle.
+        """
+        self._reader = records.RecordReader(data_dir, manifest.splits[split])
+        self._manifest, self._view = manifest, view
+        parsed = [records.parse(self._reader[at]) for at in range(len(self._reader))]
+        self.captions = [_captions(record) for record in parsed]
+        self.label = np.array([record["label"].numpy() for record in parsed], np.int64)
+
+    def batches(self, size: int) -> Iterator[np.ndarray]:
+        """Decodes the images, uint8 [<= size, S, S, C]."""
+        count = len(self._reader)
+        for start in range(0, count, size):
+            rows = range(start, min(start + size, count))
+            parsed = (records.parse(self._reader[row]) for row in rows)
+            yield np.stack([_middle(record, self._manifest, self._view) for record in parsed])
+
 
 def examples(
     data_dir: str | os.PathLike,
@@ -159,16 +198,22 @@ def examples(
     reader = records.RecordReader(data_dir, manifest.splits[split])
     count = len(reader) if limit is None else min(limit, len(reader))
     parsed = [records.parse(reader[at * len(reader) // count]) for at in range(count)]
-    middle = (view.resized - view.image_size) // 2
-    images = [
-        _crop(_decode(record["image"], manifest=manifest, size=view.resized), middle, middle, view)
-        for record in parsed
-    ]
     return Examples(
-        image=np.stack(images),
-        captions=[tuple(text.decode() for text in record["captions"].numpy()) for record in parsed],
+        image=np.stack([_middle(record, manifest, view) for record in parsed]),
+        captions=[_captions(record) for record in parsed],
         label=np.array([record["label"].numpy() for record in parsed], np.int64),
     )
+
+
+def _captions(record: dict[str, tf.Tensor]) -> tuple[str, ...]:
+    return tuple(text.decode() for text in record["captions"].numpy())
+
+
+def _middle(record: dict[str, tf.Tensor], manifest: records.Manifest, view: View) -> np.ndarray:
+    """Decodes the middle of a record's image: uint8 [S, S, C]."""
+    start = (view.resized - view.image_size) // 2
+    image = _decode(record["image"], manifest=manifest, size=view.resized)
+    return _crop(image, start, start, view).numpy()
 
 
 class _DecodedImages:

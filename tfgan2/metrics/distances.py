@@ -1,27 +1,143 @@
 """Distances between two sets of images, as feature vectors."""
 
+import dataclasses
+
 import numpy as np
 
+from tfgan2.metrics.blocks import row_blocks
+from tfgan2.metrics.moments import Moments
 
-def kernel_distance(one: np.ndarray, other: np.ndarray) -> float:
-    """Kernel inception distance: unbiased squared MMD with a cubic kernel.
+
+def frechet_distance(one: Moments, other: Moments) -> float:
+    """Frechet distance of two normal distributions; of Inception's features it is the FID.
 
     Args:
-      one: float64 [N, D] features, N at least 2.
-      other: float64 [M, D] features, M at least 2.
+      one: mean and covariance, which may be singular.
+      other: of as many dimensions.
 
     Returns:
-      0 in expectation where both come from one distribution; it can be below 0.
+      0 for equal ones. Of finite sets it is biased upwards: the smaller they are, the more.
 
-    Source: Binkowski et al. 2018, "Demystifying MMD GANs", section 4.
+    Raises:
+      ValueError: the dimensions differ.
+
+    Source: Heusel et al. 2017, "GANs Trained by a Two Time-Scale Update Rule", section 2.
     """
+    if one.mean.shape != other.mean.shape:
+        sizes = f"{len(one.mean)} and {len(other.mean)}"
+        raise ValueError(f"moments: must be of as many dimensions as each other, got {sizes}")
+    apart = one.mean - other.mean
+    # The trace of the square root of AB is the sum of the singular values of the roots' product:
+    # real whatever the covariances, where a square root of AB itself may be complex or not exist.
+    roots = _root(one.covariance) @ _root(other.covariance)
+    overlap = np.linalg.svd(roots, compute_uv=False).sum()
+    traces = np.trace(one.covariance) + np.trace(other.covariance)
+    return float(max(0.0, apart @ apart + traces - 2.0 * overlap))
 
-    def kernel(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        return (rows @ columns.T / rows.shape[1] + 1.0) ** 3
 
-    def mean_of_pairs(rows: np.ndarray) -> float:
-        values = kernel(rows, rows)
-        return (values.sum() - np.trace(values)) / (len(rows) * (len(rows) - 1))
+def _root(covariance: np.ndarray) -> np.ndarray:
+    """Symmetric square root of a covariance float64 [D, D]."""
+    values, vectors = np.linalg.eigh((covariance + covariance.T) / 2.0)
+    # Of a singular one, what rounding left; its root would be eight digits larger.
+    rounding = len(values) * np.finfo(np.float64).eps * max(values.max(), 0.0)
+    return (vectors * np.sqrt(np.where(values > rounding, values, 0.0))) @ vectors.T
 
-    between = kernel(one, other).mean()
-    return float(mean_of_pairs(one) + mean_of_pairs(other) - 2.0 * between)
+
+@dataclasses.dataclass(frozen=True)
+class Estimate:
+    """A value and its error."""
+
+    value: float
+    error: float
+
+
+def kernel_distance(one: np.ndarray, other: np.ndarray, *, memory_mib: int = 256) -> Estimate:
+    """Kernel inception distance: unbiased squared MMD with a cubic kernel, of whole sets.
+
+    Args:
+      one: floats [N, D], features, N at least 2.
+      other: floats [M, D], features, M at least 2.
+      memory_mib: about what a block of kernel values takes.
+
+    Returns:
+      0 in expectation where both come from one distribution; it can be below 0. Its standard error
+      is that of the jackknife, 0 where a set has but two rows.
+
+    Source: Binkowski et al. 2018, "Demystifying MMD GANs", section 4; Efron and Stein 1981.
+    """
+    within_one = _sums_of_others(one, memory_mib=memory_mib)
+    within_other = _sums_of_others(other, memory_mib=memory_mib)
+    to_other, to_one = np.zeros(len(one)), np.zeros(len(other))
+    for start, rows in row_blocks(one, columns=len(other), memory_mib=memory_mib):
+        values = _kernel(rows, other)
+        to_other[start : start + len(rows)] = values.sum(axis=1)
+        to_one += values.sum(axis=0)
+    count, others = len(one), len(other)
+    between = to_other.sum() / (count * others)
+    of_one, of_other = _mean_of_pairs(within_one), _mean_of_pairs(within_other)
+    variance = 0.0
+    if count > 2:
+        variance += _jackknife(
+            _without_each(within_one) - 2.0 * (to_other.sum() - to_other) / ((count - 1) * others)
+        )
+    if others > 2:
+        variance += _jackknife(
+            _without_each(within_other) - 2.0 * (to_one.sum() - to_one) / (count * (others - 1))
+        )
+    return Estimate(float(of_one + of_other - 2.0 * between), float(np.sqrt(variance)))
+
+
+def kernel_distance_of_subsets(
+    one: np.ndarray, other: np.ndarray, *, subsets: int, subset_size: int, seed: int
+) -> Estimate:
+    """Mean of the kernel inception distance over random subsets, as it is mostly published.
+
+    Args:
+      one: floats [N, D], features.
+      other: floats [M, D], features.
+      subsets: how many.
+      subset_size: rows drawn of each set, at least 2 and at most N and M.
+      seed: of the draws, which are those of torch-fidelity.
+
+    Returns:
+      The mean, and the standard deviation over the subsets: the error of one of them.
+    """
+    generator = np.random.RandomState(seed)
+    values = []
+    for _ in range(subsets):
+        rows = generator.choice(len(one), subset_size, replace=False)
+        others = generator.choice(len(other), subset_size, replace=False)
+        values.append(kernel_distance(one[rows], other[others]).value)
+    return Estimate(float(np.mean(values)), float(np.std(values)))
+
+
+def _kernel(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    values = rows @ columns.T
+    values /= rows.shape[1]
+    values += 1.0
+    return values * values * values
+
+
+def _sums_of_others(features: np.ndarray, *, memory_mib: int) -> np.ndarray:
+    """For each row the sum of its kernel values with all other rows: float64 [N]."""
+    sums = np.empty(len(features))
+    for start, rows in row_blocks(features, columns=len(features), memory_mib=memory_mib):
+        values = _kernel(rows, features)
+        at = np.arange(len(rows))
+        values[at, start + at] = 0.0
+        sums[start : start + len(rows)] = values.sum(axis=1)
+    return sums
+
+
+def _mean_of_pairs(sums: np.ndarray) -> float:
+    return sums.sum() / (len(sums) * (len(sums) - 1))
+
+
+def _without_each(sums: np.ndarray) -> np.ndarray:
+    """Means over the pairs that are left when each row in turn is left out."""
+    return (sums.sum() - 2.0 * sums) / ((len(sums) - 1) * (len(sums) - 2))
+
+
+def _jackknife(values: np.ndarray) -> float:
+    """Variance of an estimate, of its values with each row in turn left out."""
+    return float((len(values) - 1) * values.var())

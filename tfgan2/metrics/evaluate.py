@@ -1,125 +1,45 @@
 """Runs metrics on any sampler against a data set; each result carries its protocol."""
 
-import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+import functools
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tfgan2.adversarial.sampler import Drawn
-from tfgan2.data.pipeline import Examples
-from tfgan2.metrics import distances, text_image
-from tfgan2.metrics.features import Classifier, Seen
-from tfgan2.models.matcher import Matcher
-from tfgan2.program import UsageError, progress
+from tfgan2.metrics import captions as caption_lists
+from tfgan2.metrics import comparing_features, moments, text_image
+from tfgan2.metrics.captions import Captions, RealImages
+from tfgan2.metrics.gathering import (
+    BATCH_SIZE,
+    CLASSES,
+    CLIP_CODES,
+    CODES,
+    FEATURES,
+    Judges,
+    Kept,
+    gather,
+)
+from tfgan2.metrics.moments import Moments
+from tfgan2.metrics.protocol import Protocol, check, wanted, wanted_of_real
 
-NEEDS = {
-    "agreement": "labels, and a model that reads or writes",
-    "confidence": "labels, and a model without captions",
-    "class_entropy": "labels, and a model without captions",
-    "text_entropy": "labels, and a model that writes",
-    "diversity": "two images, a model that reads or writes, and labels or a matching model",
-    "kid": "two images, and labels or a matching model",
-    "r_precision": "a model that reads captions, and a matching model (--matching)",
-}
-METRICS = tuple(NEEDS)
-BATCH_SIZE = 50
-BLURRED_SIDE_PX = 8
+# The memory that is allowed is that of so many arrays of features; a block takes two of them.
+SHARES_OF_MEMORY = 6
 
 # From captions (N strings), seeds int64 [N] and a truncation to N pictures, and texts if any.
 Sample = Callable[[Sequence[str], np.ndarray, float], Drawn]
-# From images uint8 [N, S, S, C] to their features, and of a classifier labels.
-Look = Callable[[np.ndarray], Seen]
-
-
-@dataclasses.dataclass(frozen=True)
-class Protocol:
-    """How many samples of what.
-
-    Attributes:
-      samples: pictures drawn.
-      seed: of the first picture, and of the choice of captions.
-      truncation: of the latents; 0 means the model's own.
-      pictures_per_caption: at least so many; fewer than ten tell little of how they vary.
-    """
-
-    samples: int
-    seed: int
-    truncation: float
-    pictures_per_caption: int = 10
-
-
-@dataclasses.dataclass(frozen=True)
-class Captions:
-    """Distinct captions of some images.
-
-    Attributes:
-      texts: C strings.
-      first: int64 [N], for every image the number of its first caption.
-      image: int64 [C], the number of the first image that has it.
-      label: int64 [C], of that image.
-      group: int64 [C]: captions of one label, or of one image where there are no labels.
-    """
-
-    texts: list[str]
-    first: np.ndarray
-    image: np.ndarray
-    label: np.ndarray
-    group: np.ndarray
-
-
-def numbered(captions: Sequence[Sequence[str]], labels: np.ndarray) -> Captions:
-    """Numbers the distinct captions of images (N tuples) with labels int64 [N]."""
-    numbers: dict[str, int] = {}
-    images: list[int] = []
-    for image, texts in enumerate(captions):
-        for text in texts:
-            if numbers.setdefault(text, len(images)) == len(images):
-                images.append(image)
-    label = labels[images]
-    return Captions(
-        texts=list(numbers),
-        first=np.array([numbers[texts[0]] for texts in captions]),
-        image=np.array(images),
-        label=label,
-        group=np.where(label >= 0, label, -1 - np.array(images)),
-    )
-
-
-def supported(
-    real: Examples, *, labelled: bool, matching: bool, reads: str | None = "captions"
-) -> tuple[str, ...]:
-    """Names of the metrics that can be had.
-
-    Args:
-      real: images to be held against.
-      labelled: whether there are labels.
-      matching: whether there is a matching model.
-      reads: what the model reads: `captions`, `texts` that it also writes, or None.
-    """
-    featured = len(real.label) > 1 and (labelled or matching)
-    allowed = {
-        "agreement": labelled and reads is not None,
-        "confidence": labelled and reads is None,
-        "class_entropy": labelled and reads is None,
-        "text_entropy": labelled and reads == "texts",
-        "diversity": featured and (reads == "captions" or (reads == "texts" and labelled)),
-        "kid": featured,
-        "r_precision": matching and reads == "captions",
-    }
-    return tuple(name for name in METRICS if allowed[name])
 
 
 def evaluate(
     sample: Sample,
-    real: Examples,
+    real: RealImages,
+    judges: Judges,
     *,
-    classifier: Classifier | None,
-    matcher: Matcher | None = None,
     metrics: Sequence[str],
     protocol: Protocol,
     reads: str | None = "captions",
     text_labels: Mapping[str, int] | None = None,
+    memory_mib: int = 1024,
 ) -> dict[str, dict[str, Any]]:
     """Draws samples and measures them.
 
@@ -130,72 +50,114 @@ def evaluate(
     Args:
       sample: draws pictures.
       real: images to hold them against.
-      classifier: gives labels and features; None for data without labels.
-      matcher: gives features where there is no classifier, and finds captions.
+      judges: who looks at images.
       metrics: names out of `METRICS`.
       protocol: how many samples of what.
       reads: what the model reads: `captions`, `texts` that it also writes, or None.
       text_labels: labels of the texts that a model may write.
+      memory_mib: about what features and blocks of distances take in memory.
 
     Returns:
       By name of the metric, value and, where it makes sense, low and high. `kid` comes with
       `kid_blurred`: that of real images blurred to 8x8. `r_precision` (the first of 100) and
-      `r_precision_at_5` come with those of the real images, and of captions in another order;
-      `agreement` of a model that writes with `agreement_given`, of pictures of given texts.
+      `r_precision_at_5` come with those of the real images, and of captions in another order, and
+      so does `clip_score`; `inception_score` with that of the real images; `agreement` of a model
+      that writes with `agreement_given`, of pictures of given texts.
 
     Raises:
-      UsageError: data set or model do not allow a metric.
+      UsageError: data set, model or protocol do not allow a metric.
     """
-    labelled = classifier is not None and real.label.min() >= 0
-    allowed = supported(real, labelled=labelled, matching=matcher is not None, reads=reads)
-    for name in metrics:
-        if name not in allowed:
-            raise UsageError("--metrics", f"{name} needs {NEEDS[name]}", "none")
-    captions = numbered(real.captions, real.label)
+    check(metrics, real, judges, protocol, reads=reads)
+    captions = caption_lists.numbered(real.captions, real.label)
     asked = max(1, min(len(captions.texts), protocol.samples // protocol.pictures_per_caption))
     order = np.random.default_rng(protocol.seed).permutation(len(captions.texts))[:asked]
     chosen = order[np.arange(protocol.samples) % asked]
     texts = [captions.texts[row] if reads == "captions" else "" for row in chosen]
-    drawn = _draw(sample, texts, protocol)
+    written: list[str] = []
+    memory_mib //= SHARES_OF_MEMORY
+    drawn = gather(
+        _pictures(sample, texts, protocol, written),
+        functools.partial(judges.look, wanted=wanted(metrics)),
+        count=protocol.samples,
+        description="draw",
+        memory_mib=memory_mib,
+    )
+    of_real: Kept = {}
+    if wanted_of_real(metrics, judges):
+        of_real = _gather_real(real, judges, wanted_of_real(metrics, judges), memory_mib=memory_mib)
     # By caption, where there are captions; else by what was written.
     groups, real_groups, labels = chosen, captions.first, captions.label[chosen]
-    if drawn.texts is not None:
-        groups = labels = _labels(drawn.texts, text_labels or {})
+    if written:
+        groups = labels = _labels(written, text_labels or {})
         real_groups = real.label
-    elif not captions_are_shared(real):
+    elif not caption_lists.are_shared(real):
         real_groups = np.zeros_like(captions.first)
 
     results: dict[str, dict[str, Any]] = {}
-    if set(metrics) - {"r_precision"}:
-        look = _look(classifier, matcher)
-        seen = look(drawn.images)
-        if "agreement" in metrics and seen.labels is not None:
-            results["agreement"] = text_image.agreement(seen.labels, labels)
-        if "agreement" in metrics and drawn.texts is not None and text_labels:
-            results["agreement_given"] = _agreement_given(sample, look, text_labels, protocol)
-        if "text_entropy" in metrics:
-            results["text_entropy"] = text_image.entropy(labels, classes=_classes(real))
-        if "confidence" in metrics and seen.confidences is not None:
-            results["confidence"] = text_image.confidence(seen.confidences)
-        if "class_entropy" in metrics and seen.labels is not None:
-            results["class_entropy"] = text_image.entropy(seen.labels, classes=_classes(real))
-    if "diversity" in metrics or "kid" in metrics:
-        of_real = look(real.image).features
-        if "diversity" in metrics:
-            results["diversity"] = text_image.diversity(
-                seen.features,
-                groups,
-                real_features=of_real,
-                real_captions=real_groups,
-                seed=protocol.seed,
-            )
-        if "kid" in metrics:
-            blurred = look(_blur(real.image)).features
-            results["kid"] = {"value": distances.kernel_distance(seen.features, of_real)}
-            results["kid_blurred"] = {"value": distances.kernel_distance(blurred, of_real)}
-    if "r_precision" in metrics and matcher is not None:
-        results |= _r_precision(matcher, captions, real, drawn.images, chosen, seed=protocol.seed)
+    if "agreement" in metrics:
+        results["agreement"] = text_image.agreement(drawn[CLASSES].argmax(axis=1), labels)
+        if written and text_labels:
+            results["agreement_given"] = _agreement_given(sample, judges, text_labels, protocol)
+    classes = len(np.unique(real.label))
+    if "text_entropy" in metrics:
+        results["text_entropy"] = text_image.entropy(labels, classes=classes)
+    if "confidence" in metrics:
+        results["confidence"] = text_image.confidence(drawn[CLASSES].max(axis=1))
+    if "class_entropy" in metrics:
+        named = drawn[CLASSES].argmax(axis=1)
+        results["class_entropy"] = text_image.entropy(named, classes=classes)
+    if "diversity" in metrics:
+        results["diversity"] = text_image.diversity(
+            drawn[FEATURES],
+            groups,
+            real_features=of_real[FEATURES],
+            real_captions=real_groups,
+            seed=protocol.seed,
+        )
+    results |= comparing_features.compare(
+        drawn, of_real, metrics, protocol, judges.statistics, memory_mib=memory_mib
+    )
+    if "r_precision" in metrics and judges.matcher is not None:
+        sentences = judges.matcher.encode_captions(captions.texts)
+        results |= _r_precision(
+            sentences, captions, drawn[CODES], of_real[CODES], chosen, seed=protocol.seed
+        )
+    if "clip_score" in metrics and judges.clip is not None:
+        sentences = judges.clip.encode_captions(captions.texts)
+        results |= _clip_score(
+            sentences, captions, drawn[CLIP_CODES], of_real[CLIP_CODES], chosen, seed=protocol.seed
+        )
     return results
+
+
+def statistics(real: RealImages, judges: Judges, *, memory_mib: int = 1024) -> Moments:
+    """Mean and covariance of the features of real images."""
+    share = memory_mib // SHARES_OF_MEMORY
+    return moments.moments(_gather_real(real, judges, {FEATURES}, memory_mib=share)[FEATURES])
+
+
+def _gather_real(
+    real: RealImages, judges: Judges, names: Collection[str], *, memory_mib: int
+) -> Kept:
+    return gather(
+        real.batches(BATCH_SIZE),
+        functools.partial(judges.look, wanted=names),
+        count=len(real.label),
+        description="real images",
+        memory_mib=memory_mib,
+    )
+
+
+def _pictures(
+    sample: Sample, texts: list[str], protocol: Protocol, written: list[str]
+) -> Iterator[np.ndarray]:
+    """Draws batch after batch; what a model writes goes to `written`."""
+    seeds = protocol.seed + np.arange(len(texts), dtype=np.int64)
+    for start in range(0, len(texts), BATCH_SIZE):
+        rows = slice(start, start + BATCH_SIZE)
+        drawn = sample(texts[rows], seeds[rows], protocol.truncation)
+        written.extend(drawn.texts or ())
+        yield drawn.images
 
 
 def _labels(texts: Sequence[str], text_labels: Mapping[str, int]) -> np.ndarray:
@@ -203,56 +165,33 @@ def _labels(texts: Sequence[str], text_labels: Mapping[str, int]) -> np.ndarray:
     return np.array([text_labels.get(text, -1) for text in texts])
 
 
-def _classes(real: Examples) -> int:
-    return len(np.unique(real.label))
-
-
 def _agreement_given(
-    sample: Sample, look: Look, text_labels: Mapping[str, int], protocol: Protocol
+    sample: Sample, judges: Judges, text_labels: Mapping[str, int], protocol: Protocol
 ) -> dict[str, float]:
     """Agreement of pictures with texts that were given, in turn."""
     texts = [list(text_labels)[at % len(text_labels)] for at in range(protocol.samples)]
-    named = look(_draw(sample, texts, protocol).images).labels
-    assert named is not None  # There are labels, so there is a classifier.
-    return text_image.agreement(named, _labels(texts, text_labels))
-
-
-def captions_are_shared(real: Examples) -> bool:
-    """Whether two images have the same first caption: diversity is a share of the spread of such.
-
-    Where none have, it is a share of the spread of all real images.
-    """
-    first = [texts[0] for texts in real.captions]
-    return len(set(first)) < len(first)
-
-
-def _look(classifier: Classifier | None, matcher: Matcher | None) -> Look:
-    if classifier is not None:
-        return classifier
-    assert matcher is not None  # `supported` has seen to it.
-    encode = matcher.encode_images
-    return lambda images: Seen(encode(images))
+    seen = gather(
+        _pictures(sample, texts, protocol, []),
+        functools.partial(judges.look, wanted={CLASSES}),
+        count=protocol.samples,
+        description="draw given texts",
+        memory_mib=1,
+    )
+    return text_image.agreement(seen[CLASSES].argmax(axis=1), _labels(texts, text_labels))
 
 
 def _r_precision(
-    matcher: Matcher,
+    sentences: np.ndarray,
     captions: Captions,
-    real: Examples,
-    pictures: np.ndarray,
+    drawn: np.ndarray,
+    of_real: np.ndarray,
     chosen: np.ndarray,
     *,
     seed: int,
 ) -> dict[str, dict[str, float]]:
     """Of pictures with their captions, of the real images of those, and of wrong captions."""
-    sentences = matcher.encode_captions(captions.texts)
-    drawn = matcher.encode_images(pictures)
-    wrong = np.random.default_rng(seed).permutation(chosen)
     results = {}
-    for suffix, codes, own in (
-        ("", drawn, chosen),
-        ("_real", matcher.encode_images(real.image[captions.image[chosen]]), chosen),
-        ("_shuffled", drawn, wrong),
-    ):
+    for suffix, codes, own in _pairs(captions, drawn, of_real, chosen, seed=seed):
         found = text_image.retrieval(
             codes, sentences, own=own, groups=captions.group, ranks=text_image.RANKS, seed=seed
         )
@@ -261,26 +200,29 @@ def _r_precision(
     return results
 
 
-def _draw(sample: Sample, captions: list[str], protocol: Protocol) -> Drawn:
-    seeds = protocol.seed + np.arange(len(captions), dtype=np.int64)
-    starts = range(0, len(captions), BATCH_SIZE)
-    parts = [
-        sample(
-            captions[start : start + BATCH_SIZE],
-            seeds[start : start + BATCH_SIZE],
-            protocol.truncation,
-        )
-        for start in progress(starts, total=len(starts), description="draw", unit="batches")
+def _clip_score(
+    sentences: np.ndarray,
+    captions: Captions,
+    drawn: np.ndarray,
+    of_real: np.ndarray,
+    chosen: np.ndarray,
+    *,
+    seed: int,
+) -> dict[str, dict[str, float]]:
+    """Of pictures with their captions, of the real images of those, and of wrong captions."""
+    return {
+        f"clip_score{suffix}": text_image.clip_score(codes, sentences[own])
+        for suffix, codes, own in _pairs(captions, drawn, of_real, chosen, seed=seed)
+    }
+
+
+def _pairs(
+    captions: Captions, drawn: np.ndarray, of_real: np.ndarray, chosen: np.ndarray, *, seed: int
+) -> list[tuple[str, np.ndarray, np.ndarray]]:
+    """A suffix, codes of images, and numbers of their captions."""
+    wrong = np.random.default_rng(seed).permutation(chosen)
+    return [
+        ("", drawn, chosen),
+        ("_real", of_real[captions.image[chosen]], chosen),
+        ("_shuffled", drawn, wrong),
     ]
-    texts = [text for part in parts for text in part.texts or ()]
-    return Drawn(np.concatenate([part.images for part in parts]), texts or None)
-
-
-def _blur(images: np.ndarray) -> np.ndarray:
-    """Means over an 8x8 grid, enlarged again by repetition."""
-    side = images.shape[1]
-    starts = np.arange(BLURRED_SIDE_PX) * side // BLURRED_SIDE_PX
-    sizes = np.diff([*starts, side])
-    sums = np.add.reduceat(np.add.reduceat(images, starts, 1, np.float64), starts, 2)
-    means = np.rint(sums / np.outer(sizes, sizes)[:, :, np.newaxis]).astype(np.uint8)
-    return means.repeat(sizes, axis=1).repeat(sizes, axis=2)

@@ -1,8 +1,10 @@
 """From images to features: a small classifier trained on the data set's own train split."""
 
+import functools
+import hashlib
 import io
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -21,13 +23,15 @@ class Seen(NamedTuple):
 
     Attributes:
       features: float64 [N, D].
-      labels: int64 [N], that a classifier gives; None without one.
-      confidences: float64 [N], their probabilities; None without a classifier.
+      probabilities: float64 [N, L], of classes; None of an extractor that is no classifier.
     """
 
     features: np.ndarray
-    labels: np.ndarray | None = None
-    confidences: np.ndarray | None = None
+    probabilities: np.ndarray | None = None
+
+
+# From images uint8 [N, S, S, C] to their features.
+Extractor: TypeAlias = Callable[[np.ndarray], Seen]
 
 
 class Classifier:
@@ -54,6 +58,9 @@ class Classifier:
         features = keras.layers.Dense(FEATURES, activation="relu")(hidden)
         logits = keras.layers.Dense(labels)(keras.layers.Dropout(0.3)(features))
         self._model = keras.Model(inputs, [features, logits])
+        self._infer = tf.function(
+            functools.partial(self._model, training=False), reduce_retracing=True
+        )
         self._to_train = keras.Model(inputs, logits)
 
     def train(self, images: np.ndarray, labels: np.ndarray) -> None:
@@ -73,12 +80,22 @@ class Classifier:
 
     def __call__(self, images: np.ndarray) -> Seen:
         """Looks at images uint8 [N, S, S, C]."""
-        features, logits = self._model.predict(images, batch_size=PREDICT_BATCH_SIZE, verbose=0)
+        starts = range(0, len(images), PREDICT_BATCH_SIZE)
+        parts = [
+            self._infer(tf.cast(images[start : start + PREDICT_BATCH_SIZE], tf.float32))
+            for start in starts
+        ]
+        features, logits = (tf.concat(part, axis=0) for part in zip(*parts, strict=True))
         return Seen(
-            features=features.astype(np.float64),
-            labels=logits.argmax(axis=1),
-            confidences=tf.nn.softmax(logits.astype(np.float64)).numpy().max(axis=1),
+            features=features.numpy().astype(np.float64),
+            probabilities=tf.nn.softmax(tf.cast(logits, tf.float64)).numpy(),
         )
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 over its weights."""
+        weights = b"".join(value.tobytes() for value in self._model.get_weights())
+        return hashlib.sha256(weights).hexdigest()
 
     def to_bytes(self) -> bytes:
         """Its weights as an .npz file."""

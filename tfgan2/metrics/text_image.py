@@ -101,7 +101,37 @@ def proportion(hits: np.ndarray) -> dict[str, float]:
     spread = NORMAL_95**2 / count
     middle = (share + spread / 2) / (1 + spread)
     half = NORMAL_95 * math.sqrt(share * (1 - share) / count + spread / (4 * count)) / (1 + spread)
-    return {"value": share, "low": max(0.0, middle - half), "high": min(1.0, middle + half)}
+    # Rounding must not leave a share of 0 or 1 outside.
+    low, high = min(share, middle - half), max(share, middle + half)
+    return {"value": share, "low": max(0.0, low), "high": min(1.0, high)}
+
+
+def clip_score(images: np.ndarray, sentences: np.ndarray) -> dict[str, float]:
+    """A hundred times the mean cosine of images with their captions, of which none is below 0.
+
+    Args:
+      images: float64 [N, D], codes of length 1.
+      sentences: float64 [N, D], codes of length 1.
+
+    Returns:
+      value, and low and high of the normal 95 % interval.
+
+    Source: Hessel et al. 2021, "CLIPScore", section 3, without its factor of 2.5 but times 100, as
+      most libraries have it.
+    """
+    return mean(100.0 * np.maximum(np.einsum("nd,nd->n", images, sentences), 0.0))
+
+
+def mean(values: np.ndarray) -> dict[str, float]:
+    """Mean of values float64 [N]: value, and low and high of the normal 95 % interval."""
+    error = values.std(ddof=1) / math.sqrt(len(values)) if len(values) > 1 else 0.0
+    return normal_interval(float(values.mean()), float(error))
+
+
+def normal_interval(value: float, standard_error: float) -> dict[str, float]:
+    """A value, and low and high of its normal 95 % interval."""
+    half = NORMAL_95 * standard_error
+    return {"value": value, "low": value - half, "high": value + half}
 
 
 def group_variances(features: np.ndarray, groups: np.ndarray) -> np.ndarray:

@@ -1,65 +1,93 @@
-"""Evaluates a run: its sampler, its data set, a classifier, a line in evaluations.jsonl."""
+"""Evaluates what draws: its data set, its judges, a line with metrics and protocol."""
 
 import dataclasses
+import hashlib
 import os
 import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from tfgan2.adversarial.sampler import AnySampler
 from tfgan2.data import pipeline, records
-from tfgan2.metrics import evaluate, text_image
-from tfgan2.metrics.features import Classifier
-from tfgan2.models.matcher import Matcher
-from tfgan2.program import UsageError, write_file
+from tfgan2.metrics import captions as caption_lists
+from tfgan2.metrics import evaluate, moments
+from tfgan2.metrics.gathering import CLIP_CODES, CODES, FEATURES, PROBABILITIES, Judges
+from tfgan2.metrics.inception_score import SPLITS
+from tfgan2.metrics.moments import Moments
+from tfgan2.metrics.protocol import LIGHT, METRICS, OF_CLASSES, Protocol, supported, wanted
+from tfgan2.metrics.saved_models import SavedMatcher
+from tfgan2.program import UsageError
 from tfgan2.runs import recipe as recipes
-from tfgan2.runs.directory import Config, RunDirectory, append_line
-from tfgan2.runs.sampling import load_matcher
+from tfgan2.runs.directory import RunDirectory, append_line
 from tfgan2.text.tokenizers import split_words
-from tfgan2.training import beginning, inputs, runtime
+from tfgan2.training import inputs, judging, runtime
+from tfgan2.training.judging import CHECKSUM_DIGITS, FeatureSource, Judge
+
+MODEL_DEFAULT = "the model's own"
 
 
 @dataclasses.dataclass(frozen=True)
-class Judge:
-    """A matching model that judges a run, and what the protocol says of it."""
+class Subject:
+    """What is measured, and what must be known of it.
 
-    matcher: Matcher
-    run: str
-    used_in_training: bool
+    Attributes:
+      sample: draws pictures.
+      reads: what it reads: `captions`, `texts` that it also writes, or None.
+      view: what of the data set's images it has seen.
+      truncation: its own; None where it does not say.
+      name: of its checkpoint.
+      text_source: of a model that writes: `caption`, `label` or `label_number`.
+    """
 
-    @property
-    def protocol(self) -> dict[str, Any]:
-        """What the protocol says of it."""
-        return {
-            "run": self.run,
-            "used_in_training": self.used_in_training,
-            "candidates": text_image.CANDIDATES,
-        }
+    sample: evaluate.Sample
+    reads: str | None
+    view: pipeline.View
+    truncation: float | None
+    name: str
+    text_source: str = "caption"
 
 
-def load_judge(run_dir: str | os.PathLike, config: Config) -> Judge:
-    """Loads a matching model.
+@dataclasses.dataclass(frozen=True)
+class Measures:
+    """Against what and by whom it is measured.
+
+    Attributes:
+      split: whose captions and images.
+      judge: a matching model, for r_precision, and for features where there are no labels.
+      features: an extractor; None takes the data set's own classifier, or the matching model.
+      clip: a SavedModel of images and captions, for clip_score.
+      statistics: an .npz file of mean and covariance, for fid.
+      save_statistics: where those of the real images go.
+      memory_mib: about what features and blocks of distances take in memory.
+    """
+
+    split: str = "test"
+    judge: Judge | None = None
+    features: FeatureSource | None = None
+    clip: str | None = None
+    statistics: str | None = None
+    save_statistics: str | None = None
+    memory_mib: int = 1024
+
+
+def subject_of_run(sampler: AnySampler, *, checkpoint: str, recipe: recipes.Recipe) -> Subject:
+    """What is measured, where it is a run's.
 
     Args:
-      run_dir: its run.
-      config: of the run that it is to judge.
-
-    Raises:
-      UsageError: it is not a whole matching model, or has no checkpoint.
+      sampler: draws.
+      checkpoint: names it.
+      recipe: of the run.
     """
-    run = RunDirectory.existing(run_dir, flag="--matching")
-    matcher, its_config = load_matcher(run, flag="--matching")
-    if its_config.data["channels"] != config.data["channels"]:
-        rule = f"must be of images of {config.data['channels']} channels"
-        raise UsageError("--matching", rule, its_config.data["channels"])
-    reader = config.text_encoder or {}
-    used = reader.get("checksum") == beginning.load_reader(run.path).description["checksum"]
-    # It may have learned on since.
-    used = used or pathlib.Path(reader.get("run", "")).resolve() == run.path.resolve()
-    return Judge(matcher=matcher, run=str(run_dir), used_in_training=used)
+    return Subject(
+        sample=sampler.sample,
+        reads=recipes.system_class(recipe).reads,
+        view=recipes.view(recipe),
+        truncation=sampler.truncation,
+        name=pathlib.Path(checkpoint).name,
+        text_source=recipe.text_source,
+    )
 
 
 def evaluate_run(
@@ -70,11 +98,9 @@ def evaluate_run(
     recipe: recipes.Recipe,
     data_dir: str | os.PathLike,
     metrics: Sequence[str] | None,
-    protocol: evaluate.Protocol,
-    split: str = "test",
-    judge: Judge | None = None,
+    protocol: Protocol,
 ) -> dict[str, Any]:
-    """Measures a run's sampler against a split, and appends to evaluations.jsonl.
+    """Measures a run's sampler against the test split, and appends to evaluations.jsonl.
 
     Args:
       run: the run.
@@ -82,10 +108,8 @@ def evaluate_run(
       checkpoint: names it.
       recipe: of the run.
       data_dir: a data set that tools.prepare wrote.
-      metrics: their names; None takes all that the data set allows.
+      metrics: their names; None takes the light ones that the data set allows.
       protocol: how many samples of what.
-      split: of whose captions and images.
-      judge: a matching model, for r_precision, and for features where there are no labels.
 
     Returns:
       The line: metrics and protocol.
@@ -93,65 +117,175 @@ def evaluate_run(
     Raises:
       UsageError: the data set does not allow a metric.
     """
-    manifest = records.load_manifest(data_dir)
-    view, reads = recipes.view(recipe), recipes.system_class(recipe).reads
-    if not manifest.records(split):
-        raise UsageError("--data_dir", f"must have images in its {split} split", data_dir)
-    real = pipeline.examples(data_dir, manifest, split=split, view=view)
-    matcher = None if judge is None else judge.matcher
-    labelled = len(manifest.label_names) > 1
-    names = metrics or evaluate.supported(
-        real, labelled=labelled, matching=matcher is not None, reads=reads
-    )
-    classifier, extractor = None, None
-    if labelled and set(names) != {"r_precision"}:
-        classifier = domain_classifier(data_dir, manifest, view=view)
-        extractor = f"domain classifier, train split {manifest.checksum[:12]}"
-    elif set(names) != {"r_precision"}:
-        extractor = "image codes of the matching model"
-
-    results = evaluate.evaluate(
-        sampler.sample,
-        real,
-        classifier=classifier,
-        matcher=matcher,
-        metrics=names,
-        protocol=protocol,
-        reads=reads,
-        text_labels=_text_labels(recipe, manifest, real),
-    )
-    shared = reads != "captions" or evaluate.captions_are_shared(real)
-    if "diversity" in names and not shared:
-        extractor = f"{extractor}; diversity is a share of the spread of all real images"
-    line = {
-        "metrics": results,
-        "protocol": {
-            "features": extractor,
-            "resize": "none",
-            "split": split,
-            "real_images": len(real.image),
-            "samples": protocol.samples,
-            "captions_per_image": "distinct captions in turn, "
-            f"{protocol.pictures_per_caption} pictures or more of each"
-            if reads == "captions"
-            else "no captions",
-            "truncation": protocol.truncation or sampler.truncation,
-            "seed": protocol.seed,
-            "checkpoint": pathlib.Path(checkpoint).name,
-            "precision": "float32",
-            "versions": runtime.versions(),
-            **({} if judge is None else {"matching": judge.protocol}),
-        },
-    }
+    subject = subject_of_run(sampler, checkpoint=checkpoint, recipe=recipe)
+    line = measure(subject, Measures(), data_dir=data_dir, metrics=metrics, protocol=protocol)
     append_line(run.evaluations_file, line)
     return line
 
 
+def measure(
+    subject: Subject,
+    measures: Measures,
+    *,
+    data_dir: str | os.PathLike,
+    metrics: Sequence[str] | None,
+    protocol: Protocol,
+) -> dict[str, Any]:
+    """Measures what draws against a data set.
+
+    Args:
+      subject: what is measured.
+      measures: against what and by whom.
+      data_dir: a data set that tools.prepare wrote.
+      metrics: their names; None takes the light ones that the data set allows.
+      protocol: how many samples of what.
+
+    Returns:
+      The line: metrics and protocol.
+
+    Raises:
+      UsageError: the data set, or who judges, does not allow a metric.
+    """
+    manifest = records.load_manifest(data_dir)
+    if not manifest.records(measures.split):
+        raise UsageError("--data_dir", f"must have images in its {measures.split} split", data_dir)
+    real = pipeline.StoredExamples(data_dir, manifest, split=measures.split, view=subject.view)
+    judges, clip = _judges(subject, measures, metrics, data_dir=data_dir, manifest=manifest)
+    names = metrics or [
+        name for name in supported(real, judges, reads=subject.reads) if name in LIGHT
+    ]
+    results = evaluate.evaluate(
+        subject.sample,
+        real,
+        judges,
+        metrics=names,
+        protocol=protocol,
+        reads=subject.reads,
+        text_labels=_text_labels(subject, manifest, real),
+        memory_mib=measures.memory_mib,
+    )
+    if measures.save_statistics is not None:
+        if not judges.has_features:
+            rule = "needs features: labels, a matching model or --features"
+            raise UsageError("--save_statistics", rule, "none")
+        found = evaluate.statistics(real, judges, memory_mib=measures.memory_mib)
+        moments.write(measures.save_statistics, found)
+    features = _describe_features(judges, measures, names, manifest)
+    shared = subject.reads != "captions" or caption_lists.are_shared(real)
+    if "diversity" in names and not shared:
+        features = f"{features}; diversity is a share of the spread of all real images"
+    captions = "no captions"
+    if subject.reads == "captions":
+        count = protocol.pictures_per_caption
+        captions = f"distinct captions in turn, {count} pictures or more of each"
+    truncation = protocol.truncation or subject.truncation
+    said: dict[str, Any] = {
+        "features": features,
+        "resize": _describe_resize(subject.view, measures.features, manifest),
+        "split": measures.split,
+        "real_images": len(real.label),
+        "data": f"{manifest.source} {manifest.checksum[:CHECKSUM_DIGITS]}",
+        "samples": protocol.samples,
+        "captions_per_image": captions,
+        "truncation": MODEL_DEFAULT if truncation is None else truncation,
+        "seed": protocol.seed,
+        "counting": _describe_counting(protocol),
+        "checkpoint": subject.name,
+        "precision": "float32",
+        "versions": runtime.versions(),
+    }
+    if measures.judge is not None:
+        said["matching"] = measures.judge.protocol
+    if clip is not None:
+        said["clip"] = judging.said_of_clip(clip, str(measures.clip))
+    if judges.statistics is not None:
+        said["statistics"] = _describe_statistics(judges.statistics, measures)
+    return {"metrics": results, "protocol": said}
+
+
+def _judges(
+    subject: Subject,
+    measures: Measures,
+    metrics: Sequence[str] | None,
+    *,
+    data_dir: str | os.PathLike,
+    manifest: records.Manifest,
+) -> tuple[Judges, SavedMatcher | None]:
+    """Loads or trains who is needed, and no other."""
+    names = METRICS if metrics is None else metrics
+    own_features = measures.features is None and wanted(names) & {FEATURES, PROBABILITIES}
+    classifier = None
+    if len(manifest.label_names) > 1 and (
+        own_features or set(names) & {*OF_CLASSES, "text_entropy"}
+    ):
+        classifier = judging.domain_classifier(data_dir, manifest, view=subject.view)
+    clip = SavedMatcher(measures.clip, flag="--clip") if measures.clip else None
+    statistics = None
+    if measures.statistics is not None:
+        statistics = moments.read(measures.statistics, flag="--statistics")
+    features = measures.features
+    return Judges(
+        classifier=classifier,
+        extractor=None if features is None else features.extractor,
+        scores_classes=features is not None and features.has_probabilities,
+        matcher=None if measures.judge is None else measures.judge.matcher,
+        clip=clip,
+        statistics=statistics,
+    ), clip
+
+
+def _describe_features(
+    judges: Judges, measures: Measures, names: Sequence[str], manifest: records.Manifest
+) -> str | None:
+    if not wanted(names) - {CODES, CLIP_CODES}:
+        return None
+    parts = []
+    if judges.classifier is not None:
+        weights = judges.classifier.checksum[:CHECKSUM_DIGITS]
+        split = manifest.checksum[:CHECKSUM_DIGITS]
+        parts.append(f"domain classifier {weights}, train split {split}")
+    if measures.features is not None:
+        parts.insert(0, measures.features.description)
+        return "; labels by ".join(parts)
+    return parts[0] if parts else "image codes of the matching model"
+
+
+def _describe_resize(
+    view: pipeline.View, features: FeatureSource | None, manifest: records.Manifest
+) -> str:
+    parts = []
+    if view.resized != manifest.image_size:
+        sizes = f"from {manifest.image_size} to {view.resized} px"
+        parts.append(f"real images antialiased bilinear {sizes}")
+    if view.image_size != view.resized:
+        parts.append(f"the middle {view.image_size} px of them")
+    if features is not None and features.resize != "none":
+        parts.append(f"all images for features {features.resize}")
+    return ", ".join(parts) or "none"
+
+
+def _describe_counting(protocol: Protocol) -> dict[str, Any]:
+    subsets = f"mean of {protocol.kid_subsets} subsets of {protocol.kid_subset_size}"
+    return {
+        "kid": subsets if protocol.kid_subsets else "whole sets",
+        "nearest": protocol.nearest,
+        "inception_score_splits": SPLITS,
+    }
+
+
+def _describe_statistics(statistics: Moments, measures: Measures) -> dict[str, str]:
+    content = statistics.mean.tobytes() + statistics.covariance.tobytes()
+    checksum = hashlib.sha256(content).hexdigest()[:CHECKSUM_DIGITS]
+    return {"file": pathlib.Path(str(measures.statistics)).name, "checksum": checksum}
+
+
 def _text_labels(
-    recipe: recipes.Recipe, manifest: records.Manifest, real: pipeline.Examples
-) -> dict[str, int]:
+    subject: Subject, manifest: records.Manifest, real: pipeline.StoredExamples
+) -> dict[str, int] | None:
     """Labels of what a joint model may write: words as its tokenizer leaves them."""
-    texts = inputs.label_texts(recipe, manifest)
+    if subject.reads != "texts":
+        return None
+    texts = inputs.written_texts(subject.text_source, manifest)
     if texts is not None:
         pairs = list(enumerate(texts))
     else:
@@ -162,31 +296,3 @@ def _text_labels(
         ]
     words = split_words(tf.constant([text for _, text in pairs])).to_list()
     return {b" ".join(own).decode(): label for own, (label, _) in zip(words, pairs, strict=True)}
-
-
-def domain_classifier(
-    data_dir: str | os.PathLike, manifest: records.Manifest, *, view: pipeline.View
-) -> Classifier:
-    """Trains a classifier on the train split, or takes the one trained before.
-
-    Raises:
-      UsageError: the data set has no labels.
-    """
-    if len(manifest.label_names) < 2:
-        raise UsageError("--data_dir", "must have labels for these metrics", data_dir)
-    classifier = Classifier(
-        image_size=view.image_size,
-        image_channels=manifest.channels,
-        labels=len(manifest.label_names),
-    )
-    name = f"classifier-{view.image_size}of{view.resized}px-{manifest.checksum[:12]}.npz"
-    cache = pathlib.Path(data_dir) / name
-    if cache.is_file():
-        with np.load(cache) as weights:
-            classifier.set_weights(list(weights.values()))
-        return classifier
-    train = pipeline.examples(data_dir, manifest, split="train", view=view)
-    classifier.train(train.image, train.label)
-    if os.access(data_dir, os.W_OK):
-        write_file(cache, classifier.to_bytes())
-    return classifier

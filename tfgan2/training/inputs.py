@@ -17,12 +17,25 @@ def label_texts(recipe: recipes.Recipe, manifest: records.Manifest) -> list[str]
       UsageError: the data set has no labels to write.
     """
     joint = recipes.system_class(recipe).reads == "texts"
-    if not joint or recipe.text_source == "caption":
+    return written_texts(recipe.text_source, manifest) if joint else None
+
+
+def written_texts(source: str, manifest: records.Manifest) -> list[str] | None:
+    """By label the texts that stand for it; None where captions do.
+
+    Args:
+      source: `caption`, `label` or `label_number`.
+      manifest: of the data set.
+
+    Raises:
+      UsageError: the data set has no labels to write.
+    """
+    if source == "caption":
         return None
     if not manifest.label_names:
         rule = "must be caption for a data set without labels"
-        raise UsageError("--text_source", rule, recipe.text_source)
-    if recipe.text_source == "label":
+        raise UsageError("--text_source", rule, source)
+    if source == "label":
         return list(manifest.label_names)
     return [str(number) for number in range(len(manifest.label_names))]
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from tfgan2.data.pipeline import Examples
 from tfgan2.metrics import text_image
-from tfgan2.metrics.evaluate import numbered
+from tfgan2.metrics.captions import numbered
 from tfgan2.models.matcher import Matcher
 from tfgan2.runs.directory import RunDirectory, append_line
 from tfgan2.training import runtime
@@ -19,7 +19,7 @@ def measure(
     step: int,
     seed: int,
     run: RunDirectory,
-) -> str:
+) -> tuple[dict[str, dict[str, float]], str]:
     """Measures retrieval on images of every split, and appends to evaluations.jsonl.
 
     Args:
@@ -30,7 +30,7 @@ def measure(
       run: whose model it is.
 
     Returns:
-      A line for people, with what chance would give.
+      The metrics, and a line for people, with what chance would give.
     """
     metrics: dict[str, dict[str, float]] = {}
     shown = []
@@ -59,4 +59,4 @@ def measure(
         "versions": runtime.versions(),
     }
     append_line(run.evaluations_file, {"metrics": metrics, "protocol": protocol})
-    return f"step {step}: {'; '.join(shown)}"
+    return metrics, f"step {step}: {'; '.join(shown)}"

@@ -8,14 +8,14 @@ from tqdm import tqdm
 from tfgan2.adversarial.gan import GAN
 from tfgan2.adversarial.sampler import AnySampler, Sampler
 from tfgan2.data import pipeline, records
-from tfgan2.metrics.evaluate import Protocol
+from tfgan2.metrics.protocol import Protocol
 from tfgan2.models.matcher import Matcher
 from tfgan2.models.matching import Matching
 from tfgan2.program import write_file
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.text.tokenizers import Tokenizer
-from tfgan2.training import best, evaluation, retrieval
+from tfgan2.training import best, curves, evaluation, retrieval
 from tfgan2.training.sheets import animation, sheet
 
 SHEET_SEEDS, UNCONDITIONAL_ROWS = 8, 8
@@ -59,6 +59,7 @@ class DrawingWork:
             metrics=None,
             protocol=Protocol(samples=EVALUATION_SAMPLES, seed=self._recipe.seed, truncation=0.0),
         )
+        curves.write(self._run, line["metrics"], step=step)
         self._best.consider(line["metrics"])
 
     def finish(self) -> None:
@@ -101,10 +102,11 @@ class MatchingWork:
 
     def evaluate(self, step: int) -> None:
         """Writes a line of evaluations.jsonl, and prints it."""
-        line = retrieval.measure(
+        metrics, shown = retrieval.measure(
             self._matcher, self._examples, step=step, seed=self._recipe.seed, run=self._run
         )
-        tqdm.write(line)
+        curves.write(self._run, metrics, step=step)
+        tqdm.write(shown)
 
 
 def draw_sheet(sampler: AnySampler, captions: list[str]) -> tuple[bytes, list[str] | None]:

@@ -1,0 +1,119 @@
+"""Plants failures in a data set's own train images, and prints what each metric says of them.
+
+python -m tests.metrics.planted DATA_DIR [MATCHING_RUN]
+
+The tables of docs/metrics.md come from it.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from tfgan2.adversarial.sampler import Drawn
+from tfgan2.data import pipeline, records
+from tfgan2.metrics import evaluate
+from tfgan2.metrics.gathering import Judges, blurred
+from tfgan2.metrics.protocol import Protocol, supported
+from tfgan2.training import judging
+from tfgan2.training.comparing import cell
+
+SAMPLES, SEED = 1000, 0
+
+
+def noisy(images: np.ndarray) -> np.ndarray:
+    """With normal noise, a quarter of the range wide."""
+    noise = np.random.default_rng(SEED).normal(0.0, 64.0, images.shape)
+    return np.rint(np.clip(images + noise, 0, 255)).astype(np.uint8)
+
+
+class Planted:
+    """Draws train images of the caption asked for, with a failure."""
+
+    def __init__(
+        self,
+        train: pipeline.Examples,
+        *,
+        pixels: Callable[[np.ndarray], np.ndarray] = lambda images: images,
+        asked: Callable[[str], str] = lambda caption: caption,
+        shuffles: bool = False,
+        repeats: bool = False,
+    ) -> None:
+        self._train, self._pixels, self._asked = train, pixels, asked
+        self._shuffles, self._repeats = shuffles, repeats
+        self._rows: dict[str, list[int]] = {}
+        for row, captions in enumerate(train.captions):
+            for caption in captions:
+                self._rows.setdefault(caption, []).append(row)
+
+    def __call__(self, captions: Sequence[str], seeds: np.ndarray, truncation: float) -> Drawn:
+        if self._repeats:
+            return Drawn(np.repeat(self._train.image[:1], len(captions), axis=0))
+        if self._shuffles:
+            rows = np.random.default_rng(seeds[0]).integers(0, len(self._train.label), len(seeds))
+            return Drawn(self._train.image[rows])
+        rows = [
+            np.random.default_rng(seed).choice(self._rows[self._asked(caption)])
+            for caption, seed in zip(captions, seeds, strict=True)
+        ]
+        return Drawn(self._pixels(self._train.image[rows]))
+
+
+def failures(train: pipeline.Examples) -> dict[str, Planted]:
+    """Samplers by what is wrong with them."""
+    first: dict[str, int] = {}
+    for captions, label in zip(train.captions, train.label, strict=True):
+        for caption in captions:
+            first[caption] = int(label)
+    kept = sorted(set(first.values()))[: len(set(first.values())) // 2]
+    by_label = {label: [text for text, own in first.items() if own == label] for label in kept}
+
+    def of_half(caption: str) -> str:
+        texts = by_label[kept[first[caption] % len(kept)]]
+        return texts[len(caption) % len(texts)]
+
+    found = {
+        "none": Planted(train),
+        "blurred to 8x8": Planted(train, pixels=blurred),
+        "noise": Planted(train, pixels=noisy),
+        "one image": Planted(train, repeats=True),
+        "captions shuffled": Planted(train, shuffles=True),
+    }
+    if len(kept) > 1:
+        found["half the classes"] = Planted(train, asked=of_half)
+    return found
+
+
+def main() -> None:
+    """Prints a table: a row a metric, a column a failure."""
+    data_dir = sys.argv[1]
+    manifest = records.load_manifest(data_dir)
+    view = pipeline.View(manifest.image_size)
+    labelled = len(manifest.label_names) > 1
+    # What is unlabelled is measured against itself: each of its captions has but one image.
+    splits = ("train", "test") if labelled else ("train", "train")
+    train, real = (pipeline.examples(data_dir, manifest, split=it, view=view) for it in splits)
+    matcher = None
+    if len(sys.argv) > 2:
+        matcher = judging.load_judge(sys.argv[2], None, channels=manifest.channels).matcher
+    classifier = None
+    if labelled:
+        classifier = judging.domain_classifier(data_dir, manifest, view=view)
+    judges = Judges(classifier=classifier, matcher=matcher)
+    names = supported(real, judges)
+    protocol = Protocol(samples=SAMPLES, seed=SEED, truncation=0.0)
+    found = {
+        name: evaluate.evaluate(sample, real, judges, metrics=names, protocol=protocol)
+        for name, sample in failures(train).items()
+    }
+    print(f"| | {' | '.join(found)} |")
+    print(f"| --- |{' --- |' * len(found)}")
+    for metric in found["none"]:
+        cells = [cell(results[metric]).split()[0] for results in found.values()]
+        print(f"| {metric} | {' | '.join(cells)} |")
+    for name, results in found.items():
+        print(name, {metric: cell(result) for metric, result in results.items()})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,259 @@
+"""Every metric by its name: failures that are planted are seen, whatever memory and batches."""
+
+import pathlib
+import weakref
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from tfgan2.adversarial.sampler import Drawn
+from tfgan2.data import pipeline
+from tfgan2.metrics import evaluate, moments
+from tfgan2.metrics.features import Seen
+from tfgan2.metrics.gathering import Judges
+from tfgan2.metrics.protocol import METRICS, Protocol, supported
+from tfgan2.program import UsageError
+
+CLASSES, PER_CLASS, SIDE = 4, 60, 8
+TEXTS = tuple(f"class {label}" for label in range(CLASSES))
+MEASURED = (
+    *("kid", "fid", "inception_score", "precision", "recall", "density", "coverage"),
+    *("diversity", "r_precision", "clip_score"),
+)
+SAMPLES = 120
+
+
+def picture(label: int, generator: np.random.Generator) -> np.ndarray:
+    """A bright stripe, at a place that says the class, in noise."""
+    pixels = generator.integers(0, 60, (SIDE, SIDE, 1))
+    pixels[2 * label : 2 * label + 2] += generator.integers(100, 190)
+    return pixels.astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def real() -> pipeline.Examples:
+    generator = np.random.default_rng(0)
+    labels = np.arange(CLASSES * PER_CLASS) % CLASSES
+    pixels = np.stack([picture(label, generator) for label in labels])
+    return pipeline.Examples(pixels, [(TEXTS[label],) for label in labels], labels)
+
+
+class Stripes:
+    """Knows a picture by the brightness of its stripes, and a caption by its class."""
+
+    def __call__(self, images: np.ndarray) -> Seen:
+        features = images.reshape(len(images), CLASSES, -1).mean(axis=2) / 40.0
+        odds = np.exp(4.0 * features)
+        return Seen(features, odds / odds.sum(axis=1, keepdims=True))
+
+    def encode_images(self, images: np.ndarray) -> np.ndarray:
+        features = self(images).features
+        return features / np.linalg.norm(features, axis=1, keepdims=True)
+
+    def encode_captions(self, captions: Sequence[str]) -> np.ndarray:
+        return np.eye(CLASSES)[[TEXTS.index(text) for text in captions]]
+
+
+JUDGES = Judges(extractor=Stripes(), scores_classes=True, matcher=Stripes(), clip=Stripes())
+
+
+def good(captions: Sequence[str], seeds: np.ndarray, truncation: float) -> Drawn:
+    rows = zip(captions, seeds, strict=True)
+    pixels = [picture(TEXTS.index(text), np.random.default_rng(1000 + seed)) for text, seed in rows]
+    return Drawn(np.stack(pixels))
+
+
+def repeated(captions: Sequence[str], seeds: np.ndarray, truncation: float) -> Drawn:
+    return good([TEXTS[0]] * len(captions), np.zeros_like(seeds), truncation)
+
+
+def shuffled(captions: Sequence[str], seeds: np.ndarray, truncation: float) -> Drawn:
+    others = [TEXTS[(TEXTS.index(text) + 1) % CLASSES] for text in captions]
+    return good(others, seeds, truncation)
+
+
+def halved(captions: Sequence[str], seeds: np.ndarray, truncation: float) -> Drawn:
+    return good([TEXTS[TEXTS.index(text) % 2] for text in captions], seeds, truncation)
+
+
+def noisy(captions: Sequence[str], seeds: np.ndarray, truncation: float) -> Drawn:
+    generators = [np.random.default_rng(seed) for seed in seeds]
+    return Drawn(np.stack([it.integers(0, 256, (SIDE, SIDE, 1)) for it in generators]))
+
+
+def measure(
+    sample: evaluate.Sample,
+    real: pipeline.Examples,
+    *,
+    metrics: Sequence[str] = MEASURED,
+    judges: Judges = JUDGES,
+    memory_mib: int = 64,
+    **options: int,
+) -> dict[str, dict[str, float]]:
+    return evaluate.evaluate(
+        sample,
+        real,
+        judges,
+        metrics=metrics,
+        protocol=Protocol(samples=SAMPLES, seed=1, truncation=0.0, **options),
+        memory_mib=memory_mib,
+    )
+
+
+@pytest.fixture(scope="module")
+def values(real: pipeline.Examples) -> dict[str, dict[str, float]]:
+    failures = (good, repeated, shuffled, halved, noisy)
+    return {
+        it.__name__: {name: found["value"] for name, found in measure(it, real).items()}
+        for it in failures
+    }
+
+
+def test_what_is_good_is_good(values: dict[str, dict[str, float]]) -> None:
+    found = values["good"]
+    assert abs(found["kid"]) < 0.1 * values["halved"]["kid"]
+    assert found["fid"] < 0.1
+    assert found["inception_score"] == pytest.approx(found["inception_score_real"], rel=0.1)
+    for name in ("precision", "recall", "coverage"):
+        assert found[name] > 0.8, name
+    assert found["density"] == pytest.approx(1.0, abs=0.2)
+    assert found["diversity"] == pytest.approx(1.0, abs=0.4)
+    assert found["r_precision"] == 1.0
+    assert found["clip_score"] == pytest.approx(found["clip_score_real"], rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("failure", "higher", "lower", "blind"),
+    [
+        (
+            "repeated",
+            ("kid", "fid"),
+            ("inception_score", "recall", "coverage", "diversity", "r_precision", "clip_score"),
+            ("precision",),
+        ),
+        (
+            "shuffled",
+            (),
+            ("r_precision", "clip_score"),
+            ("kid", "fid", "inception_score", "precision", "recall", "density", "coverage"),
+        ),
+        (
+            "halved",
+            ("kid", "fid"),
+            ("inception_score", "recall", "coverage", "r_precision", "clip_score"),
+            ("precision",),
+        ),
+        (
+            "noisy",
+            ("kid", "fid"),
+            ("inception_score", "precision", "density", "coverage", "clip_score"),
+            (),
+        ),
+    ],
+)
+def test_planted_failures_are_seen(
+    failure: str,
+    higher: Sequence[str],
+    lower: Sequence[str],
+    blind: Sequence[str],
+    values: dict[str, dict[str, float]],
+) -> None:
+    well, found = values["good"], values[failure]
+    for name in higher:
+        assert found[name] > well[name] + 0.5, name
+    for name in lower:
+        assert found[name] < 0.8 * well[name], name
+    for name in blind:
+        assert found[name] == pytest.approx(well[name], abs=0.1), name
+
+
+def test_intervals_hold_their_values(real: pipeline.Examples) -> None:
+    found = measure(good, real)
+    with_interval = {name for name, result in found.items() if "low" in result}
+    assert {"kid", "precision", "recall", "density", "coverage", "clip_score"} <= with_interval
+    assert "fid" not in with_interval
+    for name in with_interval:
+        assert found[name]["low"] <= found[name]["value"] <= found[name]["high"], name
+
+
+def test_the_same_again_and_whatever_the_memory(real: pipeline.Examples) -> None:
+    first = measure(good, real)
+    assert measure(good, real) == first
+    in_files = measure(good, real, memory_mib=1)
+    for name, result in first.items():
+        for part, value in result.items():
+            assert in_files[name][part] == pytest.approx(value, rel=1e-9), (name, part)
+
+
+def test_one_metric_alone_has_the_value_it_has_among_others(real: pipeline.Examples) -> None:
+    everything = measure(good, real)
+    for name in MEASURED:
+        assert measure(good, real, metrics=[name])[name] == everything[name]
+
+
+def test_no_picture_is_kept(real: pipeline.Examples) -> None:
+    drawn: list[weakref.ref] = []
+    most = 0
+
+    def sample(captions: Sequence[str], seeds: np.ndarray, truncation: float) -> Drawn:
+        nonlocal most
+        pictures = good(captions, seeds, truncation).images
+        drawn.append(weakref.ref(pictures))
+        most = max(most, sum(picture() is not None for picture in drawn))
+        return Drawn(pictures)
+
+    measure(sample, real, metrics=["fid"])
+    assert len(drawn) == 3
+    assert most == 2  # The one before may live until the next takes its place.
+
+
+def test_statistics_stand_for_the_real_images(
+    real: pipeline.Examples, tmp_path: pathlib.Path
+) -> None:
+    moments.write(tmp_path / "real.npz", evaluate.statistics(real, JUDGES))
+    shared = moments.read(tmp_path / "real.npz", flag="--statistics")
+    judges = Judges(extractor=Stripes(), statistics=shared)
+    few = pipeline.Examples(real.image[:4], real.captions[:4], real.label[:4])
+    found = measure(good, few, metrics=["fid"], judges=judges)
+    assert found["fid"] == measure(good, real, metrics=["fid"])["fid"]
+    other = moments.Moments(np.zeros(3), np.eye(3))
+    judges = Judges(extractor=Stripes(), statistics=other)
+    with pytest.raises(UsageError, match="--statistics: must be of 4 dimensions, as the features"):
+        measure(good, real, metrics=["fid"], judges=judges)
+
+
+def test_kid_of_subsets_has_their_deviation(real: pipeline.Examples) -> None:
+    found = measure(good, real, metrics=["kid"], kid_subsets=10, kid_subset_size=50)["kid"]
+    whole = measure(good, real, metrics=["kid"])["kid"]
+    assert found["value"] == pytest.approx(whole["value"], abs=4 * found["deviation"])
+    assert set(whole) == {"value", "low", "high", "standard_error"}
+
+
+@pytest.mark.parametrize(
+    ("metric", "options", "rule"),
+    [
+        ("precision", {"nearest": 120}, "--nearest: must be below the 120 images"),
+        ("kid", {"kid_subsets": 1, "kid_subset_size": 121}, "--kid_subset_size: must be at most"),
+    ],
+)
+def test_what_the_sets_are_too_small_for_is_refused(
+    metric: str, options: dict[str, int], rule: str, real: pipeline.Examples
+) -> None:
+    with pytest.raises(UsageError, match=rule):
+        measure(good, real, metrics=[metric], **options)
+
+
+def test_without_judges_nothing_is_supported_and_each_brings_its_own(
+    real: pipeline.Examples,
+) -> None:
+    assert supported(real, Judges()) == ()
+    assert supported(real, Judges(clip=Stripes())) == ("clip_score",)
+    assert "inception_score" not in supported(real, Judges(extractor=Stripes()))
+    assert set(supported(real, JUDGES)) == set(METRICS) - {
+        *("agreement", "confidence", "class_entropy", "text_entropy")
+    }
+    unconditional = supported(real, JUDGES, reads=None)
+    assert not {"clip_score", "r_precision", "diversity"} & set(unconditional)
+    with pytest.raises(UsageError, match="--metrics: clip_score needs a model that reads captions"):
+        measure(good, real, metrics=["clip_score"], judges=Judges())

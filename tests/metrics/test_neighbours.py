@@ -1,0 +1,68 @@
+"""Neighbourhoods: what lies in whose ball, on cases that one can see."""
+
+import numpy as np
+import pytest
+
+from tfgan2.metrics import neighbours
+from tfgan2.metrics.blocks import empty_rows
+from tfgan2.metrics.neighbours import neighbourhoods
+
+SMALLEST_BLOCKS_MIB = 0  # A row at a time.
+
+
+def normal(count: int, *, seed: int, mean: float = 0.0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(mean, 1.0, (count, 6))
+
+
+def test_points_on_a_line() -> None:
+    real = np.array([[0.0], [1.0], [2.0], [10.0]])  # Balls as far as 1, 1, 1 and 8.
+    drawn = np.array([[0.5], [1.0], [4.0], [30.0]])  # 0.5, 0.5, 3 and 26.
+    found = neighbourhoods(real, drawn, nearest=1)
+    np.testing.assert_array_equal(found.precise, [True, True, True, False])
+    np.testing.assert_array_equal(found.densities, [2.0, 1.0, 1.0, 0.0])
+    np.testing.assert_array_equal(found.recalled, [False, True, True, True])
+    np.testing.assert_array_equal(found.covered, [True, True, False, True])
+
+
+def test_two_sets_of_one_distribution_lie_in_each_other() -> None:
+    found = neighbourhoods(normal(500, seed=0), normal(500, seed=1), nearest=5)
+    assert found.precise.mean() > 0.9
+    assert found.recalled.mean() > 0.9
+    assert found.densities.mean() == pytest.approx(1.0, abs=0.1)
+    assert found.covered.mean() > 0.9
+
+
+def test_far_sets_have_nothing_of_each_other() -> None:
+    found = neighbourhoods(normal(100, seed=0), normal(100, seed=1, mean=99.0), nearest=5)
+    for shares in (found.precise, found.recalled, found.densities, found.covered):
+        assert not shares.any()
+
+
+def test_one_image_repeated_recalls_nothing_and_covers_few() -> None:
+    real = normal(200, seed=0)
+    found = neighbourhoods(real, np.repeat(real[:1], 200, axis=0), nearest=5)
+    assert found.precise.all()
+    assert not found.recalled.any()
+    assert found.covered.mean() < 0.1
+
+
+def test_copies_are_at_no_distance() -> None:
+    real = np.random.default_rng(0).normal(10.0, 1.0, (11, 301))
+    squared = neighbours._squared_distances(real, real[np.arange(120) % 11])
+    assert (squared[np.arange(120) % 11, np.arange(120)] == 0.0).all()
+    assert (squared > 0.0).sum() == 10 * 120
+
+
+def test_blocks_order_and_place_change_nothing() -> None:
+    real, drawn = normal(120, seed=0), normal(90, seed=1, mean=0.3)
+    whole = neighbourhoods(real, drawn, nearest=3)
+    by_row = neighbourhoods(real, drawn, nearest=3, memory_mib=SMALLEST_BLOCKS_MIB)
+    kept = empty_rows(120, 6, memory_mib=0)
+    kept[:] = real[::-1]
+    assert isinstance(kept, np.memmap)
+    turned = neighbourhoods(kept, drawn, nearest=3)
+    for found, order in ((by_row, slice(None)), (turned, slice(None, None, -1))):
+        np.testing.assert_array_equal(found.precise, whole.precise)
+        np.testing.assert_array_equal(found.densities, whole.densities)
+        np.testing.assert_array_equal(found.recalled[order], whole.recalled)
+        np.testing.assert_array_equal(found.covered[order], whole.covered)

@@ -1,0 +1,83 @@
+"""Features of pictures against those of real images: every metric that needs nothing else."""
+
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+
+from tfgan2.metrics import distances, moments, neighbours, text_image
+from tfgan2.metrics.gathering import BLURRED, FEATURES, PROBABILITIES, Kept
+from tfgan2.metrics.inception_score import inception_score
+from tfgan2.metrics.moments import Moments
+from tfgan2.metrics.protocol import NEIGHBOURLY, Protocol
+from tfgan2.program import UsageError
+
+
+def compare(
+    drawn: Kept,
+    of_real: Kept,
+    metrics: Sequence[str],
+    protocol: Protocol,
+    statistics: Moments | None,
+    *,
+    memory_mib: int,
+) -> dict[str, dict[str, float]]:
+    """Measures what was kept of pictures.
+
+    Args:
+      drawn: of pictures.
+      of_real: of real images.
+      metrics: names; those that need something else are passed over.
+      protocol: how it is counted.
+      statistics: of other real images, for FID.
+      memory_mib: about what a block of distances takes.
+
+    Raises:
+      UsageError: the statistics are of another extractor.
+    """
+    results: dict[str, dict[str, float]] = {}
+    if "kid" in metrics:
+        distance = functools.partial(_kid, protocol=protocol, memory_mib=memory_mib)
+        results["kid"] = distance(drawn[FEATURES], of_real[FEATURES])
+        blurred = distance(of_real[BLURRED], of_real[FEATURES])
+        results["kid_blurred"] = {"value": blurred["value"]}
+    if "fid" in metrics:
+        own = moments.moments(drawn[FEATURES])
+        reference = statistics or moments.moments(of_real[FEATURES])
+        if own.mean.shape != reference.mean.shape:
+            rule = f"must be of {len(own.mean)} dimensions, as the features"
+            raise UsageError("--statistics", rule, len(reference.mean))
+        value = distances.frechet_distance(own, reference)
+        results["fid"] = {"value": value}
+    if "inception_score" in metrics:
+        results["inception_score"] = inception_score(drawn[PROBABILITIES])
+        results["inception_score_real"] = inception_score(of_real[PROBABILITIES])
+    if set(metrics) & set(NEIGHBOURLY):
+        found = neighbours.neighbourhoods(
+            of_real[FEATURES], drawn[FEATURES], nearest=protocol.nearest, memory_mib=memory_mib
+        )
+        shares = {
+            "precision": text_image.proportion(found.precise),
+            "recall": text_image.proportion(found.recalled),
+            "density": text_image.mean(found.densities),
+            "coverage": text_image.proportion(found.covered),
+        }
+        results |= {name: share for name, share in shares.items() if name in metrics}
+    return results
+
+
+def _kid(
+    one: np.ndarray, other: np.ndarray, *, protocol: Protocol, memory_mib: int
+) -> dict[str, float]:
+    if protocol.kid_subsets:
+        found = distances.kernel_distance_of_subsets(
+            one,
+            other,
+            subsets=protocol.kid_subsets,
+            subset_size=protocol.kid_subset_size,
+            seed=protocol.seed,
+        )
+        return {"value": found.value, "deviation": found.error}
+    found = distances.kernel_distance(one, other, memory_mib=memory_mib)
+    interval = text_image.normal_interval(found.value, found.error)
+    return {**interval, "standard_error": found.error}

@@ -1,0 +1,134 @@
+"""Looks at many images, a batch at a time, and keeps what was seen instead of the images."""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol as Form
+from typing import TypeAlias
+
+import numpy as np
+
+from tfgan2.metrics.blocks import empty_rows
+from tfgan2.metrics.features import Classifier, Extractor, Seen
+from tfgan2.metrics.moments import Moments
+from tfgan2.program import progress
+
+BATCH_SIZE = 50
+BLURRED_SIDE_PX = 8
+# What may be kept of images: features and class probabilities by the extractor, features of the
+# images when blurred, class probabilities by the data set's own classifier, codes by models that
+# match images with captions.
+FEATURES, PROBABILITIES, BLURRED = "features", "probabilities", "blurred"
+CLASSES, CODES, CLIP_CODES = "classes", "codes", "clip_codes"
+
+Kept: TypeAlias = dict[str, np.ndarray]
+
+
+class MatchingModel(Form):
+    """Codes of images and captions whose inner products say how well they match."""
+
+    def encode_images(self, images: np.ndarray) -> np.ndarray:
+        """Encodes images uint8 [N, S, S, C]: float64 [N, D]."""
+
+    def encode_captions(self, captions: Sequence[str]) -> np.ndarray:
+        """Encodes captions: float64 [N, D]."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Judges:
+    """Who looks at images; None of whom there is none.
+
+    Attributes:
+      classifier: names labels; of the data set's own train split.
+      extractor: gives features; None leaves that to the classifier, or else to the matcher.
+      scores_classes: whether the extractor gives probabilities of classes.
+      matcher: says how well images match captions.
+      clip: the same, with codes of length 1, for the CLIP score.
+      statistics: of features of real images, in the place of those of the data set, for FID alone.
+    """
+
+    classifier: Classifier | None = None
+    extractor: Extractor | None = None
+    scores_classes: bool = False
+    matcher: MatchingModel | None = None
+    clip: MatchingModel | None = None
+    statistics: Moments | None = None
+
+    @property
+    def has_features(self) -> bool:
+        """Whether anybody gives features."""
+        return any((self.extractor, self.classifier, self.matcher))
+
+    @property
+    def has_probabilities(self) -> bool:
+        """Whether who gives features gives probabilities of classes too."""
+        return self.scores_classes if self.extractor else self.classifier is not None
+
+    def look(self, images: np.ndarray, wanted: Iterable[str]) -> Kept:
+        """Looks at images uint8 [N, S, S, C] for what is wanted: arrays of N rows by name."""
+        wanted = set(wanted)
+        found: Kept = {}
+        classified: Seen | None = None
+        gives_features = not self.extractor and wanted & {FEATURES, PROBABILITIES}
+        if self.classifier and (CLASSES in wanted or gives_features):
+            classified = self.classifier(images)
+            assert classified.probabilities is not None  # It is a classifier.
+            found[CLASSES] = classified.probabilities
+        if wanted & {FEATURES, PROBABILITIES}:
+            seen = self._features(images) if classified is None or self.extractor else classified
+            found[FEATURES] = seen.features
+            if seen.probabilities is not None:
+                found[PROBABILITIES] = seen.probabilities
+        if BLURRED in wanted:
+            found[BLURRED] = self._features(blurred(images)).features
+        if CODES in wanted and self.matcher:
+            found[CODES] = self.matcher.encode_images(images)
+        if CLIP_CODES in wanted and self.clip:
+            found[CLIP_CODES] = self.clip.encode_images(images)
+        return {name: rows for name, rows in found.items() if name in wanted}
+
+    def _features(self, images: np.ndarray) -> Seen:
+        if self.extractor:
+            return self.extractor(images)
+        if self.classifier:
+            return self.classifier(images)
+        assert self.matcher  # `evaluate.supported` has seen to it.
+        return Seen(self.matcher.encode_images(images))
+
+
+def gather(
+    batches: Iterable[np.ndarray],
+    look: Callable[[np.ndarray], Mapping[str, np.ndarray]],
+    *,
+    count: int,
+    description: str,
+    memory_mib: int,
+) -> Kept:
+    """Keeps what is seen in images, and not the images.
+
+    Args:
+      batches: images, `count` in all, `BATCH_SIZE` at a time.
+      look: what is seen in a batch, by name.
+      count: number of images.
+      description: for the progress bar.
+      memory_mib: the most that one name takes in memory; more goes to a temporary file.
+    """
+    kept: Kept = {}
+    end = 0
+    bar = progress(batches, total=-(-count // BATCH_SIZE), description=description, unit="batches")
+    for images in bar:
+        start, end = end, end + len(images)
+        for name, rows in look(images).items():
+            if name not in kept:
+                kept[name] = empty_rows(count, rows.shape[1], memory_mib=memory_mib)
+            kept[name][start:end] = rows
+    return kept
+
+
+def blurred(images: np.ndarray) -> np.ndarray:
+    """Means over an 8x8 grid, enlarged again by repetition."""
+    side = images.shape[1]
+    starts = np.arange(BLURRED_SIDE_PX) * side // BLURRED_SIDE_PX
+    sizes = np.diff([*starts, side])
+    sums = np.add.reduceat(np.add.reduceat(images, starts, 1, np.float64), starts, 2)
+    means = np.rint(sums / np.outer(sizes, sizes)[:, :, np.newaxis]).astype(np.uint8)
+    return means.repeat(sizes, axis=1).repeat(sizes, axis=2)

@@ -1,0 +1,76 @@
+"""Precision, recall, density and coverage: which images lie among which, by nearest neighbours."""
+
+import dataclasses
+
+import numpy as np
+
+from tfgan2.metrics.blocks import row_blocks
+
+ROUNDING = 1e-12
+
+
+@dataclasses.dataclass(frozen=True)
+class Neighbourhoods:
+    """What the balls around images hold, each as far as its k-th nearest of the same set.
+
+    Attributes:
+      precise: bool [M], whether a generated image lies in a ball of a real one.
+      recalled: bool [N], whether a real image lies in a ball of a generated one.
+      densities: float64 [M], in how many balls of real images a generated one lies, divided by k.
+      covered: bool [N], whether the ball of a real image holds a generated one.
+    """
+
+    precise: np.ndarray
+    recalled: np.ndarray
+    densities: np.ndarray
+    covered: np.ndarray
+
+
+def neighbourhoods(
+    real: np.ndarray, drawn: np.ndarray, *, nearest: int, memory_mib: int = 256
+) -> Neighbourhoods:
+    """Looks who lies in whose ball; the means of what comes back are the four metrics.
+
+    Args:
+      real: floats [N, D], features of real images, N above `nearest`.
+      drawn: floats [M, D], features of generated pictures, M above `nearest`.
+      nearest: k; the image itself does not count.
+      memory_mib: about what a block of distances takes.
+
+    Source: Kynkaanniemi et al. 2019, "Improved Precision and Recall Metric", section 2; Naeem et
+      al. 2020, "Reliable Fidelity and Diversity Metrics", section 3. As in the latter's code a ball
+      is open: what lies on its edge is outside.
+    """
+    real_radii = _squared_radii(real, nearest=nearest, memory_mib=memory_mib)
+    drawn_radii = _squared_radii(drawn, nearest=nearest, memory_mib=memory_mib)
+    balls = np.zeros(len(drawn))
+    recalled, covered = np.zeros(len(real), bool), np.zeros(len(real), bool)
+    for start, rows in row_blocks(real, columns=len(drawn), memory_mib=memory_mib):
+        squared = _squared_distances(rows, drawn)
+        own = slice(start, start + len(rows))
+        balls += (squared < real_radii[own, np.newaxis]).sum(axis=0)
+        recalled[own] = (squared < drawn_radii).any(axis=1)
+        covered[own] = squared.min(axis=1) < real_radii[own]
+    return Neighbourhoods(
+        precise=balls > 0, recalled=recalled, densities=balls / nearest, covered=covered
+    )
+
+
+def _squared_radii(features: np.ndarray, *, nearest: int, memory_mib: int) -> np.ndarray:
+    """Squared distance of each row to its k-th nearest other: float64 [N]."""
+    radii = np.empty(len(features))
+    for start, rows in row_blocks(features, columns=len(features), memory_mib=memory_mib):
+        squared = _squared_distances(rows, features)
+        at = np.arange(len(rows))
+        squared[at, start + at] = -1.0  # The row itself comes first, before copies of it.
+        radii[start : start + len(rows)] = np.partition(squared, nearest, axis=1)[:, nearest]
+    return radii
+
+
+def _squared_distances(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    lengths = np.einsum("nd,nd->n", rows, rows)[:, np.newaxis]
+    lengths = lengths + np.einsum("nd,nd->n", columns, columns)
+    squared = lengths - 2.0 * (rows @ columns.T)
+    # Copies are at no distance: what rounding leaves is another in another order of sums.
+    squared[squared < ROUNDING * lengths] = 0.0
+    return squared

@@ -1,0 +1,120 @@
+"""An export or a served model as a sampler, so that it is measured as a live one is."""
+
+import json
+import pathlib
+from collections.abc import Sequence
+
+import grpc
+import numpy as np
+import tensorflow as tf
+import tensorflow_text  # noqa: F401  Its ops are in the graphs of exports.
+
+from serving.client import Client
+from tfgan2.adversarial.sampler import Drawn
+from tfgan2.export.saved_model import CARD_NAME, versions
+from tfgan2.program import UsageError
+
+PROBE = ""
+
+
+class ExportSampler:
+    """The newest version of an export.
+
+    Attributes:
+      reads: `captions`, `texts` that it also writes, or None.
+      image_size: side in pixels.
+      truncation: its own.
+      name: folder, version and checkpoint.
+    """
+
+    def __init__(self, export_dir: str) -> None:
+        """Loads it.
+
+        Args:
+          export_dir: folder of the versions.
+
+        Raises:
+          UsageError: there is no version.
+        """
+        folder = pathlib.Path(export_dir)
+        numbers = versions(folder) if folder.is_dir() else []
+        if not numbers:
+            raise UsageError("--export_dir", "must hold a version, as tools.export writes", folder)
+        version = folder / str(max(numbers))
+        try:
+            self._model = tf.saved_model.load(str(version))
+            self._pixels = self._model.signatures["pixels"]
+            card = json.loads((version / CARD_NAME).read_text(encoding="utf-8"))
+            self.image_size, self.truncation = card["image_size"], card["truncation"]
+            self.name = f"{folder.resolve().name}/{version.name} ({card['checkpoint']})"
+        except Exception as error:  # A damaged SavedModel raises nearly anything.
+            rule = "must be a version as tools.export writes"
+            raise UsageError(str(version), rule, f"{error!r:.200}") from error
+        self._inputs = set(self._pixels.structured_input_signature[1])
+        writes = "text" in self._pixels.structured_outputs
+        self.reads = "texts" if writes else "captions" if "caption" in self._inputs else None
+
+    def sample(self, captions: Sequence[str], seeds: np.ndarray, truncation: float) -> Drawn:
+        """Draws captions with seeds, one for one, all with one truncation."""
+        rows = {
+            "caption": tf.constant(list(captions)),
+            "seed": tf.constant(seeds, tf.int64),
+            "truncation": tf.fill([len(seeds)], tf.constant(truncation, tf.float32)),
+        }
+        outputs = self._pixels(**{name: rows[name] for name in self._inputs})
+        texts = None
+        if "text" in outputs:
+            texts = [text.decode() for text in outputs["text"].numpy()]
+        return Drawn(outputs["image"].numpy(), texts)
+
+
+class ServedSampler:
+    """A model behind a server.
+
+    Attributes:
+      reads: `captions`, `texts` that it also writes, or None.
+      image_size: side in pixels.
+      truncation: None; a server does not say.
+      name: of the model and its server.
+    """
+
+    truncation = None
+
+    def __init__(self, target: str, *, model: str) -> None:
+        """Asks for a picture, to see what it is.
+
+        Args:
+          target: host:port.
+          model: its name on the server.
+
+        Raises:
+          UsageError: the server does not answer, or not for this model.
+        """
+        self._client = Client(target, model=model)
+        self._target, self._model_name = target, model
+        self.name = f"{model} at {target}"
+        self.reads: str | None = "captions"
+        try:
+            (probe,) = self._client.draw([PROBE], seeds=[0])
+            self.reads = "captions" if probe.text is None else "texts"
+        except grpc.RpcError as error:
+            if error.code() != grpc.StatusCode.INVALID_ARGUMENT:
+                raise self._mistake(error) from error
+            self.reads = None
+        drawn = self.sample([PROBE], np.zeros(1, np.int64), 0.0)
+        self.image_size = drawn.images.shape[1]
+
+    def sample(self, captions: Sequence[str], seeds: np.ndarray, truncation: float) -> Drawn:
+        """Draws captions with seeds, one for one, all with one truncation."""
+        asked = None if self.reads is None else captions
+        try:
+            pictures = self._client.draw(asked, seeds=seeds.tolist(), truncation=truncation)
+        except grpc.RpcError as error:
+            raise self._mistake(error) from error
+        images = np.stack([tf.io.decode_png(picture.png).numpy() for picture in pictures])
+        texts = [picture.text for picture in pictures if picture.text is not None]
+        return Drawn(images, texts or None)
+
+    def _mistake(self, error: grpc.RpcError) -> UsageError:
+        told = f"{error.code().name}: {error.details()} from {self._target}"
+        return UsageError("--target", f"must serve the model {self._model_name}", told)
