@@ -4,6 +4,7 @@ Example:
   python -m serving.server --model_name=digits --model_base_path=$PWD/exports/digits --port=8500
 """
 
+import gc
 import queue
 import signal
 import threading
@@ -33,6 +34,7 @@ def main() -> None:
     """Serves until SIGTERM or SIGINT."""
     models, batching, options = settings.models(), settings.batching(), settings.server()
     session = settings.session()
+    gc.freeze()  # What was imported stays, and is not looked through at every unloading.
     logging.set_verbosity(logging.INFO)
     getLogger("tensorflow").setLevel("ERROR")  # Sessions are deprecated, and meant here.
     events: Events[str | Exception] = Events()

@@ -99,4 +99,6 @@ def fill(proto: tensor_pb2.TensorProto, array: np.ndarray, *, as_content: bool) 
             return
     except TypeError:  # Complex and quantized numbers travel packed alone.
         proto.Clear()
-    proto.CopyFrom(tf.make_tensor_proto(array))
+    proto.dtype = tf.as_dtype(array.dtype).as_datatype_enum
+    proto.tensor_shape.CopyFrom(tf.TensorShape(array.shape).as_proto())
+    proto.tensor_content = array.tobytes()

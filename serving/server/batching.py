@@ -52,7 +52,7 @@ class _Task:
                 column[0] if len(column) == 1 else np.concatenate(column)
                 for column in zip(*self._parts, strict=True)
             ]
-            self.future.set_result(dict(zip(self.plan.fetches, values, strict=True)))
+            self.future.set_result(self.plan.outputs(values))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,7 +170,7 @@ class BatchingRunner:
             raise invalid_argument(
                 f"Task size {rows} is larger than maximum input batch size {options.max_batch_size}"
             )
-        key = (id(servable), frozenset(plan.feeds), tuple(plan.fetches.values()))
+        key = (id(servable), frozenset(plan.feeds), plan.fetch_names)
         with self._changed:
             queue = self._queues.get(key) or _Queue(servable, options)
             task = queue.add(plan, rows)
@@ -234,7 +234,7 @@ class BatchingRunner:
     def _compute(self, queue: _Queue, pieces: list[_Piece]) -> list[list[np.ndarray]]:
         options, sizes = queue.options, [piece.rows for piece in pieces]
         rows = sum(sizes)
-        fetches = list(pieces[0].task.plan.fetches.values())
+        fetches = pieces[0].task.plan.fetch_names
         began = time.perf_counter()
         try:
             feeds = merging.merge(

@@ -148,10 +148,10 @@ class Manager:
             versions = sorted(self._versions.get(name, {}).items(), reverse=True)
             return [VersionStatus(number, seen.state, seen.error) for number, seen in versions]
 
-    def models(self) -> list[ModelConfig]:
-        """What is configured."""
+    def knows(self, name: str) -> bool:
+        """Whether a model of this name is configured, loaded or not."""
         with self._changed:
-            return list(self._models.values())
+            return name in self._models
 
     def _find(self, spec: model_pb2.ModelSpec) -> Version:
         number = self._number(spec)
@@ -217,6 +217,7 @@ class Manager:
                 models = list(self._models.values())
                 wait = self._options.poll_wait_seconds
                 self._next_look = time.monotonic() + wait if wait > 0 else math.inf
+                self._changed.notify_all()
             if wait < 0:
                 return
             try:

@@ -103,14 +103,15 @@ class ModelServer:
         server = await self._grpc()
         await server.start()
         serving = None if web is None else asyncio.create_task(web.serve(sockets))
-        while web is not None and not web.started:
+        while web is not None and serving is not None and not (web.started or serving.done()):
             await asyncio.sleep(0.01)
         self._opened.set()
         await self._stopping.wait()
+        ended = [server.stop(DRAIN_SECONDS)]
         if web is not None and serving is not None:
             web.should_exit = True
-            await serving
-        await server.stop(DRAIN_SECONDS)
+            ended.append(serving)
+        await asyncio.gather(*ended)
 
     async def _grpc(self) -> grpc.aio.Server:
         options = self._options
@@ -143,12 +144,14 @@ class ModelServer:
         return server
 
     def _listen(self, server: grpc.aio.Server, address: str) -> int:
+        credentials, rule = self._options.credentials, "must be free"
         try:
-            if self._options.credentials is None:
+            if credentials is None:
                 return server.add_insecure_port(address)
-            return server.add_secure_port(address, self._options.credentials)
+            rule += ", with a key and a certificate in --ssl_config_file that fit each other"
+            return server.add_secure_port(address, credentials)
         except RuntimeError as error:
-            raise UsageError(f"--port: must be free, got {self._options.port}") from error
+            raise UsageError(f"--port: {rule}, got {self._options.port}") from error
 
     def _web(self) -> uvicorn.Server | None:
         if self._options.rest_port is None:

@@ -16,6 +16,7 @@ from serving.server.servable import DEFAULT_SIGNATURE, Plan, Servable, parse_inp
 from serving.server.status import StatusError, from_exception, invalid_argument
 
 LARGE_BYTES = 2**18
+UNKNOWN_MODEL = ""
 _Result = TypeVar("_Result")
 
 
@@ -62,12 +63,12 @@ class Predictor:
             told = error.code.name
             raise
         finally:
-            self._metrics.request_count.add(spec.name, told)
+            # Not under every name that somebody may think of: a label is kept for ever.
+            name = spec.name if self._manager.knows(spec.name) else UNKNOWN_MODEL
+            self._metrics.request_count.add(name, told)
             if told == "OK":
                 microseconds = 1e6 * (time.perf_counter() - began)
-                self._metrics.request_latency.observe(
-                    microseconds, spec.name, "Predict", entrypoint
-                )
+                self._metrics.request_latency.observe(microseconds, name, "Predict", entrypoint)
 
     async def _predict(
         self, spec: model_pb2.ModelSpec, make_plan: Callable[[Servable], Plan], size_bytes: int

@@ -44,9 +44,9 @@ class DirectRunner:
 
     def _run(self, servable: Servable, plan: Plan) -> Outputs:
         began = time.perf_counter()
-        values = servable.run(plan.feeds, list(plan.fetches.values()))
+        values = servable.run(plan.feeds, plan.fetch_names)
         observe_run(self._metrics, servable, time.perf_counter() - began)
-        return dict(zip(plan.fetches, values, strict=True))
+        return plan.outputs(values)
 
     def close(self) -> None:
         """See `Runner`."""

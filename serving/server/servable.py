@@ -1,7 +1,7 @@
 """One version of a SavedModel in a session: any signature, any dtype, no shapes checked."""
 
 import dataclasses
-import threading
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import grpc
@@ -16,6 +16,7 @@ from serving.server.status import StatusError, from_exception, invalid_argument
 
 DEFAULT_SIGNATURE = "serving_default"
 SERVE_TAGS = ("serve",)
+MOST_CALLABLES = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +25,16 @@ class Plan:
 
     feeds: Mapping[str, np.ndarray]
     fetches: Mapping[str, str]
+
+    @property
+    def fetch_names(self) -> tuple[str, ...]:
+        """The tensors to compute, each once, in an order that requests share."""
+        return tuple(sorted(set(self.fetches.values())))
+
+    def outputs(self, values: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+        """The values of `fetch_names` by output name."""
+        computed = dict(zip(self.fetch_names, values, strict=True))
+        return {alias: computed[name] for alias, name in self.fetches.items()}
 
 
 class Servable:
@@ -62,12 +73,12 @@ class Servable:
             self._session.close()
             raise
         self.signatures: Mapping[str, meta_graph_pb2.SignatureDef] = dict(loaded.signature_def)
-        self._callables: dict[tuple[tuple[str, ...], tuple[str, ...]], Callable] = {}
-        self._lock = threading.Lock()
+        # Bounded, since clients may filter the outputs of a large model in many ways.
+        self._callable = functools.lru_cache(MOST_CALLABLES)(self._make_callable)
 
     def close(self) -> None:
         """Frees what the graph holds; nothing may run any more."""
-        self._callables.clear()
+        self._callable.cache_clear()
         self._session.close()
 
     def signature(self, name: str) -> meta_graph_pb2.SignatureDef:
@@ -121,15 +132,16 @@ class Servable:
             values = self._callable(names, tuple(fetches))(*(feeds[name] for name in names))
         except (tf.errors.OpError, TypeError, ValueError) as error:
             raise from_exception(error) from error
-        return [np.asarray(value) for value in values]
+        # A scalar string comes as bytes, of which NumPy would cut zeros at the end.
+        return [
+            np.array(value, object) if isinstance(value, bytes) else np.asarray(value)
+            for value in values
+        ]
 
-    def _callable(self, feeds: tuple[str, ...], fetches: tuple[str, ...]) -> Callable:
-        with self._lock:
-            if (feeds, fetches) not in self._callables:
-                # Session.run and make_callable would check shapes against the placeholders.
-                options = config_pb2.CallableOptions(feed=feeds, fetch=fetches)
-                self._callables[feeds, fetches] = self._session._make_callable_from_options(options)
-            return self._callables[feeds, fetches]
+    def _make_callable(self, feeds: tuple[str, ...], fetches: tuple[str, ...]) -> Callable:
+        # Session.run and make_callable would check shapes against the placeholders.
+        options = config_pb2.CallableOptions(feed=feeds, fetch=fetches)
+        return self._session._make_callable_from_options(options)
 
 
 def _choose_inputs(

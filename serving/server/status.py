@@ -18,7 +18,7 @@ class StatusError(Exception):
     @property
     def text(self) -> str:
         """What the client is told: at most 1,024 characters, and a mark where more was."""
-        text = str(self)
+        text = str(self).encode("utf-8", "replace").decode()
         return text if len(text) <= LONGEST_MESSAGE else text[:LONGEST_MESSAGE] + TRUNCATED
 
     @property

@@ -48,7 +48,7 @@ def replay(
                 answer(log.predict_log.request)
         elif kind in _NOT_ANSWERED:
             logging.warning("Skipped a warmup record of the kind %s in %s", kind, file)
-        elif kind is not None:
+        else:
             text = f"Unsupported log_type for warmup: {kind}"
             raise StatusError(grpc.StatusCode.UNIMPLEMENTED, text)
     logging.info(

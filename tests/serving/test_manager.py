@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import model_pb2
 
+from serving.server import memory
 from serving.server.manager import Manager, ManagerOptions
 from serving.server.model_config import ModelConfig, Policy, list_versions
 from serving.server.servable import Servable
@@ -18,6 +19,12 @@ from tests.serving.models import predict_request
 from tests.serving.servers import UNPOLLED, serve, states, until
 
 BOTH = Policy(newest=None)
+
+
+@pytest.fixture(autouse=True)
+def _no_collection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To look through what all other tests left would take seconds."""
+    monkeypatch.setattr(memory, "give_back", lambda: None)
 
 
 class FakeServable:

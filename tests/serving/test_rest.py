@@ -18,6 +18,7 @@ from tensorflow.core.protobuf import meta_graph_pb2
 from serving.server import rest_json
 from serving.server.model_config import ModelConfig
 from serving.server.model_server import ServerOptions
+from serving.server.monitoring import Counter
 from serving.server.rest import RestOptions
 from serving.server.status import StatusError
 from tests.serving import models
@@ -216,19 +217,26 @@ def test_status_and_metadata(served: Served) -> None:
 
 def test_metrics_are_those_of_tensorflow_serving(served: Served) -> None:
     predict(served, {"instances": [1.0]})
-    ask(served, "POST", '/v1/models/with"quote:predict', {"instances": [1]})
+    ask(served, "POST", "/v1/models/unheard_of:predict", {"instances": [1]})
     code, text, headers = ask(served, "GET", METRICS)
     assert code == 200
     assert headers["Content-Type"] == "text/plain"
     assert "# TYPE :tensorflow:serving:request_count counter" in text
     assert ':tensorflow:serving:request_count{model_name="m",status="OK"}' in text
-    assert ':tensorflow:serving:request_count{model_name="with\\"quote",status="NOT_FOUND"}' in text
+    assert ':tensorflow:serving:request_count{model_name="",status="NOT_FOUND"} 1' in text
+    assert "unheard_of" not in text
     latency = ':tensorflow:serving:request_latency_bucket{model_name="m",API="Predict"'
     buckets = [
         int(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(latency)
     ]
     assert buckets == sorted(buckets)
     assert buckets[-1] > 0
+
+
+def test_labels_are_quoted() -> None:
+    counter = Counter("/a/b", ["name"])
+    counter.add('with "quotes" and \\\n', by=2)
+    assert counter.lines() == [':a:b{name="with \\"quotes\\" and \\\\\\n"} 2']
 
 
 def test_pages_of_other_sites_may_ask_where_that_is_said(served: Served) -> None:
