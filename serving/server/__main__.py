@@ -1,30 +1,107 @@
-"""Serves exported models over gRPC as tensorflow_model_server does.
+"""Serves exported models over gRPC and REST as tensorflow_model_server does.
 
 Example:
   python -m serving.server --model_name=digits --model_base_path=$PWD/exports/digits --port=8500
 """
 
-import os
+import gc
+import queue
+import signal
+import threading
+from collections.abc import Sequence
+from logging import getLogger
 
-from absl import flags
+from absl import flags, logging
 
 from serving import program
-from serving.server import model_server
+from serving.server import config_files, settings
+from serving.server.batching import BatchingRunner
+from serving.server.loading import Loader
+from serving.server.manager import Manager
+from serving.server.model_config import ModelConfig
+from serving.server.model_server import ModelServer, ServerOptions
+from serving.server.monitoring import Metrics
+from serving.server.running import DirectRunner, Runner
+from serving.server.status import StatusError
 
 FLAGS = flags.FLAGS
-flags.DEFINE_integer("port", 8500, "of gRPC, on all IPv4 addresses", 1, 65535)
-flags.DEFINE_string("model_name", "default", "under which requests ask for the model")
-flags.DEFINE_string("model_base_path", "", "absolute path of the folder that holds the versions")
-flags.DEFINE_integer(
-    "grpc_max_threads", 4 * (os.cpu_count() or 1), "requests worked on at the same time", 1
-)
+STOP, LOADED = "stop", "loaded"
+# What the main thread waits for; a put is safe within a signal handler.
+Events = queue.SimpleQueue
 
 
 def main() -> None:
     """Serves until SIGTERM or SIGINT."""
-    servable = model_server.load(FLAGS.model_name, FLAGS.model_base_path)
-    model_server.serve([servable], port=FLAGS.port, threads=FLAGS.grpc_max_threads)
+    models, batching, options = settings.models(), settings.batching(), settings.server()
+    session = settings.session()
+    gc.freeze()  # What was imported stays, and is not looked through at every unloading.
+    logging.set_verbosity(logging.INFO)
+    getLogger("tensorflow").setLevel("ERROR")  # Sessions are deprecated, and meant here.
+    events: Events[str | Exception] = Events()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: events.put(STOP))
+    metrics = Metrics()
+    runner: Runner = (
+        DirectRunner(FLAGS.grpc_max_threads, metrics)
+        if batching is None
+        else BatchingRunner(batching, metrics)
+    )
+    warmups = FLAGS.num_request_iterations_for_warmup or 1
+    loader = Loader(
+        runner=runner,
+        metrics=metrics,
+        tags=FLAGS.saved_model_tags,
+        session_config=session,
+        warmup_iterations=warmups if FLAGS.enable_model_warmup else 0,
+    )
+    manager = Manager(loader, settings.manager())
+    try:
+        threading.Thread(target=_load, args=(manager, models, events), daemon=True).start()
+        event = events.get()
+        if isinstance(event, StatusError):
+            flag = "model_config_file" if FLAGS.model_config_file else "model_base_path"
+            raise settings.mistake(flag, event)
+        if isinstance(event, Exception):
+            raise event
+        if event == LOADED:
+            _serve(ModelServer(manager, runner, metrics, options), options, manager, events)
+    finally:
+        manager.close()
+        runner.close()
+
+
+def _load(manager: Manager, models: Sequence[ModelConfig], events: Events) -> None:
+    try:
+        manager.configure(models)
+        events.put(LOADED)
+    except Exception as error:
+        events.put(error)
+
+
+def _serve(server: ModelServer, options: ServerOptions, manager: Manager, events: Events) -> None:
+    if options.port is not None:
+        print(f"Running gRPC ModelServer at {options.host}:{server.port} ...", flush=True)
+    if options.socket_path:
+        print(f"Running gRPC ModelServer at UDS: unix:{options.socket_path} ...", flush=True)
+    if options.rest_port is not None:
+        print(f"Exporting HTTP/REST API at:{options.host}:{server.rest_port} ...", flush=True)
+    ended = threading.Event()
+    if FLAGS.model_config_file and FLAGS.model_config_file_poll_wait_seconds:
+        threading.Thread(target=_follow_file, args=(manager, ended), daemon=True).start()
+    events.get()
+    ended.set()
+    server.stop()
+
+
+def _follow_file(manager: Manager, ended: threading.Event) -> None:
+    """Serves what --model_config_file holds from time to time."""
+    while not ended.wait(FLAGS.model_config_file_poll_wait_seconds):
+        try:
+            manager.configure(config_files.models(FLAGS.model_config_file))
+        except StatusError as error:
+            logging.error("--model_config_file: %s", error)
 
 
 if __name__ == "__main__":
-    program.run(main)
+    settings.define_flags()
+    program.run(main, unsupported=settings.UNSUPPORTED)

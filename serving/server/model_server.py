@@ -1,81 +1,185 @@
-"""From a folder of versions to an open port, and back to a quiet end."""
+"""Open ports over loaded models, and back to a quiet end."""
 
-import pathlib
-import signal
+import asyncio
+import dataclasses
+import socket
 import threading
 from collections.abc import Sequence
-from concurrent import futures
 
 import grpc
-import tensorflow as tf
+import uvicorn
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
 from serving.program import UsageError
-from serving.server.manager import Manager, newest_version
-from serving.server.servable import Servable
+from serving.server import reflecting
+from serving.server.manager import Manager
+from serving.server.monitoring import Metrics
+from serving.server.predicting import Predictor
+from serving.server.rest import RestApplication, RestOptions
+from serving.server.running import Runner
 from serving.server.services import ModelService, PredictionService
 
 UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 DRAIN_SECONDS = 30.0
+HEALTH_NAMES = ("", "ModelService", "PredictionService")
 
 
-def load(name: str, base_path: str) -> Servable:
-    """Loads the newest version of a model.
+@dataclasses.dataclass(frozen=True)
+class ServerOptions:
+    """Where and how a server answers.
 
-    Args:
-      name: of the model.
-      base_path: absolute path of the folder that holds its versions.
-
-    Raises:
-      UsageError: there is none.
+    Attributes:
+      host: address of the ports.
+      port: of gRPC, 0 for a free one, None for none.
+      socket_path: of a unix socket for gRPC; empty for none.
+      rest_port: of REST, 0 for a free one, None for none.
+      rest: how REST is answered.
+      credentials: TLS of the gRPC port; None for plain text.
+      channel_arguments: of gRPC's core, by name.
+      health: offers grpc.health.v1.Health.
+      as_content: numbers are sent as packed bytes, and not value by value.
     """
-    path = pathlib.Path(base_path)
-    if not path.is_absolute() or not path.is_dir():
-        rule = "must be the absolute path of a folder"
-        raise UsageError(f"--model_base_path: {rule}, got {base_path!r}")
-    newest = newest_version(path)
-    if newest is None:
-        rule = "must hold a version, a folder named by a number such as 1"
-        raise UsageError(f"--model_base_path: {rule}, got {base_path}")
-    version, folder = newest
-    tf.get_logger().setLevel("ERROR")  # Loading into a session is deprecated, and meant here.
-    try:
-        servable = Servable(folder, name=name, version=version)
-    except (OSError, tf.errors.OpError) as error:
-        rule = f"version {version} must be a SavedModel"
-        raise UsageError(f"--model_base_path: {rule}, got {error}") from error
-    print(f"Loaded {name} version {version} from {folder}", flush=True)
-    return servable
+
+    host: str = "0.0.0.0"
+    port: int | None = 8500
+    socket_path: str = ""
+    rest_port: int | None = None
+    rest: RestOptions = dataclasses.field(default_factory=RestOptions)
+    credentials: grpc.ServerCredentials | None = None
+    channel_arguments: Sequence[tuple[str, int | str]] = ()
+    health: bool = False
+    as_content: bool = False
 
 
-def serve(servables: Sequence[Servable], *, port: int, threads: int) -> None:
-    """Answers until SIGTERM or SIGINT, then ends what it has begun.
+class ModelServer:
+    """Answers from a thread of its own, from its construction to `stop`."""
 
-    Args:
-      servables: loaded models.
-      port: of gRPC, on all IPv4 addresses.
-      threads: requests worked on at the same time.
+    def __init__(
+        self, manager: Manager, runner: Runner, metrics: Metrics, options: ServerOptions
+    ) -> None:
+        """Opens the ports.
 
-    Raises:
-      UsageError: the port is taken.
-    """
-    server = grpc.server(
-        futures.ThreadPoolExecutor(threads), options=[*UNLIMITED, ("grpc.so_reuseport", 0)]
-    )
-    manager = Manager(servables)
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-        PredictionService(manager), server
-    )
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(manager), server)
-    address = f"0.0.0.0:{port}"
-    try:
-        server.add_insecure_port(address)
-    except RuntimeError as error:
-        raise UsageError(f"--port: must be free, got {port}") from error
-    asked_to_stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: asked_to_stop.set())
-    server.start()
-    print(f"Running gRPC ModelServer at {address} ...", flush=True)
-    asked_to_stop.wait()
-    server.stop(DRAIN_SECONDS).wait()
+        Args:
+          manager: of the models, which are loaded.
+          runner: runs them.
+          metrics: are counted, and told over REST.
+          options: where and how.
+
+        Raises:
+          UsageError: a port or a socket is taken.
+        """
+        self._manager, self._metrics, self._options = manager, metrics, options
+        self._predictor = Predictor(manager, runner, metrics)
+        self._loop = asyncio.new_event_loop()
+        self._stopping = asyncio.Event()
+        self._opened: threading.Event = threading.Event()
+        self._failure: Exception | None = None
+        self.port = self.rest_port = 0
+        self._thread = threading.Thread(target=self._run, name="server")
+        self._thread.start()
+        self._opened.wait()
+        if self._failure is not None:
+            self._thread.join()
+            raise self._failure
+
+    def stop(self) -> None:
+        """Takes nothing new, ends what it has begun and closes the ports."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stopping.set)
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            self._loop.run_until_complete(self._serve())
+        except Exception as error:
+            self._failure = error
+        finally:
+            self._loop.close()
+            self._opened.set()
+
+    async def _serve(self) -> None:
+        web, sockets = self._web(), self._rest_sockets()
+        server = await self._grpc()
+        await server.start()
+        serving = None if web is None else asyncio.create_task(web.serve(sockets))
+        while web is not None and serving is not None and not (web.started or serving.done()):
+            await asyncio.sleep(0.01)
+        self._opened.set()
+        await self._stopping.wait()
+        ended = [server.stop(DRAIN_SECONDS)]
+        if web is not None and serving is not None:
+            web.should_exit = True
+            ended.append(serving)
+        await asyncio.gather(*ended)
+
+    async def _grpc(self) -> grpc.aio.Server:
+        options = self._options
+        arguments = [*UNLIMITED, ("grpc.so_reuseport", 0), *options.channel_arguments]
+        server = grpc.aio.server(options=arguments)
+        prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
+            PredictionService(self._manager, self._predictor, as_content=options.as_content), server
+        )
+        model_service_pb2_grpc.add_ModelServiceServicer_to_server(
+            ModelService(self._manager), server
+        )
+        others = []
+        if options.health:
+            servicer = health.aio.HealthServicer()
+            for name in HEALTH_NAMES:
+                await servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
+            health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+            others.append(health.SERVICE_NAME)
+        reflecting.enable(server, others)
+        if options.port is not None:
+            self.port = self._listen(server, f"{options.host}:{options.port}")
+        if options.socket_path:
+            address = f"unix:{options.socket_path}"
+            try:
+                server.add_insecure_port(address)
+            except RuntimeError as error:
+                rule = "must be a path where a socket can be made"
+                text = f"--grpc_socket_path: {rule}, got {options.socket_path}"
+                raise UsageError(text) from error
+        return server
+
+    def _listen(self, server: grpc.aio.Server, address: str) -> int:
+        credentials, rule = self._options.credentials, "must be free"
+        try:
+            if credentials is None:
+                return server.add_insecure_port(address)
+            rule += ", with a key and a certificate in --ssl_config_file that fit each other"
+            return server.add_secure_port(address, credentials)
+        except RuntimeError as error:
+            raise UsageError(f"--port: {rule}, got {self._options.port}") from error
+
+    def _web(self) -> uvicorn.Server | None:
+        if self._options.rest_port is None:
+            return None
+        application = RestApplication(
+            self._manager, self._predictor, self._metrics, self._options.rest
+        )
+        return uvicorn.Server(
+            uvicorn.Config(
+                application,
+                http="h11",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=int(DRAIN_SECONDS),
+            )
+        )
+
+    def _rest_sockets(self) -> list[socket.socket]:
+        if self._options.rest_port is None:
+            return []
+        try:
+            listening = socket.create_server((self._options.host, self._options.rest_port))
+        except OSError as error:
+            text = f"--rest_api_port: must be free, got {self._options.rest_port}"
+            raise UsageError(text) from error
+        self.rest_port = listening.getsockname()[1]
+        return [listening]

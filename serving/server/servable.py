@@ -1,19 +1,22 @@
 """One version of a SavedModel in a session: any signature, any dtype, no shapes checked."""
 
 import dataclasses
-import pathlib
-import threading
-from collections.abc import Callable, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import grpc
 import numpy as np
 import tensorflow as tf
 import tensorflow_text  # noqa: F401  Registers the ops that exported graphs may hold.
-from tensorflow.core.protobuf import meta_graph_pb2
+from tensorflow.core.framework import tensor_pb2
+from tensorflow.core.protobuf import config_pb2, meta_graph_pb2
 
-from serving.server.status import StatusError, from_tensorflow, invalid_argument
+from serving.server import arrays
+from serving.server.status import StatusError, from_exception, invalid_argument
 
 DEFAULT_SIGNATURE = "serving_default"
+SERVE_TAGS = ("serve",)
+MOST_CALLABLES = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,30 +26,71 @@ class Plan:
     feeds: Mapping[str, np.ndarray]
     fetches: Mapping[str, str]
 
+    @property
+    def fetch_names(self) -> tuple[str, ...]:
+        """The tensors to compute, each once, in an order that requests share."""
+        return tuple(sorted(set(self.fetches.values())))
+
+    def outputs(self, values: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+        """The values of `fetch_names` by output name."""
+        computed = dict(zip(self.fetch_names, values, strict=True))
+        return {alias: computed[name] for alias, name in self.fetches.items()}
+
 
 class Servable:
     """A loaded version of a model."""
 
-    def __init__(self, path: pathlib.Path, *, name: str, version: int) -> None:
+    def __init__(
+        self,
+        path: str,
+        *,
+        name: str,
+        version: int,
+        tags: Sequence[str] = SERVE_TAGS,
+        session_config: config_pb2.ConfigProto | None = None,
+    ) -> None:
         """Loads a version.
 
         Args:
           path: folder of the SavedModel.
           name: of the model.
           version: its number.
+          tags: of the graph to load.
+          session_config: threads and devices.
 
         Raises:
-          OSError, tf.errors.OpError: there is no SavedModel that this TensorFlow can load.
+          OSError, RuntimeError, tf.errors.OpError: there is no SavedModel that this TensorFlow can
+            load.
         """
-        self.name, self.version = name, version
+        self.name, self.version, self.path = name, version, path
         graph = tf.Graph()
-        self._session = tf.compat.v1.Session(graph=graph)
-        with graph.as_default():
-            # Through a session, since a TF2 signature checks shapes, which the protocol does not.
-            loaded = tf.compat.v1.saved_model.load(self._session, ["serve"], str(path))
+        self._session = tf.compat.v1.Session(graph=graph, config=session_config)
+        try:
+            with graph.as_default():
+                # A TF2 signature would check shapes, which the protocol does not.
+                loaded = tf.compat.v1.saved_model.load(self._session, list(tags), path)
+        except BaseException:
+            self._session.close()
+            raise
         self.signatures: Mapping[str, meta_graph_pb2.SignatureDef] = dict(loaded.signature_def)
-        self._callables: dict[tuple[tuple[str, ...], tuple[str, ...]], Callable] = {}
-        self._lock = threading.Lock()
+        # Bounded, since clients may filter the outputs of a large model in many ways.
+        self._callable = functools.lru_cache(MOST_CALLABLES)(self._make_callable)
+
+    def close(self) -> None:
+        """Frees what the graph holds; nothing may run any more."""
+        self._callable.cache_clear()
+        self._session.close()
+
+    def signature(self, name: str) -> meta_graph_pb2.SignatureDef:
+        """A signature by its name.
+
+        Raises:
+          StatusError: there is none, in the words of TensorFlow Serving.
+        """
+        if name not in self.signatures:
+            text = f'Serving signature key "{name}" not found.'
+            raise StatusError(grpc.StatusCode.FAILED_PRECONDITION, text)
+        return self.signatures[name]
 
     def plan(
         self, signature: str, inputs: Mapping[str, np.ndarray], output_filter: Sequence[str]
@@ -61,60 +105,75 @@ class Servable:
         Raises:
           StatusError: the request does not fit, in the words of TensorFlow Serving.
         """
-        if signature not in self.signatures:
-            text = f'Serving signature key "{signature}" not found.'
-            raise StatusError(grpc.StatusCode.FAILED_PRECONDITION, text)
-        definition = self.signatures[signature]
-        _check_names(definition, inputs)
-        feeds = {definition.inputs[alias].name: inputs[alias] for alias in inputs}
+        definition = self.signature(signature)
+        feeds = _choose_inputs(definition, inputs)
         dtypes = {info.name: info.dtype for info in definition.inputs.values()}
         for position, feed in enumerate(sorted(feeds)):
             expected, provided = tf.as_dtype(dtypes[feed]), _dtype(feeds[feed])
             if expected != provided:
                 raise invalid_argument(
-                    f"Expects arg[{position}] to be {_cpp_name(expected)} "
-                    f"but {_cpp_name(provided)} is provided"
+                    f"Expects arg[{position}] to be {cpp_name(expected)} "
+                    f"but {cpp_name(provided)} is provided"
                 )
         return Plan(feeds=feeds, fetches=_choose_outputs(definition, output_filter))
 
-    def run(self, plan: Plan) -> dict[str, np.ndarray]:
-        """Computes the outputs of a plan.
+    def run(self, feeds: Mapping[str, np.ndarray], fetches: Sequence[str]) -> list[np.ndarray]:
+        """Computes tensors.
+
+        Args:
+          feeds: arrays by tensor name.
+          fetches: tensor names.
 
         Raises:
           StatusError: an op objects.
         """
-        feeds = tuple(sorted(plan.feeds))
-        fetches = tuple(plan.fetches.values())
+        names = tuple(sorted(feeds))
         try:
-            values = self._callable(feeds, fetches)(*(plan.feeds[feed] for feed in feeds))
-        except tf.errors.OpError as error:
-            raise from_tensorflow(error) from error
-        return dict(zip(plan.fetches, values, strict=True))
+            values = self._callable(names, tuple(fetches))(*(feeds[name] for name in names))
+        except (tf.errors.OpError, TypeError, ValueError) as error:
+            raise from_exception(error) from error
+        # A scalar string comes as bytes, of which NumPy would cut zeros at the end.
+        return [
+            np.array(value, object) if isinstance(value, bytes) else np.asarray(value)
+            for value in values
+        ]
 
-    def _callable(self, feeds: tuple[str, ...], fetches: tuple[str, ...]) -> Callable:
-        with self._lock:
-            if (feeds, fetches) not in self._callables:
-                self._callables[feeds, fetches] = self._session.make_callable(
-                    list(fetches), feed_list=list(feeds)
-                )
-            return self._callables[feeds, fetches]
+    def _make_callable(self, feeds: tuple[str, ...], fetches: tuple[str, ...]) -> Callable:
+        # Session.run and make_callable would check shapes against the placeholders.
+        options = config_pb2.CallableOptions(feed=feeds, fetch=fetches)
+        return self._session._make_callable_from_options(options)
 
 
-def _check_names(definition: meta_graph_pb2.SignatureDef, inputs: Mapping[str, np.ndarray]) -> None:
-    sent, wanted = set(inputs), set(definition.inputs)
-    if len(sent) != len(wanted):
+def _choose_inputs(
+    definition: meta_graph_pb2.SignatureDef, inputs: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    sent, wanted, defaults = set(inputs), set(definition.inputs), definition.defaults
+    if len(sent) > len(wanted) or (len(sent) < len(wanted) and not defaults):
         raise invalid_argument(
             f"input size does not match signature: {len(sent)}!={len(wanted)} "
             f"len({_braced(sent)}) != len({_braced(wanted)}). "
             f"Sent extra: {_braced(sent - wanted)}. "
             f"Missing but required: {_braced(wanted - sent)}."
         )
-    for alias in sorted(wanted - sent):
+    feeds = {}
+    for alias in sorted(wanted):
+        feed = definition.inputs[alias].name
+        if alias in inputs:
+            feeds[feed] = inputs[alias]
+        elif alias in defaults:
+            feeds[feed] = parse_input(alias, defaults[alias])
+        else:
+            raise invalid_argument(
+                f"Signature input alias: {alias}(feed name: {feed}) not found "
+                "in request and no default value provided. Inputs expected to be in the request "
+                f"{_braced(sent)}, or default input alias set: {','.join(sorted(defaults))}"
+            )
+    if sent - wanted:
+        used, all_sent = ",".join(sorted(sent & wanted)), ",".join(sorted(sent))
         raise invalid_argument(
-            f"Signature input alias: {alias}(feed name: {definition.inputs[alias].name}) not found "
-            "in request and no default value provided. Inputs expected to be in the request "
-            f"{_braced(sent)}, or default input alias set: "
+            f"Inputs contains invalid name. Used request inputs: {used}, request input: {all_sent}"
         )
+    return feeds
 
 
 def _choose_outputs(
@@ -133,14 +192,26 @@ def _choose_outputs(
     return chosen or {alias: info.name for alias, info in definition.outputs.items()}
 
 
-def _braced(names: Sequence[str] | set[str] | Mapping[str, object]) -> str:
+def parse_input(alias: str, proto: tensor_pb2.TensorProto) -> np.ndarray:
+    """Reads the tensor of an input.
+
+    Raises:
+      StatusError: it is none, in the words of TensorFlow Serving.
+    """
+    try:
+        return arrays.parse(proto)
+    except ValueError as error:
+        raise invalid_argument(f"tensor parsing error: {alias}") from error
+
+
+def cpp_name(dtype: tf.DType) -> str:
+    """The name that TensorFlow's C++ gives a dtype."""
+    return {"float32": "float", "float64": "double", "float16": "half"}.get(dtype.name, dtype.name)
+
+
+def _braced(names: Iterable[str]) -> str:
     return "{" + ",".join(sorted(names)) + "}"
 
 
 def _dtype(array: np.ndarray) -> tf.DType:
     return tf.string if array.dtype == object else tf.as_dtype(array.dtype)
-
-
-def _cpp_name(dtype: tf.DType) -> str:
-    """The name that TensorFlow's C++ gives a dtype."""
-    return {"float32": "float", "float64": "double", "float16": "half"}.get(dtype.name, dtype.name)

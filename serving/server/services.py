@@ -1,129 +1,147 @@
 """The gRPC services, with the codes and texts of TensorFlow Serving."""
 
+import asyncio
 import functools
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import grpc
-import numpy as np
-import tensorflow as tf
-from tensorflow.core.framework import tensor_pb2
+from absl import logging
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
+    model_management_pb2,
     model_pb2,
     model_service_pb2_grpc,
     predict_pb2,
     prediction_service_pb2_grpc,
 )
 
+from serving.server import arrays, info, model_config
 from serving.server.manager import Manager
+from serving.server.predicting import Predictor, aside_if_large, check_spec, plan_of_request
 from serving.server.servable import DEFAULT_SIGNATURE
-from serving.server.status import StatusError, invalid_argument
-from serving.wire import tensors
-
-SIGNATURES_FIELD = "signature_def"
+from serving.server.status import StatusError, from_exception, invalid_argument
 
 
-def _told(method: Callable[..., Any]) -> Callable[..., Any]:
+def _told(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     """Ends the call as a StatusError says."""
 
     @functools.wraps(method)
-    def call(self: Any, request: Any, context: grpc.ServicerContext) -> Any:
+    async def call(self: Any, request: Any, context: grpc.aio.ServicerContext) -> Any:
         try:
-            return method(self, request)
-        except StatusError as error:
-            context.abort(error.code, error.text)
+            return await method(self, request)
+        except Exception as error:
+            status = from_exception(error)
+            if not isinstance(error, StatusError):
+                logging.exception("%s failed", method.__name__)
+        # Outside of the block above: abort raises, and not one error is to be told as two.
+        return await context.abort(status.code, status.text)
 
     return call
 
 
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
-    """Predict and GetModelMetadata; what is not overridden answers UNIMPLEMENTED."""
+    """Predict and GetModelMetadata; the others answer UNIMPLEMENTED."""
 
-    def __init__(self, manager: Manager) -> None:
-        """Serves what a manager holds."""
-        self._manager = manager
+    def __init__(self, manager: Manager, predictor: Predictor, *, as_content: bool) -> None:
+        """Serves what a manager holds.
+
+        Args:
+          manager: of the models.
+          predictor: runs them.
+          as_content: numbers are sent as packed bytes, and not value by value.
+        """
+        self._manager, self._predictor, self._as_content = manager, predictor, as_content
 
     @_told
-    def Predict(self, request: predict_pb2.PredictRequest) -> predict_pb2.PredictResponse:
+    async def Predict(self, request: predict_pb2.PredictRequest) -> predict_pb2.PredictResponse:
         """Runs a signature."""
-        servable = self._manager.find(_spec(request))
-        signature = request.model_spec.signature_name or DEFAULT_SIGNATURE
-        inputs = {alias: _parse(alias, proto) for alias, proto in request.inputs.items()}
-        plan = servable.plan(signature, inputs, request.output_filter)
+        spec = check_spec(_spec(request))
+        answer = await self._predictor.predict(
+            spec,
+            lambda servable: plan_of_request(servable, request),
+            size_bytes=request.ByteSize(),
+            entrypoint="GRPC",
+        )
         response = predict_pb2.PredictResponse()
-        for alias, value in servable.run(plan).items():
-            tensors.fill(response.outputs[alias], np.asarray(value))
-        response.model_spec.name = servable.name
-        response.model_spec.version.value = servable.version
-        response.model_spec.signature_name = signature
+        response.model_spec.name = spec.name
+        response.model_spec.version.value = answer.version
+        response.model_spec.signature_name = spec.signature_name or DEFAULT_SIGNATURE
+
+        def write() -> None:
+            for alias, value in answer.outputs.items():
+                arrays.fill(response.outputs[alias], value, as_content=self._as_content)
+
+        # A number takes Python as long as a hundred bytes take a copy.
+        numbers = sum(array.size for array in answer.outputs.values())
+        await aside_if_large(100 * numbers, write)
         return response
 
     @_told
-    def GetModelMetadata(
+    async def GetModelMetadata(
         self, request: get_model_metadata_pb2.GetModelMetadataRequest
     ) -> get_model_metadata_pb2.GetModelMetadataResponse:
         """Tells all signatures of a model."""
-        spec = _spec(request)
-        if not request.metadata_field:
-            raise invalid_argument(
-                "GetModelMetadataRequest must specify at least one metadata_field"
-            )
-        for field in request.metadata_field:
-            if field != SIGNATURES_FIELD:
-                raise invalid_argument(f"Metadata field {field} is not supported")
-        servable = self._manager.find(spec)
-        signatures = get_model_metadata_pb2.SignatureDefMap()
-        for name, definition in servable.signatures.items():
-            signatures.signature_def[name].CopyFrom(definition)
+        spec = check_spec(_spec(request))
+        name, version, signatures = info.metadata(self._manager, spec, request.metadata_field)
         response = get_model_metadata_pb2.GetModelMetadataResponse()
-        response.model_spec.name = servable.name
-        response.model_spec.version.value = servable.version
-        response.metadata[SIGNATURES_FIELD].Pack(signatures)
+        response.model_spec.name = name
+        response.model_spec.version.value = version
+        response.metadata[info.SIGNATURES_FIELD].Pack(signatures)
         return response
+
+    @_told
+    async def Classify(self, request: object) -> object:
+        """Is not offered."""
+        raise _unimplemented("Classify")
+
+    @_told
+    async def Regress(self, request: object) -> object:
+        """Is not offered."""
+        raise _unimplemented("Regress")
+
+    @_told
+    async def MultiInference(self, request: object) -> object:
+        """Is not offered."""
+        raise _unimplemented("MultiInference")
 
 
 class ModelService(model_service_pb2_grpc.ModelServiceServicer):
-    """GetModelStatus; what is not overridden answers UNIMPLEMENTED."""
+    """What is loaded, and what is to be loaded."""
 
     def __init__(self, manager: Manager) -> None:
-        """Tells what a manager holds."""
+        """Tells and changes what a manager holds."""
         self._manager = manager
 
     @_told
-    def GetModelStatus(
+    async def GetModelStatus(
         self, request: get_model_status_pb2.GetModelStatusRequest
     ) -> get_model_status_pb2.GetModelStatusResponse:
         """Tells the state of one version or all."""
-        spec = _spec(request)
-        versions = self._manager.versions(spec.name)
-        if not versions:
-            text = f"Could not find any versions of model {spec.name}"
-            raise StatusError(grpc.StatusCode.NOT_FOUND, text)
-        if spec.HasField("version"):
-            if spec.version.value not in versions:
-                text = f"Could not find version {spec.version.value} of model {spec.name}"
-                raise StatusError(grpc.StatusCode.NOT_FOUND, text)
-            versions = [spec.version.value]
-        response = get_model_status_pb2.GetModelStatusResponse()
-        for version in versions:
-            status = response.model_version_status.add(version=version)
-            status.state = get_model_status_pb2.ModelVersionStatus.AVAILABLE
-            status.status.SetInParent()
+        return info.status(self._manager, check_spec(_spec(request)))
+
+    @_told
+    async def HandleReloadConfigRequest(
+        self, request: model_management_pb2.ReloadConfigRequest
+    ) -> model_management_pb2.ReloadConfigResponse:
+        """Serves other models; returns when the new ones among them are available."""
+        if request.config.WhichOneof("config") != "model_config_list":
+            raise invalid_argument(
+                "ServerModelConfig type not supported by HandleReloadConfigRequest. "
+                "Only ModelConfigList is currently supported"
+            )
+        models = model_config.from_proto(request.config)
+        await asyncio.to_thread(self._manager.configure, models)
+        response = model_management_pb2.ReloadConfigResponse()
+        response.status.error_code = 0
         return response
 
 
-def _spec(request: Any) -> model_pb2.ModelSpec:
-    if not request.HasField("model_spec"):
-        raise invalid_argument("Missing ModelSpec")
-    if not request.model_spec.name:
-        raise invalid_argument("ModelSpec has no name specified.")
-    return request.model_spec
+def _spec(request: Any) -> model_pb2.ModelSpec | None:
+    return request.model_spec if request.HasField("model_spec") else None
 
 
-def _parse(alias: str, proto: tensor_pb2.TensorProto) -> np.ndarray:
-    try:
-        return tf.make_ndarray(proto)
-    except (TypeError, ValueError) as error:
-        raise invalid_argument(f"tensor parsing error: {alias}") from error
+def _unimplemented(name: str) -> StatusError:
+    text = f"{name} is not offered by the embedded server; ask by Predict"
+    return StatusError(grpc.StatusCode.UNIMPLEMENTED, text)

@@ -18,8 +18,18 @@ class StatusError(Exception):
     @property
     def text(self) -> str:
         """What the client is told: at most 1,024 characters, and a mark where more was."""
-        text = str(self)
+        text = str(self).encode("utf-8", "replace").decode()
         return text if len(text) <= LONGEST_MESSAGE else text[:LONGEST_MESSAGE] + TRUNCATED
+
+    @property
+    def number(self) -> int:
+        """The code as a number, as it is written in messages."""
+        return self.code.value[0]
+
+    @property
+    def told(self) -> str:
+        """Code and text in one, as TensorFlow prints a status."""
+        return f"{self.code.name}: {self}"
 
 
 def invalid_argument(text: str) -> StatusError:
@@ -27,6 +37,10 @@ def invalid_argument(text: str) -> StatusError:
     return StatusError(grpc.StatusCode.INVALID_ARGUMENT, text)
 
 
-def from_tensorflow(error: tf.errors.OpError) -> StatusError:
-    """What an op said, with the code it said it with."""
-    return StatusError(_CODES.get(error.error_code, grpc.StatusCode.UNKNOWN), error.message)
+def from_exception(error: Exception) -> StatusError:
+    """What an op or TensorFlow said with its code; anything else is told as INTERNAL."""
+    if isinstance(error, StatusError):
+        return error
+    if isinstance(error, tf.errors.OpError):
+        return StatusError(_CODES.get(error.error_code, grpc.StatusCode.UNKNOWN), error.message)
+    return StatusError(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}")

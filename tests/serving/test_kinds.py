@@ -1,19 +1,15 @@
 """The server and the client with models that draw without captions, or write texts."""
 
 from collections.abc import Iterator
-from concurrent import futures
 
 import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow_serving.apis import prediction_service_pb2_grpc
 
 from serving.client import Client
-from serving.server import model_server
-from serving.server.manager import Manager
-from serving.server.services import PredictionService
 from tests import kinds
+from tests.serving import servers
 from tfgan2.export import saved_model
 
 
@@ -23,15 +19,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     samplers = {"auto_write": kinds.unconditional(), "img_txt": kinds.joint(folder)}
     for name, sampler in samplers.items():
         saved_model.export(sampler, folder / name, captions=["7"], card={})
-    manager = Manager([model_server.load(name, str(folder / name)) for name in samplers])
-    server = grpc.server(futures.ThreadPoolExecutor(2), options=model_server.UNLIMITED)
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-        PredictionService(manager), server
-    )
-    port = server.add_insecure_port("localhost:0")
-    server.start()
-    yield f"localhost:{port}"
-    server.stop(0).wait()
+    with servers.serve({name: folder / name for name in samplers}) as served:
+        yield served.address
 
 
 def side(png: bytes) -> int:

@@ -3,7 +3,6 @@
 import io
 import pathlib
 from collections.abc import Callable, Iterator
-from concurrent import futures
 
 import grpc
 import numpy as np
@@ -20,11 +19,8 @@ from tensorflow_serving.apis import (
 )
 
 from serving.client import Client
-from serving.program import UsageError
-from serving.server import model_server
-from serving.server.manager import Manager
-from serving.server.services import ModelService, PredictionService
 from serving.server.status import invalid_argument
+from tests.serving import servers
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.sampling import load_sampler
 
@@ -34,16 +30,8 @@ DTYPES = {"caption": tf.string, "seed": tf.int64, "truncation": tf.float32}
 
 @pytest.fixture(scope="module")
 def address(export_dir: pathlib.Path) -> Iterator[str]:
-    manager = Manager([model_server.load("tiny", str(export_dir))])
-    server = grpc.server(futures.ThreadPoolExecutor(4), options=model_server.UNLIMITED)
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-        PredictionService(manager), server
-    )
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(manager), server)
-    port = server.add_insecure_port("localhost:0")
-    server.start()
-    yield f"localhost:{port}"
-    server.stop(0).wait()
+    with servers.serve({"tiny": export_dir}) as served:
+        yield served.address
 
 
 @pytest.fixture(scope="module")
@@ -297,26 +285,3 @@ def test_a_seed_sent_back_draws_the_same_picture(address: str) -> None:
         assert again.png == fresh.png
         with pytest.raises(ValueError, match="seeds: must be given with a truncation"):
             client.draw(["a"], truncation=0.5)
-
-
-@pytest.mark.parametrize(
-    ("content", "rule"),
-    [(None, "must be the absolute path"), ([], "must hold a version"), (["7"], "SavedModel")],
-    ids=["missing", "empty", "broken"],
-)
-def test_a_base_path_without_a_model_is_refused(
-    content: list[str] | None, rule: str, tmp_path: pathlib.Path
-) -> None:
-    base = tmp_path / "models"
-    for name in content or []:
-        (base / name).mkdir(parents=True)
-    if content is not None:
-        base.mkdir(exist_ok=True)
-    with pytest.raises(UsageError, match=f"--model_base_path: .*{rule}"):
-        model_server.load("tiny", str(base))
-
-
-def test_the_newest_version_is_served(export_dir: pathlib.Path, tmp_path: pathlib.Path) -> None:
-    for name in ("2", "10", "notes", ".partial-3"):
-        (tmp_path / name).symlink_to(export_dir / "1")
-    assert model_server.load("tiny", str(tmp_path)).version == 10

@@ -129,8 +129,14 @@ BAD = {
     "server_flag": ("serving.server", ["--rest_port=1"], "--rest_port: must be a flag"),
     "server_path": (
         "serving.server",
-        ["--model_base_path={tmp}"],
-        "--model_base_path: must hold a version",
+        ["--model_base_path=exports"],
+        "--model_base_path: must be valid, got Expected model default to have an absolute path",
+    ),
+    "server_without_a_model": ("serving.server", ["--port=1"], "--model_base_path: must be given"),
+    "server_unsupported": (
+        "serving.server",
+        ["--prefer_tflite_model"],
+        "--prefer_tflite_model: must be left out, this server has no such thing",
     ),
     "client_target": (
         "serving.client",

@@ -1,0 +1,104 @@
+"""TensorProto to arrays and back by the rules of the server: fewer values than the shape has."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.framework import tensor_pb2
+
+from serving.wire import tensors
+
+# A few bytes may ask for a tensor of any size: the last value stands for all that are missing.
+MOST_REPEATED_BYTES = 2**28
+_FIRST_REF_TYPE = 100
+_FIELDS = {
+    tf.float32: "float_val",
+    tf.float64: "double_val",
+    tf.int32: "int_val",
+    tf.uint8: "int_val",
+    tf.int16: "int_val",
+    tf.int8: "int_val",
+    tf.uint16: "int_val",
+    tf.int64: "int64_val",
+    tf.bool: "bool_val",
+    tf.uint32: "uint32_val",
+    tf.uint64: "uint64_val",
+}
+
+
+def parse(proto: tensor_pb2.TensorProto) -> np.ndarray:
+    """Reads an array; strings become objects that are bytes.
+
+    Raises:
+      ValueError: type, shape and content do not fit each other, or the values that are left out
+        take more than 256 MiB.
+    """
+    try:
+        dtype = tf.as_dtype(proto.dtype)
+    except TypeError as error:
+        raise ValueError(f"dtype: must be known, got {proto.dtype}") from error
+    if proto.dtype > _FIRST_REF_TYPE or dtype in (tf.resource, tf.variant):
+        raise ValueError(f"dtype: must be one of values, got {dtype.name}")
+    shape = [dim.size for dim in proto.tensor_shape.dim]
+    if proto.tensor_shape.unknown_rank or min(shape, default=0) < 0:
+        raise ValueError(f"tensor_shape: must be known, got {shape}")
+    count = math.prod(shape)
+    try:
+        values = _values(proto, dtype, count)
+    except (OverflowError, TypeError, ValueError) as error:
+        raise ValueError(f"values: must be those of the dtype, got {error}") from error
+    if len(values) > count:
+        raise ValueError(f"values: must be {count} for shape {shape}, got {len(values)}")
+    if len(values) < count:
+        if proto.tensor_content or count * values.itemsize > MOST_REPEATED_BYTES:
+            raise ValueError(f"values: must be {count} for shape {shape}, got {len(values)}")
+        filled = np.full(count, values[-1] if len(values) else _zero(dtype), values.dtype)
+        filled[: len(values)] = values
+        values = filled
+    return values.reshape(shape)
+
+
+def _values(proto: tensor_pb2.TensorProto, dtype: tf.DType, count: int) -> np.ndarray:
+    if dtype == tf.string:
+        strings = np.empty(len(proto.string_val), object)
+        strings[:] = list(proto.string_val)
+        return strings
+    kind = np.dtype(dtype.as_numpy_dtype)
+    if proto.tensor_content:
+        return np.frombuffer(proto.tensor_content, kind)
+    if dtype in (tf.float16, tf.bfloat16):
+        return _numbers(proto.half_val, np.uint16).view(kind)
+    if dtype in _FIELDS:
+        return _numbers(getattr(proto, _FIELDS[dtype]), kind)
+    if count * kind.itemsize > MOST_REPEATED_BYTES:
+        raise ValueError(f"{count} of them")
+    return tf.make_ndarray(proto).ravel()
+
+
+def _numbers(values: Iterable[Any], kind: Any) -> np.ndarray:
+    return np.fromiter(values, kind)
+
+
+def _zero(dtype: tf.DType) -> object:
+    return b"" if dtype == tf.string else 0
+
+
+def fill(proto: tensor_pb2.TensorProto, array: np.ndarray, *, as_content: bool) -> None:
+    """Writes an array into an empty TensorProto.
+
+    Args:
+      proto: empty.
+      array: of any dtype that a session returns.
+      as_content: numbers go as packed bytes, and not value by value.
+    """
+    try:
+        if not as_content or array.dtype == object:
+            tensors.fill(proto, array)
+            return
+    except TypeError:  # Complex and quantized numbers travel packed alone.
+        proto.Clear()
+    proto.dtype = tf.as_dtype(array.dtype).as_datatype_enum
+    proto.tensor_shape.CopyFrom(tf.TensorShape(array.shape).as_proto())
+    proto.tensor_content = array.tobytes()

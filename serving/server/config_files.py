@@ -1,0 +1,84 @@
+"""The files that flags name: text messages, and what they configure."""
+
+import pathlib
+from typing import Any
+
+import grpc
+from google.protobuf import message, text_format
+from tensorflow.core.protobuf import config_pb2
+from tensorflow_serving.config import model_server_config_pb2
+
+from serving.server import batch_options, model_config
+from serving.server.batch_options import BatchOptions
+from serving.server.model_config import ModelConfig
+from serving.server.status import invalid_argument
+from serving.wire import configs
+
+METRICS_PATH = "/monitoring/prometheus/metrics"
+
+
+def _read(path: str, kind: Any) -> Any:
+    """A message from a text file.
+
+    Raises:
+      StatusError: it cannot be read.
+    """
+    try:
+        return text_format.Parse(pathlib.Path(path).read_text(encoding="utf-8"), kind())
+    except (OSError, UnicodeDecodeError, text_format.ParseError, message.Error) as error:
+        raise invalid_argument(f"Invalid protobuf file: '{path}' ({error})") from error
+
+
+def models(path: str) -> list[ModelConfig]:
+    """The models of a file.
+
+    Raises:
+      StatusError: it cannot be read, or breaks a rule.
+    """
+    return model_config.from_proto(_read(path, model_server_config_pb2.ModelServerConfig))
+
+
+def batching(path: str) -> BatchOptions:
+    """How requests are merged.
+
+    Raises:
+      StatusError: the file cannot be read, or breaks a rule.
+    """
+    return batch_options.from_proto(_read(path, configs.BatchingParameters))
+
+
+def session(path: str) -> config_pb2.ConfigProto:
+    """Threads and devices of a session.
+
+    Raises:
+      StatusError: the file cannot be read.
+    """
+    return _read(path, config_pb2.ConfigProto)
+
+
+def metrics_path(path: str) -> str | None:
+    """Where Prometheus reads; None where it does not.
+
+    Raises:
+      StatusError: the file cannot be read.
+    """
+    prometheus = _read(path, configs.MonitoringConfig).prometheus_config
+    return (prometheus.path or METRICS_PATH) if prometheus.enable else None
+
+
+def credentials(path: str) -> grpc.ServerCredentials:
+    """TLS, mutual where clients are verified.
+
+    Raises:
+      StatusError: the file cannot be read, or lacks what it needs.
+    """
+    config = _read(path, configs.SSLConfig)
+    if not config.server_key or not config.server_cert:
+        raise invalid_argument("server_key and server_cert must hold PEM text")
+    if config.client_verify and not config.custom_ca:
+        raise invalid_argument("custom_ca must hold PEM text where client_verify is true")
+    return grpc.ssl_server_credentials(
+        [(config.server_key.encode(), config.server_cert.encode())],
+        root_certificates=config.custom_ca.encode() or None,
+        require_client_auth=config.client_verify,
+    )

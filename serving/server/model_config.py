@@ -1,0 +1,120 @@
+"""Which models are to be served, and which of their versions."""
+
+import dataclasses
+import re
+from collections.abc import Collection, Mapping
+
+import tensorflow as tf
+from tensorflow_serving.config import model_server_config_pb2
+
+from serving.server.status import invalid_argument
+
+PLATFORM = "tensorflow"
+_MOST_INT64 = 2**63 - 1
+_ABSOLUTE_OR_URI = re.compile(r"/|[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+@dataclasses.dataclass(frozen=True)
+class Policy:
+    """Which versions of those on disk are served: the newest ones, named ones, or all.
+
+    Attributes:
+      newest: how many of the highest; None for all.
+      specific: numbers of the only ones; empty for any.
+    """
+
+    newest: int | None = 1
+    specific: tuple[int, ...] = ()
+
+    def choose(self, versions: Collection[int]) -> list[int]:
+        """The versions to serve, the highest first."""
+        ordered = sorted(versions, reverse=True)
+        if self.specific:
+            return [version for version in ordered if version in self.specific]
+        return ordered if self.newest is None else ordered[: self.newest]
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """A model to be served.
+
+    Attributes:
+      name: under which requests ask for it.
+      base_path: folder that holds a folder for each version; absolute, or a URI.
+      policy: which versions.
+      labels: version numbers by label.
+    """
+
+    name: str
+    base_path: str
+    policy: Policy = Policy()
+    labels: Mapping[str, int] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not _ABSOLUTE_OR_URI.match(self.base_path):
+            raise invalid_argument(
+                f"Expected model {self.name} to have an absolute path or URI; "
+                f"got base_path()={self.base_path}"
+            )
+
+
+def from_proto(config: model_server_config_pb2.ModelServerConfig) -> list[ModelConfig]:
+    """Reads the list of models.
+
+    Raises:
+      StatusError: a rule is broken, in the words of TensorFlow Serving.
+    """
+    if config.WhichOneof("config") == "custom_model_config":
+        raise invalid_argument("custom_model_config is not supported, only model_config_list is")
+    models: dict[str, ModelConfig] = {}
+    for model in config.model_config_list.config:
+        if model.name in models:
+            raise invalid_argument(
+                f"Illegal to list model {model.name} multiple times in config list"
+            )
+        if not model.model_platform and not model.model_type:
+            raise invalid_argument(
+                "Illegal setting neither ModelServerConfig::model_type (deprecated) nor "
+                f"ModelServerConfig::model_platform, model name is {model.name}"
+            )
+        if model.model_platform not in ("", PLATFORM):
+            raise invalid_argument(
+                f"model_platform of model {model.name} must be {PLATFORM}, "
+                f"got {model.model_platform}"
+            )
+        models[model.name] = ModelConfig(
+            name=model.name,
+            base_path=model.base_path,
+            policy=_policy(model),
+            labels=dict(model.version_labels),
+        )
+    return list(models.values())
+
+
+def _policy(model: model_server_config_pb2.ModelConfig) -> Policy:
+    policy = model.model_version_policy
+    choice = policy.WhichOneof("policy_choice")
+    if choice == "all":
+        return Policy(newest=None)
+    if choice == "specific":
+        if not policy.specific.versions:
+            raise invalid_argument(f"specific versions of model {model.name} must be named")
+        return Policy(specific=tuple(policy.specific.versions))
+    return Policy(newest=policy.latest.num_versions or 1)
+
+
+def list_versions(base_path: str) -> dict[int, str]:
+    """The versions on disk: paths by number.
+
+    Raises:
+      tf.errors.OpError: the base path cannot be read.
+    """
+    versions: dict[int, str] = {}
+    for child in tf.io.gfile.listdir(base_path):
+        name = child.rstrip("/")
+        # The shortest name wins where two stand for one number, such as 1 and 01.
+        if re.fullmatch("[0-9]+", name) and int(name) <= _MOST_INT64:
+            path = tf.io.gfile.join(base_path, name)
+            known = versions.get(int(name), path)
+            versions[int(name)] = min(known, path, key=len)
+    return versions

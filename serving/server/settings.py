@@ -1,0 +1,247 @@
+"""The flags of tensorflow_model_server, and what they mean here."""
+
+import os
+
+import grpc
+from absl import flags
+from tensorflow.core.protobuf import config_pb2
+
+from serving.program import UsageError
+from serving.server import config_files
+from serving.server.batch_options import BatchOptions
+from serving.server.manager import ManagerOptions
+from serving.server.model_config import ModelConfig
+from serving.server.model_server import ServerOptions
+from serving.server.rest import RestOptions
+from serving.server.status import StatusError
+
+UNSUPPORTED = frozenset(
+    {
+        "enable_per_model_batching_parameters",
+        "enable_profiler",
+        "enable_signature_method_name_check",
+        "flush_filesystem_caches",
+        "mixed_precision",
+        "num_tflite_interpreters_per_pool",
+        "num_tflite_pools",
+        "num_unload_threads",
+        "per_process_gpu_memory_fraction",
+        "platform_config_file",
+        "prefer_tflite_model",
+        "remove_unused_fields_from_bundle_metagraph",
+        "rest_api_num_threads",
+        "skip_initialize_tpu",
+        "thread_pool_factory_config_file",
+        "use_alts_credentials",
+        "version",
+        "xla_cpu_compilation_enabled",
+        "xla_gpu_compilation_enabled",
+    }
+)
+
+FLAGS = flags.FLAGS
+_CPUS = os.cpu_count() or 1
+
+
+def define_flags() -> None:
+    """Defines what tensorflow_model_server and this server have in common."""
+    _define_models()
+    _define_ports()
+    _define_running()
+
+
+def _define_models() -> None:
+    flags.DEFINE_string("model_name", "default", "under which requests ask for the model")
+    flags.DEFINE_string(
+        "model_base_path", "", "absolute path or URI of the folder that holds the versions"
+    )
+    flags.DEFINE_string("model_config_file", "", "text ModelServerConfig: several models")
+    flags.DEFINE_integer(
+        "model_config_file_poll_wait_seconds", 0, "between two looks at it; 0: one look", 0
+    )
+    flags.DEFINE_integer(
+        "file_system_poll_wait_seconds",
+        1,
+        "between two looks for new versions; 0: one look, -1: none",
+        -1,
+    )
+    flags.DEFINE_integer(
+        "num_load_threads", 0, "versions loaded at the same time; 0: one by one", 0
+    )
+    flags.DEFINE_integer("max_num_load_retries", 5, "after a version could not be loaded", 0)
+    flags.DEFINE_integer("load_retry_interval_micros", 60_000_000, "between two tries", 0)
+    flags.DEFINE_boolean(
+        "allow_version_labels_for_unavailable_models",
+        False,
+        "a new label may name a version that is not loaded",
+    )
+    flags.DEFINE_boolean("enable_model_warmup", True, "answer warm-up records before requests")
+    flags.DEFINE_integer(
+        "num_request_iterations_for_warmup", 0, "times that each is answered; 0: once", 0
+    )
+    flags.DEFINE_list("saved_model_tags", "serve", "of the graph in the SavedModel")
+
+
+def _define_ports() -> None:
+    flags.DEFINE_integer("port", 8500, "of gRPC, on all IPv4 addresses; 0: none", 0, 65535)
+    flags.DEFINE_string("grpc_socket_path", "", "of a unix socket for gRPC, beside the port")
+    flags.DEFINE_integer("rest_api_port", 0, "of REST; 0: none", 0, 65535)
+    flags.DEFINE_integer("rest_api_timeout_in_ms", 30_000, "of a REST request", 1)
+    flags.DEFINE_boolean("rest_api_enable_cors_support", False, "pages of other sites may ask")
+    flags.DEFINE_string("monitoring_config_file", "", "text MonitoringConfig: Prometheus over REST")
+    flags.DEFINE_string("ssl_config_file", "", "text SSLConfig: TLS of the gRPC port")
+    flags.DEFINE_string("grpc_channel_arguments", "", "name=value,name=value")
+    flags.DEFINE_boolean("enable_grpc_healthcheck_service", False, "grpc.health.v1.Health")
+    flags.DEFINE_boolean(
+        "enable_serialization_as_tensor_content", False, "numbers go as packed bytes"
+    )
+
+
+def _define_running() -> None:
+    flags.DEFINE_integer(
+        "grpc_max_threads", 4 * _CPUS, "requests run at the same time without batching", 1
+    )
+    flags.DEFINE_boolean("enable_batching", False, "merge requests")
+    flags.DEFINE_string("batching_parameters_file", "", "text BatchingParameters")
+    flags.DEFINE_integer("tensorflow_session_parallelism", 0, "threads of ops; 0: automatic", 0)
+    flags.DEFINE_integer("tensorflow_intra_op_parallelism", 0, "threads within an op", 0)
+    flags.DEFINE_integer("tensorflow_inter_op_parallelism", 0, "ops at the same time", 0)
+    flags.DEFINE_string("tensorflow_session_config_file", "", "text ConfigProto")
+
+
+def models() -> list[ModelConfig]:
+    """What is to be served.
+
+    Raises:
+      UsageError: nothing, or it breaks a rule.
+    """
+    if FLAGS.model_config_file:
+        try:
+            return config_files.models(FLAGS.model_config_file)
+        except StatusError as error:
+            raise mistake("model_config_file", error) from error
+    if not FLAGS.model_base_path:
+        rule = "must be given, or --model_config_file"
+        raise UsageError(f"--model_base_path: {rule}, got neither")
+    try:
+        return [ModelConfig(name=FLAGS.model_name, base_path=FLAGS.model_base_path)]
+    except StatusError as error:
+        raise mistake("model_base_path", error) from error
+
+
+def manager() -> ManagerOptions:
+    """How versions are found and loaded."""
+    return ManagerOptions(
+        poll_wait_seconds=FLAGS.file_system_poll_wait_seconds,
+        load_threads=max(1, FLAGS.num_load_threads),
+        max_load_retries=FLAGS.max_num_load_retries,
+        load_retry_seconds=FLAGS.load_retry_interval_micros / 1e6,
+        labels_for_unavailable=FLAGS.allow_version_labels_for_unavailable_models,
+    )
+
+
+def batching() -> BatchOptions | None:
+    """How requests are merged; None where they are not.
+
+    Raises:
+      UsageError: a parameter breaks a rule.
+    """
+    if not FLAGS.batching_parameters_file:
+        return BatchOptions() if FLAGS.enable_batching else None
+    if not FLAGS.enable_batching:
+        rule = "must be left out without --enable_batching"
+        raise UsageError(
+            f"--batching_parameters_file: {rule}, got {FLAGS.batching_parameters_file}"
+        )
+    try:
+        return config_files.batching(FLAGS.batching_parameters_file)
+    except StatusError as error:
+        raise mistake("batching_parameters_file", error) from error
+
+
+def session() -> config_pb2.ConfigProto:
+    """Threads and devices of every session.
+
+    Raises:
+      UsageError: the file breaks a rule, or flags contradict each other.
+    """
+    config = config_pb2.ConfigProto()
+    if FLAGS.tensorflow_session_config_file:
+        try:
+            config = config_files.session(FLAGS.tensorflow_session_config_file)
+        except StatusError as error:
+            raise mistake("tensorflow_session_config_file", error) from error
+    both = FLAGS.tensorflow_session_parallelism
+    intra, inter = FLAGS.tensorflow_intra_op_parallelism, FLAGS.tensorflow_inter_op_parallelism
+    if both and (intra or inter):
+        rule = "must be left out where intra or inter parallelism is given"
+        raise UsageError(f"--tensorflow_session_parallelism: {rule}, got {both}")
+    if both or intra:
+        config.intra_op_parallelism_threads = both or intra
+    if both or inter:
+        config.inter_op_parallelism_threads = both or inter
+    return config
+
+
+def server() -> ServerOptions:
+    """Where and how to answer.
+
+    Raises:
+      UsageError: a file breaks a rule, or there is no port.
+    """
+    if not FLAGS.port and not FLAGS.grpc_socket_path:
+        raise UsageError("--port: must be above 0 without --grpc_socket_path, got 0")
+    if FLAGS.rest_api_port and FLAGS.rest_api_port == FLAGS.port:
+        rule = "must differ from --port"
+        raise UsageError(f"--rest_api_port: {rule}, got {FLAGS.rest_api_port}")
+    return ServerOptions(
+        port=FLAGS.port or None,
+        socket_path=FLAGS.grpc_socket_path.removeprefix("unix:"),
+        rest_port=FLAGS.rest_api_port or None,
+        rest=RestOptions(
+            timeout_seconds=FLAGS.rest_api_timeout_in_ms / 1000,
+            cors=FLAGS.rest_api_enable_cors_support,
+            metrics_path=_metrics_path(),
+        ),
+        credentials=_credentials(),
+        channel_arguments=_channel_arguments(FLAGS.grpc_channel_arguments),
+        health=FLAGS.enable_grpc_healthcheck_service,
+        as_content=FLAGS.enable_serialization_as_tensor_content,
+    )
+
+
+def _metrics_path() -> str | None:
+    if not FLAGS.monitoring_config_file:
+        return None
+    if not FLAGS.rest_api_port:
+        rule = "must be given with --rest_api_port, where the metrics are read"
+        raise UsageError(f"--monitoring_config_file: {rule}, got {FLAGS.monitoring_config_file}")
+    try:
+        return config_files.metrics_path(FLAGS.monitoring_config_file)
+    except StatusError as error:
+        raise mistake("monitoring_config_file", error) from error
+
+
+def _credentials() -> grpc.ServerCredentials | None:
+    if not FLAGS.ssl_config_file:
+        return None
+    try:
+        return config_files.credentials(FLAGS.ssl_config_file)
+    except StatusError as error:
+        raise mistake("ssl_config_file", error) from error
+
+
+def _channel_arguments(text: str) -> list[tuple[str, int | str]]:
+    arguments: list[tuple[str, int | str]] = []
+    for part in filter(None, text.split(",")):
+        name, equals, value = part.partition("=")
+        if not equals:
+            raise UsageError(f"--grpc_channel_arguments: must be name=value pairs, got {part}")
+        whole = value.removeprefix("-").isdecimal()
+        arguments.append((name, int(value) if whole else value))
+    return arguments
+
+
+def mistake(flag: str, error: StatusError) -> UsageError:
+    """A flag's value that breaks a rule, which is named with the value in TensorFlow's words."""
+    return UsageError(f"--{flag}: must be valid, got {error}")

@@ -1,0 +1,84 @@
+"""Servers in this process, for the length of a test."""
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import grpc
+from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
+
+from serving.server.batch_options import BatchOptions
+from serving.server.batching import BatchingRunner
+from serving.server.loading import Loader
+from serving.server.manager import Manager, ManagerOptions
+from serving.server.model_config import ModelConfig
+from serving.server.model_server import ModelServer, ServerOptions
+from serving.server.monitoring import Metrics
+from serving.server.running import DirectRunner, Runner
+
+LOCAL = ServerOptions(host="127.0.0.1", port=0)
+# A look is made when a test asks for one, by configuring again.
+UNPOLLED = ManagerOptions(poll_wait_seconds=0, max_load_retries=0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Served:
+    """A running server and what is in it."""
+
+    manager: Manager
+    runner: Runner
+    metrics: Metrics
+    server: ModelServer
+    channel: grpc.Channel
+
+    @property
+    def predictions(self) -> prediction_service_pb2_grpc.PredictionServiceStub:
+        return prediction_service_pb2_grpc.PredictionServiceStub(self.channel)
+
+    @property
+    def models(self) -> model_service_pb2_grpc.ModelServiceStub:
+        return model_service_pb2_grpc.ModelServiceStub(self.channel)
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.server.port}"
+
+
+@contextlib.contextmanager
+def serve(
+    models: Mapping[str, object] | Sequence[ModelConfig],
+    *,
+    batching: BatchOptions | None = None,
+    options: ServerOptions = LOCAL,
+    managing: ManagerOptions = UNPOLLED,
+) -> Iterator[Served]:
+    """Serves models, which are given as configured or by name as base paths."""
+    if isinstance(models, Mapping):
+        models = [ModelConfig(name=name, base_path=str(path)) for name, path in models.items()]
+    metrics = Metrics()
+    runner: Runner = (
+        DirectRunner(4, metrics) if batching is None else BatchingRunner(batching, metrics)
+    )
+    manager = Manager(Loader(runner=runner, metrics=metrics), managing)
+    try:
+        manager.configure(models)
+        server = ModelServer(manager, runner, metrics, options)
+        try:
+            with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+                yield Served(manager, runner, metrics, server, channel)
+        finally:
+            server.stop()
+    finally:
+        manager.close()
+        runner.close()
+
+
+def until(manager: Manager, promise: Callable[[], bool]) -> None:
+    """Waits for a change in a manager."""
+    with manager._changed:
+        assert manager._changed.wait_for(promise, 30)
+
+
+def states(manager: Manager, model: str) -> dict[int, str]:
+    """By version, the newest first."""
+    return {status.version: status.state.name for status in manager.statuses(model)}
