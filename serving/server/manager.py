@@ -95,11 +95,12 @@ class Manager:
             if version.servable is not None:
                 version.servable.close()
 
-    def configure(self, models: Sequence[ModelConfig]) -> None:
+    def configure(self, models: Sequence[ModelConfig], *, unit: str = "servable") -> None:
         """Serves these models and no others; returns when the new ones among them are available.
 
         Args:
           models: with different names.
+          unit: what an error counts: TensorFlow Serving says servable at the start, later model.
 
         Raises:
           StatusError: a label names a version that is not loaded, a new model cannot be loaded, or
@@ -121,7 +122,7 @@ class Manager:
                 f"{{{version} due to error: {version.error.told if version.error else ''}}}, "
                 for version in failed
             )
-            text = f"{len(failed)} servable(s) did not become available: {{{listed}}}"
+            text = f"{len(failed)} {unit}(s) did not become available: {{{listed}}}"
             raise StatusError(grpc.StatusCode.UNKNOWN, text)
 
     def acquire(self, spec: model_pb2.ModelSpec) -> Lease:

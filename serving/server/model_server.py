@@ -15,6 +15,7 @@ from serving.program import UsageError
 from serving.server import reflecting
 from serving.server.manager import Manager
 from serving.server.monitoring import Metrics
+from serving.server.parsing import ParsingInterceptor
 from serving.server.predicting import Predictor
 from serving.server.rest import RestApplication, RestOptions
 from serving.server.running import Runner
@@ -116,7 +117,7 @@ class ModelServer:
     async def _grpc(self) -> grpc.aio.Server:
         options = self._options
         arguments = [*UNLIMITED, ("grpc.so_reuseport", 0), *options.channel_arguments]
-        server = grpc.aio.server(options=arguments)
+        server = grpc.aio.server(interceptors=[ParsingInterceptor()], options=arguments)
         prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
             PredictionService(self._manager, self._predictor, as_content=options.as_content), server
         )

@@ -132,7 +132,7 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
                 "Only ModelConfigList is currently supported"
             )
         models = model_config.from_proto(request.config)
-        await asyncio.to_thread(self._manager.configure, models)
+        await asyncio.to_thread(self._manager.configure, models, unit="model")
         response = model_management_pb2.ReloadConfigResponse()
         response.status.error_code = 0
         return response

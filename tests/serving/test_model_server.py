@@ -279,7 +279,7 @@ def test_the_configuration_is_replaced_by_a_request(doubler_versions: pathlib.Pa
         bad = both.replace(str(doubler_versions), str(broken.parent)).replace('"new"', '"bad"')
         code, text = refused(reload, reload_request(bad))
         assert code == grpc.StatusCode.UNKNOWN
-        assert text.startswith("1 servable(s) did not become available: {{{name: bad version: 1}")
+        assert text.startswith("1 model(s) did not become available: {{{name: bad version: 1}")
 
 
 @pytest.mark.parametrize(
