@@ -37,7 +37,8 @@ test: $(VENV)/.dev
 
 test-all: test
 	set -e; for file in runs steps; do \
-	  for systems in df_gan stack_gan "not df_gan and not stack_gan"; do \
+	  for systems in "df_gan and (unet or rdn or imagan)" "df_gan and not (unet or rdn or imagan)" \
+	    stack_gan "not df_gan and not stack_gan"; do \
 	    $(PYTEST) $(SLOW) -k "$$systems" tests/contract/test_$$file.py; \
 	  done; \
 	done
