@@ -5,7 +5,7 @@ of Bruner and Deshpande 2017, "Generative Adversarial Networks for Beginners". T
 the discriminator, one by real and one by generated images, first alone and then with the generator.
 What differs from the notebook, unless `faithful`:
 - It leaves the offsets of the generator's batch normalizations out of training, by their names.
-- Its last layer starts near zero, from where every picture is grey for ten thousands of steps; here
+- Its last layer starts near zero, from where every picture stays grey for thousands of steps; here
   that layer starts with the variance of what it reads.
 It also normalizes by the batch when it samples: here pictures never depend on their batch. R1, R2
 and translated images, off by default, are not the notebook's.
