@@ -27,6 +27,8 @@ class Update:
       optimizer: how it moves.
       active_steps: from a step's number, from 0 on, to whether the update moves anything in it;
         None: in every step.
+      simultaneous: whether its gradients are taken where those of the update before it are, before
+        either moves anything.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Update:
     optimizer: keras.optimizers.Optimizer
     draws: bool = True
     active_steps: Callable[[tf.Tensor], tf.Tensor] | None = None
+    simultaneous: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -180,30 +183,51 @@ class GAN(keras.Model, abc.ABC):
         Returns:
           `update/part` scalars, means over the global batch.
         """
-        context = tf.distribute.get_replica_context()
-        batch_size = batch["image"].shape[0]
         parts: Parts = {}
-        for update in self.updates:
-            noise = StepNoise(
-                seed=self.seed, step=self.step.value(), scope=update.name, batch_size=batch_size
-            )
+        for updates in self._moves():
             statistics = [(it, tf.identity(it)) for it in self._statistics()]
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(update.variables)
-                fakes = self.generate(batch, noise) if update.draws else noise
-                loss, named = update.loss(batch, fakes)
-                # Optimizers add up the gradients of the replicas.
-                scaled = self._scaled(loss / context.num_replicas_in_sync, update.optimizer)
-            applied, moved = self._apply(update, tape.gradient(scaled, update.variables))
-            named |= applied
-            own = self._own_statistics(update)
+            taken = [self._differentiate(update, batch) for update in updates]
+            own, any_moved = set(), tf.constant(False)
+            for update, (gradients, named) in zip(updates, taken, strict=True):
+                applied, moved = self._apply(update, gradients)
+                own |= self._own_statistics(update)
+                any_moved = tf.logical_or(any_moved, moved)
+                named |= applied
+                parts |= {f"{update.name}/{name}": value for name, value in named.items()}
             for statistic, before in statistics:
-                keeps = moved if statistic.ref() in own else tf.constant(False)
+                keeps = any_moved if statistic.ref() in own else tf.constant(False)
                 statistic.assign(tf.where(keeps, statistic, before))
-            parts |= {f"{update.name}/{name}": value for name, value in named.items()}
         self._move_averages()
         self.step.assign_add(1)
+        context = tf.distribute.get_replica_context()
         return context.all_reduce(tf.distribute.ReduceOp.MEAN, parts)
+
+    def _moves(self) -> list[list[Update]]:
+        """The updates, those together whose gradients are taken at the same weights."""
+        moves: list[list[Update]] = []
+        for update in self.updates:
+            if update.simultaneous:
+                moves[-1].append(update)
+            else:
+                moves.append([update])
+        return moves
+
+    def _differentiate(self, update: Update, batch: Batch) -> tuple[list[tf.Tensor], Parts]:
+        """Gradients of an update's loss, scaled in float16, and the named parts of the loss."""
+        noise = StepNoise(
+            seed=self.seed,
+            step=self.step.value(),
+            scope=update.name,
+            batch_size=batch["image"].shape[0],
+        )
+        replicas = tf.distribute.get_replica_context().num_replicas_in_sync
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(update.variables)
+            fakes = self.generate(batch, noise) if update.draws else noise
+            loss, named = update.loss(batch, fakes)
+            # Optimizers add up the gradients of the replicas.
+            scaled = self._scaled(loss / replicas, update.optimizer)
+        return tape.gradient(scaled, update.variables), named
 
     def _statistics(self) -> list[tf.Variable]:
         """Moving statistics of the networks that learn."""

@@ -2,7 +2,8 @@
 
 Source: the network and the rates of the notebook GAN-auto-write (2017) and its training loop, that
 of Bruner and Deshpande 2017, "Generative Adversarial Networks for Beginners". Two optimizers move
-the discriminator, one by real and one by generated images, first alone and then with the generator.
+the discriminator, one by real and one by generated images, first alone and then with the generator;
+as in their loop, both take their gradients before either moves it.
 What differs from the notebook, unless `faithful`:
 - It leaves the offsets of the generator's batch normalizations out of training, by their names.
 - Its last layer starts near zero, from where every picture stays grey for thousands of steps; here
@@ -104,7 +105,7 @@ class AutoWrite(GAN):
         by_name = self.optimizers
         return (
             Update("real", self.real_loss, judges, by_name["real"], draws=False),
-            Update("fake", self.fake_loss, judges, by_name["fake"]),
+            Update("fake", self.fake_loss, judges, by_name["fake"], simultaneous=True),
             Update(
                 "generator",
                 self.generator_loss,
