@@ -1,5 +1,6 @@
 """TensorProto to arrays and back by the rules of the server: fewer values than the shape has."""
 
+import functools
 import math
 from collections.abc import Iterable
 from typing import Any
@@ -14,6 +15,9 @@ from serving.wire import tensors
 MOST_REPEATED_BYTES = 2**28
 _FIRST_REF_TYPE = 100
 _FIELDS = {
+    tf.string: "string_val",
+    tf.float16: "half_val",
+    tf.bfloat16: "half_val",
     tf.float32: "float_val",
     tf.float64: "double_val",
     tf.int32: "int_val",
@@ -35,18 +39,13 @@ def parse(proto: tensor_pb2.TensorProto) -> np.ndarray:
       ValueError: type, shape and content do not fit each other, or the values that are left out
         take more than 256 MiB.
     """
-    try:
-        dtype = tf.as_dtype(proto.dtype)
-    except TypeError as error:
-        raise ValueError(f"dtype: must be known, got {proto.dtype}") from error
-    if proto.dtype > _FIRST_REF_TYPE or dtype in (tf.resource, tf.variant):
-        raise ValueError(f"dtype: must be one of values, got {dtype.name}")
+    kind, field = _kind(proto.dtype)
     shape = [dim.size for dim in proto.tensor_shape.dim]
     if proto.tensor_shape.unknown_rank or min(shape, default=0) < 0:
         raise ValueError(f"tensor_shape: must be known, got {shape}")
     count = math.prod(shape)
     try:
-        values = _values(proto, dtype, count)
+        values = _values(proto, kind, field, count)
     except (OverflowError, TypeError, ValueError) as error:
         raise ValueError(f"values: must be those of the dtype, got {error}") from error
     if len(values) > count:
@@ -54,24 +53,38 @@ def parse(proto: tensor_pb2.TensorProto) -> np.ndarray:
     if len(values) < count:
         if proto.tensor_content or count * values.itemsize > MOST_REPEATED_BYTES:
             raise ValueError(f"values: must be {count} for shape {shape}, got {len(values)}")
-        filled = np.full(count, values[-1] if len(values) else _zero(dtype), values.dtype)
+        zero = b"" if kind.hasobject else 0
+        filled = np.full(count, values[-1] if len(values) else zero, values.dtype)
         filled[: len(values)] = values
         values = filled
     return values.reshape(shape)
 
 
-def _values(proto: tensor_pb2.TensorProto, dtype: tf.DType, count: int) -> np.ndarray:
-    if dtype == tf.string:
+@functools.cache
+def _kind(number: int) -> tuple[np.dtype, str | None]:
+    """NumPy's type of a DataType, and the field that holds its values one by one."""
+    try:
+        dtype = tf.as_dtype(number)
+    except TypeError as error:
+        raise ValueError(f"dtype: must be known, got {number}") from error
+    if number > _FIRST_REF_TYPE or dtype in (tf.resource, tf.variant):
+        raise ValueError(f"dtype: must be one of values, got {dtype.name}")
+    return np.dtype(dtype.as_numpy_dtype), _FIELDS.get(dtype)
+
+
+def _values(
+    proto: tensor_pb2.TensorProto, kind: np.dtype, field: str | None, count: int
+) -> np.ndarray:
+    if field == "string_val":
         strings = np.empty(len(proto.string_val), object)
         strings[:] = list(proto.string_val)
         return strings
-    kind = np.dtype(dtype.as_numpy_dtype)
     if proto.tensor_content:
         return np.frombuffer(proto.tensor_content, kind)
-    if dtype in (tf.float16, tf.bfloat16):
+    if field == "half_val":
         return _numbers(proto.half_val, np.uint16).view(kind)
-    if dtype in _FIELDS:
-        return _numbers(getattr(proto, _FIELDS[dtype]), kind)
+    if field is not None:
+        return _numbers(getattr(proto, field), kind)
     if count * kind.itemsize > MOST_REPEATED_BYTES:
         raise ValueError(f"{count} of them")
     return tf.make_ndarray(proto).ravel()
@@ -79,10 +92,6 @@ def _values(proto: tensor_pb2.TensorProto, dtype: tf.DType, count: int) -> np.nd
 
 def _numbers(values: Iterable[Any], kind: Any) -> np.ndarray:
     return np.fromiter(values, kind)
-
-
-def _zero(dtype: tf.DType) -> object:
-    return b"" if dtype == tf.string else 0
 
 
 def fill(proto: tensor_pb2.TensorProto, array: np.ndarray, *, as_content: bool) -> None:

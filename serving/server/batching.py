@@ -4,6 +4,7 @@ import collections
 import dataclasses
 import threading
 import time
+from collections.abc import Callable
 from concurrent import futures
 
 import grpc
@@ -153,6 +154,7 @@ class BatchingRunner:
     def __init__(self, options: BatchOptions, metrics: Metrics) -> None:
         """Starts the threads."""
         self._options, self._metrics = options, metrics
+        self.on_results: Callable[[], None] = lambda: None
         self._queues: collections.OrderedDict[tuple, _Queue] = collections.OrderedDict()
         self._changed = threading.Condition()
         self._closing = False
@@ -217,6 +219,7 @@ class BatchingRunner:
         for piece in pieces:
             self._metrics.queuing_latency.observe(1e6 * (now - piece.task.queued_at))
         self._finish(queue, pieces)
+        self.on_results()
 
     def _finish(self, queue: _Queue, pieces: list[_Piece]) -> None:
         try:

@@ -71,8 +71,8 @@ class ModelServer:
           UsageError: a port or a socket is taken.
         """
         self._manager, self._metrics, self._options = manager, metrics, options
-        self._predictor = Predictor(manager, runner, metrics)
         self._loop = asyncio.new_event_loop()
+        self._predictor = Predictor(manager, runner, metrics, self._loop)
         self._stopping = asyncio.Event()
         self._opened: threading.Event = threading.Event()
         self._failure: Exception | None = None

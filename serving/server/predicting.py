@@ -9,6 +9,7 @@ from typing import TypeVar
 import numpy as np
 from tensorflow_serving.apis import model_pb2, predict_pb2
 
+from serving.server.arrivals import Arrivals
 from serving.server.manager import Manager
 from serving.server.monitoring import Metrics
 from serving.server.running import Runner
@@ -31,9 +32,17 @@ class Answer:
 class Predictor:
     """Answers with the models of a manager."""
 
-    def __init__(self, manager: Manager, runner: Runner, metrics: Metrics) -> None:
-        """Runs what is asked of the manager's models by the runner."""
+    def __init__(
+        self,
+        manager: Manager,
+        runner: Runner,
+        metrics: Metrics,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        """Runs what coroutines of a loop ask of the manager's models by the runner."""
         self._manager, self._runner, self._metrics = manager, runner, metrics
+        self._arrivals = Arrivals(loop)
+        runner.on_results = self._arrivals.wake
 
     async def predict(
         self,
@@ -83,7 +92,7 @@ class Predictor:
         # Not when this coroutine ends: a run goes on that nobody waits for any more.
         future.add_done_callback(lambda _: lease.release())
         try:
-            outputs = await asyncio.wrap_future(future)
+            outputs = await self._arrivals.result(future)
         except Exception as error:
             raise from_exception(error) from error
         rows = next((array.shape[0] for array in plan.feeds.values() if array.ndim), 1)

@@ -1,7 +1,7 @@
 """Where a plan is run: at once on a thread, or merged with others (`batching`)."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent import futures
 from typing import Protocol
 
@@ -14,7 +14,13 @@ Outputs = Mapping[str, np.ndarray]
 
 
 class Runner(Protocol):
-    """Runs plans."""
+    """Runs plans.
+
+    Attributes:
+      on_results: called by the thread that has set results, once for all that came together.
+    """
+
+    on_results: Callable[[], None]
 
     def submit(self, servable: Servable, plan: Plan) -> "futures.Future[Outputs]":
         """Queues a plan.
@@ -37,16 +43,25 @@ class DirectRunner:
         """Runs as many plans at the same time as there are threads."""
         self._pool = futures.ThreadPoolExecutor(threads, "run")
         self._metrics = metrics
+        self.on_results: Callable[[], None] = lambda: None
 
     def submit(self, servable: Servable, plan: Plan) -> "futures.Future[Outputs]":
         """See `Runner`."""
-        return self._pool.submit(self._run, servable, plan)
+        future: futures.Future[Outputs] = futures.Future()
+        self._pool.submit(self._run, servable, plan, future)
+        return future
 
-    def _run(self, servable: Servable, plan: Plan) -> Outputs:
+    def _run(self, servable: Servable, plan: Plan, future: "futures.Future[Outputs]") -> None:
+        if not future.set_running_or_notify_cancel():
+            return
         began = time.perf_counter()
-        values = servable.run(plan.feeds, plan.fetch_names)
-        observe_run(self._metrics, servable, time.perf_counter() - began)
-        return plan.outputs(values)
+        try:
+            values = servable.run(plan.feeds, plan.fetch_names)
+            observe_run(self._metrics, servable, time.perf_counter() - began)
+            future.set_result(plan.outputs(values))
+        except Exception as error:
+            future.set_exception(error)
+        self.on_results()
 
     def close(self) -> None:
         """See `Runner`."""

@@ -26,7 +26,7 @@ class Plan:
     feeds: Mapping[str, np.ndarray]
     fetches: Mapping[str, str]
 
-    @property
+    @functools.cached_property
     def fetch_names(self) -> tuple[str, ...]:
         """The tensors to compute, each once, in an order that requests share."""
         return tuple(sorted(set(self.fetches.values())))
@@ -35,6 +35,24 @@ class Plan:
         """The values of `fetch_names` by output name."""
         computed = dict(zip(self.fetch_names, values, strict=True))
         return {alias: computed[name] for alias, name in self.fetches.items()}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Plain:
+    """A signature, for requests that have just its inputs and want all its outputs: the most."""
+
+    feeds: Mapping[str, str]
+    kinds: Mapping[str, np.dtype]
+    fetches: Mapping[str, str]
+
+    def plan(self, inputs: Mapping[str, np.ndarray]) -> Plan | None:
+        """None where the request is another one, or wrong."""
+        if inputs.keys() != self.feeds.keys():
+            return None
+        if any(inputs[alias].dtype != kind for alias, kind in self.kinds.items()):
+            return None
+        feeds = {name: inputs[alias] for alias, name in self.feeds.items()}
+        return Plan(feeds=feeds, fetches=self.fetches)
 
 
 class Servable:
@@ -73,6 +91,7 @@ class Servable:
             self._session.close()
             raise
         self.signatures: Mapping[str, meta_graph_pb2.SignatureDef] = dict(loaded.signature_def)
+        self._plain = {name: _plain(each) for name, each in self.signatures.items()}
         # Bounded, since clients may filter the outputs of a large model in many ways.
         self._callable = functools.lru_cache(MOST_CALLABLES)(self._make_callable)
 
@@ -106,6 +125,9 @@ class Servable:
           StatusError: the request does not fit, in the words of TensorFlow Serving.
         """
         definition = self.signature(signature)
+        plain = self._plain[signature]
+        if plain and not output_filter and (plan := plain.plan(inputs)):
+            return plan
         feeds = _choose_inputs(definition, inputs)
         dtypes = {info.name: info.dtype for info in definition.inputs.values()}
         for position, feed in enumerate(sorted(feeds)):
@@ -142,6 +164,20 @@ class Servable:
         # Session.run and make_callable would check shapes against the placeholders.
         options = config_pb2.CallableOptions(feed=feeds, fetch=fetches)
         return self._session._make_callable_from_options(options)
+
+
+def _plain(definition: meta_graph_pb2.SignatureDef) -> _Plain | None:
+    """None for inputs that are no tensors."""
+    inputs = {alias: definition.inputs[alias] for alias in sorted(definition.inputs)}
+    try:
+        kinds = {alias: tf.as_dtype(info.dtype).as_numpy_dtype for alias, info in inputs.items()}
+    except TypeError:
+        return None
+    return _Plain(
+        feeds={alias: info.name for alias, info in inputs.items()},
+        kinds={alias: np.dtype(kind) for alias, kind in kinds.items()},
+        fetches=_choose_outputs(definition, []),
+    )
 
 
 def _choose_inputs(

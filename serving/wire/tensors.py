@@ -42,12 +42,12 @@ def fill(proto: Any, array: np.ndarray) -> None:
     if array.dtype == object:
         proto.dtype = STRING_TYPE
         proto.string_val.extend(array.ravel().tolist())
-    elif array.dtype == np.float16 or array.dtype.name == "bfloat16":
-        proto.dtype = HALF_TYPE if array.dtype == np.float16 else BFLOAT16_TYPE
-        proto.half_val.extend(array.ravel().view(np.uint16).tolist())
     elif array.dtype in _NUMBERS:
         proto.dtype = _NUMBERS[array.dtype]
         getattr(proto, _TYPES[proto.dtype][1]).extend(array.ravel().tolist())
+    elif array.dtype == np.float16 or array.dtype.name == "bfloat16":
+        proto.dtype = HALF_TYPE if array.dtype == np.float16 else BFLOAT16_TYPE
+        proto.half_val.extend(array.ravel().view(np.uint16).tolist())
     else:
         raise TypeError(f"array: must hold numbers, booleans or bytes, got {array.dtype}")
 
