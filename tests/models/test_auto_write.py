@@ -1,6 +1,7 @@
 """auto-write: its sizes, its warm-up, and what never learns in it."""
 
 import dataclasses
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -148,6 +149,27 @@ def test_two_optimizers_move_the_discriminator_one_by_each_kind_of_image() -> No
     assert len({id(update.optimizer) for update in gan.updates}) == 3
     assert float(real.optimizer.learning_rate) == pytest.approx(RECIPE.discriminator_learning_rate)
     assert float(generator.optimizer.learning_rate) == pytest.approx(RECIPE.generator_learning_rate)
+
+
+@pytest.mark.usefixtures("small_discriminator")
+def test_both_optimizers_take_their_gradients_at_the_same_weights() -> None:
+    """Whichever comes first: else each step would undo the one before, from where that led."""
+    moved = []
+    for reverse in (False, True):
+        gan = games.make(RECIPE)
+        sgd = {name: keras.optimizers.SGD(0.1) for name in ("real", "fake", "generator")}
+        gan.compile(optimizers=sgd)
+        real, fake, _ = gan.updates
+        if reverse:
+            first = dataclasses.replace(fake, simultaneous=False)
+            updates = (first, dataclasses.replace(real, simultaneous=True))
+        else:
+            updates = (real, fake)
+        with mock.patch.object(AutoWrite, "updates", updates):
+            gan.train_step(games.some_batch(RECIPE))
+        moved.append(games.values(gan.discriminator.trainable_variables))
+    for one, other in zip(*moved, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.usefixtures("small_discriminator")
