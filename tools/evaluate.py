@@ -14,14 +14,13 @@ from tfgan2 import program
 from tfgan2.data import pipeline, records
 from tfgan2.metrics.protocol import LIGHT, METRICS, Protocol
 from tfgan2.program import UsageError
-from tfgan2.runs.directory import Config, RunDirectory, append_line
+from tfgan2.runs.directory import RunDirectory, append_line
 from tfgan2.runs.sampling import CHECKPOINTS, load_sampler
 from tfgan2.training import comparing, evaluation, judging
 from tools import samplers
 
 SOURCES = ("run_dir", "export_dir", "target", "compare")
-OF_RUNS = ("checkpoint",)
-OF_OTHERS = ("crop_margin", "text_source")
+OF_SERVED = ("crop_margin", "text_source")
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("run_dir", None, "the run")
@@ -71,14 +70,12 @@ flags.DEFINE_integer("kid_subset_size", 1000, "images in each", 2)
 flags.DEFINE_integer("seed", 0, "of the first picture; the others count on", 0, 2**31 - 1)
 flags.DEFINE_float("truncation", 0.0, "of the latents, up to 1; 0: the recipe's", 0.0, 1.0)
 flags.DEFINE_integer("memory_mb", 1024, "MiB that features and distances may take, about", 1)
-flags.DEFINE_float(
-    "crop_margin", 1.0, "of an export or served model: as its recipe has it", 1.0, 2.0
-)
+flags.DEFINE_float("crop_margin", 1.0, "of a served model: as its recipe has it", 1.0, 2.0)
 flags.DEFINE_enum(
     "text_source",
     "caption",
     ["caption", "label", "label_number"],
-    "of an export or served model that writes: as its recipe has it",
+    "of a served model that writes: as its recipe has it",
 )
 
 
@@ -89,10 +86,10 @@ def main() -> None:
         print(comparing.side_by_side(FLAGS.compare))
         return
     manifest = records.load_manifest(FLAGS.data_dir)
-    subject, config, output = _subject()
+    subject, reader, output = _subject()
     judge = None
     if FLAGS.matching:
-        judge = judging.load_judge(FLAGS.matching, config, channels=manifest.channels)
+        judge = judging.load_judge(FLAGS.matching, reader, channels=manifest.channels)
     line = evaluation.measure(
         subject,
         evaluation.Measures(
@@ -135,10 +132,12 @@ def _check_flags() -> None:
         raise UsageError("--data_dir", "must be given", "nothing")
     if (FLAGS.model is not None) != (FLAGS.target is not None):
         raise UsageError("--model", "must be given with --target, and only then", FLAGS.model)
-    for name in OF_OTHERS if FLAGS.run_dir else OF_RUNS:
-        if FLAGS[name].present:
-            where = "with --run_dir, whose recipe has it" if FLAGS.run_dir else "without --run_dir"
-            raise UsageError(f"--{name}", f"must be left out {where}", FLAGS[name].value)
+    for name in OF_SERVED:
+        if FLAGS[name].present and FLAGS.target is None:
+            rule = "must be left out without --target: a run and an export say it themselves"
+            raise UsageError(f"--{name}", rule, FLAGS[name].value)
+    if FLAGS["checkpoint"].present and FLAGS.run_dir is None:
+        raise UsageError("--checkpoint", "must be left out without --run_dir", FLAGS.checkpoint)
     if FLAGS.output is None and (FLAGS.export_dir or FLAGS.target):
         raise UsageError("--output", "must be given without --run_dir", "nothing")
     if FLAGS.output is not None and pathlib.Path(FLAGS.output).is_dir():
@@ -148,27 +147,31 @@ def _check_flags() -> None:
             raise UsageError("--metrics", f"must be out of {','.join(METRICS)}", name)
 
 
-def _subject() -> tuple[evaluation.Subject, Config | None, pathlib.Path]:
-    """What is measured, the configuration of its run, and where the line goes."""
+def _subject() -> tuple[evaluation.Subject, judging.Reader | None, pathlib.Path]:
+    """What is measured, what is known of its text encoder, and where the line goes."""
     if FLAGS.run_dir is not None:
         run = RunDirectory.existing(FLAGS.run_dir)
         sampler, config, checkpoint = load_sampler(run, checkpoint=FLAGS.checkpoint)
         subject = evaluation.subject_of_run(sampler, checkpoint=checkpoint, recipe=config.recipe)
-        return subject, config, pathlib.Path(FLAGS.output or run.evaluations_file)
+        return subject, config.text_encoder or {}, pathlib.Path(FLAGS.output or run.evaluations_file)
     other: samplers.ExportSampler | samplers.ServedSampler
+    crop_margin, text_source = FLAGS.crop_margin, FLAGS.text_source
+    reader: judging.Reader | None = None
     if FLAGS.export_dir is not None:
-        other = samplers.ExportSampler(FLAGS.export_dir)
+        other = export = samplers.ExportSampler(FLAGS.export_dir)
+        crop_margin, text_source = export.crop_margin, export.text_source
+        reader = export.text_encoder or {}
     else:
         other = samplers.ServedSampler(FLAGS.target, model=FLAGS.model)
     subject = evaluation.Subject(
         sample=other.sample,
         reads=other.reads,
-        view=pipeline.View(other.image_size, crop_margin=FLAGS.crop_margin),
+        view=pipeline.View(other.image_size, crop_margin=crop_margin),
         truncation=other.truncation,
         name=other.name,
-        text_source=FLAGS.text_source,
+        text_source=text_source,
     )
-    return subject, None, pathlib.Path(FLAGS.output)
+    return subject, reader, pathlib.Path(FLAGS.output)
 
 
 if __name__ == "__main__":

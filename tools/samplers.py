@@ -24,6 +24,9 @@ class ExportSampler:
       reads: `captions`, `texts` that it also writes, or None.
       image_size: side in pixels.
       truncation: its own.
+      crop_margin: of the images that it was trained on, as its recipe has it.
+      text_source: what it writes, as its recipe has it.
+      text_encoder: the checksum of the text encoder that it began with, or None.
       name: folder, version and checkpoint.
     """
 
@@ -46,6 +49,8 @@ class ExportSampler:
             self._pixels = self._model.signatures["pixels"]
             card = json.loads((version / CARD_NAME).read_text(encoding="utf-8"))
             self.image_size, self.truncation = card["image_size"], card["truncation"]
+            self.crop_margin, self.text_source = card["crop_margin"], card["text_source"]
+            self.text_encoder = card["text_encoder"]
             self.name = f"{folder.resolve().name}/{version.name} ({card['checkpoint']})"
         except Exception as error:  # A damaged SavedModel raises nearly anything.
             rule = "must be a version as tools.export writes"

@@ -22,6 +22,7 @@ from tfgan2.runs.sampling import load_sampler
 from tfgan2.training import comparing, evaluation, judging
 from tools import samplers
 
+CARD = {"truncation": 1.0, "crop_margin": 1.0, "text_source": "caption", "text_encoder": None}
 METRICS = "--metrics=agreement,diversity,kid,fid,inception_score,precision,coverage"
 
 
@@ -30,7 +31,7 @@ def exported(run: RunDirectory, tmp_path_factory: pytest.TempPathFactory) -> pat
     """The tiny run, exported with what the card of an export says."""
     sampler, config, checkpoint = load_sampler(run)
     path = tmp_path_factory.mktemp("exported") / "tiny"
-    card = {"image_size": 32, "truncation": 1.0, "checkpoint": pathlib.Path(checkpoint).name}
+    card = {**CARD, "image_size": 32, "checkpoint": pathlib.Path(checkpoint).name}
     saved_model.export(sampler, path, captions=config.data["example_captions"], card=card)
     return path
 
@@ -88,7 +89,7 @@ def test_a_run_its_export_and_what_is_served_have_the_same_figures(
 
 
 def test_an_export_draws_what_the_live_model_does(tmp_path: pathlib.Path) -> None:
-    seeds, card = np.arange(5), {"image_size": 16, "truncation": 1.0, "checkpoint": "ckpt-1"}
+    seeds, card = np.arange(5), {**CARD, "image_size": 16, "checkpoint": "ckpt-1"}
     live = kinds.joint(tmp_path)
     saved_model.export(live, tmp_path / "joint", captions=["7"], card=card)
     joint = samplers.ExportSampler(str(tmp_path / "joint"))
@@ -206,7 +207,8 @@ MISTAKES = {
     ),
     "margin_of_a_run": (
         ["--run_dir={run}", "--data_dir={data}", "--crop_margin=1.2"],
-        "--crop_margin: must be left out with --run_dir, whose recipe has it, got 1.2",
+        "--crop_margin: must be left out without --target: a run and an export say it themselves, "
+        "got 1.2",
     ),
 }
 

@@ -216,8 +216,12 @@ def test_a_judge_that_was_used_in_training_is_told_from_another(
     gan: RunDirectory, damsm: RunDirectory, other: RunDirectory
 ) -> None:
     config = gan.read_config()
-    assert judging.load_judge(damsm.path, config, channels=1).protocol["used_in_training"]
-    assert not judging.load_judge(other.path, config, channels=1).protocol["used_in_training"]
+    assert config.text_encoder is not None
+    told = {"checksum": config.text_encoder["checksum"]}  # What the card of an export says.
+    for reader in (config.text_encoder, told):
+        assert judging.load_judge(damsm.path, reader, channels=1).protocol["used_in_training"]
+        assert not judging.load_judge(other.path, reader, channels=1).protocol["used_in_training"]
+    assert not judging.load_judge(damsm.path, {}, channels=1).protocol["used_in_training"]
 
 
 def test_a_judge_encodes_images_of_any_size(damsm: RunDirectory) -> None:

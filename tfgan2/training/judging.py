@@ -4,7 +4,7 @@ import dataclasses
 import os
 import pathlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -15,12 +15,13 @@ from tfgan2.metrics.gathering import MatchingModel
 from tfgan2.metrics.inception import IMAGENET, Inception
 from tfgan2.metrics.saved_models import SavedExtractor, SavedMatcher, is_saved_model
 from tfgan2.program import UsageError, write_file
-from tfgan2.runs.directory import Config, RunDirectory
+from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.sampling import load_matcher
 from tfgan2.training import beginning
 
 DOMAIN, INCEPTION = "domain", "inception_v3"
 CHECKSUM_DIGITS = 12
+Reader: TypeAlias = Mapping[str, str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,12 +54,13 @@ class Judge:
         }
 
 
-def load_judge(path: str | os.PathLike, config: Config | None, *, channels: int) -> Judge:
+def load_judge(path: str | os.PathLike, reader: Reader | None, *, channels: int) -> Judge:
     """Loads a matching model.
 
     Args:
       path: its run, or a SavedModel.
-      config: of the run that it is to judge; None if there is none.
+      reader: the run and checksum of the text encoder that the judged model began with, empty for
+        none; None if nobody knows.
       channels: of the images.
 
     Raises:
@@ -81,8 +83,7 @@ def load_judge(path: str | os.PathLike, config: Config | None, *, channels: int)
         raise UsageError(flag, rule, its_config.data["channels"])
     checksum = beginning.load_reader(run.path).description["checksum"]
     used = None
-    if config is not None:
-        reader = config.text_encoder or {}
+    if reader is not None:
         # It may have learned on since.
         same_run = pathlib.Path(reader.get("run", "")).resolve() == run.path.resolve()
         used = reader.get("checksum") == checksum or same_run
