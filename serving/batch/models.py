@@ -79,13 +79,18 @@ def of_server(target: str, model: str, *, takes_captions: bool) -> ModelInfo:
         raise UsageError(f"--{error}") from error
     except grpc.RpcError as error:
         if error.code() is grpc.StatusCode.INVALID_ARGUMENT:
-            flag, kind = ("captions", "with") if takes_captions else ("count", "without")
-            rule = f"must be given for a model that draws {kind} captions alone"
-            raise UsageError(f"--{flag}: {rule}, got {error.details()}") from error
+            raise other_kind(f"{model} at {target}", takes_captions=not takes_captions) from error
         told = f"{error.code().name}: {error.details()} from {target}"
         raise UsageError(f"--target: must serve the model {model}, got {told}") from error
     drawn = hashlib.sha256(probe.png).hexdigest()
     return ModelInfo(f"{model} at {target}", takes_captions, f"{model}, draws {drawn}")
+
+
+def other_kind(name: str, *, takes_captions: bool) -> UsageError:
+    """What is told where a model takes captions and the job has none, or the other way round."""
+    flag, kind = ("captions", "with") if takes_captions else ("count", "without")
+    rule = f"must be given for a model that draws {kind} captions"
+    return UsageError(f"--{flag}: {rule}, got none for {name}")
 
 
 def _checksum(version: str) -> str:

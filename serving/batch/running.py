@@ -136,9 +136,7 @@ def _load(
         )
     version, model = models.of_export(source.export_dir)
     if model.takes_captions != takes_captions:
-        flag, kind = ("captions", "with") if model.takes_captions else ("count", "without")
-        rule = f"must be given for a model that draws {kind} captions"
-        raise UsageError(f"--{flag}: {rule}, got none for {version}")
+        raise models.other_kind(version, takes_captions=model.takes_captions)
     return model, ExportHandler(version, painter, threads=threads)
 
 

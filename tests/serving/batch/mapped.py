@@ -42,7 +42,7 @@ class MappedFileSystem(LocalFileSystem):
         return FileMetadata(path, found.size_in_bytes)
 
     def exists(self, path):
-        return super().exists(path.removeprefix(_PREFIX))
+        return os.path.isfile(path.removeprefix(_PREFIX))
 
     def delete(self, paths):
         for path in paths:

@@ -68,9 +68,7 @@ def test_the_seed_is_as_documented(
     text = "ein schönes Bild".encode()
     digest = hashlib.sha256(bytes([0] * 7 + [5]) + text + bytes([0] * 7 + [1])).digest()
     (row,) = [
-        row
-        for row in lines(tmp_path / "out" / "manifest.jsonl")
-        if row["id"] == "000000004-000001"
+        row for row in lines(tmp_path / "out" / "manifest.jsonl") if row["id"] == "000000004-000001"
     ]
     assert row["seed"] == int(f"{int.from_bytes(digest, 'big'):0256b}"[:31], 2)
 
@@ -87,9 +85,10 @@ def test_records_hold_the_same_pictures(
         records, told, lines(tmp_path / "png" / "manifest.jsonl"), strict=True
     ):
         feature = tf.train.Example.FromString(record).features.feature
-        assert feature["image"].bytes_list.value[0] == (
-            tmp_path / "png" / png_row["file"]
-        ).read_bytes()
+        assert (
+            feature["image"].bytes_list.value[0]
+            == (tmp_path / "png" / png_row["file"]).read_bytes()
+        )
         assert feature["id"].bytes_list.value[0].decode() == row["id"]
         assert feature["caption"].bytes_list.value[0].decode() == row["caption"]
         assert feature["seed"].int64_list.value[0] == row["seed"] == png_row["seed"]
@@ -167,7 +166,7 @@ def test_a_model_without_captions_draws_a_count(tmp_path: pathlib.Path) -> None:
     assert [list(row) for row in told] == [["id", "seed", "file", "offset"]] * 7
     assert len({row["seed"] for row in told}) == 7
     captions = write_captions(tmp_path / "captions.txt", ["a"])
-    with pytest.raises(UsageError, match="^--count: must be given for a model .*without captions"):
+    with pytest.raises(UsageError, match=r"^--count: must be given for a model .*without captions"):
         generate(tmp_path / "model", captions, tmp_path / "other")
 
 
@@ -177,7 +176,7 @@ def test_a_joint_model_adds_its_text(tmp_path: pathlib.Path) -> None:
     generate(tmp_path / "model", captions, tmp_path / "out")
     told = lines(tmp_path / "out" / "manifest.jsonl")
     assert [(row["caption"], row["text"]) for row in told] == [("a seven", "A SEVEN"), ("", "")]
-    with pytest.raises(UsageError, match="^--captions: must be given for a model .*with captions"):
+    with pytest.raises(UsageError, match=r"^--captions: must be given for a model .*with captions"):
         generate(tmp_path / "model", None, tmp_path / "other")
 
 
@@ -219,7 +218,7 @@ def test_any_filesystem_of_beam_will_do(
     captions.rename(tmp_path / "moved.txt")
     generate(painted_dir, f"{SCHEME}:/{tmp_path}/moved.txt", f"{SCHEME}:/{tmp_path}/out", shards=2)
     assert tree(tmp_path / "out") == tree(tmp_path / "local")
-    assert storage.names(f"{SCHEME}:/{tmp_path}/out") == storage.names(str(tmp_path / "out"))
+    assert storage.names(f"{SCHEME}:/{tmp_path}/out") == storage.names(str(tmp_path / "local"))
     generate(
         painted_dir,
         f"{SCHEME}:/{tmp_path}/moved.txt",
