@@ -97,22 +97,24 @@ class Outputs:
         marker = self._finished_name(shard)
         if storage.exists(marker):
             return
+        # What was entered last takes its place first: a finished shard has its records.
         with contextlib.ExitStack() as stack:
+            lines = stack.enter_context(storage.writing(marker, partial_folder=self._partial))
             records = None
             if self.job.options.format == "tfrecord":
                 path = self.path(self._shard_name(shard))
                 records = stack.enter_context(storage.writing(path, partial_folder=self._partial))
-            lines, begin = [], 0
+            count = begin = 0
             for block in range(shard.begin, shard.end):
                 for line in storage.read(self._block(block, "lines")).splitlines(keepends=True):
-                    lines.append(_shifted(line, begin))
+                    lines.write(_shifted(line, begin))
+                    count += 1
                 if records:
                     content = storage.read(self._block(block, "tfrecord"))
                     records.write(content)
                     begin += len(content)
-        if len(lines) != self.job.shard_rows(shard):
-            raise AssertionError(f"shard {shard.number} has {len(lines)} rows")
-        self._write(marker, b"".join(lines))
+            if count != self.job.shard_rows(shard):
+                raise AssertionError(f"shard {shard.number} has {count} rows")
         for block in range(shard.begin, shard.end):
             for kind in ("lines", "tfrecord"):
                 storage.remove(self._block(block, kind))

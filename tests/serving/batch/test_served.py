@@ -44,7 +44,8 @@ def test_a_server_leaves_the_same_as_the_export(
         assert outputs(tmp_path / "served")[name] == content
     failed = lines(tmp_path / "served" / "errors.jsonl")
     assert [row["id"] for row in failed] == ["000000002-000000", "000000002-000001"]
-    assert all("no such caption" in row["error"] for row in failed)
+    rule = "caption: must be one that the model draws, got "
+    assert all(row["error"].startswith(rule) for row in failed)
 
 
 def test_a_caption_and_seed_of_the_manifest_is_the_servers_picture(
