@@ -20,8 +20,11 @@ class MappedFileSystem(LocalFileSystem):
         return "/".join([basepath.rstrip("/"), *paths])
 
     def _list(self, dir_or_prefix):
-        for file in super()._list(dir_or_prefix.removeprefix(_PREFIX)):
-            yield FileMetadata(f"{_PREFIX}{file.path}", file.size_in_bytes)
+        folder = os.path.dirname(dir_or_prefix.removeprefix(_PREFIX))
+        for parent, _, names in os.walk(folder):
+            for name in names:
+                path = os.path.join(parent, name)
+                yield FileMetadata(f"{_PREFIX}{path}", os.path.getsize(path))
 
     def _path_open(self, path, *arguments, **options):
         return super()._path_open(path.removeprefix(_PREFIX), *arguments, **options)

@@ -54,10 +54,10 @@ def stop_at(monkeypatch: pytest.MonkeyPatch, renames: int, *, before: bool) -> N
         nonlocal count
         count += 1
         if count > renames and before:
-            raise Stopped
+            raise Stopped("Stopped")
         rename(path, new_path)
         if count > renames:
-            raise Stopped
+            raise Stopped("Stopped")
 
     monkeypatch.setattr(storage, "rename", counted)
 
@@ -115,13 +115,13 @@ def test_resume_leaves_finished_shards_as_they_are(
             generate(painted_dir, captions, folder, shards=3)
     (finished,) = (folder / ".work" / "finished").iterdir()
     shard = folder / f"shard-{finished.stem}-of-00003"
-    before = {path: path.stat().st_ino for path in shard.iterdir()}
+    before = {path: path.stat().st_mtime_ns for path in shard.iterdir()}
     generate(painted_dir, captions, folder, shards=3, resume=True)
-    assert {path: path.stat().st_ino for path in shard.iterdir()} == before
+    assert {path: path.stat().st_mtime_ns for path in shard.iterdir()} == before
     generate(painted_dir, captions, folder, shards=3, resume=True)  # There is nothing to do.
-    assert {path: path.stat().st_ino for path in shard.iterdir()} == before
+    assert {path: path.stat().st_mtime_ns for path in shard.iterdir()} == before
     generate(painted_dir, captions, folder, shards=3)
-    assert not {path.stat().st_ino for path in shard.iterdir()} & set(before.values())
+    assert not {path.stat().st_mtime_ns for path in shard.iterdir()} & set(before.values())
 
 
 @pytest.mark.parametrize("resume", [False, True])

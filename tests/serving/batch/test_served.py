@@ -95,37 +95,35 @@ def test_as_many_requests_as_told_are_made_at_a_time(tmp_path: pathlib.Path) -> 
     assert (summary.pictures, stub.at_most, len(stub.requests)) == (12, 2, 5)
 
 
+class Leaving(stubs.Stub):
+    """Goes away after some calls, unless it stays."""
+
+    calls_left: int | None = None
+
+    def predict(self, content: bytes, context: grpc.ServicerContext) -> bytes:
+        if self.calls_left is not None:
+            if self.calls_left == 0:
+                context.abort(grpc.StatusCode.UNAVAILABLE, "gone")
+            self.calls_left -= 1
+        return super().predict(content, context)
+
+
 def test_a_server_that_goes_away_ends_the_job_which_goes_on_later(tmp_path: pathlib.Path) -> None:
     captions = write_captions(tmp_path / "captions.txt", [str(number) for number in range(9)])
-    folder, stub = tmp_path / "out", stubs.Stub()
+    folder, stub = tmp_path / "out", Leaving()
     with stubs.serve(stub) as address:
         source = Server(address, "stub", concurrent_requests=1)
         generate(source, captions, tmp_path / "whole", shards=3)
-        stub.requests.clear()
-        leaving = Leaving(stub, answered=3)
-        stub.predict = leaving.predict
+        stub.calls_left = 3
         with pytest.raises(UsageError, match=r"^--target: must go on serving .* got UNAVAILABLE"):
             generate(source, captions, folder, shards=3)
         assert not (folder / "_SUCCESS").exists()
-        leaving.away = False
+        stub.calls_left = None
         before = len(stub.requests)
         generate(source, captions, folder, shards=3, resume=True)
         # One to see what the model is, and one for each block but the two that were drawn.
         assert len(stub.requests) - before == 1 + 3 - 2
     assert tree(folder) == tree(tmp_path / "whole")
-
-
-class Leaving:
-    """Answers some calls of a stub, and no more until it is back."""
-
-    def __init__(self, stub: stubs.Stub, *, answered: int) -> None:
-        self.predict_of_stub, self.left, self.away = stub.predict, answered, True
-
-    def predict(self, content: bytes, context: grpc.ServicerContext) -> bytes:
-        if self.away and self.left == 0:
-            context.abort(grpc.StatusCode.UNAVAILABLE, "gone")
-        self.left -= self.away
-        return self.predict_of_stub(content, context)
 
 
 def test_what_is_not_served_is_told_before_anything_is_written(
