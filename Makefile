@@ -71,7 +71,7 @@ $(VENV)/.quickstart: $(VENV)/.made setup.py constraints.txt
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.made setup.py constraints.txt
-	$(PIP) --no-build-isolation --editable ".[quickstart,serving,emoji,dev]"
+	$(PIP) --no-build-isolation --editable ".[quickstart,serving,batch,emoji,dev]"
 	touch $@
 
 $(TORCH_VENV)/.made: constraints.txt

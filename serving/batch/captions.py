@@ -1,0 +1,166 @@
+"""Files of captions, one entry after the other: text, CSV, JSON lines and TFRecords."""
+
+import csv
+import dataclasses
+import json
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from serving.batch import compression, messages, storage, tfrecords
+
+MAX_CAPTION_BYTES = 2**17
+MAX_LINE_BYTES = 2**20
+COLUMN = "caption"
+_BOM = b"\xef\xbb\xbf"
+_TOO_LONG = f"line: must have at most {MAX_LINE_BYTES} bytes, got more"
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """An entry of a file.
+
+    Attributes:
+      caption: its bytes, UTF-8 or not; None where there is none to be had.
+      problem: why it cannot be drawn; None if it can.
+    """
+
+    caption: bytes | None
+    problem: str | None = None
+
+
+class DamagedFileError(ValueError):
+    """A file cannot be read to its end, so that nobody knows how many captions it has."""
+
+
+def read(path: str) -> Iterator[Entry]:
+    """Reads the entries of a file, never more than one line or record at a time.
+
+    Args:
+      path: its name tells what it is: .csv, .jsonl or .ndjson, .tfrecord or .tfrecords, else a
+        caption a line; after that .gz, .bz2, .xz or .zst if it is compressed.
+
+    Raises:
+      DamagedFileError: it cannot be read to its end, or a CSV has no column of captions.
+    """
+    stem, suffix = compression.split(path)
+    kind = stem.rpartition(".")[2].lower()
+    try:
+        with storage.opened(path) as file:
+            stream = compression.decompressed(file, suffix)
+            if kind in ("tfrecord", "tfrecords"):
+                yield from _of_records(stream)
+            elif kind == "csv":
+                yield from _of_table(stream)
+            elif kind in ("jsonl", "ndjson"):
+                yield from map(_of_json, _lines(stream))
+            else:
+                yield from map(_of_line, _lines(stream))
+    except compression.ERRORS as error:
+        raise DamagedFileError(f"{path} ({error or type(error).__name__})") from error
+
+
+def _lines(stream: BinaryIO) -> Iterator[bytes | None]:
+    """Lines without their ends, and without a byte order mark; None for one that is too long."""
+    first = True
+    # Room for the mark and the end: a line that fills it is too long, or the last.
+    while line := stream.readline(MAX_LINE_BYTES + len(_BOM) + len(b"\r\n")):
+        if first:
+            line, first = line.removeprefix(_BOM), False
+            if not line:
+                return
+        whole = line.endswith(b"\n")
+        content = line.removesuffix(b"\n")
+        if whole:
+            content = content.removesuffix(b"\r")
+        if len(content) <= MAX_LINE_BYTES:
+            yield content
+            continue
+        while not whole:
+            rest = stream.readline(MAX_LINE_BYTES)
+            whole = not rest or rest.endswith(b"\n")
+        yield None
+
+
+def _entry(caption: bytes) -> Entry:
+    if len(caption) > MAX_CAPTION_BYTES:
+        rule = f"must have at most {MAX_CAPTION_BYTES} bytes"
+        return Entry(caption, f"caption: {rule}, got {len(caption)}")
+    return Entry(caption)
+
+
+def _of_line(line: bytes | None) -> Entry:
+    return Entry(None, _TOO_LONG) if line is None else _entry(line)
+
+
+def _of_json(line: bytes | None) -> Entry:
+    """An entry of JSON; bytes that are no UTF-8 come through, and a blank line is a caption too."""
+    if line is None or not line.strip():
+        return _of_line(None if line is None else b"")
+    rule = f"must be a JSON string, or an object with a string `{COLUMN}`"
+    try:
+        value: Any = json.loads(line.decode("utf-8", "surrogateescape"))
+        if isinstance(value, dict):
+            value = value.get(COLUMN)
+        if not isinstance(value, str):
+            return Entry(None, f"line: {rule}, got none")
+        return _entry(value.encode("utf-8", "surrogateescape"))
+    except (ValueError, RecursionError) as error:
+        return Entry(None, f"line: {rule}, got {error}")
+
+
+class _TableLines:
+    """The lines of a CSV file as its reader takes them; it goes on after one that is too long."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._lines = _lines(stream)
+
+    def __iter__(self) -> "_TableLines":
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        if line is None:
+            raise csv.Error(_TOO_LONG)
+        return line.decode("utf-8", "surrogateescape") + "\n"
+
+
+def _of_table(stream: BinaryIO) -> Iterator[Entry]:
+    table = csv.reader(_TableLines(stream))
+    try:
+        header = next(table, [])
+        column = header.index(COLUMN)
+    except (csv.Error, ValueError) as error:
+        raise ValueError(f"a CSV file must have a column `{COLUMN}` in its first line") from error
+    while True:
+        try:
+            fields = next(table)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield Entry(None, f"row: must be CSV, got {error}")
+            continue
+        if not fields:
+            yield Entry(b"")
+        elif len(fields) <= column:
+            yield Entry(None, f"row: must have {column + 1} fields or more, got {len(fields)}")
+        else:
+            yield _entry(fields[column].encode("utf-8", "surrogateescape"))
+
+
+def _of_records(stream: BinaryIO) -> Iterator[Entry]:
+    """A record has one `caption`, or as a data set of tools.prepare several `captions`."""
+    for record in tfrecords.records(stream):
+        try:
+            features = messages.Example.FromString(record).features.feature
+        except Exception as error:  # Protobuf's own, which its implementations don't share.
+            yield Entry(None, f"record: must be a tf.train.Example, got {error}")
+            continue
+        values = [
+            value
+            for name in (COLUMN, "captions")
+            if name in features
+            for value in features[name].bytes_list.value
+        ]
+        if not values:
+            yield Entry(None, f"record: must have a feature `{COLUMN}` or `captions`, got none")
+        yield from map(_entry, values)

@@ -1,0 +1,217 @@
+"""The folder of a job: pictures, the lines that tell of them, and what is still being made."""
+
+import contextlib
+import dataclasses
+import json
+from collections.abc import Iterator
+
+from serving.batch import messages, storage, tfrecords
+from serving.batch.job import Job, Shard
+from serving.batch.rows import Drawing, DrawnBlock, Row
+from serving.batch.staging import json_line, text_of
+
+JOB, MANIFEST, ERRORS, SUCCESS = "job.json", "manifest.jsonl", "errors.jsonl", "_SUCCESS"
+WORK, PARTIAL = ".work", "partial"
+ERROR_CAPTION_CHARACTERS = 200
+# Marks of lines that wait for the manifest, and for the errors.
+_PICTURE, _ERROR = b"+", b"-"
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+    """What a job came to: counts of rows."""
+
+    pictures: int
+    errors: int
+    with_unknown_words: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Outputs:
+    """The folder of a job.
+
+    Attributes:
+      folder: its path.
+      job: what it is of.
+    """
+
+    folder: str
+    job: Job
+
+    @property
+    def work(self) -> str:
+        """What is there while the job runs."""
+        return storage.join(self.folder, WORK)
+
+    @property
+    def captions(self) -> str:
+        """The staged captions."""
+        return storage.join(self.work, "captions.jsonl")
+
+    @property
+    def blocks(self) -> str:
+        """Folder of the blocks whose shards are not finished."""
+        return storage.join(self.work, "blocks")
+
+    @property
+    def finished(self) -> str:
+        """Folder of the finished shards' lines."""
+        return storage.join(self.work, "finished")
+
+    def path(self, name: str) -> str:
+        """Of a file of the folder."""
+        return storage.join(self.folder, *name.split("/"))
+
+    def begin(self) -> None:
+        """Says whose folder it is."""
+        self._write(self.path(JOB), self.job.as_json())
+
+    def write_block(self, drawn: DrawnBlock, shard: Shard) -> tuple[int, int]:
+        """Keeps the pictures of a block, and then its lines.
+
+        Returns:
+          How many rows have a picture, and how many failed.
+        """
+        lines, records, offset, failed = [], [], 0, 0
+        for row, drawing in zip(drawn.block.rows, drawn.drawings, strict=True):
+            if drawing.png is None:
+                lines.append(_ERROR + json_line(_error_fields(row, drawing)))
+                failed += 1
+                continue
+            name = self._shard_name(shard)
+            if self.job.options.format == "png":
+                name = f"{name}/{row.id}.png"
+                self._write(self.path(name), drawing.png)
+            fields = _picture_fields(row, drawing, file=name, offset=offset)
+            lines.append(_PICTURE + json_line(fields))
+            if self.job.options.format == "tfrecord":
+                records.append(tfrecords.frame(_example(row, drawing)))
+                offset += len(records[-1])
+        if self.job.options.format == "tfrecord":
+            self._write(self._block(drawn.block.number, "tfrecord"), b"".join(records))
+        self._write(self._block(drawn.block.number, "lines"), b"".join(lines))
+        return len(lines) - failed, failed
+
+    def finish_shard(self, shard: Shard) -> None:
+        """Puts a shard together out of its blocks, which are all there; a finished one stays."""
+        marker = self._finished_name(shard)
+        if storage.exists(marker):
+            return
+        # What was entered last takes its place first: a finished shard has its records.
+        with contextlib.ExitStack() as stack:
+            lines = stack.enter_context(storage.writing(marker, partial_folder=self._partial))
+            records = None
+            if self.job.options.format == "tfrecord":
+                path = self.path(self._shard_name(shard))
+                records = stack.enter_context(storage.writing(path, partial_folder=self._partial))
+            count = begin = 0
+            for block in range(shard.begin, shard.end):
+                for line in storage.read(self._block(block, "lines")).splitlines(keepends=True):
+                    lines.write(_shifted(line, begin))
+                    count += 1
+                if records:
+                    content = storage.read(self._block(block, "tfrecord"))
+                    records.write(content)
+                    begin += len(content)
+            if count != self.job.shard_rows(shard):
+                raise AssertionError(f"shard {shard.number} has {count} rows")
+        for block in range(shard.begin, shard.end):
+            for kind in ("lines", "tfrecord"):
+                storage.remove(self._block(block, kind))
+
+    def finished_shards(self) -> set[int]:
+        """Numbers of the shards that are finished."""
+        return {int(name.partition(".")[0]) for name in storage.names(self.finished)}
+
+    def finish_job(self, *, max_errors: int | None) -> Summary:
+        """Puts manifest and errors together, and marks the job as done unless too many failed."""
+        pictures = errors = unknown = 0
+        with contextlib.ExitStack() as stack:
+            manifest, failures = (
+                stack.enter_context(storage.writing(self.path(name), partial_folder=self._partial))
+                for name in (MANIFEST, ERRORS)
+            )
+            for line in self._lines():
+                if line.startswith(_PICTURE):
+                    manifest.write(line[1:])
+                    pictures += 1
+                    unknown += bool(json.loads(line[1:]).get("unknown_words"))
+                else:
+                    failures.write(line[1:])
+                    errors += 1
+        summary = Summary(pictures, errors, unknown)
+        if max_errors is None or errors <= max_errors:
+            self._write(self.path(SUCCESS), json_line(dataclasses.asdict(summary)))
+        return summary
+
+    def clear(self) -> None:
+        """Makes a job begin anew; its pictures, which would be the same, are written over."""
+        for name in (SUCCESS, MANIFEST, ERRORS):
+            storage.remove(self.path(name))
+        for folder in (self.blocks, self.finished, self._partial):
+            storage.remove(folder)
+
+    @property
+    def _partial(self) -> str:
+        return storage.join(self.work, PARTIAL)
+
+    def _write(self, path: str, content: bytes) -> None:
+        storage.write(path, content, partial_folder=self._partial)
+
+    def _lines(self) -> Iterator[bytes]:
+        for number in range(self.job.shard_count):
+            with storage.opened(self._finished_name(self.job.shard(number))) as file:
+                yield from file
+
+    def _shard_name(self, shard: Shard) -> str:
+        name = f"shard-{shard.number:05d}-of-{self.job.shard_count:05d}"
+        return f"{name}.tfrecord" if self.job.options.format == "tfrecord" else name
+
+    def _block(self, number: int, kind: str) -> str:
+        return storage.join(self.blocks, f"{number:09d}.{kind}")
+
+    def _finished_name(self, shard: Shard) -> str:
+        return storage.join(self.finished, f"{shard.number:05d}.lines")
+
+
+def _picture_fields(row: Row, drawing: Drawing, *, file: str, offset: int) -> dict[str, object]:
+    fields: dict[str, object] = {"id": row.id}
+    if row.caption is not None:
+        fields["caption"] = text_of(row.caption)
+    fields |= {"seed": row.seed, "file": file, "offset": offset}
+    if drawing.unknown_words is not None:
+        fields["unknown_words"] = drawing.unknown_words
+    if drawing.text is not None:
+        fields["text"] = drawing.text
+    return fields
+
+
+def _error_fields(row: Row, drawing: Drawing) -> dict[str, object]:
+    fields: dict[str, object] = {"id": row.id, "caption": None, "seed": row.seed}
+    if row.caption is not None:
+        fields["caption"] = text_of(row.caption)[:ERROR_CAPTION_CHARACTERS]
+    return fields | {"error": drawing.problem}
+
+
+def _example(row: Row, drawing: Drawing) -> bytes:
+    """The features that a data set has, and those of the manifest."""
+    example = messages.Example()
+    feature = example.features.feature
+    feature["id"].bytes_list.value.append(row.id.encode())
+    feature["image"].bytes_list.value.append(drawing.png)
+    feature["seed"].int64_list.value.append(row.seed)
+    if row.caption is not None:
+        feature["caption"].bytes_list.value.append(row.caption)
+    if drawing.unknown_words is not None:
+        feature["unknown_words"].int64_list.value.append(drawing.unknown_words)
+    if drawing.text is not None:
+        feature["text"].bytes_list.value.append(drawing.text.encode())
+    return example.SerializeToString(deterministic=True)
+
+
+def _shifted(line: bytes, begin: int) -> bytes:
+    """A line whose offset is counted from further ahead."""
+    if not begin or line.startswith(_ERROR):
+        return line
+    fields = json.loads(line[1:])
+    return _PICTURE + json_line(fields | {"offset": fields["offset"] + begin})

@@ -1,0 +1,157 @@
+"""The pipeline: shards -> blocks -> RunInference -> pictures and their lines -> the manifest."""
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.metrics import Metrics
+from apache_beam.ml.inference.base import RunInference
+
+from serving.batch import staging
+from serving.batch.handlers import ExportHandler, ServerHandler
+from serving.batch.job import Shard
+from serving.batch.outputs import Outputs, Summary
+from serving.batch.rows import Block, DrawnBlock, Row, seed_of
+from serving.program import UsageError
+
+METRICS = "generate"
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What workers are told.
+
+    Attributes:
+      outputs: the folder of the job.
+      offsets: of the staged captions; None for a model that draws without them.
+      max_errors: rows that may fail; None for any number.
+    """
+
+    outputs: Outputs
+    offsets: tuple[int, ...] | None
+    max_errors: int | None
+
+
+def build(
+    pipeline: beam.Pipeline,
+    plan: Plan,
+    *,
+    shards: Iterable[Shard],
+    handler: ExportHandler | ServerHandler,
+) -> None:
+    """Builds the pipeline.
+
+    Args:
+      pipeline: an empty one.
+      plan: what workers are told.
+      shards: those that are to be made; the others are finished.
+      handler: of the model.
+    """
+    made = (
+        pipeline
+        | "Shards" >> beam.Create(list(shards), reshuffle=False)
+        # From here to the pictures a worker has a block at a time, and keeps none of them.
+        | "Spread" >> beam.Reshuffle()
+        | "Read" >> beam.ParDo(_ReadBlocks(plan))
+        | "Draw" >> RunInference(handler)
+        | "Write" >> beam.ParDo(_WriteBlocks(plan))
+        | "Gather" >> beam.CombinePerKey(sum)
+        | "Finish" >> beam.ParDo(_FinishShard(plan))
+    )
+    _ = (
+        pipeline
+        | "End" >> beam.Create([None], reshuffle=False)
+        | "Manifest" >> beam.ParDo(_FinishJob(plan), beam.pvalue.AsIter(made))
+    )
+
+
+def blocks_of(plan: Plan, shard: Shard) -> Iterator[Block]:
+    """Reads the blocks of a shard, one at a time."""
+    job = plan.outputs.job
+    rows = _rows(plan, shard.begin * job.options.batch_size)
+    for number in range(shard.begin, shard.end):
+        yield Block(number, shard.number, tuple(next(rows) for _ in job.block_rows(number)))
+
+
+def _rows(plan: Plan, begin: int) -> Iterator[Row]:
+    """The rows of a job from one on."""
+    job = plan.outputs.job
+    copies = job.options.images_per_caption
+    if plan.offsets is None:
+        for copy in range(begin, copies):
+            yield Row(0, copy, None, seed_of(job.options.seed, b"", copy))
+        return
+    number, first = divmod(begin, copies)
+    for entry in staging.entries(plan.outputs.captions, plan.offsets, number):
+        for copy in range(first, copies):
+            seed = None
+            if entry.caption is not None and entry.problem is None:
+                seed = seed_of(job.options.seed, entry.caption, copy)
+            yield Row(number, copy, entry.caption, seed, entry.problem)
+        number, first = number + 1, 0
+
+
+class _ReadBlocks(beam.DoFn):
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+
+    def process(self, shard: Shard) -> Iterator[Block]:
+        yield from blocks_of(self._plan, shard)
+
+
+class _WriteBlocks(beam.DoFn):
+    """Writes blocks, and finishes a shard at once if all its blocks came by here."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._pictures = Metrics.counter(METRICS, "pictures")
+        self._errors = Metrics.counter(METRICS, "errors")
+
+    def setup(self) -> None:
+        self._failed = 0
+
+    def start_bundle(self) -> None:
+        self._written: dict[int, int] = {}
+
+    def process(self, drawn: DrawnBlock) -> Iterator[tuple[int, int]]:
+        outputs = self._plan.outputs
+        shard = outputs.job.shard(drawn.block.shard)
+        pictures, failed = outputs.write_block(drawn, shard)
+        self._pictures.inc(pictures)
+        self._errors.inc(failed)
+        self._failed += failed
+        check_errors(self._failed, self._plan.max_errors)
+        self._written[shard.number] = self._written.get(shard.number, 0) + 1
+        if self._written[shard.number] == shard.end - shard.begin:
+            outputs.finish_shard(shard)
+            del self._written[shard.number]
+        yield shard.number, pictures + failed
+
+
+class _FinishShard(beam.DoFn):
+    """Finishes a shard whose blocks were written by several workers."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+
+    def process(self, made: tuple[int, int]) -> Iterator[int]:
+        outputs = self._plan.outputs
+        outputs.finish_shard(outputs.job.shard(made[0]))
+        yield made[0]
+
+
+class _FinishJob(beam.DoFn):
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+
+    def process(self, _: Any, made: Iterable[int]) -> None:
+        summary: Summary = self._plan.outputs.finish_job(max_errors=self._plan.max_errors)
+        check_errors(summary.errors, self._plan.max_errors)
+
+
+def check_errors(errors: int, max_errors: int | None) -> None:
+    """Raises UsageError if more rows failed than may."""
+    if max_errors is not None and errors > max_errors:
+        rule = f"at most {max_errors} rows may fail (errors.jsonl, or .work, has them)"
+        raise UsageError(f"--max_errors: {rule}, got {errors} or more")

@@ -1,0 +1,55 @@
+"""How far a job is on this machine, told by the files that are there."""
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+
+from tqdm import tqdm
+
+from serving.batch.outputs import Outputs
+
+SECONDS_BETWEEN_LOOKS = 1.0
+
+
+def done(outputs: Outputs) -> int:
+    """Counts the rows that are drawn: those of finished shards, and of blocks beside them."""
+    job = outputs.job
+    finished = outputs.finished_shards()
+    rows = sum(job.shard_rows(job.shard(number)) for number in finished)
+    blocks = os.listdir(outputs.blocks) if os.path.isdir(outputs.blocks) else []
+    for name in blocks:
+        number, _, kind = name.partition(".")
+        if kind == "lines":
+            rows += len(job.block_rows(int(number)))
+    return min(rows, job.rows)
+
+
+@contextlib.contextmanager
+def shown(outputs: Outputs) -> Iterator[None]:
+    """Shows a bar on stderr with rate and time left, meanwhile."""
+    begun = done(outputs)
+    bar = tqdm(
+        total=outputs.job.rows,
+        initial=begun,
+        desc="generate",
+        unit=" pictures",
+        dynamic_ncols=True,
+    )
+    ended = threading.Event()
+
+    def look() -> None:
+        while not ended.wait(SECONDS_BETWEEN_LOOKS):
+            bar.update(max(0, done(outputs) - bar.n))
+
+    watcher = threading.Thread(target=look, name="progress", daemon=True)
+    watcher.start()
+    try:
+        yield
+        ended.set()
+        watcher.join()
+        bar.update(outputs.job.rows - bar.n)
+    finally:
+        ended.set()
+        watcher.join()
+        bar.close()

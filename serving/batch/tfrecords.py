@@ -1,0 +1,43 @@
+"""The framing of TFRecord files: length, its checksum, the record, its checksum."""
+
+import struct
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import google_crc32c
+
+MAX_RECORD_BYTES = 2**28
+_HEADER = struct.Struct("<QI")
+_FOOTER = struct.Struct("<I")
+
+
+def frame(record: bytes) -> bytes:
+    """A record as it stands in a file."""
+    length = struct.pack("<Q", len(record))
+    return b"".join((length, _FOOTER.pack(_masked(length)), record, _FOOTER.pack(_masked(record))))
+
+
+def records(file: BinaryIO) -> Iterator[bytes]:
+    """Reads the records of a file one by one.
+
+    Raises:
+      ValueError: it is cut off, or a checksum does not hold.
+    """
+    while header := file.read(_HEADER.size):
+        if len(header) < _HEADER.size:
+            raise ValueError("a TFRecord is cut off")
+        length, checksum = _HEADER.unpack(header)
+        if checksum != _masked(header[:8]) or length > MAX_RECORD_BYTES:
+            raise ValueError("the length of a TFRecord is damaged")
+        content = file.read(length + _FOOTER.size)
+        if len(content) < length + _FOOTER.size:
+            raise ValueError("a TFRecord is cut off")
+        record = content[:length]
+        if _FOOTER.unpack(content[length:])[0] != _masked(record):
+            raise ValueError("a TFRecord is damaged")
+        yield record
+
+
+def _masked(content: bytes) -> int:
+    checksum = google_crc32c.value(content)
+    return ((checksum >> 15 | checksum << 17) + 0xA282EAD8) & 0xFFFFFFFF

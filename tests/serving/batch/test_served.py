@@ -1,0 +1,141 @@
+"""Jobs through a server, and that it draws what the manifest tells."""
+
+import pathlib
+import threading
+
+import grpc
+import numpy as np
+import pytest
+
+from serving.batch.running import Server
+from serving.client import Client
+from serving.program import UsageError
+from tests.serving import servers
+from tests.serving import stub as stubs
+from tests.serving.batch import painted
+from tests.serving.batch.jobs import generate, lines, pixels, tree, write_captions
+
+CAPTIONS = ["a seven", "", painted.REFUSED, "b", "c", "\udcff broken", "d"]
+
+
+@pytest.fixture
+def captions(tmp_path: pathlib.Path) -> pathlib.Path:
+    path = tmp_path / "captions.txt"
+    path.write_bytes("\n".join(CAPTIONS).encode("utf-8", "surrogateescape"))
+    return path
+
+
+def outputs(folder: pathlib.Path) -> dict[str, bytes]:
+    """All files but the one that names the model."""
+    return {name: content for name, content in tree(folder).items() if name != "job.json"}
+
+
+def test_a_server_leaves_the_same_as_the_export(
+    painted_dir: pathlib.Path, captions: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    generate(painted_dir, captions, tmp_path / "export", images_per_caption=2)
+    with servers.serve({"painted": painted_dir}) as served:
+        source = Server(served.address, "painted")
+        summary = generate(source, captions, tmp_path / "served", images_per_caption=2)
+    assert (summary.pictures, summary.errors) == (12, 2)
+    for name, content in outputs(tmp_path / "export").items():
+        if name == "errors.jsonl":  # What TensorFlow says is told at another length.
+            continue
+        assert outputs(tmp_path / "served")[name] == content
+    failed = lines(tmp_path / "served" / "errors.jsonl")
+    assert [row["id"] for row in failed] == ["000000002-000000", "000000002-000001"]
+    rule = "caption: must be one that the model draws, got "
+    assert all(row["error"].startswith(rule) for row in failed)
+
+
+def test_a_caption_and_seed_of_the_manifest_is_the_servers_picture(
+    export_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    captions = write_captions(tmp_path / "captions.txt", ["a handwritten seven", "4", "", "é 🐦"])
+    generate(export_dir, captions, tmp_path / "out", images_per_caption=2, batch_size=5)
+    told = lines(tmp_path / "out" / "manifest.jsonl")
+    with (
+        servers.serve({"tiny": export_dir}) as served,
+        Client(served.address, model="tiny") as client,
+    ):
+        for row in told:
+            (picture,) = client.draw([row["caption"]], seeds=[row["seed"]])
+            mine = pixels((tmp_path / "out" / row["file"]).read_bytes()).astype(int)
+            assert np.abs(mine - picture.array().squeeze()).max() <= 1
+            assert picture.unknown_words == row["unknown_words"]
+    assert len({(tmp_path / "out" / row["file"]).read_bytes() for row in told}) > 1
+
+
+class Counting(stubs.Stub):
+    """Answers when two calls are there, and counts how many were at most."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at_most = self.inside = 0
+        self.lock, self.pair = threading.Lock(), threading.Barrier(2)
+
+    def predict(self, content: bytes, context: grpc.ServicerContext) -> bytes:
+        with self.lock:
+            self.inside += 1
+            self.at_most = max(self.at_most, self.inside)
+        if self.requests:  # The first one only asks what the model is.
+            self.pair.wait(60)
+        answer = super().predict(content, context)
+        with self.lock:
+            self.inside -= 1
+        return answer
+
+
+def test_as_many_requests_as_told_are_made_at_a_time(tmp_path: pathlib.Path) -> None:
+    captions = write_captions(tmp_path / "captions.txt", [str(number) for number in range(12)])
+    stub = Counting()
+    with stubs.serve(stub) as address:
+        source = Server(address, "stub", concurrent_requests=2)
+        summary = generate(source, captions, tmp_path / "out", shards=1)
+    assert (summary.pictures, stub.at_most, len(stub.requests)) == (12, 2, 5)
+
+
+class Leaving(stubs.Stub):
+    """Goes away after some calls, unless it stays."""
+
+    calls_left: int | None = None
+
+    def predict(self, content: bytes, context: grpc.ServicerContext) -> bytes:
+        if self.calls_left is not None:
+            if self.calls_left == 0:
+                context.abort(grpc.StatusCode.UNAVAILABLE, "gone")
+            self.calls_left -= 1
+        return super().predict(content, context)
+
+
+def test_a_server_that_goes_away_ends_the_job_which_goes_on_later(tmp_path: pathlib.Path) -> None:
+    captions = write_captions(tmp_path / "captions.txt", [str(number) for number in range(9)])
+    folder, stub = tmp_path / "out", Leaving()
+    with stubs.serve(stub) as address:
+        source = Server(address, "stub", concurrent_requests=1)
+        generate(source, captions, tmp_path / "whole", shards=3)
+        stub.calls_left = 3
+        with pytest.raises(UsageError, match=r"^--target: must go on serving .* got UNAVAILABLE"):
+            generate(source, captions, folder, shards=3)
+        assert not (folder / "_SUCCESS").exists()
+        stub.calls_left = None
+        before = len(stub.requests)
+        generate(source, captions, folder, shards=3, resume=True)
+        # One to see what the model is, and one for each block but the two that were drawn.
+        assert len(stub.requests) - before == 1 + 3 - 2
+    assert tree(folder) == tree(tmp_path / "whole")
+
+
+def test_what_is_not_served_is_told_before_anything_is_written(
+    painted_dir: pathlib.Path, captions: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    painted.write(tmp_path / "seeds", "of_seeds")
+    models = {"painted": painted_dir, "seeds": tmp_path / "seeds"}
+    with servers.serve(models) as served:
+        with pytest.raises(UsageError, match=r"^--target: must serve the model other, got NOT_F"):
+            generate(Server(served.address, "other"), captions, tmp_path / "out")
+        with pytest.raises(UsageError, match=r"^--count: must be given for a model .* without"):
+            generate(Server(served.address, "seeds"), captions, tmp_path / "out")
+        with pytest.raises(UsageError, match=r"^--captions: must be given for a model .* with "):
+            generate(Server(served.address, "painted"), None, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,105 @@
+"""tools.generate as a program: its mistakes in one line, its worker processes, its summary."""
+
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from tests.serving.batch import painted
+from tests.serving.batch.jobs import generate, tree, write_captions
+
+ROOT = pathlib.Path(__file__).parents[2]
+WITHOUT_BEAM = (
+    "import runpy, sys; sys.modules['apache_beam'] = None; "
+    "runpy.run_module('tools.generate', run_name='__main__', alter_sys=True)"
+)
+
+
+def run_generate(*options: str, start: tuple[str, ...] = ()) -> subprocess.CompletedProcess:
+    command = start or ("-m", "tools.generate")
+    return subprocess.run(
+        [sys.executable, *command, *options], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("painted")
+    painted.write(folder)
+    return f"--export_dir={folder}"
+
+
+def test_without_the_extra_it_says_which() -> None:
+    asked = ["--export_dir=a", "--captions=b", "--output_dir=c"]
+    ended = run_generate(*asked, start=("-c", WITHOUT_BEAM))
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("error: apache-beam: must be installed (pip install 'tfgan2[bat")
+    assert len(ended.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--captions=c"], "--export_dir: must be given, or else --target, got none"),
+        (["--export_dir=e", "--target=a:1"], "--export_dir: must be given, or else --target, got"),
+        (["--target=a:1", "--captions=c"], "--model: must be given with --target, and only then"),
+        (["--export_dir=e"], "--captions: must be given, or else --count, got none"),
+        (
+            ["--export_dir=e", "--count=1", "--images_per_caption=2"],
+            "--images_per_caption: must be",
+        ),
+        (
+            ["--export_dir=e", "--captions=c", "more"],
+            "arguments: only flags are taken, and options",
+        ),
+        (["--export_dir=e", "--captions=c", "--", "--runer=x"], "--: must be followed by options"),
+        (
+            ["--export_dir=e", "--captions=c", "--", "--direct_num_workers=x"],
+            "--: must be followed",
+        ),
+        (
+            ["--export_dir=e", "--captions=c", "--", "--direct_num_workers=2"],
+            "--direct_num_workers",
+        ),
+        (["--export_dir=/none", "--captions=c"], "--export_dir: must hold a version, as tools.exp"),
+        (["{model}", "--captions=/none*"], "--captions: must be a file, or a pattern that matches"),
+        (["{model}", "--captions={damaged}"], "--captions: must be whole files, got"),
+        (["{model}", "--count=3"], "--captions: must be given for a model that draws with captio"),
+    ],
+)
+def test_mistakes_are_one_line(
+    options: list[str], told: str, model: str, tmp_path: pathlib.Path
+) -> None:
+    damaged = tmp_path / "captions.txt.gz"
+    damaged.write_bytes(b"no gzip")
+    given = [option.format(model=model, damaged=damaged) for option in options]
+    ended = run_generate(f"--output_dir={tmp_path / 'out'}", *given)
+    assert ended.returncode == 2, ended.stderr
+    assert ended.stderr.startswith(f"error: {told}")
+    assert len(ended.stderr.splitlines()) == 1
+    assert not list((tmp_path / "out").glob("*[!k]"))
+
+
+def test_a_dry_run_counts_and_writes_nothing(model: str, tmp_path: pathlib.Path) -> None:
+    captions = write_captions(tmp_path / "captions.txt", ["a", "b", "c"])
+    asked = ["--dry_run", f"--captions={captions}", f"--output_dir={tmp_path / 'out'}"]
+    ended = run_generate(model, *asked, "--images_per_caption=5", "--batch_size=4", "--shards=2")
+    assert ended.stdout == "15 pictures in 4 blocks and 2 shards\n", ended.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_worker_processes_leave_the_same(model: str, tmp_path: pathlib.Path) -> None:
+    captions = write_captions(tmp_path / "captions.txt", ["a", painted.REFUSED, "b", "c"])
+    ended = run_generate(
+        model,
+        *(f"--captions={captions}", f"--output_dir={tmp_path / 'out'}", "--batch_size=3"),
+        *("--images_per_caption=5", "--shards=4"),
+        *("--", "--direct_running_mode=multi_processing", "--direct_num_workers=2"),
+    )
+    told = "15 pictures, 15 of them with unknown words, 5 errors"
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith(f"{tmp_path / 'out'}: {told}, in ")
+    folder = pathlib.Path(model.partition("=")[2])
+    generate(folder, captions, tmp_path / "one", images_per_caption=5, shards=4)
+    assert tree(tmp_path / "out") == tree(tmp_path / "one")

@@ -1,0 +1,114 @@
+r"""Draws files of captions into pictures and a manifest, as an Apache Beam pipeline.
+
+Example:
+  python -m tools.generate --export_dir=exports/digits --captions=captions.txt \
+    --output_dir=generated --images_per_caption=4
+  python -m tools.generate --target=localhost:8500 --model=digits --captions='captions/*.csv.gz' \
+    --output_dir=generated --format=tfrecord -- --direct_running_mode=multi_processing \
+    --direct_num_workers=2
+"""
+
+import time
+from collections.abc import Sequence
+
+from absl import flags, logging
+
+from serving import program
+from serving.program import UsageError
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("export_dir", None, "folder of the versions of an export, or of one of them")
+flags.DEFINE_string("target", None, "in its place: host:port of a server, or several as a:1,b:2")
+flags.DEFINE_string("model", None, "name of the model on that server")
+flags.DEFINE_string(
+    "captions",
+    None,
+    "a file or pattern: a caption a line, .csv, .jsonl or .tfrecord, and .gz, .bz2, .xz or .zst",
+)
+flags.DEFINE_integer("count", None, "pictures, of a model that draws without captions", 1)
+flags.DEFINE_string("output_dir", None, "folder of the outputs", required=True)
+flags.DEFINE_integer("images_per_caption", 1, "pictures of each caption", 1)
+flags.DEFINE_integer("seed", 0, "of the job; every picture has a seed of its own", 0, 2**63 - 1)
+flags.DEFINE_float("truncation", 0.0, "of the latents, up to 1; 0: the model's", 0.0, 1.0)
+flags.DEFINE_enum(
+    "format", "png", ["png", "tfrecord"], "a file a picture, in a folder a shard, or a file a shard"
+)
+flags.DEFINE_integer("batch_size", 64, "pictures drawn at a time", 1)
+flags.DEFINE_integer("shards", None, "parts of the outputs; default: one for 1,000 pictures", 1)
+flags.DEFINE_bool("resume", False, "leave out the shards that an earlier run has finished")
+flags.DEFINE_integer("max_errors", None, "pictures that may fail; default: any number", 0)
+flags.DEFINE_integer("concurrent_requests", 4, "that a process makes, with --target", 1)
+flags.DEFINE_float("timeout_seconds", 60.0, "of a request, with its retries; with --target", 0.001)
+flags.DEFINE_bool("dry_run", False, "read the captions, tell what would be done, write nothing")
+
+
+def main(beam_options: Sequence[str]) -> None:
+    """Draws, and prints a summary."""
+    logging.set_verbosity(logging.ERROR)  # Beam warns of packages that no job here needs.
+    _check_flags(beam_options)
+    try:
+        import apache_beam  # noqa: F401  Others may be missing for reasons of their own.
+    except ModuleNotFoundError as error:
+        rule = "must be installed (pip install 'tfgan2[batch]')"
+        raise UsageError(f"apache-beam: {rule}, got {error}") from error
+    from serving.batch import running
+    from serving.batch.job import Options
+
+    source: running.Export | running.Server
+    if FLAGS.export_dir is not None:
+        source = running.Export(FLAGS.export_dir)
+    else:
+        source = running.Server(
+            FLAGS.target,
+            FLAGS.model,
+            concurrent_requests=FLAGS.concurrent_requests,
+            timeout_seconds=FLAGS.timeout_seconds,
+        )
+    request = running.Request(
+        source=source,
+        captions=FLAGS.captions,
+        output_dir=FLAGS.output_dir,
+        options=Options(
+            seed=FLAGS.seed,
+            truncation=FLAGS.truncation,
+            images_per_caption=FLAGS.count or FLAGS.images_per_caption,
+            format=FLAGS.format,
+            batch_size=FLAGS.batch_size,
+            shards=FLAGS.shards,
+        ),
+        resume=FLAGS.resume,
+        max_errors=FLAGS.max_errors,
+        beam_options=beam_options,
+    )
+    began_seconds = time.monotonic()
+    job, summary = running.run(request, dry_run=FLAGS.dry_run)
+    if summary is None:
+        print(f"{job.rows} pictures in {job.blocks} blocks and {job.shard_count} shards")
+        return
+    seconds = time.monotonic() - began_seconds
+    print(
+        f"{FLAGS.output_dir}: {summary.pictures} pictures, {summary.with_unknown_words} of them "
+        f"with unknown words, {summary.errors} errors, in {seconds:.0f} seconds"
+    )
+
+
+def _check_flags(beam_options: Sequence[str]) -> None:
+    if (FLAGS.export_dir is None) == (FLAGS.target is None):
+        got = "none" if FLAGS.target is None else "both"
+        raise UsageError(f"--export_dir: must be given, or else --target, got {got}")
+    if (FLAGS.model is None) != (FLAGS.target is None):
+        rule = "must be given with --target, and only then"
+        raise UsageError(f"--model: {rule}, got {FLAGS.model}")
+    if (FLAGS.captions is None) == (FLAGS.count is None):
+        got = "none" if FLAGS.count is None else "both"
+        raise UsageError(f"--captions: must be given, or else --count, got {got}")
+    if FLAGS.count is not None and FLAGS["images_per_caption"].present:
+        got = FLAGS.images_per_caption
+        raise UsageError(f"--images_per_caption: must be left out with --count, got {got}")
+    if beam_options and not beam_options[0].startswith("-"):
+        rule = "only flags are taken, and options of Beam after --"
+        raise UsageError(f"arguments: {rule}, got {beam_options[0]}")
+
+
+if __name__ == "__main__":
+    program.run_with_rest(main)
