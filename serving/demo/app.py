@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypedDict
 
 from starlette.applications import Starlette
+from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
@@ -21,6 +22,15 @@ from serving.demo.headers import SecureHeaders
 from serving.demo.served import ModelError, ServedModel
 
 RETRY_SECONDS = 5
+
+
+class _AnyText(PathConvertor):
+    """Starlette's own ends at a line feed."""
+
+    regex = r"[\s\S]*"
+
+
+register_url_convertor("any_text", _AnyText())
 
 
 class _State(TypedDict):
@@ -51,7 +61,7 @@ def make_app(options: DemoOptions, connect: Callable[[], AsyncClient]) -> ASGIAp
             _route("/healthz", Answers.alive),
             _route("/model", Answers.model),
             _route("/gallery", Answers.gallery, method="POST"),
-            _route("/text/{caption:path}", Answers.text),
+            _route("/text/{caption:any_text}", Answers.text),
             _route("/picture", Answers.picture),
             _route("/mix", Answers.mix),
             Mount("/page", StaticFiles(directory=PAGE)),

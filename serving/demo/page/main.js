@@ -180,7 +180,7 @@ function present({ pictures: drawn, unknown_words: unknown }) {
   const given = current.caption;
   title.textContent = given ? `“${given}”` : "Drawn just now";
   title.classList.toggle("caption", Boolean(given));
-  document.title = given ? `${given} – ${model.name}` : model.name;
+  document.title = given ? `${given} · ${model.name}` : model.name;
   const count = drawn.length === 1 ? "1 picture." : `${drawn.length} pictures.`;
   const words = unknown === 1 ? "1 word" : `${unknown} words`;
   part("status").textContent = unknown
