@@ -112,7 +112,7 @@ def test_a_caption_becomes_pictures(visit: Callable[..., Any], page: Page) -> No
     for image in tab.locator(DRAWN).all():
         assert image.evaluate(COLOURS) > 1
     told = tab.get_by_role("status").text_content()
-    assert told == "4 pictures. The model does not know 1 word of this caption."
+    assert told == f"{PICTURES} pictures. The model does not know 1 word of this caption."
     first = page.ask(f"/{addresses[0]}").content
     with tab.expect_download() as download:
         tab.get_by_role("link", name="Save the picture").first.click()

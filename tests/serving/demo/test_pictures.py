@@ -2,6 +2,7 @@
 
 import urllib.parse
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -143,17 +144,27 @@ def test_a_bad_gallery_is_told_its_rule(page: Page, body: object, told: str) -> 
     assert (answer.status, answer.text.startswith(told)) == (400, True), answer.text
 
 
-def test_a_mixture_ends_at_its_captions(page: Page) -> None:
+def test_a_mixture_is_of_both_sentences(page: Page, served: servers.Served) -> None:
     query = {"from": "the digit 3", "to": "the digit 7", "seed": "1", "truncation": "0.9"}
     shares = {
         share: page.ask(f"/mix?{urllib.parse.urlencode({**query, 'share': share})}")
-        for share in ("0", "0.5", "1")
+        for share in ("0", "0.25", "1")
     }
     assert shares["0"].content == page.ask(f"{THREE}?seed=1&truncation=0.9").content
     seven = page.ask("/text/the%20digit%207?seed=1&truncation=0.9")
     assert shares["1"].content == seven.content
-    assert len({answer.content for answer in shares.values()}) == 3
-    assert shares["0.5"].headers["Cache-Control"] == "public, max-age=86400"
+    assert shares["0"].content != shares["1"].content
+    captions = np.array([b"the digit 3", b"the digit 7"], object)
+    with Client(served.address, model="caption") as client:
+        first, second = client.predict("embed", {"caption": captions})["sentence"]
+        mixed = {
+            "sentence": (0.75 * first + 0.25 * second)[None].astype(np.float32),
+            "seed": np.array([1], np.int64),
+            "truncation": np.array([0.9], np.float32),
+        }
+        (drawn,) = client.predict("draw", mixed)["image_bytes"]
+    assert shares["0.25"].content == drawn
+    assert shares["0.25"].headers["Cache-Control"] == "public, max-age=86400"
 
 
 def test_a_joint_model_draws_with_and_without_a_caption(page_by_kind: dict[str, Page]) -> None:

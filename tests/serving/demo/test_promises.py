@@ -123,6 +123,10 @@ def test_another_version_has_other_tags(export_dir: pathlib.Path, tmp_path: path
         first = page.ask(SEVEN)
         shutil.copytree(export_dir / "1", base / "2")
         served.manager.configure([ModelConfig(name="stub", base_path=str(base))])
+        servers.until(
+            served.manager,
+            lambda: servers.states(served.manager, "stub").get(2) == "AVAILABLE",
+        )
         page.ask("/text/eight?seed=1")  # Its answer tells of the new version.
         second = page.ask(SEVEN, If_None_Match=first.headers["ETag"])
         assert (second.status, second.headers["Model-Version"]) == (200, "2")
