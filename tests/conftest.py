@@ -29,6 +29,8 @@ settings.load_profile("untimed")
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: a variant that only `make test-all` runs")
     config.addinivalue_line("markers", "long: minutes in one test; only `make test-long` runs it")
+    needs_chromium = "browser: drives a real Chromium; only `make test-browser` runs it"
+    config.addinivalue_line("markers", needs_chromium)
     needs_torch = "torch: needs files that torch writes; only `make test-torch` runs it"
     config.addinivalue_line("markers", needs_torch)
     cpu = tf.config.list_physical_devices("CPU")[0]

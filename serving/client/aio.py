@@ -8,10 +8,12 @@ import grpc
 import grpc.aio
 import numpy as np
 
-from serving.client import drawing, pictures, predict
+from serving.client import describe, drawing, pictures, predict
 from serving.client.connection import Connection
+from serving.client.describe import Description
 from serving.client.drawing import MODEL_DEFAULT
 from serving.client.pictures import Form, Picture
+from serving.client.predict import Answer
 
 
 class AsyncClient(Connection):
@@ -35,15 +37,29 @@ class AsyncClient(Connection):
     ) -> dict[str, np.ndarray]:
         """Runs a signature, as `Client.predict`; a cancelled call is made no more."""
         request = predict.make_request(self._model, signature, inputs)
-        attempts = self._attempts()
-        while True:
-            try:
-                return predict.outputs(await self._send(request, attempts))
-            except grpc.RpcError as error:
-                wait_seconds = attempts.fail(error.code())
-                if wait_seconds is None:
-                    raise
-            await asyncio.sleep(wait_seconds)
+        return predict.outputs(await self._call(self._predict_stubs, request))
+
+    async def ask(
+        self, signature: str, inputs: Mapping[str, np.ndarray], *, version: int | None = None
+    ) -> Answer:
+        """Runs a signature, as `predict`, and tells which version answered.
+
+        Args:
+          signature: its name.
+          inputs: arrays by name.
+          version: of the model; None for the newest.
+        """
+        request = predict.make_request(self._model, signature, inputs, version=version)
+        return predict.answer(await self._call(self._predict_stubs, request))
+
+    async def describe(self) -> Description:
+        """The newest version of the model, and its signatures.
+
+        Raises:
+          grpc.RpcError: no server answers, or none has the model.
+        """
+        request = describe.make_request(self._model)
+        return describe.description(await self._call(self._describe_stubs, request))
 
     async def draw(
         self,
@@ -68,3 +84,14 @@ class AsyncClient(Connection):
         pictures.check_form(form)
         drawn = await self.draw(captions, seeds=seeds, truncation=truncation)
         return [picture.to(form) for picture in drawn]
+
+    async def _call(self, stubs: Sequence[Any], request: Any) -> Any:
+        attempts = self._attempts()
+        while True:
+            try:
+                return await self._send(stubs, request, attempts)
+            except grpc.RpcError as error:
+                wait_seconds = attempts.fail(error.code())
+                if wait_seconds is None:
+                    raise
+            await asyncio.sleep(wait_seconds)

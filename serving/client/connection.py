@@ -4,13 +4,13 @@ import dataclasses
 import functools
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any, ClassVar
 
 import grpc
 
-from serving.client import predict
+from serving.client import describe, predict
 from serving.client.retry import Attempts, Retry
 
 OPTIONS = [
@@ -20,6 +20,8 @@ OPTIONS = [
     ("grpc.lb_policy_name", "round_robin"),
     # As long as the first wait before a retry, which would else find the channel still waiting.
     ("grpc.initial_reconnect_backoff_ms", 100),
+    # A server that comes back after minutes is found again within seconds.
+    ("grpc.max_reconnect_backoff_ms", 5_000),
 ]
 # Names of gRPC's own: https://github.com/grpc/grpc/blob/master/doc/naming.md
 _RESOLVED_BY_GRPC = re.compile(r"(dns|ipv4|ipv6|unix|unix-abstract|xds):\S+")
@@ -106,15 +108,18 @@ class Connection:
             credentials = tls.credentials()
             open_channel = functools.partial(self._library.secure_channel, credentials=credentials)
         self._channels = [open_channel(address, options=OPTIONS) for address in addresses]
-        self._predict_stubs = [
+        self._predict_stubs = self._stubs(predict.METHOD, predict.deserialize)
+        self._describe_stubs = self._stubs(describe.METHOD, describe.deserialize)
+        self._turn = itertools.count()
+
+    def _stubs(self, method: str, deserialize: Callable[[bytes], Any]) -> list[Any]:
+        """What sends a call, for every address."""
+        return [
             channel.unary_unary(
-                predict.METHOD,
-                request_serializer=predict.serialize,
-                response_deserializer=predict.deserialize,
+                method, request_serializer=predict.serialize, response_deserializer=deserialize
             )
             for channel in self._channels
         ]
-        self._turn = itertools.count()
 
     def _attempts(self) -> Attempts:
         return Attempts(
@@ -124,9 +129,9 @@ class Connection:
             timeout_seconds=self._timeout_seconds,
         )
 
-    def _send(self, request: Any, attempt: Attempts) -> Any:
+    def _send(self, stubs: Sequence[Any], request: Any, attempt: Attempts) -> Any:
         """Sends a request: the answer, or what awaits it."""
-        stub = self._predict_stubs[attempt.address]
+        stub = stubs[attempt.address]
         return stub(request, timeout=attempt.remaining_seconds, metadata=self._metadata)
 
 

@@ -46,7 +46,7 @@ class Client(Connection):
         attempts = self._attempts()
         while True:
             try:
-                return predict.outputs(self._send(request, attempts))
+                return predict.outputs(self._send(self._predict_stubs, request, attempts))
             except grpc.RpcError as error:
                 wait_seconds = attempts.fail(error.code())
                 if wait_seconds is None:

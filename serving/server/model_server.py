@@ -182,5 +182,7 @@ class ModelServer:
         except OSError as error:
             text = f"--rest_api_port: must be free, got {self._options.rest_port}"
             raise UsageError(text) from error
+        # As asyncio does where it opens the port: small answers would else wait 40 ms.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.rest_port = listening.getsockname()[1]
         return [listening]

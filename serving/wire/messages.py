@@ -5,6 +5,7 @@ from serving.wire import descriptors
 # Enums are told as int32, which is the same on the wire. Fields that no client reads are left out.
 _MESSAGES = {
     "google.protobuf.Int64Value": [(1, "value", "int64")],
+    "google.protobuf.Any": [(1, "type_url", "string"), (2, "value", "bytes")],
     "tensorflow.TensorShapeProto": [
         (2, "dim", "*tensorflow.TensorShapeProto.Dim"),
         (3, "unknown_rank", "bool"),
@@ -24,6 +25,11 @@ _MESSAGES = {
         (16, "uint32_val", "*uint32"),
         (17, "uint64_val", "*uint64"),
     ],
+    "tensorflow.TensorInfo": [(1, "name", "string"), (2, "dtype", "int32")],
+    "tensorflow.SignatureDef": [
+        (1, "inputs", "map tensorflow.TensorInfo"),
+        (2, "outputs", "map tensorflow.TensorInfo"),
+    ],
     "tensorflow.serving.ModelSpec": [
         (1, "name", "string"),
         (2, "version", "google.protobuf.Int64Value"),
@@ -38,6 +44,15 @@ _MESSAGES = {
     "tensorflow.serving.PredictResponse": [
         (1, "outputs", "map tensorflow.TensorProto"),
         (2, "model_spec", "tensorflow.serving.ModelSpec"),
+    ],
+    "tensorflow.serving.SignatureDefMap": [(1, "signature_def", "map tensorflow.SignatureDef")],
+    "tensorflow.serving.GetModelMetadataRequest": [
+        (1, "model_spec", "tensorflow.serving.ModelSpec"),
+        (2, "metadata_field", "*string"),
+    ],
+    "tensorflow.serving.GetModelMetadataResponse": [
+        (1, "model_spec", "tensorflow.serving.ModelSpec"),
+        (2, "metadata", "map google.protobuf.Any"),
     ],
     "tensorflow.serving.GetModelStatusRequest": [
         (1, "model_spec", "tensorflow.serving.ModelSpec"),
@@ -57,5 +72,8 @@ _classes = descriptors.make_classes(_MESSAGES)
 TensorProto = _classes["TensorProto"]
 PredictRequest = _classes["PredictRequest"]
 PredictResponse = _classes["PredictResponse"]
+SignatureDefMap = _classes["SignatureDefMap"]
+GetModelMetadataRequest = _classes["GetModelMetadataRequest"]
+GetModelMetadataResponse = _classes["GetModelMetadataResponse"]
 GetModelStatusRequest = _classes["GetModelStatusRequest"]
 GetModelStatusResponse = _classes["GetModelStatusResponse"]

@@ -11,11 +11,12 @@ import grpc
 import numpy as np
 from PIL import Image
 from tensorflow.core.framework import tensor_pb2, tensor_shape_pb2, types_pb2
-from tensorflow_serving.apis import predict_pb2
+from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2
 
 SERVICE = "tensorflow.serving.PredictionService"
 UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 FRESH_SEED = 77
+VERSION = 3
 
 
 def picture(seed: int) -> np.ndarray:
@@ -47,7 +48,8 @@ class Stub:
       failures: codes that the next calls end with.
       answer: the picture sent, instead of those of the seeds.
       packed: numbers are sent as tensor_content.
-      stuck: calls are kept until the client gives them up.
+      stuck: Predict calls are kept until the client gives them up.
+      silent: GetModelMetadata calls too.
       given_up: set when the first of these is.
     """
 
@@ -58,7 +60,7 @@ class Stub:
         self.failures: collections.deque[grpc.StatusCode] = collections.deque()
         self.answer: bytes | None = None
         self.packed = False
-        self.stuck = False
+        self.stuck = self.silent = False
         self.asked, self.given_up = threading.Event(), threading.Event()
 
     def fail(self, *codes: grpc.StatusCode) -> None:
@@ -80,6 +82,7 @@ class Stub:
         seeds = [FRESH_SEED] * count if fresh else list(request.inputs["seed"].int64_val)
         pictures = [self.answer or png(picture(seed)) for seed in seeds]
         response = predict_pb2.PredictResponse()
+        response.model_spec.version.value = VERSION
         outputs = {
             "image_bytes": tensor(types_pb2.DT_STRING, count, string_val=pictures),
             "unknown_words": self._numbers(types_pb2.DT_INT32, "int_val", range(count)),
@@ -88,6 +91,26 @@ class Stub:
             outputs["seed"] = self._numbers(types_pb2.DT_INT64, "int64_val", seeds)
         for name, proto in outputs.items():
             response.outputs[name].CopyFrom(proto)
+        return response.SerializeToString()
+
+    def describe(self, content: bytes, context: grpc.ServicerContext) -> bytes:
+        if self.silent:
+            self.given_up.wait()
+        request = get_model_metadata_pb2.GetModelMetadataRequest.FromString(content)
+        names = {
+            "caption": types_pb2.DT_STRING,
+            "seed": types_pb2.DT_INT64,
+            "truncation": types_pb2.DT_FLOAT,
+        }
+        signatures = get_model_metadata_pb2.SignatureDefMap()
+        generate = signatures.signature_def["generate"]
+        for name, dtype in names.items():
+            generate.inputs[name].dtype = dtype
+        generate.outputs["image_bytes"].dtype = types_pb2.DT_STRING
+        response = get_model_metadata_pb2.GetModelMetadataResponse()
+        response.model_spec.name = request.model_spec.name
+        response.model_spec.version.value = VERSION
+        response.metadata["signature_def"].Pack(signatures)
         return response.SerializeToString()
 
     def _numbers(self, dtype: int, field: str, values: Sequence[int]) -> tensor_pb2.TensorProto:
@@ -102,7 +125,10 @@ class Stub:
 def serve(stub: Stub, credentials: grpc.ServerCredentials | None = None) -> Iterator[str]:
     """Yields host:port, where the stub answers."""
     server = grpc.server(futures.ThreadPoolExecutor(4), options=UNLIMITED)
-    handlers = {"Predict": grpc.unary_unary_rpc_method_handler(stub.predict)}
+    handlers = {
+        "Predict": grpc.unary_unary_rpc_method_handler(stub.predict),
+        "GetModelMetadata": grpc.unary_unary_rpc_method_handler(stub.describe),
+    }
     server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(SERVICE, handlers)])
     if credentials is None:
         port = server.add_insecure_port("localhost:0")

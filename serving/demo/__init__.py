@@ -1,0 +1,1 @@
+"""The page of a served model, and addresses that are pictures."""

@@ -1,0 +1,132 @@
+r"""Serves the page of a model: captions in, pictures out; GET /text/<caption> is a picture.
+
+Example:
+  python -m serving.demo --target=localhost:8500 --model=digits --port=8888 \
+    --model_card=exports/digits/1/model_card.json
+  python -m serving.demo --quickstart
+"""
+
+import functools
+import pathlib
+
+from absl import flags
+
+from serving import program
+from serving.client import AsyncClient
+from serving.client.connection import parse_target
+from serving.demo import card, quickstart, running
+from serving.demo.answers import DemoOptions
+from serving.demo.app import make_app
+
+FLAGS = flags.FLAGS
+MEGABYTE, KILOBYTE = 2**20, 2**10
+
+
+def define_flags() -> None:
+    """Defines the flags of this program."""
+    flags.DEFINE_string(
+        "target", None, "host:port of the model server, or several as a:1,b:2 that take turns"
+    )
+    flags.DEFINE_string("model", None, "name of the model on the server")
+    flags.DEFINE_string("model_card", None, "model_card.json of the export, for the page to tell")
+    flags.DEFINE_bool(
+        "quickstart", False, "serve the newest export in --exports_dir too, without a --target"
+    )
+    flags.DEFINE_string("exports_dir", "exports", "of --quickstart: a folder for each model")
+    flags.DEFINE_string("host", "0.0.0.0", "address of the page; 127.0.0.1: this machine alone")
+    flags.DEFINE_integer("port", 8888, "of the page; 0: a free one", 0, 65535)
+    flags.DEFINE_float(
+        "timeout_seconds", 20.0, "until an answer, or a message in its place", 0.1, 3600.0
+    )
+    flags.DEFINE_integer("gallery_pictures", 9, "drawn at once for a caption", 1, 64)
+    flags.DEFINE_integer("max_caption_length", 500, "in characters", 1, 10_000)
+    flags.DEFINE_integer("max_body_kb", 64, "of a request", 1)
+    flags.DEFINE_integer("cache_mb", 64, "of pictures that are kept in memory; 0: none", 0)
+    flags.DEFINE_integer(
+        "max_age_seconds", 86_400, "browsers may keep a picture that has a seed", 0
+    )
+    flags.DEFINE_integer(
+        "rate_limit", 0, "pictures a minute drawn for an address, kept ones free; 0: any number", 0
+    )
+    flags.DEFINE_list(
+        "trusted_proxies", [], "addresses that may tell by X-Forwarded-For whom they ask for"
+    )
+
+
+def main() -> None:
+    """Serves until SIGTERM or SIGINT."""
+    if FLAGS.rate_limit and FLAGS.rate_limit < FLAGS.gallery_pictures:
+        rule = "must be 0 or at least --gallery_pictures"
+        raise program.UsageError(f"--rate_limit: {rule}, got {FLAGS.rate_limit}")
+    if FLAGS.quickstart:
+        _with_own_server()
+    else:
+        _with_server_of_others()
+
+
+def _with_server_of_others() -> None:
+    for name in ("target", "model"):
+        if FLAGS[name].value is None:
+            rule = "must be given, or else --quickstart"
+            raise program.UsageError(f"--{name}: {rule}, got neither")
+    try:
+        parse_target(FLAGS.target)
+    except ValueError as error:  # It begins with the flag's name.
+        raise program.UsageError(f"--{error}") from error
+    _serve(FLAGS.target, FLAGS.model, _card(FLAGS.model_card))
+
+
+def _with_own_server() -> None:
+    if FLAGS.target is not None:
+        rule = "must be left out with --quickstart"
+        raise program.UsageError(f"--target: {rule}, got {FLAGS.target}")
+    export = quickstart.newest_export(pathlib.Path(FLAGS.exports_dir), model=FLAGS.model)
+    told = _card(FLAGS.model_card or (export.card if export.card.exists() else None))
+    running.end_quietly_on_signals()
+    print(f"Loading {export.folder}/{export.version} ...", flush=True)
+    with quickstart.served(export) as target:
+        _serve(target, export.folder.name, told)
+
+
+def _card(path: str | pathlib.Path | None) -> card.Card:
+    if path is None:
+        return card.Card()
+    try:
+        return card.read(pathlib.Path(path))
+    except ValueError as error:
+        raise program.UsageError(f"--model_card: {error}") from error
+
+
+def _serve(target: str, model: str, told: card.Card) -> None:
+    options = DemoOptions(
+        model=model,
+        card=told,
+        timeout_seconds=FLAGS.timeout_seconds,
+        gallery_pictures=FLAGS.gallery_pictures,
+        caption_characters=FLAGS.max_caption_length,
+        cache_bytes=FLAGS.cache_mb * MEGABYTE,
+        max_age_seconds=FLAGS.max_age_seconds,
+        pictures_per_minute=FLAGS.rate_limit,
+        body_bytes=FLAGS.max_body_kb * KILOBYTE,
+    )
+    connect = functools.partial(
+        AsyncClient, target, model=model, timeout_seconds=FLAGS.timeout_seconds
+    )
+    web = running.WebServer(
+        make_app(options, connect),
+        running.WebOptions(
+            host=FLAGS.host,
+            port=FLAGS.port,
+            drain_seconds=FLAGS.timeout_seconds,
+            trusted_proxies=FLAGS.trusted_proxies,
+        ),
+    )
+    shown_host = "localhost" if FLAGS.host in ("0.0.0.0", "::") else FLAGS.host
+    running.end_quietly_on_signals()
+    print(f"The page of {model}: http://{shown_host}:{web.port}/", flush=True)
+    web.run()
+
+
+if __name__ == "__main__":
+    define_flags()
+    program.run(main)

@@ -1,0 +1,44 @@
+"""Pictures that were drawn, as many as fit into some bytes."""
+
+import collections
+from collections.abc import Hashable
+
+from serving.client import Picture
+
+# Of an entry beside its PNG and text: a few Python objects, rounded up.
+ENTRY_BYTES = 1000
+
+
+class PictureCache:
+    """Forgets first what was longest not asked for."""
+
+    def __init__(self, bytes_limit: int) -> None:
+        """Begins empty.
+
+        Args:
+          bytes_limit: of all pictures together; 0 keeps none.
+        """
+        self.bytes_limit, self.bytes_held = bytes_limit, 0
+        self._pictures: collections.OrderedDict[Hashable, Picture] = collections.OrderedDict()
+
+    def get(self, key: Hashable) -> Picture | None:
+        """A picture that is held, or None."""
+        picture = self._pictures.get(key)
+        if picture is not None:
+            self._pictures.move_to_end(key)
+        return picture
+
+    def put(self, key: Hashable, picture: Picture) -> None:
+        """Holds a picture, unless it is larger than all that may be held."""
+        if key in self._pictures or _size_bytes(picture) > self.bytes_limit:
+            return
+        self._pictures[key] = picture
+        self.bytes_held += _size_bytes(picture)
+        while self.bytes_held > self.bytes_limit:
+            _, forgotten = self._pictures.popitem(last=False)
+            self.bytes_held -= _size_bytes(forgotten)
+
+
+def _size_bytes(picture: Picture) -> int:
+    # A key holds captions of limited length, which ENTRY_BYTES counts.
+    return len(picture.png) + len(picture.text or "") + ENTRY_BYTES

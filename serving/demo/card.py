@@ -1,0 +1,60 @@
+"""The model card of an export, as far as the page tells it."""
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Card:
+    """What is told of a model; what a card lacks is left out.
+
+    Attributes:
+      model: the system.
+      image_size: of the pictures' sides, in pixels.
+      source: the data that it was trained on.
+      licence: of these data.
+      example_captions: to begin with.
+    """
+
+    model: str | None = None
+    image_size: int | None = None
+    source: str | None = None
+    licence: str | None = None
+    example_captions: tuple[str, ...] = ()
+
+
+def read(path: pathlib.Path) -> Card:
+    """Reads model_card.json.
+
+    Raises:
+      ValueError: it cannot be read, or something in it is not what it must be.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"must be a file that can be read, got {path}") from error
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"must be a JSON file, got {path} ({error})") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"must hold a JSON object, got {type(content).__name__} in {path}")
+    trained_on = _field(content, "trained_on", dict) or {}
+    captions = _field(content, "example_captions", list) or []
+    if not all(isinstance(caption, str) for caption in captions):
+        raise ValueError(f"example_captions must be texts, got others in {path}")
+    return Card(
+        model=_field(content, "model", str),
+        image_size=_field(content, "image_size", int),
+        source=_field(trained_on, "source", str),
+        licence=_field(trained_on, "licence", str),
+        example_captions=tuple(caption for caption in captions if caption.strip()),
+    )
+
+
+def _field(content: Mapping[str, Any], name: str, kind: type) -> Any:
+    value = content.get(name)
+    if value is not None and not isinstance(value, kind):
+        raise ValueError(f"{name} must be {kind.__name__}, got {type(value).__name__}")
+    return value

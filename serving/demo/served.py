@@ -1,0 +1,184 @@
+"""The served model as the page needs it: what it can do, pictures, and pictures in between."""
+
+import asyncio
+import dataclasses
+from collections.abc import Sequence
+from typing import Literal
+
+import grpc
+import numpy as np
+from absl import logging
+
+from serving.client import AsyncClient, Picture
+from serving.client import drawing as requests
+from serving.client.describe import Description
+from serving.demo.asked import Asked
+
+Kind = Literal["caption", "joint", "unconditional"]
+REFRESH_SECONDS = 5.0
+_AWAY = frozenset(
+    {
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.NOT_FOUND,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.CANCELLED,
+    }
+)
+
+
+class ModelError(Exception):
+    """No picture can be had.
+
+    Attributes:
+      status: of the HTTP answer.
+      text: what a reader of the page is told.
+    """
+
+    def __init__(self, status: int, text: str) -> None:
+        """Keeps both."""
+        super().__init__(text)
+        self.status, self.text = status, text
+
+
+@dataclasses.dataclass(frozen=True)
+class Abilities:
+    """What the newest version of a model can do.
+
+    Attributes:
+      version: its number.
+      kind: `caption` draws what is asked for; `joint` also writes, and draws without a caption
+        what it writes; `unconditional` takes no captions.
+      mixes: draws what lies between two captions.
+    """
+
+    version: int
+    kind: Kind
+    mixes: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Drawn:
+    """Pictures, and the version that drew them."""
+
+    version: int
+    pictures: list[Picture]
+
+
+class ServedModel:
+    """A model behind a client; every call ends within the client's time."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        """Asks nothing yet."""
+        self._client = client
+        self._abilities: Abilities | None = None
+
+    async def abilities(self) -> Abilities:
+        """What was last told of the model, also while it is away.
+
+        Raises:
+          ModelError: nothing has been told yet, nor is now.
+        """
+        return self._abilities or await self.refresh()
+
+    async def refresh(self) -> Abilities:
+        """Asks what the model can do.
+
+        Raises:
+          ModelError: it is not told.
+        """
+        try:
+            self._abilities = _abilities(await self._client.describe())
+        except grpc.RpcError as error:
+            raise _error(error) from error
+        return self._abilities
+
+    async def follow(self) -> None:
+        """Asks again from time to time, for new versions, until it is cancelled."""
+        told = ""
+        while True:
+            try:
+                text = f"version {(await self.refresh()).version} is served"
+            except ModelError as error:
+                text = error.text
+            if text != told:
+                logging.info("%s", text)
+            told = text
+            await asyncio.sleep(REFRESH_SECONDS)
+
+    async def draw(self, asked: Sequence[Asked]) -> Drawn:
+        """Draws pictures without a second caption, in one call.
+
+        Args:
+          asked: at least one; all with a caption or all with none, and of the same truncation.
+
+        Raises:
+          ModelError: the model is away, too slow or refuses.
+        """
+        captions = [one.caption for one in asked if one.caption is not None]
+        request = requests.make_request(
+            captions or None, seeds=[one.seed for one in asked], truncation=asked[0].truncation
+        )
+        try:
+            answer = await self._client.ask(request.signature, request.inputs)
+        except grpc.RpcError as error:
+            raise _error(error) from error
+        return self._drawn(answer.version, request.read(answer.outputs))
+
+    async def mix(self, asked: Asked) -> Drawn:
+        """Draws between two captions: their sentences are mixed linearly.
+
+        Args:
+          asked: with a second caption.
+
+        Raises:
+          ModelError: the model is away, too slow or refuses.
+        """
+        captions = [str(asked.caption), str(asked.towards)]
+        inputs = {"caption": np.array([text.encode() for text in captions], object)}
+        try:
+            embedded = await self._client.ask("embed", inputs)
+            first, second = embedded.outputs["sentence"]
+            sentence = (1 - asked.share) * first + asked.share * second
+            drawn = await self._client.ask(
+                "draw",
+                {
+                    "sentence": sentence[None].astype(np.float32),
+                    "seed": np.array([asked.seed], np.int64),
+                    "truncation": np.array([asked.truncation], np.float32),
+                },
+                version=embedded.version,  # Another one's sentences mean other things.
+            )
+        except grpc.RpcError as error:
+            raise _error(error) from error
+        png = drawn.outputs["image_bytes"][0]
+        return self._drawn(drawn.version, [Picture(png=png, seed=asked.seed, unknown_words=0)])
+
+    def _drawn(self, version: int, pictures: list[Picture]) -> Drawn:
+        if self._abilities is not None and self._abilities.version != version:
+            self._abilities = dataclasses.replace(self._abilities, version=version)
+        return Drawn(version, pictures)
+
+
+def _abilities(description: Description) -> Abilities:
+    signatures = description.signatures
+    generate = signatures.get("generate")
+    if generate is None or "image_bytes" not in generate.outputs:
+        text = "the model server answers, but its model has no signature that draws pictures"
+        raise ModelError(502, text)
+    kind: Kind = "caption"
+    if "caption" not in generate.inputs:
+        kind = "unconditional"
+    elif "text" in generate.outputs:
+        kind = "joint"
+    mixes = "embed" in signatures and "draw" in signatures
+    return Abilities(version=description.version, kind=kind, mixes=mixes)
+
+
+def _error(error: grpc.RpcError) -> ModelError:
+    code = error.code()
+    if code in _AWAY:
+        return ModelError(503, "the model does not answer at the moment; try again later")
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return ModelError(504, "the model took too long to draw this; try again later")
+    logging.error("the model server refused: %s: %s", code.name, error.details())
+    return ModelError(502, f"the model cannot draw this ({code.name})")

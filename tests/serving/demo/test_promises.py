@@ -1,0 +1,220 @@
+"""What the page promises beside pictures: caching, limits, headers, a dead or slow model."""
+
+import pathlib
+import re
+import shutil
+import threading
+from collections.abc import Iterator
+
+import grpc
+import pytest
+
+from serving.client import Picture
+from serving.demo.answers import PAGE, DemoOptions
+from serving.demo.cache import ENTRY_BYTES, PictureCache
+from serving.demo.limiting import RateLimit
+from serving.server.model_config import ModelConfig
+from tests.serving import servers
+from tests.serving import stub as stubs
+from tests.serving.demo import pages
+from tests.serving.demo.pages import Page
+from tests.serving.stub import Stub
+
+SEVEN = "/text/seven?seed=1"
+NOWHERE = "127.0.0.1:9"
+
+
+@pytest.fixture
+def stub() -> Stub:
+    return Stub()
+
+
+@pytest.fixture
+def target(stub: Stub) -> Iterator[str]:
+    with stubs.serve(stub) as address:
+        yield address
+
+
+def options(**changes: object) -> DemoOptions:
+    return DemoOptions(**{"model": "stub", "gallery_pictures": 3, **changes})
+
+
+def test_a_picture_is_drawn_once(stub: Stub, target: str) -> None:
+    with pages.serve(target, options()) as page:
+        gallery = page.gallery(caption="seven", seed="1").json["pictures"]
+        for one in gallery:
+            assert page.ask(f"/{one['address']}").status == 200
+        assert len(stub.requests) == 1
+        page.gallery(caption="seven", seed="2")  # Two of its three are kept.
+        assert len(stub.requests) == 2
+        page.ask("/text/seven?seed=1&truncation=0.5")
+        page.ask("/text/eight?seed=1")
+        assert len(stub.requests) == 4
+
+
+def test_a_page_without_a_cache_draws_each_time(stub: Stub, target: str) -> None:
+    with pages.serve(target, options(cache_bytes=0)) as page:
+        assert page.ask(SEVEN).content == page.ask(SEVEN).content
+        assert len(stub.requests) == 2
+
+
+def test_the_cache_forgets_what_was_longest_not_asked_for() -> None:
+    cache = PictureCache(3 * (ENTRY_BYTES + 10))
+    picture = Picture(png=b"x" * 10, seed=1, unknown_words=0)
+    for key in "abc":
+        cache.put(key, picture)
+    assert cache.get("a") is picture
+    cache.put("d", picture)
+    assert [key for key in "abcd" if cache.get(key) is None] == ["b"]
+    assert cache.bytes_held == cache.bytes_limit
+    cache.put("e", Picture(png=b"x" * cache.bytes_limit, seed=1, unknown_words=0))
+    assert cache.get("e") is None
+
+
+def test_a_dead_model_is_told_and_the_page_is_there() -> None:
+    with pages.serve(NOWHERE, options()) as page:
+        for answer in (page.ask(SEVEN), page.ask("/model"), page.gallery(caption="seven")):
+            assert answer.status == 503
+            assert answer.headers["Retry-After"] == "5"
+            assert answer.text == "the model does not answer at the moment; try again later\n"
+        assert page.ask("/text/%20").status == 400
+        assert (page.ask("/").status, page.ask("/healthz").status) == (200, 200)
+
+
+def test_a_slow_model_is_told_within_the_deadline(stub: Stub, target: str) -> None:
+    with pages.serve(target, options(timeout_seconds=0.3)) as page:
+        assert page.ask(SEVEN).status == 200
+        stub.stuck = True
+        answer = page.ask("/text/other?seed=1")
+        assert answer.status == 504
+        assert answer.headers["Retry-After"] == "5"
+        assert stub.remaining_seconds[-1] <= 0.3
+        assert stub.given_up.wait(30)  # Nobody waits for it any more.
+        assert page.ask(SEVEN).status == 200  # Kept, whatever the model does.
+
+
+def test_a_server_that_never_answers_is_a_message(stub: Stub, target: str) -> None:
+    stub.silent = True
+    with pages.serve(target, options(timeout_seconds=0.2)) as page:
+        assert page.ask("/model").status == 504
+        assert page.ask(SEVEN).status == 504
+    stub.given_up.set()
+
+
+def test_a_model_that_comes_back_is_found(stub: Stub, target: str) -> None:
+    with pages.serve(target, options()) as page:
+        stub.fail(*[grpc.StatusCode.UNAVAILABLE] * 2)
+        assert page.ask(SEVEN).status == 503
+        assert page.ask(SEVEN).status == 200
+
+
+def test_a_refusal_of_the_server_is_no_picture(stub: Stub, target: str) -> None:
+    with pages.serve(target, options()) as page:
+        stub.fail(grpc.StatusCode.INTERNAL)
+        answer = page.ask(SEVEN)
+        assert (answer.status, answer.text) == (502, "the model cannot draw this (INTERNAL)\n")
+
+
+def test_another_version_has_other_tags(export_dir: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    base = tmp_path / "model"
+    base.mkdir()
+    (base / "1").symlink_to(export_dir / "1")
+    with servers.serve({"stub": base}) as served, pages.serve(served.address, options()) as page:
+        first = page.ask(SEVEN)
+        shutil.copytree(export_dir / "1", base / "2")
+        served.manager.configure([ModelConfig(name="stub", base_path=str(base))])
+        servers.until(
+            served.manager,
+            lambda: servers.states(served.manager, "stub").get(2) == "AVAILABLE",
+        )
+        page.ask("/text/eight?seed=1")  # Its answer tells of the new version.
+        second = page.ask(SEVEN, If_None_Match=first.headers["ETag"])
+        assert (second.status, second.headers["Model-Version"]) == (200, "2")
+        assert second.headers["ETag"] != first.headers["ETag"]
+
+
+def test_an_address_may_have_only_so_many_pictures(stub: Stub, target: str) -> None:
+    with pages.serve(target, options(pictures_per_minute=3)) as page:
+        assert page.gallery(caption="seven", seed="1").status == 200
+        refused = page.ask("/text/eight?seed=1")
+        assert refused.status == 429
+        assert 1 <= int(refused.headers["Retry-After"]) <= 20
+        assert page.ask(SEVEN).status == 200  # Kept ones are free.
+        # Not believed of just anybody.
+        assert page.ask("/text/eight?seed=1", X_Forwarded_For="10.0.0.9").status == 429
+    trusting = {"trusted_proxies": ("127.0.0.1",)}
+    with pages.serve(target, options(pictures_per_minute=3), **trusting) as page:
+        for client in ("10.0.0.8", "10.0.0.9"):
+            asked = [page.ask("/text/a", X_Forwarded_For=client).status for _ in range(4)]
+            assert asked == [200, 200, 200, 429]
+
+
+def test_a_bucket_fills_steadily() -> None:
+    now_seconds = [100.0]
+    limit = RateLimit(60, clock_seconds=lambda: now_seconds[0])
+    assert [limit.take("a", 60), limit.take("a", 3), limit.take("b", 1)] == [0.0, 3.0, 0.0]
+    now_seconds[0] += 2.5
+    assert [limit.take("a", 3), limit.take("a", 2)] == [0.5, 0.0]
+    now_seconds[0] += 1000
+    assert [limit.take("a", 61), limit.take("a", 60)] == [1.0, 0.0]
+
+
+def test_a_large_body_is_refused(stub: Stub, target: str) -> None:
+    with pages.serve(target, options(body_bytes=1000)) as page:
+        assert page.gallery(caption="x" * 1000).status == 413
+        assert page.gallery(caption="x" * 400).status == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/", 200),
+        ("/model", 200),
+        ("/page/main.js", 200),
+        (SEVEN, 200),
+        ("/text/", 400),
+        ("/nowhere", 404),
+        ("/gallery", 405),
+        ("/page/../answers.py", 404),
+        ("/page/..%2fanswers.py", 404),
+    ],
+)
+def test_every_answer_tells_browsers_what_to_refuse(page: Page, path: str, status: int) -> None:
+    answer = page.ask(path)
+    assert answer.status == status
+    policy = answer.headers["Content-Security-Policy"].split("; ")
+    assert "default-src 'none'" in policy
+    assert {"script-src 'self'", "style-src 'self'", "frame-ancestors 'none'"} <= set(policy)
+    assert "unsafe" not in answer.headers["Content-Security-Policy"]
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+
+
+def test_the_page_is_of_its_own_files_alone() -> None:
+    for path in PAGE.iterdir():
+        text = path.read_text()
+        own = text.replace("http://www.w3.org/2000/svg", "")
+        assert "//" not in own.replace("// ", ""), path  # No other site.
+        if path.suffix == ".html":
+            assert "style=" not in text
+            assert not re.search(r"<[^>]*\son\w+=", text)
+            assert text.count("<script") == text.count('<script type="module" src="page/') == 1
+        if path.suffix == ".js":
+            for unsafe in ("innerHTML", "outerHTML", "insertAdjacent", "document.write", "eval("):
+                assert unsafe not in text, path
+
+
+def test_many_ask_at_once(stub: Stub, target: str) -> None:
+    statuses = []
+    with pages.serve(target, options()) as page:
+        threads = [
+            threading.Thread(
+                target=lambda n=n: statuses.append(page.ask(f"/text/a?seed={n}").status)
+            )
+            for n in range(20)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert statuses == [200] * 20
