@@ -5,6 +5,7 @@ import dataclasses
 import io
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -25,12 +26,14 @@ STYLES = (
 WIDTH_INCHES, HEIGHT_INCHES, PIXELS_PER_INCH = 4.6, 2.9, 100
 # What the pictures have in the place of the page's colour of text.
 INK = "#010203"
-SETTINGS = {
+SETTINGS: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "report",
     "font.family": "sans-serif",
     "font.size": 9,
     "text.parse_math": False,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,
     "axes.spines.right": False,

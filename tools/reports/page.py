@@ -32,7 +32,7 @@ class Measured:
       versions_differ: whether they were made by different versions of packages.
     """
 
-    protocol: Mapping[str, Any]
+    protocol: Mapping[str, str]
     metrics: Sequence[str]
     rows: Sequence[tuple[str, str, Sequence[str]]]
     curves: Sequence[charts.Chart]
@@ -102,7 +102,7 @@ def _measured(runs: Sequence[Run], group: Sequence[tuple[int, Evaluation]]) -> M
     ]
     versions = [evaluation.protocol.get(comparing.TOLD) for _, evaluation in group]
     return Measured(
-        protocol=_shared(first.protocol),
+        protocol={name: _text(value) for name, value in _shared(first.protocol).items()},
         metrics=names,
         rows=rows,
         curves=[chart for name in names if (chart := _metric_chart(runs, group, name)) is not None],
@@ -163,8 +163,12 @@ def _named(run: Run, part: str) -> list[tuple[str, Any]]:
 def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
+    if value is None:
+        return "none"
     if isinstance(value, list):
-        return ", ".join(map(str, value))
+        return ", ".join(map(_text, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_text(it)}" for name, it in value.items())
     return json.dumps(value, ensure_ascii=False)
 
 
