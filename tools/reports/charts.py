@@ -78,8 +78,8 @@ class Chart:
     height: int = round(HEIGHT_INCHES * PIXELS_PER_INCH)
 
 
-def draw(title: str, lines: Sequence[Line]) -> Chart:
-    """Draws curves over steps; values that are not finite leave gaps."""
+def draw(title: str, lines: Sequence[Line], *, named: bool) -> Chart:
+    """Draws curves over steps, named in a legend or not; values that are not finite leave gaps."""
     with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=(WIDTH_INCHES, HEIGHT_INCHES), layout="constrained")
         axes = figure.add_subplot()
@@ -103,7 +103,7 @@ def draw(title: str, lines: Sequence[Line]) -> Chart:
         axes.set_xlabel("step")
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         axes.grid(visible=True)
-        if len(lines) > 1:
+        if named:
             axes.legend(frameon=False, fontsize=8)
         picture = io.StringIO()
         FigureCanvasSVG(figure).print_svg(picture, metadata={"Date": None, "Creator": None})

@@ -75,7 +75,7 @@ def curves(runs: Sequence[Run]) -> dict[str, list[charts.Chart]]:
             if name in run.curves
         ]
         player = name.partition("/")[0] if "/" in name else "the run"
-        by_player.setdefault(player, []).append(charts.draw(name, lines))
+        by_player.setdefault(player, []).append(charts.draw(name, lines, named=len(runs) > 1))
     return by_player
 
 
@@ -132,7 +132,7 @@ def _metric_chart(
         lines.append(charts.Line(run.name, index, curve, interval))
     if all(len(line.curve.steps) < 2 for line in lines):
         return None
-    return charts.draw(name, lines)
+    return charts.draw(name, lines, named=len(runs) > 1)
 
 
 def _shared(protocol: Mapping[str, Any]) -> dict[str, Any]:
