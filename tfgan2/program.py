@@ -10,6 +10,8 @@ from typing import NoReturn, TypeVar
 
 # Before TensorFlow loads: its start-up notices would bury a one-line error.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Before it too: TensorFlow Addons, where it is, is to have the Keras that is imported here.
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
 from absl import app, flags, logging
 from tqdm import tqdm

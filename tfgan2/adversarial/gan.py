@@ -2,6 +2,7 @@
 
 import abc
 import dataclasses
+import functools
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, ClassVar, TypeAlias
 
@@ -9,6 +10,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tfgan2.adversarial.noise import StepNoise
+from tfgan2.adversarial.optimizers import as_taken_by, average_kept_by, build, state_of
 from tfgan2.adversarial.spectral import SpectralConvolution, SpectralDense
 
 Batch: TypeAlias = dict[str, Any]
@@ -165,7 +167,7 @@ class GAN(keras.Model, abc.ABC):
             for update in self.updates
         }
         for update in self.updates:
-            update.optimizer.build(update.variables)
+            build(update.optimizer, update.variables)
 
     def loss_scale(self, optimizer_name: str) -> tf.Tensor | float:
         """The factor by which an optimizer's gradients are scaled now; 1 unless in float16."""
@@ -261,7 +263,7 @@ class GAN(keras.Model, abc.ABC):
         active = tf.constant(True)
         if update.active_steps is not None:
             active = update.active_steps(self.step.value())
-        state = [*update.variables, *optimizer.variables]
+        state = [*update.variables, *state_of(optimizer)]
         before = [tf.identity(variable) for variable in state] if update.active_steps else []
         if isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer):
             gradients = optimizer.get_unscaled_gradients(gradients)
@@ -272,6 +274,7 @@ class GAN(keras.Model, abc.ABC):
                 "loss_scale": optimizer.loss_scale,
                 "skipped_updates": tf.cast(skipped.value(), tf.float32),
             }
+        gradients = as_taken_by(optimizer, gradients)
         optimizer.apply_gradients(zip(gradients, update.variables, strict=True))
         if update.active_steps is not None:
             # Not tf.cond: optimizers cannot be run in one by a replica.
@@ -284,12 +287,31 @@ class GAN(keras.Model, abc.ABC):
         def move(average: tf.Variable, live: tf.Tensor) -> tf.Operation:
             return average.assign(live + decay * (average - live))
 
+        def take(average: tf.Variable, kept: tf.Tensor) -> tf.Operation:
+            return average.assign(kept)
+
+        kept = self._averages_kept_by_optimizers()
+
         def move_all(strategy: tf.distribute.Strategy) -> None:
-            for average, live in self.averages:
-                for pair in zip(average.variables, live.variables, strict=True):
-                    strategy.extended.update(pair[0], move, args=(pair[1],), group=True)
+            update = functools.partial(strategy.extended.update, group=True)
+            for network, live_network in self.averages:
+                for average, live in zip(network.variables, live_network.variables, strict=True):
+                    if live.ref() in kept:
+                        update(average, take, args=(kept[live.ref()],))
+                    else:
+                        update(average, move, args=(live,))
 
         tf.distribute.get_replica_context().merge_call(move_all)
+
+    def _averages_kept_by_optimizers(self) -> dict[Any, tf.Variable]:
+        """Averages that come from optimizers, by references to the live variables."""
+        kept = {}
+        for update in self.updates:
+            for variable in update.variables:
+                average = average_kept_by(update.optimizer, variable)
+                if average is not None:
+                    kept[variable.ref()] = average
+        return kept
 
     def _live_networks(self) -> list[keras.Model]:
         averages = [average for average, _ in self.averages]

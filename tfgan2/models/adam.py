@@ -1,15 +1,19 @@
-"""The optimizers of most systems: Adam for every player, with rates that may be halved."""
+"""The optimizers of most systems: Adam if none is named, with rates that may be halved."""
 
 import dataclasses
 from collections.abc import Mapping
 
 import tf_keras as keras
 
+from tfgan2.models.named_optimizers import Numbers, make
+
 
 @dataclasses.dataclass(frozen=True)
 class AdamOptions:
     """What the optimizers of both sides are; every field is a field of the recipe."""
 
+    generator_optimizer: str
+    discriminator_optimizer: str
     generator_learning_rate: float
     discriminator_learning_rate: float
     learning_rate_halving_epochs: float
@@ -36,9 +40,15 @@ def make_adams(
         decay = keras.optimizers.schedules.ExponentialDecay
         return decay(rate, halving_steps, 0.5, staircase=True)
 
-    return {
-        name: keras.optimizers.Adam(
-            schedule(rate), options.adam_beta1, options.adam_beta2, options.adam_epsilon
+    def optimizer(name: str) -> keras.optimizers.Optimizer:
+        generates = name == "generator"
+        flag = "generator_optimizer" if generates else "discriminator_optimizer"
+        numbers = Numbers(
+            learning_rate=schedule(rates[name]),
+            beta1=options.adam_beta1,
+            beta2=options.adam_beta2,
+            epsilon=options.adam_epsilon,
         )
-        for name, rate in rates.items()
-    }
+        return make(getattr(options, flag), numbers, flag=f"--{flag}")
+
+    return {name: optimizer(name) for name in rates}

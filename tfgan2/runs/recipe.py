@@ -188,14 +188,20 @@ class Recipe:
     augment_translation_px: int = option(
         0, "images that the discriminator sees are moved by at most so much; 0: not at all", low=0
     )
-    generator_learning_rate: float = option(1e-4, "of Adam", low=0.0)
-    discriminator_learning_rate: float = option(4e-4, "of Adam", low=0.0)
+    generator_optimizer: str = option(
+        "adam",
+        "Keras's by name, or on the TensorFlow Addons line such as addons.LAMB or "
+        "addons.Lookahead(adam, sync_period=5)",
+    )
+    discriminator_optimizer: str = option("adam", "like it")
+    generator_learning_rate: float = option(1e-4, "of its optimizer", low=0.0)
+    discriminator_learning_rate: float = option(4e-4, "of its optimizer", low=0.0)
     learning_rate_halving_epochs: float = option(
         0.0, "passes over the data after each of which the rates are halved; 0: never", low=0.0
     )
-    adam_beta1: float = option(0.0, "of both optimizers", low=0.0, high=0.9999)
-    adam_beta2: float = option(0.9, "of both optimizers", low=0.0, high=0.9999)
-    adam_epsilon: float = option(1e-8, "of both optimizers", low=0.0)
+    adam_beta1: float = option(0.0, "of optimizers that have it", low=0.0, high=0.9999)
+    adam_beta2: float = option(0.9, "of optimizers that have it", low=0.0, high=0.9999)
+    adam_epsilon: float = option(1e-8, "of optimizers that have it", low=0.0)
     ema_half_life_images: float = option(
         10_000.0, "images after which a weight counts half in the average that is sampled", low=1.0
     )
@@ -270,6 +276,8 @@ def define_flags(
             flags.DEFINE_enum(field.name, default, choices, rules["help"], flag_values=into)
         elif field.type is bool:
             flags.DEFINE_bool(field.name, default, rules["help"], flag_values=into)
+        elif field.type is str:
+            flags.DEFINE_string(field.name, default, rules["help"], flag_values=into)
         else:
             define = flags.DEFINE_integer if field.type is int else flags.DEFINE_float
             limits = (rules["low"], rules["high"])

@@ -10,6 +10,7 @@ import tf_keras as keras
 
 from tfgan2.adversarial.gan import GAN
 from tfgan2.data import pipeline, records
+from tfgan2.models import named_optimizers
 from tfgan2.models.matching import Matching
 from tfgan2.program import UsageError
 from tfgan2.runs import recipe as recipes
@@ -84,6 +85,7 @@ def train(
     manifest = records.load_manifest(data_dir)
     recipe, reader, stage_one = _others(recipe, text_encoder, stage1_run_dir)
     recipes.model_class(recipe)
+    _check_optimizers(recipe)
     beginning.check_first_weights(recipe, reader, inception_weights)
     _check_data(manifest, recipe)
     _check_schedule(manifest, recipe, schedule)
@@ -108,12 +110,17 @@ def train(
 
     tokenizer = make_tokenizer(run, recipe)
     with crew.strategy.scope():
-        gan = _build(recipe, schedule, manifest, tokenizer)
+        gan = _build(recipe, manifest, tokenizer)
+        if not find(run.checkpoints):
+            beginning.take_weights(gan, run, beginnings, inception)
+        # Some optimizers keep copies of the weights that they begin with.
+        gan.compile(
+            optimizers=gan.make_optimizers(manifest.records("train")),
+            steps_per_execution=schedule.steps_per_execution,
+            jit_compile=schedule.jit_compile,
+        )
     saved = Checkpoints(gan, run.checkpoints, keep=schedule.keep_checkpoints)
     checkpoint = saved.restore()
-    if checkpoint is None:
-        with crew.strategy.scope():
-            beginning.take_weights(gan, run, beginnings, inception)
     start = int(gan.step.numpy())
     if start >= steps:
         return Outcome(start, steps, checkpoint)
@@ -210,25 +217,19 @@ def _check_data(manifest: records.Manifest, recipe: recipes.Recipe) -> None:
         raise UsageError("--batch_size", rule, recipe.batch_size)
 
 
-def _build(
-    recipe: recipes.Recipe,
-    schedule: recipes.Schedule,
-    manifest: records.Manifest,
-    tokenizer: Tokenizer | None,
-) -> GAN:
+def _build(recipe: recipes.Recipe, manifest: records.Manifest, tokenizer: Tokenizer | None) -> GAN:
     keras.utils.set_random_seed(recipe.seed)
-    gan = recipes.build_model(
+    return recipes.build_model(
         recipe,
         image_channels=manifest.channels,
         vocabulary_size=0 if tokenizer is None else tokenizer.vocabulary_size,
         dtype=recipe.precision,
     )
-    gan.compile(
-        optimizers=gan.make_optimizers(manifest.records("train")),
-        steps_per_execution=schedule.steps_per_execution,
-        jit_compile=schedule.jit_compile,
-    )
-    return gan
+
+
+def _check_optimizers(recipe: recipes.Recipe) -> None:
+    for field in ("generator_optimizer", "discriminator_optimizer"):
+        named_optimizers.check(getattr(recipe, field), flag=f"--{field}")
 
 
 def _check_replicas(replicas: int, recipe: recipes.Recipe, schedule: recipes.Schedule) -> None:

@@ -1,0 +1,145 @@
+"""Runs with optimizers of TensorFlow Addons keep the promises of all runs."""
+
+import dataclasses
+import importlib.util
+import pathlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.models import games
+from tests.tiny import QUICK, TINY
+from tfgan2.adversarial.gan import GAN
+from tfgan2.adversarial.optimizers import average_kept_by, state_of
+from tfgan2.runs import recipe as recipes
+from tfgan2.runs.directory import RunDirectory
+from tfgan2.training import trainer
+
+if not importlib.util.find_spec("tensorflow_addons"):
+    pytest.skip("only `make test-addons` has them", allow_module_level=True)
+
+LAMB = {"generator_optimizer": "addons.LAMB", "discriminator_optimizer": "addons.NovoGrad"}
+LOOKAHEAD = {
+    "generator_optimizer": "addons.Lookahead(addons.LAMB, sync_period=3)",
+    "discriminator_optimizer": "addons.Lookahead(adam, sync_period=3)",
+}
+AVERAGED = {
+    "generator_optimizer": "addons.MovingAverage(addons.RectifiedAdam)",
+    "discriminator_optimizer": "addons.SWA(addons.AdamW(weight_decay=0.01), average_period=2)",
+}
+NAMED = [
+    pytest.param(it, id=name)
+    for name, it in {"lamb": LAMB, "lookahead": LOOKAHEAD, "averaged": AVERAGED}.items()
+]
+
+
+def train(
+    recipe: recipes.Recipe, data_dir: pathlib.Path, path: pathlib.Path, *, steps: int
+) -> dict:
+    """Trains to a step, and returns all that its checkpoint holds."""
+    trainer.train(
+        recipe,
+        recipes.Schedule(checkpoint_every=1000, sample_every=1000),
+        data_dir=data_dir,
+        run_dir=path,
+        goal=trainer.Goal(steps=steps),
+        strategy="one_device",
+    )
+    checkpoint = tf.train.latest_checkpoint(str(RunDirectory.existing(path).checkpoints))
+    reader = tf.train.load_checkpoint(checkpoint)
+    names = sorted(reader.get_variable_to_shape_map())
+    left_out = ("save_counter", "OBJECT_GRAPH")
+    return {
+        name: reader.get_tensor(name)
+        for name in names
+        if not any(part in name for part in left_out)
+    }
+
+
+@pytest.mark.parametrize(
+    ("optimizers", "precision", "kept"),
+    [
+        (LAMB, "mixed_float16", {"m", "v"}),
+        (LOOKAHEAD, "float32", {"m", "v", "slow"}),
+        (AVERAGED, "float32", {"m", "v", "average"}),
+    ],
+)
+def test_resumes_exactly(
+    optimizers: dict[str, str],
+    precision: str,
+    kept: set[str],
+    data_dir: pathlib.Path,
+    tmp_path: pathlib.Path,
+) -> None:
+    recipe = dataclasses.replace(QUICK, precision=precision, **optimizers)
+    whole = train(recipe, data_dir, tmp_path / "whole", steps=4)
+    train(recipe, data_dir, tmp_path / "halves", steps=2)
+    halves = train(recipe, data_dir, tmp_path / "halves", steps=4)
+    slots = {name.rpartition("/.ATTRIBUTES")[0].rpartition("/")[2] for name in whole}
+    assert kept <= slots
+    assert whole.keys() == halves.keys()
+    for name, value in whole.items():
+        np.testing.assert_array_equal(value, halves[name], err_msg=name)
+
+
+def game(optimizers: dict[str, str], *, precision: str = "float32") -> tuple[GAN, dict]:
+    recipe = dataclasses.replace(QUICK, **optimizers)
+    return games.make(recipe, precision=precision), games.some_batch(recipe)
+
+
+@pytest.mark.parametrize("optimizers", NAMED)
+def test_an_overflow_is_skipped_and_counted(optimizers: dict[str, str]) -> None:
+    gan, batch = game(optimizers, precision="mixed_float16")
+    trained = [it for update in gan.updates for it in update.variables]
+    before = games.values(trained)
+    logs = gan.train_step({**batch, "image": batch["image"] * np.float32(np.inf)})
+    discriminator, _ = gan.updates
+    kept = before[: len(discriminator.variables)]
+    assert games.same(games.values(discriminator.variables), kept)
+    assert float(logs["discriminator/skipped_updates"]) == 1
+    assert float(discriminator.optimizer.loss_scale) == 2.0**14
+    for _ in range(15):  # Until the scales have fallen so far that nothing overflows.
+        gan.train_step(batch)
+    assert not games.same(games.values(trained), before)
+    assert all(np.isfinite(value).all() for value in games.values(gan.weights))
+
+
+def test_what_moving_average_keeps_is_what_is_sampled() -> None:
+    gan, batch = game(AVERAGED)
+    for _ in range(3):
+        gan.train_step(batch)
+    _, generator = gan.updates
+    sampled = {it.name: it.numpy() for it in gan.average_generator.trainable_variables}
+    for variable in generator.variables:
+        kept = average_kept_by(generator.optimizer, variable)
+        np.testing.assert_array_equal(sampled[variable.name], kept.numpy())
+        assert not np.array_equal(kept.numpy(), variable.numpy())
+
+
+@pytest.mark.parametrize("optimizers", NAMED)
+def test_an_inactive_update_leaves_the_state_of_its_optimizer(optimizers: dict[str, str]) -> None:
+    recipe = dataclasses.replace(TINY["auto_write"], warm_up_steps=5, **optimizers)
+    gan = games.make(recipe)
+    (generator,) = (update for update in gan.updates if update.name == "generator")
+    state = [*generator.variables, *state_of(generator.optimizer)]
+    before = games.values(state)
+    gan.train_step(games.some_batch(recipe))
+    assert games.same(games.values(state), before)
+
+
+@pytest.mark.parametrize("optimizers", NAMED)
+def test_two_replicas_move_as_one_device_does(optimizers: dict[str, str]) -> None:
+    alone = tf.distribute.get_strategy()
+    pair = tf.distribute.MirroredStrategy(
+        ["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice()
+    )
+    weights = []
+    for strategy in (alone, pair):
+        with strategy.scope():
+            gan, batch = game(optimizers)
+        rows = tf.data.Dataset.from_tensors(batch).unbatch().batch(8, drop_remainder=True).repeat()
+        gan.fit(strategy.experimental_distribute_dataset(rows), steps_per_epoch=1, verbose=0)
+        weights.append(games.values(gan.weights))
+    for one, other in zip(*weights, strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=2e-3)

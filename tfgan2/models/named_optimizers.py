@@ -1,0 +1,221 @@
+"""Optimizers by name: Keras's, and on their own line those of TensorFlow Addons.
+
+`adam`, `sgd(momentum=0.9)`, `addons.LAMB`, `addons.Lookahead(addons.LAMB, sync_period=5)`: a name,
+and in parentheses first what a wrapper is put around, then settings as of the class's constructor.
+"""
+
+import ast
+import dataclasses
+import functools
+import importlib.util
+import inspect
+import os
+import warnings
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+import tf_keras as keras
+
+from tfgan2.program import UsageError
+
+PREFIX = "addons."
+RULE = "must be a name such as adam or addons.LAMB, with its settings in parentheses"
+# Settings that a class may have and a recipe may not give.
+WITHHELD = {
+    "learning_rate": "the learning rates have flags of their own",
+    "name": "names are no part of a recipe",
+    "jit_compile": "--jit_compile is for the whole step",
+    "use_ema": "no sample would be drawn of it; --ema_half_life_images",
+    "ema_momentum": "--ema_half_life_images",
+    "ema_overwrite_frequency": "--ema_half_life_images",
+    "start_averaging": "samples would be of weights 0 until then",
+}
+CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
+
+Value = bool | int | float | str | list | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Numbers:
+    """What the recipe says of an optimizer; a class takes what it knows of it.
+
+    Attributes:
+      learning_rate: a number, or a schedule over the optimizer's steps.
+      beta1: decay of the first moment.
+      beta2: decay of the second moment.
+      epsilon: what keeps from dividing by 0.
+    """
+
+    learning_rate: float | keras.optimizers.schedules.LearningRateSchedule
+    beta1: float
+    beta2: float
+    epsilon: float
+
+    def arguments(self) -> dict[str, Any]:
+        """By the names that constructors have for them."""
+        return {
+            "learning_rate": self.learning_rate,
+            "beta_1": self.beta1,
+            "beta1": self.beta1,
+            "beta_2": self.beta2,
+            "beta2": self.beta2,
+            "epsilon": self.epsilon,
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class Description:
+    """A text, taken apart: the name, what it is put around, and the settings."""
+
+    name: str
+    around: "Description | None"
+    settings: Mapping[str, Value]
+
+
+def make(text: str, numbers: Numbers, *, flag: str) -> keras.optimizers.Optimizer:
+    """Makes an optimizer.
+
+    Args:
+      text: names it, with settings in parentheses, as in `addons.Lookahead(adam, sync_period=5)`;
+        they come before `numbers`.
+      numbers: of the recipe.
+      flag: that the text comes from, for errors.
+
+    Raises:
+      UsageError: there is no such optimizer on this line, or it cannot be made of that.
+    """
+    try:
+        description = _describe(ast.parse(text.strip(), mode="eval").body)
+    except (SyntaxError, ValueError) as error:
+        raise UsageError(flag, RULE, repr(text)) from error
+    try:
+        return _make(description, numbers, wrapped=False)
+    except _Mistake as mistake:
+        raise UsageError(flag, str(mistake), text) from mistake
+
+
+def check(text: str, *, flag: str) -> None:
+    """Makes an optimizer to see whether it can be made.
+
+    Raises:
+      UsageError: it cannot.
+    """
+    make(text, Numbers(learning_rate=1e-3, beta1=0.5, beta2=0.9, epsilon=1e-8), flag=flag)
+
+
+class _Mistake(Exception):  # noqa: N818
+    """A rule that a description breaks."""
+
+
+def _describe(node: ast.expr) -> Description:
+    """Takes a parsed text apart; a ValueError says that it is something else."""
+    if not isinstance(node, ast.Call):
+        return Description(ast.unparse(node), None, {})
+    if len(node.args) > 1:
+        raise ValueError(node.args)
+    around = _describe(node.args[0]) if node.args else None
+    settings = {}
+    for keyword in node.keywords:
+        if keyword.arg is None:
+            raise ValueError(keyword)
+        settings[keyword.arg] = ast.literal_eval(keyword.value)
+    return Description(ast.unparse(node.func), around, settings)
+
+
+def _make(
+    description: Description, numbers: Numbers, *, wrapped: bool
+) -> keras.optimizers.Optimizer:
+    kinds = _kinds(description.name, wrapped=wrapped)
+    if description.name not in kinds:
+        raise _Mistake(f"must be one of {', '.join(sorted(kinds))}")
+    kind = kinds[description.name]
+    known = inspect.signature(kind).parameters
+    wraps = "optimizer" in known
+    if wraps and wrapped:
+        # Its inner optimizer would not count its steps.
+        raise _Mistake("must have one wrapper at most")
+    if wraps and description.around is None:
+        example = f"{description.name}(adam)"
+        raise _Mistake(f"must have in parentheses what it is put around, as {example}")
+    if description.around is not None and not wraps:
+        raise _Mistake(f"must have nothing put into {description.name} but name=value")
+    arguments = {name: it for name, it in numbers.arguments().items() if name in known}
+    if wraps and description.around is not None:
+        arguments["optimizer"] = _make(description.around, numbers, wrapped=True)
+    _check_settings(description, known)
+    missing = [
+        name
+        for name, parameter in known.items()
+        if parameter.default is parameter.empty
+        and parameter.kind is not parameter.VAR_KEYWORD
+        and name not in {**arguments, **description.settings}
+    ]
+    if missing:
+        raise _Mistake(f"must have {missing[0]}, as {description.name}({missing[0]}=...)")
+    try:
+        return kind(**{**arguments, **description.settings})
+    except (TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise _Mistake(f"must be what {description.name} takes ({reason})") from error
+
+
+def _check_settings(description: Description, known: Mapping[str, inspect.Parameter]) -> None:
+    free = [name for name in known if name not in {*WITHHELD, "optimizer", "kwargs", "use_locking"}]
+    for name, value in description.settings.items():
+        if name in WITHHELD:
+            raise _Mistake(f"must not set {name} ({WITHHELD[name]})")
+        if name not in free and name not in CLIPPING:
+            listed = ", ".join(dict.fromkeys([*free, *CLIPPING]))
+            raise _Mistake(f"must set nothing but {listed} of {description.name}")
+        default = known[name].default if name in known else 0.0
+        if type(default) in (int, float) and type(value) not in (int, float):
+            raise _Mistake(f"must have a number for {name} of {description.name}")
+        if type(default) is bool and type(value) is not bool:
+            raise _Mistake(f"must have True or False for {name} of {description.name}")
+
+
+def _kinds(name: str, *, wrapped: bool) -> dict[str, type]:
+    """The classes among which a name is looked up, by name.
+
+    Args:
+      name: with or without the prefix of those of TensorFlow Addons.
+      wrapped: whether it is for a wrapper, which takes Keras's older ones alone.
+    """
+    if name.startswith(PREFIX):
+        found = _optimizers_in(_addons().optimizers)
+        return {PREFIX + name: kind for name, kind in found.items()}
+    module = keras.optimizers.legacy if wrapped else keras.optimizers
+    return {name.lower(): kind for name, kind in _optimizers_in(module).items()}
+
+
+def _optimizers_in(module: ModuleType) -> dict[str, type]:
+    bases = (keras.optimizers.Optimizer, keras.optimizers.legacy.Optimizer)
+    return {
+        name: kind
+        for name, kind in vars(module).items()
+        if inspect.isclass(kind)
+        and issubclass(kind, bases)
+        and kind not in bases
+        and not inspect.isabstract(kind)
+    }
+
+
+@functools.cache
+def _addons() -> ModuleType:
+    """Imports TensorFlow Addons, whose end of life is no news to who names it."""
+    if importlib.util.find_spec("tensorflow_addons") is None:
+        raise _Mistake(
+            "must be one of Keras's on this line; those of addons are on the TensorFlow Addons "
+            "line (TensorFlow 2.15, docs/training.md)"
+        )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=UserWarning)
+        addons = importlib.import_module("tensorflow_addons")
+    if addons.optimizers.KerasLegacyOptimizer is not keras.optimizers.legacy.Optimizer:
+        setting = os.environ.get("TF_USE_LEGACY_KERAS")
+        raise _Mistake(
+            "must come with TF_USE_LEGACY_KERAS=1 in the environment before TensorFlow is imported "
+            f"(it is {setting}), so that TensorFlow Addons has the same Keras"
+        )
+    return addons

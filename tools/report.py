@@ -1,0 +1,41 @@
+r"""Writes a page about one run or several, to be sent to a colleague: it needs no other file.
+
+Example:
+  python -m tools.report --run_dir=runs/digits
+  python -m tools.report --run_dir=runs/digits --run_dir=runs/other --output=digits_and_other.html
+"""
+
+import pathlib
+
+from absl import flags
+
+from tfgan2 import program
+from tfgan2.program import UsageError, write_file
+from tools.reports import page, reading
+
+NAME = "report.html"
+
+FLAGS = flags.FLAGS
+flags.DEFINE_multi_string("run_dir", None, "a run; may be given more than once", required=True)
+flags.DEFINE_string("output", None, f"where the page goes; default: {NAME} in the first run")
+flags.DEFINE_integer("sheets", 6, "sample sheets of each run, spread over its steps", 1)
+
+
+def main() -> None:
+    """Reads the runs, and writes the page."""
+    output = pathlib.Path(FLAGS.output or pathlib.Path(FLAGS.run_dir[0]) / NAME)
+    if output.is_dir():
+        raise UsageError("--output", "must be a file or absent", output)
+    runs = reading.read_runs(FLAGS.run_dir, sheets=FLAGS.sheets)
+    for run in runs:
+        for sentence in run.unread:
+            program.warn(f"{run.name}: {sentence}")
+    try:
+        write_file(output, page.render(runs).encode())
+    except OSError as error:
+        raise UsageError("--output", "must be where a file can be written", error) from error
+    print(f"{output}: {output.stat().st_size / 2**20:.1f} MiB")
+
+
+if __name__ == "__main__":
+    program.run(main)

@@ -1,0 +1,1 @@
+"""Runs as one HTML page: what is read, drawn and written."""

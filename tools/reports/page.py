@@ -1,0 +1,207 @@
+"""Runs as one HTML page that needs nothing but itself."""
+
+import base64
+import dataclasses
+import hashlib
+import json
+import pathlib
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jinja2
+
+from tfgan2.training import comparing
+from tools.reports import charts
+from tools.reports.reading import Curve, Evaluation, Run, Sheet, finite
+
+FOLDER = pathlib.Path(__file__).parent
+NOT_COMPARED = (comparing.COMPARED, comparing.TOLD)
+ABSENT = "absent"
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """Evaluations of one protocol, by whatever run.
+
+    Attributes:
+      protocol: what they share.
+      metrics: names of all that was measured.
+      rows: of each the run, the checkpoint, and a cell for every metric.
+      curves: where a run has several checkpoints.
+      versions_differ: whether they were made by different versions of packages.
+    """
+
+    protocol: Mapping[str, str]
+    metrics: Sequence[str]
+    rows: Sequence[tuple[str, str, Sequence[str]]]
+    curves: Sequence[charts.Chart]
+    versions_differ: bool
+
+
+def render(runs: Sequence[Run]) -> str:
+    """The page."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    style = (FOLDER / "page.css").read_text(encoding="utf-8")
+    fields = _fields(runs)
+    return environment.get_template("page.html").render(
+        runs=runs,
+        title=", ".join(run.name for run in runs),
+        style=style,
+        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+        overview=[(name, [value(run) for run in runs]) for name, value in OVERVIEW.items()],
+        differing=[(name, values) for name, values in fields if len(set(values)) > 1],
+        same=[(name, values[0]) for name, values in fields if len(set(values)) == 1],
+        curves=curves(runs),
+        measured=measured(runs),
+        address=_address,
+    )
+
+
+def curves(runs: Sequence[Run]) -> dict[str, list[charts.Chart]]:
+    """A chart for everything in metrics.jsonl, all runs in one, by what stands before the slash."""
+    names = dict.fromkeys(name for run in runs for name in run.curves)
+    by_player: dict[str, list[charts.Chart]] = {}
+    for name in names:
+        lines = [
+            charts.Line(run.name, index, run.curves[name])
+            for index, run in enumerate(runs)
+            if name in run.curves
+        ]
+        player = name.partition("/")[0] if "/" in name else "the run"
+        by_player.setdefault(player, []).append(charts.draw(name, lines, named=len(runs) > 1))
+    return by_player
+
+
+def measured(runs: Sequence[Run]) -> list[Measured]:
+    """Evaluations, apart by protocol: numbers of two protocols are never in one table."""
+    groups: dict[str, list[tuple[int, Evaluation]]] = {}
+    for index, run in enumerate(runs):
+        for evaluation in run.evaluations:
+            protocol = _shared(evaluation.protocol)
+            groups.setdefault(json.dumps(protocol, sort_keys=True), []).append((index, evaluation))
+    return [_measured(runs, group) for group in groups.values()]
+
+
+def _measured(runs: Sequence[Run], group: Sequence[tuple[int, Evaluation]]) -> Measured:
+    first = group[0][1]
+    names = list(dict.fromkeys(name for _, evaluation in group for name in evaluation.metrics))
+    rows = [
+        (
+            runs[index].name,
+            evaluation.checkpoint,
+            [comparing.cell(evaluation.metrics.get(name)) for name in names],
+        )
+        for index, evaluation in group
+    ]
+    versions = [evaluation.protocol.get(comparing.TOLD) for _, evaluation in group]
+    return Measured(
+        protocol={name: _text(value) for name, value in _shared(first.protocol).items()},
+        metrics=names,
+        rows=rows,
+        curves=[chart for name in names if (chart := _metric_chart(runs, group, name)) is not None],
+        versions_differ=any(it != versions[0] for it in versions),
+    )
+
+
+def _metric_chart(
+    runs: Sequence[Run], group: Sequence[tuple[int, Evaluation]], name: str
+) -> charts.Chart | None:
+    """A metric over checkpoints; None where no run has two of them."""
+    lines = []
+    for index, run in enumerate(runs):
+        found = {  # A checkpoint that was measured again counts as it was last.
+            evaluation.step: evaluation.metrics[name]
+            for owner, evaluation in group
+            if owner == index and evaluation.step is not None and name in evaluation.metrics
+        }
+        if not found:
+            continue
+        steps = sorted(found)
+        results = [found[step] for step in steps]
+        interval = None
+        if all("low" in result and "high" in result for result in results):
+            interval = ([it["low"] for it in results], [it["high"] for it in results])
+        curve = Curve(steps, [float(result["value"]) for result in results])
+        lines.append(charts.Line(run.name, index, curve, interval))
+    if all(len(line.curve.steps) < 2 for line in lines):
+        return None
+    return charts.draw(name, lines, named=len(runs) > 1)
+
+
+def _shared(protocol: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a protocol has to be the same where numbers are compared."""
+    return {name: value for name, value in protocol.items() if name not in NOT_COMPARED}
+
+
+def _fields(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
+    """Everything that config.json says, field by field, of every run."""
+    parts = ("recipe", "data", "versions")
+    flat = []
+    for run in runs:
+        fields = {name: value for part in parts for name, value in _named(run, part)}
+        others = {name: value for name, value in run.config.items() if name not in parts}
+        flat.append({**fields, **others})
+    names = dict.fromkeys(name for fields in flat for name in fields)
+    return [
+        (name, [_text(fields[name]) if name in fields else ABSENT for fields in flat])
+        for name in names
+    ]
+
+
+def _named(run: Run, part: str) -> list[tuple[str, Any]]:
+    prefix = "" if part == "recipe" else f"{part}: "
+    return [(prefix + name, value) for name, value in run.config[part].items()]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return "none"
+    if isinstance(value, list):
+        return ", ".join(map(_text, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_text(it)}" for name, it in value.items())
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _address(sheet: Sheet) -> str:
+    return f"data:image/png;base64,{base64.b64encode(sheet.png).decode()}"
+
+
+def _images_per_second(run: Run) -> str:
+    known = finite(run.curves["images_per_second"].values) if _has_rate(run) else []
+    return f"{statistics.median(known):.3g}" if known else "not known"
+
+
+def _has_rate(run: Run) -> bool:
+    return "images_per_second" in run.curves
+
+
+def _images_seen(run: Run) -> str:
+    rows = run.recipe.get("batch_size")
+    return f"{run.last_step * rows:,}" if isinstance(rows, int) else "not known"
+
+
+def _shown(run: Run) -> str:
+    return f"{run.sheet_count}, of which {len(run.sheets)} are shown"
+
+
+OVERVIEW = {
+    "system": lambda run: _text(run.recipe.get("model", "not known")),
+    "data": lambda run: _text(run.config["data"].get("source", "not known")),
+    "last step in metrics.jsonl": lambda run: f"{run.last_step:,}" if run.curves else "none yet",
+    "written last": lambda run: run.last_line or "never",
+    "images seen": _images_seen,
+    "images/s, median": _images_per_second,
+    "warnings": lambda run: str(len(run.warnings)),
+    "evaluations": lambda run: str(len(run.evaluations)),
+    "sample sheets": _shown,
+}

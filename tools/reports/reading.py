@@ -1,0 +1,264 @@
+"""What a run directory holds, as far as it can be read: the run may be going on, or was killed."""
+
+import dataclasses
+import datetime
+import io
+import json
+import math
+import os
+import pathlib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from PIL import Image
+
+from tfgan2.program import UsageError
+from tfgan2.runs.directory import RunDirectory
+
+FLAG = "--run_dir"
+CHECKPOINT = re.compile(r"ckpt-(\d+)")
+SHEET = re.compile(r"step_(\d+)\.png")
+
+
+@dataclasses.dataclass(frozen=True)
+class Curve:
+    """Values over steps, in the order in which they were written."""
+
+    steps: list[int]
+    values: list[float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Warned:
+    """A warning that training gave: when, of what kind, and its text."""
+
+    step: int
+    kind: str
+    text: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Sheet:
+    """A sample sheet: its step, its PNG, its size in pixels, and what a joint model wrote on it."""
+
+    step: int
+    png: bytes
+    width: int
+    height: int
+    texts: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """A line of evaluations.jsonl."""
+
+    metrics: Mapping[str, Mapping[str, float]]
+    protocol: Mapping[str, Any]
+
+    @property
+    def checkpoint(self) -> str:
+        """Name of what was measured."""
+        return str(self.protocol.get("checkpoint", "?"))
+
+    @property
+    def step(self) -> int | None:
+        """That of the checkpoint, where its name has one."""
+        found = CHECKPOINT.search(self.checkpoint)
+        return int(found[1]) if found else None
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """All of a run that a report shows.
+
+    Attributes:
+      name: of its directory, with as many of the folders above it as tell runs apart.
+      config: config.json as it is.
+      curves: of metrics.jsonl, by name.
+      last_line: when metrics.jsonl was written last, in UTC; empty if it was not.
+      warnings: in their order.
+      sheets: in the order of their steps.
+      sheet_count: how many there are, of which `sheets` are some.
+      evaluations: in their order.
+      unread: what could not be read, a sentence each.
+    """
+
+    name: str
+    config: Mapping[str, Any]
+    curves: Mapping[str, Curve]
+    last_line: str
+    warnings: Sequence[Warned]
+    sheets: Sequence[Sheet]
+    sheet_count: int
+    evaluations: Sequence[Evaluation]
+    unread: Sequence[str]
+
+    @property
+    def recipe(self) -> Mapping[str, Any]:
+        """Its fields, which may be those of an earlier version."""
+        return self.config["recipe"]
+
+    @property
+    def last_step(self) -> int:
+        """Up to which there are metrics; 0 if there are none."""
+        return max((curve.steps[-1] for curve in self.curves.values()), default=0)
+
+
+def read_runs(paths: Sequence[str], *, sheets: int) -> list[Run]:
+    """Reads run directories.
+
+    Args:
+      paths: of the directories, each another.
+      sheets: how many sample sheets of each are taken, spread over its steps.
+
+    Raises:
+      UsageError: one is not a run, or is named twice.
+    """
+    folders = [pathlib.Path(path).resolve() for path in paths]
+    for path, folder in zip(paths, folders, strict=True):
+        if folders.count(folder) > 1:
+            raise UsageError(FLAG, "must name every run once", path)
+    return [
+        _read(path, name=name, sheets=sheets)
+        for path, name in zip(paths, _names(folders), strict=True)
+    ]
+
+
+def spread(count: int, wanted: int) -> list[int]:
+    """Indices of so many out of `count`, the first and the last among them, evenly apart."""
+    if count <= wanted:
+        return list(range(count))
+    if wanted == 1:
+        return [count - 1]
+    return [round(index * (count - 1) / (wanted - 1)) for index in range(wanted)]
+
+
+def _names(folders: Sequence[pathlib.Path]) -> list[str]:
+    """The shortest ends of paths that differ."""
+    deepest = max(len(folder.parts) for folder in folders)
+    names: list[str] = []
+    for depth in range(1, deepest + 1):
+        names = ["/".join(folder.parts[-depth:]) for folder in folders]
+        if len(set(names)) == len(names):
+            break
+    return names
+
+
+def _read(path: str, *, name: str, sheets: int) -> Run:
+    run = RunDirectory.existing(path, flag=FLAG)
+    unread: list[str] = []
+    curves, warnings = _metrics(run.metrics_file, unread)
+    found = sorted(
+        (int(match[1]), file)
+        for file in (run.samples.iterdir() if run.samples.is_dir() else ())
+        if (match := SHEET.fullmatch(file.name))
+    )
+    kept = [found[index] for index in spread(len(found), sheets)]
+    return Run(
+        name=name,
+        config=_config(run.config_file),
+        curves=curves,
+        last_line=_written(run.metrics_file),
+        warnings=warnings,
+        sheets=[sheet for step, _ in kept if (sheet := _sheet(run, step, unread)) is not None],
+        sheet_count=len(found),
+        evaluations=_evaluations(run.evaluations_file, unread),
+        unread=unread,
+    )
+
+
+def _config(file: pathlib.Path) -> dict[str, Any]:
+    """Reads config.json as it is: a recipe of an earlier version can be shown too."""
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+        for part in ("recipe", "data", "versions"):
+            config[part].items()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(str(file), "must be the configuration of a run", repr(error)) from error
+    return config
+
+
+def _lines(file: pathlib.Path, unread: list[str]) -> list[dict[str, Any]]:
+    """The objects in a file, without lines that are none: the last may be half-written."""
+    if not file.exists():
+        return []
+    objects, bad = [], 0
+    for line in file.read_bytes().splitlines():
+        try:
+            fields = json.loads(line)
+        except (ValueError, RecursionError):
+            fields = None
+        if isinstance(fields, dict):
+            objects.append(fields)
+        else:
+            bad += 1
+    if bad:
+        unread.append(f"{file.name}: {bad} of its lines cannot be read")
+    return objects
+
+
+def _metrics(file: pathlib.Path, unread: list[str]) -> tuple[dict[str, Curve], list[Warned]]:
+    curves: dict[str, Curve] = {}
+    warnings = []
+    for fields in _lines(file, unread):
+        step = fields.get("step")
+        if not isinstance(step, int):
+            unread.append(f"{file.name}: a line has no step")
+        elif "warning" in fields:
+            text = str(fields.get("message", ""))
+            warnings.append(Warned(step, str(fields["warning"]), text))
+        else:
+            for name, value in fields.items():
+                if name != "step" and _is_number(value):
+                    curve = curves.setdefault(name, Curve([], []))
+                    curve.steps.append(step)
+                    curve.values.append(float(value))
+    return curves, warnings
+
+
+def _evaluations(file: pathlib.Path, unread: list[str]) -> list[Evaluation]:
+    evaluations = []
+    for fields in _lines(file, unread):
+        metrics, protocol = fields.get("metrics"), fields.get("protocol")
+        if (
+            isinstance(metrics, dict)
+            and isinstance(protocol, dict)
+            and all(isinstance(it, dict) and _is_number(it.get("value")) for it in metrics.values())
+        ):
+            evaluations.append(Evaluation(metrics, protocol))
+        else:
+            unread.append(f"{file.name}: a line is no evaluation")
+    return evaluations
+
+
+def _sheet(run: RunDirectory, step: int, unread: list[str]) -> Sheet | None:
+    file, texts = run.sample_sheet(step), run.sample_texts(step)
+    try:
+        png = file.read_bytes()
+        with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
+            image.load()
+        written = texts.read_text(encoding="utf-8", errors="replace") if texts.exists() else ""
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        unread.append(f"{file.name} is no picture that can be read")
+        return None
+    return Sheet(step, png, *image.size, written)
+
+
+def _written(file: pathlib.Path) -> str:
+    try:
+        seconds = os.stat(file).st_mtime
+    except OSError:
+        return ""
+    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime(
+        "%Y-%m-%d %H:%M UTC"
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def finite(values: Sequence[float]) -> list[float]:
+    """Those that are."""
+    return [value for value in values if math.isfinite(value)]
