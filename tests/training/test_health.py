@@ -4,25 +4,27 @@ from collections.abc import Iterator
 
 import pytest
 
+from tfgan2.adversarial.gan import Judging
 from tfgan2.training import health
 from tfgan2.training.health import Health, Notice
 
-LOGITS = ("discriminator/real_logit", "discriminator/fake_logit")
+REAL, FAKE, LOSS = "discriminator/real_logit", "discriminator/fake_logit", "discriminator/loss"
+JUDGING = Judging(REAL, FAKE, {LOSS: 2.0})
 WINDOW = 50
 
 
 def make(*, scales_loss: bool = False) -> Health:
-    return Health(logits=LOGITS, scales_loss=scales_loss, max_bad_steps=20)
+    return Health(judging=JUDGING, scales_loss=scales_loss, max_bad_steps=20)
 
 
 def parts(
     *, gap: float = 2.0, norm: float = 1.0, loss: float = 1.0, skipped: float | None = None
 ) -> dict[str, float]:
     found = {
-        "discriminator/loss": loss,
+        LOSS: loss,
         "generator/gradient_norm": norm,
-        LOGITS[0]: gap,
-        LOGITS[1]: 0.0,
+        REAL: gap,
+        FAKE: 0.0,
     }
     return found if skipped is None else {**found, "generator/skipped_updates": skipped}
 
@@ -50,6 +52,14 @@ def test_a_discriminator_that_has_won_is_named_once_until_it_has_not() -> None:
     assert given == ["", health.SATURATED, "", "", health.SATURATED]
 
 
+def test_a_discriminator_that_is_worse_than_guessing_is_named() -> None:
+    seen = [(parts(loss=loss), 30.0) for loss in (2.2, 2.7, 2.2)]
+    assert list(windows(make(), *seen)) == ["", health.SATURATED, ""]
+    watched = make()
+    watched.after_step(parts(loss=1e9), whole=True)  # A single step is none.
+    assert list(windows(watched, (parts(loss=2.0), 30.0))) == [""]
+
+
 def test_a_norm_that_grows_a_hundredfold_is_named() -> None:
     seen = [(parts(norm=norm), 30.0) for norm in (1.0, 2.0, 1.0, 150.0, 150.0)]
     assert list(windows(make(), *seen)) == [""] * 3 + [health.EXPLODING, ""]
@@ -68,7 +78,7 @@ def test_pictures_of_a_caption_that_become_alike_are_named_at_the_second_sight()
 
 
 def test_pictures_that_never_differ_are_named_after_the_start() -> None:
-    assert list(windows(make(), *[(parts(), 0.3)] * 3)) == ["", "", health.FALLING]
+    assert list(windows(make(), *[(parts(), 0.2)] * 3)) == ["", "", health.FALLING]
     resumed = make()
     resumed.remember(40.0)
     assert list(windows(resumed, *[(parts(), 5.0)] * 2)) == ["", health.FALLING]

@@ -74,6 +74,21 @@ class Averaging:
         return tf.pow(0.5, self.batch_size / half_life)
 
 
+@dataclasses.dataclass(frozen=True)
+class Judging:
+    """Which parts of a step say how the discriminator does.
+
+    Attributes:
+      real: name of its mean logit at real images.
+      fake: name of its mean logit at generated images.
+      guessing: by name of its losses, what they are where all its logits are 0.
+    """
+
+    real: str
+    fake: str
+    guessing: Mapping[str, float]
+
+
 class GAN(keras.Model, abc.ABC):
     """Base of every system: `fit` runs its updates on batches of the global batch's rows.
 
@@ -81,17 +96,11 @@ class GAN(keras.Model, abc.ABC):
       options_class: dataclass of what defines the system; its fields are fields of the recipe.
       image_sizes_px: sides of the images that the system can draw.
       reads: `captions`; `texts`, which it writes too; or None.
-      logits: names of the parts that are the mean logits of real and of generated rows; None for
-        a system without a discriminator.
     """
 
     options_class: ClassVar[type]
     image_sizes_px: ClassVar[tuple[int, ...]]
     reads: ClassVar[str | None] = "captions"
-    logits: ClassVar[tuple[str, str] | None] = (
-        "discriminator/real_logit",
-        "discriminator/fake_logit",
-    )
     train_function: Callable | None
 
     def __init__(
@@ -110,7 +119,7 @@ class GAN(keras.Model, abc.ABC):
         self.averaging = averaging
         self.rhythm, self.turn = Rhythm(), Turn()
         self.augmentation = Augmentation()
-        self.augment_probability: float | tf.Variable = 1.0
+        self.augment_probability = 1.0
         self.adaptive: AdaptiveProbability | None = None
         if remedies is not None:
             self._take(remedies)
@@ -141,6 +150,11 @@ class GAN(keras.Model, abc.ABC):
     @abc.abstractmethod
     def averages(self) -> tuple[tuple[keras.Model, keras.Model], ...]:
         """Pairs of networks: the float32 average that is sampled, and the live one it follows."""
+
+    @property
+    def judging(self) -> Judging | None:
+        """What says how the discriminator does; None for a system without one."""
+        return None
 
     @abc.abstractmethod
     def make_optimizers(self, images_per_epoch: int) -> dict[str, keras.optimizers.Optimizer]:
@@ -232,11 +246,14 @@ class GAN(keras.Model, abc.ABC):
         every: int = 1,
     ) -> tf.Tensor:
         """Images as the discriminator is to see them; the arguments are those of `Augmentation`."""
+        probability: float | tf.Tensor = self.augment_probability
+        if self.adaptive is not None:
+            probability = self.adaptive.probability.value()
         return self.augmentation(
             image,
             noise,
             name=name,
-            probability=self.augment_probability,
+            probability=probability,
             darkest=darkest,
             every=every,
         )
@@ -299,7 +316,6 @@ class GAN(keras.Model, abc.ABC):
                 images=remedies.ada_images,
                 batch_size=self.averaging.batch_size,
             )
-            self.augment_probability = self.adaptive.probability
 
     def _moves(self) -> list[list[Update]]:
         """The updates of this step, those together that take gradients at the same weights."""

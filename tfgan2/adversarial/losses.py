@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -10,6 +11,8 @@ import tensorflow as tf
 SMALLEST_DISTANCE = 1e-3
 
 LOSSES = ("hinge", "bce", "relativistic")
+# What a discriminator loses that says 0 of everything.
+OF_GUESSING = {"hinge": 2.0, "bce": 2.0 * math.log(2.0), "relativistic": math.log(2.0)}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,7 +18,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tfgan2.adversarial import losses, penalties, spectral
-from tfgan2.adversarial.gan import GAN, Averaging, Batch, Parts, Update
+from tfgan2.adversarial.gan import GAN, Averaging, Batch, Judging, Parts, Update
 from tfgan2.adversarial.minibatch import with_deviation
 from tfgan2.adversarial.noise import StepNoise
 from tfgan2.adversarial.remedies import Remedies
@@ -57,7 +57,6 @@ class AutoWrite(GAN):
     options_class = AutoWriteOptions
     image_sizes_px = (SIDE_PX,)
     reads = None
-    logits = ("real/logit", "fake/logit")
 
     def __init__(
         self,
@@ -102,6 +101,12 @@ class AutoWrite(GAN):
     def averages(self) -> tuple[tuple[keras.Model, keras.Model], ...]:
         """The generator."""
         return ((self.average_generator, self.generator),)
+
+    @property
+    def judging(self) -> Judging:
+        """The parts of the discriminator's two updates."""
+        guessing = losses.OF_GUESSING["bce"] / 2.0
+        return Judging("real/logit", "fake/logit", {"real/loss": guessing, "fake/loss": guessing})
 
     @property
     def updates(self) -> tuple[Update, ...]:

@@ -22,7 +22,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tfgan2.adversarial import losses, penalties, spectral
-from tfgan2.adversarial.gan import GAN, Averaging, Batch, Parts, Update
+from tfgan2.adversarial.gan import GAN, Averaging, Batch, Judging, Parts, Update
 from tfgan2.adversarial.losses import Logits
 from tfgan2.adversarial.noise import StepNoise
 from tfgan2.adversarial.remedies import MatchingRemedies
@@ -165,6 +165,13 @@ class ImgTxt(GAN):
     def averages(self) -> tuple[tuple[keras.Model, keras.Model], ...]:
         """The generator."""
         return ((self.average_generator, self.generator),)
+
+    @property
+    def judging(self) -> Judging:
+        """The discriminators' parts, which are those of one game or of three."""
+        games = 1 if self.options.faithful else 3
+        guessing = {"discriminator/loss": games * losses.OF_GUESSING[self.options.loss]}
+        return Judging("discriminator/real_logit", "discriminator/fake_logit", guessing)
 
     @property
     def updates(self) -> tuple[Update, ...]:

@@ -51,7 +51,6 @@ class Matching(GAN):
 
     options_class = MatchingOptions
     image_sizes_px = IMAGE_SIZES_PX
-    logits = None
     compares_regions: ClassVar[bool]
     smallest_rate: ClassVar[float]
 

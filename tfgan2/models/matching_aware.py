@@ -14,7 +14,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tfgan2.adversarial import cutmix, losses, penalties, spectral
-from tfgan2.adversarial.gan import GAN, PENALTY, Averaging, Batch, Parts, Update
+from tfgan2.adversarial.gan import GAN, PENALTY, Averaging, Batch, Judging, Parts, Update
 from tfgan2.adversarial.losses import Logits
 from tfgan2.adversarial.minibatch import with_deviation
 from tfgan2.adversarial.noise import StepNoise
@@ -155,6 +155,12 @@ class MatchingAwareGAN(GAN):
         if self.options.freeze_text_encoder:
             return (generator,)
         return (generator, (self.average_text_encoder, self.text_encoder))
+
+    @property
+    def judging(self) -> Judging:
+        """The discriminator's parts."""
+        guessing = {"discriminator/loss": losses.OF_GUESSING[self.options.loss]}
+        return Judging("discriminator/real_logit", "discriminator/fake_logit", guessing)
 
     @property
     def judging_networks(self) -> tuple[keras.Model, ...]:

@@ -33,6 +33,15 @@ class StepCallback(keras.callbacks.Callback):
     def after_steps(self, before: int, logs: dict[str, float]) -> None:
         """Called after steps `before` + 1 to `self.step`."""
 
+    def seen(self, logs: dict[str, float]) -> dict[str, float]:
+        """What a step logs, without the updates that it has left out, for which 0 stands."""
+        turn = self.model.rhythm.turn(self.step - 1)
+        return {
+            name: float(value)
+            for name, value in logs.items()
+            if self.model.plays(name.partition("/")[0], turn)
+        }
+
     def passed(self, before: int, every: int) -> bool:
         """Whether a multiple of `every` lies among the steps just done."""
         return self.step // every > before // every
@@ -99,11 +108,8 @@ class MetricsLog(StepCallback):
 
     def after_steps(self, before: int, logs: dict[str, float]) -> None:
         """Adds up; writes when it is time."""
-        turn = self.model.rhythm.turn(self.step - 1)
-        for name, value in logs.items():
-            # What a step has left out has no value, and 0 stands for it.
-            if self.model.plays(name.partition("/")[0], turn):
-                self.note(name, float(value))
+        for name, value in self.seen(logs).items():
+            self.note(name, value)
         if self.passed(before, self._log_every):
             self._write()
 

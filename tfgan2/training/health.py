@@ -5,18 +5,22 @@ import math
 import statistics
 from collections.abc import Mapping
 
+from tfgan2.adversarial.gan import Judging
+
 NON_FINITE = "non_finite"
 SATURATED = "discriminator_saturated"
 EXPLODING = "gradient_norm_exploding"
 FALLING = "diversity_falling"
 
-# Means over a window: real above generated, in units of the logit. Seen in runs that went well: 10.
+# Mean over a window, of real above generated, in units of the logit. Runs that went well: up to 10.
 SATURATED_GAP = 20.0
+# Median of a window, of the loss over that of guessing. Runs that went well: up to 1.
+WORSE_THAN_GUESSING = 1.3
 # Median of a window over that of the windows before it, of which there must be a few.
 EXPLODING_RATIO, KNOWN_WINDOWS = 100.0, 2
 # Of the largest spread of the run; seen in runs that went well: 0.65. In grey levels of 255,
 # pictures that differ by less are the same, but the start is often as grey.
-FALLEN_SHARE, SMALLEST_SPREAD, FROM_STEP = 0.35, 1.0, 100
+FALLEN_SHARE, SMALLEST_SPREAD, FROM_STEP = 0.35, 0.5, 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,19 +34,19 @@ class Notice:
 class Health:
     """Watches one start of a run; a warning is given once, until what it says has ended."""
 
-    def __init__(
-        self, *, logits: tuple[str, str] | None, scales_loss: bool, max_bad_steps: int
-    ) -> None:
+    def __init__(self, *, judging: Judging | None, scales_loss: bool, max_bad_steps: int) -> None:
         """Knows nothing yet.
 
         Args:
-          logits: names of the mean logits of real and of generated rows, if there are any.
+          judging: which parts say how the discriminator does, if there is one.
           scales_loss: as in mixed_float16, where a step that overflows is taken back.
           max_bad_steps: how many steps in a row may have values that are not finite.
         """
-        self._logits, self._scales_loss, self._max_bad_steps = logits, scales_loss, max_bad_steps
+        self._judging, self._scales_loss = judging, scales_loss
+        self._max_bad_steps = max_bad_steps
         self._skipped: dict[str, float] = {}
         self._gaps: list[float] = []
+        self._losses: list[float] = []
         self._norms: dict[str, list[float]] = {}
         self._medians: dict[str, list[float]] = {}
         self._largest_spread, self._small_spreads = 0.0, 0
@@ -64,9 +68,11 @@ class Health:
             return
         if whole:
             self.bad_steps = 0
-        if self._logits is not None:
-            real, fake = (parts[name] for name in self._logits)
-            self._gaps.append(real - fake)
+        judging = self._judging
+        if judging is not None:
+            self._gaps.append(parts[judging.real] - parts[judging.fake])
+            shares = [parts[name] / guess for name, guess in judging.guessing.items()]
+            self._losses.append(statistics.fmean(shares))
         for name, value in parts.items():
             player, _, part = name.partition("/")
             if part == "gradient_norm" and value > 0.0:
@@ -103,17 +109,15 @@ class Health:
           step: of the run.
           spread: in grey levels of 255, how much pictures of a caption differ; None: not known.
         """
-        gap = statistics.fmean(self._gaps) if self._gaps else 0.0
+        lost = self._lost_balance()
         ratios = self._norm_ratios()
         fallen = self._has_fallen(step, spread)
-        self._gaps = []
         if self.bad_steps:
             return None
-        if gap > SATURATED_GAP:
+        if lost:
             return self._once(
                 SATURATED,
-                f"discriminator saturated: its logits of real images are {gap:.3g} above those of "
-                "generated ones, and the generator learns little; lower "
+                f"discriminator saturated: {lost}, and the generator learns little from it; lower "
                 "--discriminator_learning_rate, raise --r1_weight, or try "
                 "--discriminator_spectral_norm",
             )
@@ -152,6 +156,19 @@ class Health:
                     bad = bad or f"the gradient of {name.partition('/')[0]}"
                 self._skipped[name] = value
         return bad
+
+    def _lost_balance(self) -> str:
+        """How the discriminator of the window is beyond use, if it is."""
+        gaps, losses = self._gaps, self._losses
+        self._gaps, self._losses = [], []
+        if not gaps:
+            return ""
+        gap, loss = statistics.fmean(gaps), statistics.median(losses)
+        if gap > SATURATED_GAP:
+            return f"its logits of real images are {gap:.3g} above those of generated ones"
+        if loss > WORSE_THAN_GUESSING:
+            return f"its loss is {loss:.3g} times that of guessing"
+        return ""
 
     def _norm_ratios(self) -> dict[str, float]:
         """By update, the window's median over that of those before, where there are enough."""

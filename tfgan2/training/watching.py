@@ -53,7 +53,7 @@ class Watch(StepCallback):
         """Takes up the spreads of earlier starts."""
         super().on_train_begin(logs)
         self._health = Health(
-            logits=self.model.logits,
+            judging=self.model.judging,
             scales_loss=self.model.scales_loss,
             max_bad_steps=self._max_bad_steps,
         )
@@ -68,8 +68,7 @@ class Watch(StepCallback):
           Failure: too many steps in a row were bad.
         """
         health, turn = self._health, self.model.rhythm.turn(self.step - 1)
-        parts = {name: float(value) for name, value in logs.items()}
-        health.after_step(parts, whole=turn == Turn(), steps=self.step - before)
+        health.after_step(self.seen(logs), whole=turn == Turn(), steps=self.step - before)
         self._say(health.bad_step())
         if health.is_hopeless:
             kept = next(iter(find(self._run.checkpoints)), None)
