@@ -69,7 +69,7 @@ def test_a_healthy_run_is_not_warned_of_and_says_where_its_time_went(
     assert " images/s, " in summary
     rest = summary.partition(" seconds per step (input ")[2].rstrip(")").split(", ")
     assert [part.rpartition(" ")[0] for part in rest] == ["", "discriminator", "generator"]
-    assert all(float(part.rpartition(" ")[2]) > 0 for part in rest[1:])
+    assert all(float(part.rpartition(" ")[2]) >= 0 for part in rest)
 
     run = RunDirectory(tmp_path)
     first = json.loads(run.metrics_file.read_text().splitlines()[0])
@@ -89,14 +89,14 @@ def test_a_healthy_run_is_not_warned_of_and_says_where_its_time_went(
 def test_a_discriminator_that_learns_a_hundred_times_too_fast_is_named(
     data_dir: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rate = 100 * RECIPE.discriminator_learning_rate
-    recipe = dataclasses.replace(RECIPE, discriminator_learning_rate=rate)
-    start(data_dir, tmp_path, recipe=recipe)
-    assert warnings_of(tmp_path) == [health.SATURATED]
+    recipe = dataclasses.replace(RECIPE, loss="relativistic", discriminator_head="projection")
+    rate = 100 * recipe.discriminator_learning_rate
+    start(data_dir, tmp_path, recipe=dataclasses.replace(recipe, discriminator_learning_rate=rate))
+    assert set(warnings_of(tmp_path)) == {health.SATURATED}
     said = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
-    (line,) = said
-    assert "discriminator saturated" in line
-    assert "--discriminator_learning_rate" in line
+    assert said
+    assert all("discriminator saturated" in line for line in said)
+    assert all("--discriminator_learning_rate" in line for line in said)
     board = shown(RunDirectory(tmp_path).tensorboard / "warnings")
     assert list(board) == [health.SATURATED]
 
@@ -131,8 +131,8 @@ def test_a_value_that_is_no_number_is_named_and_ends_the_run(
     assert kept[0].endswith("ckpt-25")
     values = tf.train.load_checkpoint(kept[0])
     for name in values.get_variable_to_shape_map():
-        value = values.get_tensor(name)
-        assert not isinstance(value, np.ndarray) or np.isfinite(value).all(), name
+        value = np.asarray(values.get_tensor(name))
+        assert value.dtype.kind != "f" or np.isfinite(value).all(), name
 
 
 def test_a_generator_that_ignores_its_latent_is_named(
@@ -142,7 +142,7 @@ def test_a_generator_that_ignores_its_latent_is_named(
 
     def collapse(self: callbacks.Progress, before: int, logs: dict) -> None:
         original(self, before, logs)
-        if self.step > 60:
+        if self.step in (100, 150, 200):  # When it is looked at.
             gan = self.model
             for network in (gan.generator, gan.average_generator):
                 for variable in network.variables:

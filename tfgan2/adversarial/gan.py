@@ -209,12 +209,13 @@ class GAN(keras.Model, abc.ABC):
         }
         for update in self.updates:
             update.optimizer.build(update.variables)
-        self._steps_in_a_call = steps_per_execution
 
     def make_train_function(self, force: bool = False) -> Callable:
         """Makes what `fit` calls, as Keras asks for it; `force` makes it anew."""
         if force or self.train_function is None:
-            self.train_function = steps.make_function(self, count=self._steps_in_a_call)
+            # Keras's own count, which it lowers for the last call of an epoch.
+            count = self._steps_per_execution
+            self.train_function = steps.make_function(self, count=count)
         return self.train_function
 
     @contextlib.contextmanager

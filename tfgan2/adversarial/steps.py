@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 INPUT_SECONDS = "input_seconds"
 
 
-def make_function(gan: GAN, *, count: int) -> Callable[[Iterator], dict[str, tf.Tensor]]:
+def make_function(gan: GAN, *, count: tf.Variable) -> Callable[[Iterator], dict[str, tf.Tensor]]:
     """Makes a function of an iterator of batches that takes steps, to the parts of the last one.
 
     Which turn a step is, is decided outside of `strategy.run`: what a step leaves out is a graph
@@ -24,7 +24,7 @@ def make_function(gan: GAN, *, count: int) -> Callable[[Iterator], dict[str, tf.
 
     Args:
       gan: compiled.
-      count: of steps in a call.
+      count: of steps in a call, int64 scalar; a graph for one step has no loop.
     """
     turns = gan.rhythm.turns
     takes = [_take(gan, turn) for turn in turns]
@@ -49,13 +49,12 @@ def make_function(gan: GAN, *, count: int) -> Callable[[Iterator], dict[str, tf.
         parts = tf.switch_case(number, [branch(take) for take in takes])
         return {**parts, INPUT_SECONDS: waited}
 
-    def call(iterator: Iterator) -> dict[str, tf.Tensor]:
-        if count == 1:
-            return step(iterator)
+    def several(iterator: Iterator) -> dict[str, tf.Tensor]:
         for _ in tf.range(count):
             parts = step(iterator)
         return parts
 
+    call = step if int(count.numpy()) == 1 else several
     return call if gan.run_eagerly else tf.function(call, reduce_retracing=True)
 
 
