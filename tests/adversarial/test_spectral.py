@@ -172,7 +172,7 @@ def test_layers_of_keras_are_divided_as_they_are(dtype: str) -> None:
     assert set(divided_layers(network)) == {layers[0], layers[2]}
     assert len(network.trainable_variables) == trained
     assert [it.name for it in network.non_trainable_variables] == ["moving_direction:0"] * 2
-    for _ in range(50):
+    for _ in range(1000):
         for layer in divided_layers(network):
             layer.iterate()
 

@@ -106,6 +106,7 @@ def test_an_update_moves_nothing_but_its_variables(
     updates = gan.updates
     (batch,) = first(batches, 1)
     averages = {id(v) for average, _ in gan.averages for v in average.variables}
+    averages |= {id(v) for v in gan.adaptive.variables} if gan.adaptive is not None else set()
     for update in updates:
         monkeypatch.setattr(type(gan), "updates", (update,))
         own = {id(variable) for variable in update.variables} | moving_statistics(gan, update)

@@ -293,9 +293,9 @@ class GAN(keras.Model, abc.ABC):
         self._move_averages()
         context = tf.distribute.get_replica_context()
         parts = context.all_reduce(tf.distribute.ReduceOp.MEAN, parts)
-        if self.adaptive is not None:
-            (sign,) = (value for name, value in parts.items() if name.endswith("/real_sign"))
-            self.adaptive.observe(sign, self.step.value())
+        signs = [value for name, value in parts.items() if name.endswith("/real_sign")]
+        if self.adaptive is not None and signs:
+            self.adaptive.observe(signs[0], self.step.value())
             parts["augment/probability"] = self.adaptive.probability.value()
         self.step.assign_add(1)
         return parts
