@@ -203,7 +203,7 @@ packages = {**{name: one for targets in optional for name, one in targets.items(
 
 setup(
     name="tfgan2",
-    version="0.1.0",
+    version="0.2.0",
     description="From captioned images to a text-to-image GAN that TensorFlow Serving answers with",
     license="Apache-2.0",
     python_requires=">=3.10,<3.14",

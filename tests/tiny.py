@@ -179,8 +179,34 @@ _STAGE_TWO = dataclasses.replace(
     _STACK_GAN, stage=2, image_size=64, freeze_text_encoder=True, mode_seeking_weight=0.0
 )
 
+# Every remedy at once; a step that has all is the second of two.
+_REMEDIES = {
+    "penalty_every": 2,
+    "discriminator_steps": 2,
+    "discriminator_spectral_norm": True,
+    "augment_color": True,
+    "augment_translation_px": 2,
+    "augment_cutout": 0.5,
+    "ada_target": 0.6,
+    "ada_images": 100,
+    "minibatch_group": 2,
+    "learning_rate_linear_from_epochs": 1.0,
+    "learning_rate_linear_to_epochs": 100.0,
+}
+
 # What only `make test-all` runs.
 VARIANTS = {
+    "df_gan-remedies": dataclasses.replace(_DF_GAN, **_REMEDIES),
+    "auto_write-remedies": dataclasses.replace(_AUTO_WRITE, **_REMEDIES, label_smoothing=0.1),
+    "img_txt-remedies": dataclasses.replace(_IMG_TXT, **_REMEDIES, ma_gp_weight=2.0),
+    "gan_cls-remedies": dataclasses.replace(
+        _GAN_CLS,
+        **_REMEDIES,
+        discriminator_batch_norm=False,
+        learning_rate_halving_epochs=0.0,
+        label_smoothing=0.1,
+        r1_weight=1.0,
+    ),
     "df_gan-published": _PUBLISHED,
     "df_gan-no_penalty": dataclasses.replace(
         _DF_GAN, ma_gp_weight=0.0, r1_weight=0.0, r2_weight=0.0

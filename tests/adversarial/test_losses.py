@@ -221,3 +221,25 @@ def test_mode_seeking_is_finite_where_two_pictures_are_the_same() -> None:
         value = losses.mode_seeking(image, tf.zeros([2, 4, 4, 1]), latent, 2.0 * latent)
     assert float(value) == pytest.approx(1.0 / losses.SMALLEST_DISTANCE)
     assert np.isfinite(tape.gradient(value, image)).all()
+
+
+def test_smoothed_labels_of_real_pairs_equal_the_numbers_by_hand() -> None:
+    value = losses.discriminator(
+        "bce",
+        real=logits([2.0, -1.0]),
+        fake=logits([0.5, 0.5]),
+        mismatched=None,
+        mismatch_weight=1.0,
+        label_smoothing=0.1,
+    )
+    # Of the real ones 9/10 as before and 1/10 as if fake: softplus(2) and softplus(-1).
+    right = (0.126928 + 1.313262) / 2
+    assert float(value) == pytest.approx(
+        0.9 * right + 0.1 * (softplus(2) + softplus(-1)) / 2 + 0.974077, abs=1e-5
+    )
+
+
+def test_real_images_are_told_by_their_sign_or_in_pairs() -> None:
+    real, fake = tf.constant([3.0, 0.1, -0.2, 5.0]), tf.constant([4.0, 0.0, -3.0, 6.0])
+    for loss, expected in (("hinge", 0.5), ("bce", 0.5), ("relativistic", 0.0)):
+        assert float(losses.real_sign(loss, real=real, fake=fake)) == expected

@@ -72,7 +72,7 @@ def test_translation_moves_whole_pixels_and_repeats_the_border() -> None:
     images = tf.repeat(image, 40, axis=0)
     step = tf.constant(0, tf.int64)
     noise = StepNoise(seed=1, step=step, scope="a", batch_size=40)
-    moved = translate(images, noise, name="real", max_shift_px=2).numpy()
+    moved = translate(images, noise.uniform("real", 2), max_shift_px=2).numpy()
     seen = set()
     for result in moved:
         dy, dx = divmod(int(result[16, 16, 0]) - (16 * 32 + 16) + 2 * 32 + 2, 32)

@@ -6,7 +6,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tfgan2.adversarial.noise import latents
-from tfgan2.adversarial.sampler import Sampler, UnconditionalSampler, to_pixels
+from tfgan2.adversarial.sampler import Sampler, UnconditionalSampler, arc, to_pixels
 
 SENTENCE_SIZE = 3
 
@@ -94,3 +94,22 @@ def test_without_captions_a_picture_is_that_of_its_seed() -> None:
     from_black = sampler(0.0).sample(["", ""], [8, 9], 1.0).images
     assert from_black.min() == 0
     assert not np.array_equal(from_black, drawn.images)
+
+
+def test_between_two_rows_the_ends_are_those_rows() -> None:
+    sampler = make_sampler(truncation=0.7)
+    way = sampler.between(("a", "bb"), (3, 8), np.linspace(0, 1, 5, dtype=np.float32))
+    assert way.shape[0] == 5
+    ends = sampler.sample(["a", "bb"], [3, 8], 0.0).images
+    np.testing.assert_array_equal(way[[0, -1]], ends)
+    alone = UnconditionalSampler(generator=Shown(), latent_size=5, truncation=1.0, darkest=-1.0)
+    way = alone.between(("", ""), (3, 8), np.array([0.0, 1.0], np.float32))
+    np.testing.assert_array_equal(way, alone.sample(["", ""], [3, 8], 0.0).images)
+
+
+def test_an_arc_keeps_the_length_and_a_line_is_where_there_is_no_angle() -> None:
+    one, other = tf.constant([2.0, 0.0]), tf.constant([0.0, 2.0])
+    points = arc(one, other, np.array([0.0, 0.5, 1.0], np.float32))
+    np.testing.assert_allclose(points, [[2, 0], [2**0.5, 2**0.5], [0, 2]], atol=1e-6)
+    still = arc(one, one, np.array([0.0, 0.5, 1.0], np.float32))
+    np.testing.assert_allclose(still, [[2, 0]] * 3, rtol=1e-4)

@@ -5,7 +5,12 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from tfgan2.adversarial.spectral import SpectralConvolution, SpectralDense
+from tfgan2.adversarial.spectral import (
+    SpectralConvolution,
+    SpectralDense,
+    divide,
+    divided_layers,
+)
 
 Layer = SpectralConvolution | SpectralDense
 SHAPES = {"convolution": (2, 6, 6, 3), "dense": (2, 7)}
@@ -145,3 +150,53 @@ def test_replicas_move_the_direction_to_where_one_device_does() -> None:
     for direction in strategy.experimental_local_results(layer.direction):
         np.testing.assert_allclose(direction, alone.direction, rtol=1e-5)
     np.testing.assert_allclose(layer.get_weights()[-1], alone.direction, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_float16", "mixed_bfloat16"])
+def test_layers_of_keras_are_divided_as_they_are(dtype: str) -> None:
+    keras.utils.set_random_seed(1)
+    layers = [
+        keras.layers.Conv2D(5, 4, strides=2, padding="valid", activation="relu", dtype=dtype),
+        keras.layers.Flatten(dtype=dtype),
+        keras.layers.Dense(4, use_bias=False, dtype=dtype),
+    ]
+    network = keras.Sequential(layers)
+    inputs = tf.constant(np.random.default_rng(3).normal(size=[2, 6, 6, 3]), tf.float32)
+    network(inputs)
+    for layer in (layers[0], layers[2]):
+        values = np.random.default_rng(2).normal(scale=2.0, size=layer.kernel.shape)
+        layer.kernel.assign(values)
+    layers[0].bias.assign(tf.range(5.0))
+    trained = len(network.trainable_variables)
+    divide(network)
+    assert set(divided_layers(network)) == {layers[0], layers[2]}
+    assert len(network.trainable_variables) == trained
+    assert [it.name for it in network.non_trainable_variables] == ["moving_direction:0"] * 2
+    for _ in range(1000):
+        for layer in divided_layers(network):
+            layer.iterate()
+
+    def divided(kernel: tf.Variable) -> np.ndarray:
+        matrix = kernel.numpy().reshape(-1, kernel.shape[-1])
+        return kernel.numpy() / np.linalg.svd(matrix, compute_uv=False)[0]
+
+    features = tf.nn.conv2d(inputs, divided(layers[0].kernel), 2, "VALID") + tf.range(5.0)
+    features = tf.reshape(tf.nn.relu(features), [2, -1])
+    expected = features @ divided(layers[2].kernel)
+    near = 1e-4 if dtype == "float32" else 0.05
+    np.testing.assert_allclose(tf.cast(network(inputs), tf.float32), expected, atol=near)
+
+
+def test_a_gradient_goes_through_the_division() -> None:
+    layer = keras.layers.Dense(4, use_bias=False)
+    inputs = some_inputs("dense")
+    layer(inputs)
+    network = keras.Sequential([layer])
+    divide(network)
+    for _ in range(50):
+        layer.iterate()
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(layer(inputs))
+    # What is divided by its own size has no slope towards being larger.
+    slope = tf.reduce_sum(tape.gradient(total, layer.kernel) * layer.kernel)
+    assert abs(float(slope)) < 1e-3

@@ -54,3 +54,22 @@ def test_the_ranking_has_a_rate_of_its_own_and_its_gradients_are_clipped() -> No
     ranking = games.make(recipe).optimizers["ranking"]
     assert rate_after(ranking, 10**6) == pytest.approx(0.003)
     assert ranking.global_clipnorm == 10.0
+
+
+@pytest.mark.parametrize("recipe", DRAWING.values(), ids=DRAWING)
+def test_rates_fall_in_a_straight_line_by_each_players_own_steps(recipe: Recipe) -> None:
+    recipe = dataclasses.replace(
+        recipe,
+        generator_learning_rate=0.004,
+        discriminator_learning_rate=0.008,
+        learning_rate_halving_epochs=0.0,
+        learning_rate_linear_from_epochs=2.0,
+        learning_rate_linear_to_epochs=6.0,
+        discriminator_steps=2,
+    )
+    # A pass over the data has two steps, in one of which the generator moves.
+    optimizers = games.make(recipe).optimizers
+    for name in optimizers.keys() - {"ranking"}:
+        first, every = (0.004, 1) if name == "generator" else (0.008, 2)
+        rates = [rate_after(optimizers[name], every * epoch) for epoch in (0, 2, 3, 5, 6, 7)]
+        assert rates == pytest.approx([first, first, first * 3 / 4, first / 4, 0, 0])

@@ -1,30 +1,138 @@
-"""Differentiable augmentation of what the discriminator sees, real or generated."""
+"""Differentiable augmentation of what the discriminator sees, real or generated.
+
+Source: Zhao et al. 2020, "Differentiable Augmentation for Data-Efficient GAN Training",
+section 3.2. Published are all three operations in this order, with shifts of up to an eighth of the
+side and boxes of half the side; there a shift fills with zeros.
+"""
+
+import dataclasses
 
 import tensorflow as tf
 
 from tfgan2.adversarial.noise import StepNoise
 
 
-def translate(images: tf.Tensor, noise: StepNoise, *, name: str, max_shift_px: int) -> tf.Tensor:
+@dataclasses.dataclass(frozen=True)
+class Augmentation:
+    """Which operations there are.
+
+    Attributes:
+      color: brightness, saturation and contrast of every image are changed.
+      translation_px: every image is moved by at most so much; 0: not at all.
+      cutout: side of the square that is cut out, as a share of the image's; 0: none is.
+    """
+
+    color: bool = False
+    translation_px: int = 0
+    cutout: float = 0.0
+
+    @property
+    def any(self) -> bool:
+        """Whether there is an operation at all."""
+        return self.color or self.translation_px > 0 or self.cutout > 0.0
+
+    def __call__(
+        self,
+        images: tf.Tensor,
+        noise: StepNoise,
+        *,
+        name: str,
+        probability: tf.Tensor | float,
+        darkest: float = -1.0,
+        every: int = 1,
+    ) -> tf.Tensor:
+        """Applies the operations to every image by draws of its own.
+
+        Args:
+          images: float32 [B, S, S, C] in [darkest, 1].
+          noise: of this step.
+          name: of the draws.
+          probability: of each operation for each image, in [0, 1].
+          darkest: what black is: -1 or 0.
+          every: the images are those of every so manieth row of the noise.
+
+        Returns:
+          Like `images`; colours may leave their range.
+        """
+
+        def chosen(operation: str, changed: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
+            if isinstance(probability, float) and probability == 1.0:
+                return changed
+            draws = noise.uniform(f"{name}_{operation}_chosen", 1)[::every]
+            return tf.where(draws[:, :, tf.newaxis, tf.newaxis] < probability, changed, images)
+
+        if self.color:
+            draws = noise.uniform(f"{name}_color", 3)[::every]
+            images = chosen("color", recolor(images, draws, darkest=darkest), images)
+        if self.translation_px:
+            draws = noise.uniform(name, 2)[::every]
+            moved = translate(images, draws, max_shift_px=self.translation_px)
+            images = chosen("translation", moved, images)
+        if self.cutout:
+            draws = noise.uniform(f"{name}_cutout", 2)[::every]
+            cut = cut_out(images, draws, share=self.cutout, grey=(1.0 + darkest) / 2.0)
+            images = chosen("cutout", cut, images)
+        return images
+
+
+def recolor(images: tf.Tensor, draws: tf.Tensor, *, darkest: float = -1.0) -> tf.Tensor:
+    """Changes brightness, then saturation, then contrast.
+
+    Args:
+      images: float32 [B, S, S, C] in [darkest, 1].
+      draws: float32 [B, 3] in [0, 1): brightness changes by -1/4 to 1/4 of the range, saturation
+        becomes 0 to 2 times, contrast 1/2 to 3/2 times what it was.
+      darkest: what black is: -1 or 0.
+
+    Returns:
+      Like `images`.
+    """
+    brightness, saturation, contrast = tf.unstack(draws[:, :, tf.newaxis, tf.newaxis], axis=1)
+    place = tf.newaxis
+    images += (brightness[..., place] - 0.5) * (1.0 - darkest) / 2.0
+    grey = tf.reduce_mean(images, axis=3, keepdims=True)
+    images = (images - grey) * (2.0 * saturation[..., place]) + grey
+    mean = tf.reduce_mean(images, axis=[1, 2, 3], keepdims=True)
+    return (images - mean) * (contrast[..., place] + 0.5) + mean
+
+
+def translate(images: tf.Tensor, draws: tf.Tensor, *, max_shift_px: int) -> tf.Tensor:
     """Moves every image by a whole number of pixels of its own, and fills with its border colour.
 
     Args:
       images: [B, S, S, C].
-      noise: of this step.
-      name: of the draw.
+      draws: float32 [B, 2] in [0, 1).
       max_shift_px: the shift is uniform in -max_shift_px..max_shift_px, in each direction.
 
     Returns:
       Like `images`.
-
-    Source: Zhao et al. 2020, "Differentiable Augmentation for Data-Efficient GAN Training",
-      section 3.2 (translation), which fills with zeros.
     """
     size = images.shape[1]
-    shift = tf.floor(noise.uniform(name, 2) * (2 * max_shift_px + 1)) - max_shift_px
+    shift = tf.floor(draws * (2 * max_shift_px + 1)) - max_shift_px
     # A one-hot matrix a row and axis: a matrix product, whose gradients are matrix products too.
     source = tf.range(size, dtype=tf.float32)[tf.newaxis, :] + shift[:, :, tf.newaxis]
     source = tf.cast(tf.clip_by_value(source, 0.0, size - 1.0), tf.int32)
     rows = tf.one_hot(source[:, 0], size, dtype=images.dtype)
     columns = tf.one_hot(source[:, 1], size, dtype=images.dtype)
     return tf.einsum("bik,bkwc,bjw->bijc", rows, images, columns)
+
+
+def cut_out(images: tf.Tensor, draws: tf.Tensor, *, share: float, grey: float) -> tf.Tensor:
+    """Covers a square of every image, whose centre is anywhere in it and whose border cuts it.
+
+    Args:
+      images: float32 [B, S, S, C].
+      draws: float32 [B, 2] in [0, 1).
+      share: side of the square as a share of the image's.
+      grey: what is there then.
+
+    Returns:
+      Like `images`.
+    """
+    size = images.shape[1]
+    side = int(size * share + 0.5)
+    first = tf.floor(draws * (size + 1 - side % 2)) - side // 2
+    places = tf.range(size, dtype=tf.float32) - first[:, :, tf.newaxis]
+    covered = tf.logical_and(places >= 0.0, places < side)
+    box = tf.logical_and(covered[:, 0, :, tf.newaxis], covered[:, 1, tf.newaxis, :])
+    return tf.where(box[..., tf.newaxis], grey, images)

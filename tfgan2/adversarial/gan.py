@@ -1,20 +1,32 @@
 """The game, whoever plays it: the updates of a step in their order, precision, averages."""
 
 import abc
+import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, ClassVar, TypeAlias
 
 import tensorflow as tf
 import tf_keras as keras
 
+from tfgan2.adversarial import spectral, steps
+from tfgan2.adversarial.adaptive import AdaptiveProbability
+from tfgan2.adversarial.augment import Augmentation
 from tfgan2.adversarial.noise import StepNoise
 from tfgan2.adversarial.optimizers import as_taken_by, average_kept_by, build, state_of
-from tfgan2.adversarial.spectral import SpectralConvolution, SpectralDense
+from tfgan2.adversarial.remedies import Remedies, Rhythm, Turn
+from tfgan2.adversarial.replicas import (
+    gradient_norm,
+    moving_statistics,
+    overflows,
+    take_back_unless,
+)
 
 Batch: TypeAlias = dict[str, Any]
 Parts: TypeAlias = dict[str, tf.Tensor]
+
+GENERATOR, PENALTY = "generator", "penalty"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +34,8 @@ class Update:
     """One player's move.
 
     Attributes:
-      name: of the player.
+      name: of the player; what is called `generator` or `penalty` is left out of some steps if the
+        recipe says so.
       loss: from a batch and the fakes to a scalar and its named parts, means over the rows.
       draws: whether there are fakes; the loss has the update's noise in their place if not.
       variables: what moves.
@@ -63,6 +76,21 @@ class Averaging:
         return tf.pow(0.5, self.batch_size / half_life)
 
 
+@dataclasses.dataclass(frozen=True)
+class Judging:
+    """Which parts of a step say how the discriminator does.
+
+    Attributes:
+      real: name of its mean logit at real images.
+      fake: name of its mean logit at generated images.
+      guessing: by name of its losses, what they are where all its logits are 0.
+    """
+
+    real: str
+    fake: str
+    guessing: Mapping[str, float]
+
+
 class GAN(keras.Model, abc.ABC):
     """Base of every system: `fit` runs its updates on batches of the global batch's rows.
 
@@ -75,18 +103,28 @@ class GAN(keras.Model, abc.ABC):
     options_class: ClassVar[type]
     image_sizes_px: ClassVar[tuple[int, ...]]
     reads: ClassVar[str | None] = "captions"
+    train_function: Callable | None
 
-    def __init__(self, *, name: str, seed: int, averaging: Averaging) -> None:
+    def __init__(
+        self, *, name: str, seed: int, averaging: Averaging, remedies: Remedies | None = None
+    ) -> None:
         """Starts at step 0.
 
         Args:
           name: of the system.
           seed: of all randomness of the training steps.
           averaging: how fast the averages follow.
+          remedies: what is done against a game that goes wrong; None for what is no game.
         """
         super().__init__(name=name)
         self.seed = seed
         self.averaging = averaging
+        self.rhythm, self.turn = Rhythm(), Turn()
+        self.augmentation = Augmentation()
+        self.augment_probability = 1.0
+        self.adaptive: AdaptiveProbability | None = None
+        if remedies is not None:
+            self._take(remedies)
         self.skipped_updates: dict[str, tf.Variable] = {}
         self.step = tf.Variable(
             0,
@@ -114,6 +152,11 @@ class GAN(keras.Model, abc.ABC):
     @abc.abstractmethod
     def averages(self) -> tuple[tuple[keras.Model, keras.Model], ...]:
         """Pairs of networks: the float32 average that is sampled, and the live one it follows."""
+
+    @property
+    def judging(self) -> Judging | None:
+        """What says how the discriminator does; None for a system without one."""
+        return None
 
     @abc.abstractmethod
     def make_optimizers(self, images_per_epoch: int) -> dict[str, keras.optimizers.Optimizer]:
@@ -151,7 +194,7 @@ class GAN(keras.Model, abc.ABC):
         )
         scaled = {
             name: keras.mixed_precision.LossScaleOptimizer(optimizer)
-            if self._needs_loss_scale()
+            if self.scales_loss
             else optimizer
             for name, optimizer in optimizers.items()
         }
@@ -168,6 +211,55 @@ class GAN(keras.Model, abc.ABC):
         }
         for update in self.updates:
             build(update.optimizer, update.variables)
+
+    def make_train_function(self, force: bool = False) -> Callable:
+        """Makes what `fit` calls, as Keras asks for it; `force` makes it anew."""
+        if force or self.train_function is None:
+            # Keras's own count, which it lowers for the last call of an epoch.
+            count = self._steps_per_execution
+            self.train_function = steps.make_function(self, count=count)
+        return self.train_function
+
+    @contextlib.contextmanager
+    def taking(self, turn: Turn) -> Iterator[None]:
+        """Within it, `train_step` is a step that has what a turn says; it is a whole one else."""
+        self.turn = turn
+        try:
+            yield
+        finally:
+            self.turn = Turn()
+
+    def plays(self, update_name: str, turn: Turn) -> bool:
+        """Whether an update is a part of a step."""
+        in_turn = {GENERATOR: turn.generates, PENALTY: turn.penalizes}
+        return in_turn.get(update_name, True)
+
+    @property
+    def penalty_factor(self) -> float:
+        """By which gradient penalties are multiplied in this step; 0 where it takes none."""
+        return float(self.rhythm.penalty_every) if self.turn.penalizes else 0.0
+
+    def augmented(
+        self,
+        image: tf.Tensor,
+        noise: StepNoise,
+        name: str,
+        *,
+        darkest: float = -1.0,
+        every: int = 1,
+    ) -> tf.Tensor:
+        """Images as the discriminator is to see them; the arguments are those of `Augmentation`."""
+        probability: float | tf.Tensor = self.augment_probability
+        if self.adaptive is not None:
+            probability = self.adaptive.probability.value()
+        return self.augmentation(
+            image,
+            noise,
+            name=name,
+            probability=probability,
+            darkest=darkest,
+            every=every,
+        )
 
     def loss_scale(self, optimizer_name: str) -> tf.Tensor | float:
         """The factor by which an optimizer's gradients are scaled now; 1 unless in float16."""
@@ -188,6 +280,7 @@ class GAN(keras.Model, abc.ABC):
         parts: Parts = {}
         for updates in self._moves():
             statistics = [(it, tf.identity(it)) for it in self._statistics()]
+            self._iterate(updates)
             taken = [self._differentiate(update, batch) for update in updates]
             own, any_moved = set(), tf.constant(False)
             for update, (gradients, named) in zip(updates, taken, strict=True):
@@ -200,19 +293,51 @@ class GAN(keras.Model, abc.ABC):
                 keeps = any_moved if statistic.ref() in own else tf.constant(False)
                 statistic.assign(tf.where(keeps, statistic, before))
         self._move_averages()
-        self.step.assign_add(1)
         context = tf.distribute.get_replica_context()
-        return context.all_reduce(tf.distribute.ReduceOp.MEAN, parts)
+        parts = context.all_reduce(tf.distribute.ReduceOp.MEAN, parts)
+        signs = [value for name, value in parts.items() if name.endswith("/real_sign")]
+        if self.adaptive is not None and signs:
+            self.adaptive.observe(signs[0], self.step.value())
+            parts["augment/probability"] = self.adaptive.probability.value()
+        self.step.assign_add(1)
+        return parts
+
+    def _take(self, remedies: Remedies) -> None:
+        self.rhythm = Rhythm(
+            discriminator_steps=remedies.discriminator_steps,
+            penalty_every=remedies.penalty_every,
+        )
+        self.augmentation = Augmentation(
+            color=remedies.augment_color,
+            translation_px=remedies.augment_translation_px,
+            cutout=remedies.augment_cutout,
+        )
+        self.augment_probability = remedies.augment_probability
+        if remedies.ada_target:
+            self.adaptive = AdaptiveProbability(
+                target=remedies.ada_target,
+                images=remedies.ada_images,
+                batch_size=self.averaging.batch_size,
+            )
 
     def _moves(self) -> list[list[Update]]:
-        """The updates, those together whose gradients are taken at the same weights."""
+        """The updates of this step, those together that take gradients at the same weights."""
         moves: list[list[Update]] = []
         for update in self.updates:
+            if not self.plays(update.name, self.turn):
+                continue
             if update.simultaneous:
                 moves[-1].append(update)
             else:
                 moves.append([update])
         return moves
+
+    def _iterate(self, updates: list[Update]) -> None:
+        """Improves the singular values by which kernels that move now are divided."""
+        moved = {id(it): it for update in updates for it in self._moved_by(update)}
+        for network in moved.values():
+            for layer in spectral.divided_layers(network):
+                layer.iterate()
 
     def _differentiate(self, update: Update, batch: Batch) -> tuple[list[tf.Tensor], Parts]:
         """Gradients of an update's loss, scaled in float16, and the named parts of the loss."""
@@ -233,20 +358,22 @@ class GAN(keras.Model, abc.ABC):
 
     def _statistics(self) -> list[tf.Variable]:
         """Moving statistics of the networks that learn."""
-        return [statistic for network in self._live_networks() for statistic in _moving(network)]
+        return [it for network in self._live_networks() for it in moving_statistics(network)]
 
     def _own_statistics(self, update: Update) -> set[Any]:
         """References to the moving statistics of the networks that an update moves.
 
         Others run in it too, but theirs are to move in their own updates alone.
         """
+        return {it.ref() for network in self._moved_by(update) for it in moving_statistics(network)}
+
+    def _moved_by(self, update: Update) -> list[keras.Model]:
         own = {variable.ref() for variable in update.variables}
-        return {
-            statistic.ref()
+        return [
+            network
             for network in self._live_networks()
             if not own.isdisjoint(variable.ref() for variable in network.trainable_variables)
-            for statistic in _moving(network)
-        }
+        ]
 
     def _scaled(self, loss: tf.Tensor, optimizer: keras.optimizers.Optimizer) -> tf.Tensor:
         if isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer):
@@ -259,7 +386,8 @@ class GAN(keras.Model, abc.ABC):
         Returns:
           What is logged of it, and whether the variables moved.
         """
-        optimizer, parts, overflow = update.optimizer, {}, tf.constant(0, tf.int64)
+        optimizer, overflow = update.optimizer, tf.constant(0, tf.int64)
+        parts: Parts = {}
         active = tf.constant(True)
         if update.active_steps is not None:
             active = update.active_steps(self.step.value())
@@ -268,17 +396,18 @@ class GAN(keras.Model, abc.ABC):
         if isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer):
             gradients = optimizer.get_unscaled_gradients(gradients)
             skipped = self.skipped_updates[update.name]
-            overflow = _overflow(gradients)
+            overflow = overflows(gradients)
             skipped.assign_add(overflow * tf.cast(active, tf.int64))
             parts = {
                 "loss_scale": optimizer.loss_scale,
                 "skipped_updates": tf.cast(skipped.value(), tf.float32),
             }
+        parts["gradient_norm"] = gradient_norm(gradients, overflow)
         gradients = as_taken_by(optimizer, gradients)
         optimizer.apply_gradients(zip(gradients, update.variables, strict=True))
         if update.active_steps is not None:
             # Not tf.cond: optimizers cannot be run in one by a replica.
-            _take_back_unless(active, state, before)
+            take_back_unless(active, state, before)
         return parts, tf.logical_and(overflow == 0, active)
 
     def _move_averages(self) -> None:
@@ -318,43 +447,7 @@ class GAN(keras.Model, abc.ABC):
         networks = [layer for layer in self.layers if isinstance(layer, keras.Model)]
         return [network for network in networks if not any(network is it for it in averages)]
 
-    def _needs_loss_scale(self) -> bool:
+    @property
+    def scales_loss(self) -> bool:
+        """Whether losses are scaled, and updates that overflow are not applied: in float16."""
         return any(network.compute_dtype == "float16" for network in self._live_networks())
-
-
-def _moving(network: keras.Model) -> list[tf.Variable]:
-    """Moving statistics of a network's normalizations."""
-    statistics: list[tf.Variable] = []
-    for layer in network.submodules:
-        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
-            statistics += [layer.moving_mean, layer.moving_variance]
-        elif isinstance(layer, SpectralConvolution | SpectralDense) and layer.trainable:
-            statistics += layer.statistics
-    return statistics
-
-
-def _take_back_unless(active: tf.Tensor, state: list[tf.Variable], before: list[tf.Tensor]) -> None:
-    """Sets variables back to earlier values where `active` is false; to be called by a replica."""
-
-    def take_back(variable: tf.Variable, active: tf.Tensor, value: tf.Tensor) -> tf.Operation:
-        return variable.assign(tf.where(active, variable, value))
-
-    def take_all_back(
-        strategy: tf.distribute.Strategy, active: Any, before: list[tf.Tensor]
-    ) -> None:
-        for variable, value in zip(state, before, strict=True):
-            strategy.extended.update(variable, take_back, args=(active, value), group=True)
-
-    tf.distribute.get_replica_context().merge_call(take_all_back, args=(active, before))
-
-
-def _overflow(gradients: list[tf.Tensor]) -> tf.Tensor:
-    """1 if a gradient is not finite on any replica, else 0: int64 scalar."""
-    finite = [tf.reduce_all(tf.math.is_finite(_values(gradient))) for gradient in gradients]
-    here = tf.cast(tf.logical_not(tf.reduce_all(finite)), tf.int64)
-    context = tf.distribute.get_replica_context()
-    return tf.minimum(context.all_reduce(tf.distribute.ReduceOp.SUM, here), 1)
-
-
-def _values(gradient: tf.Tensor | tf.IndexedSlices) -> tf.Tensor:
-    return gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient

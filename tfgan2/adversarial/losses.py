@@ -1,6 +1,8 @@
 """What the players want, as functions of the discriminator's logits."""
 
 import dataclasses
+import functools
+import math
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -9,6 +11,8 @@ import tensorflow as tf
 SMALLEST_DISTANCE = 1e-3
 
 LOSSES = ("hinge", "bce", "relativistic")
+# What a discriminator loses that says 0 of everything.
+OF_GUESSING = {"hinge": 2.0, "bce": 2.0 * math.log(2.0), "relativistic": math.log(2.0)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,9 +39,19 @@ class Logits:
         return tf.add_n(means) / len(means)
 
 
-def taken_for_real(logit: tf.Tensor) -> tf.Tensor:
-    """Binary cross-entropy of logits against 1, the mean of all: float32 scalar."""
-    return tf.reduce_mean(tf.nn.softplus(-logit))
+def taken_for_real(logit: tf.Tensor, *, smoothing: float = 0.0) -> tf.Tensor:
+    """Binary cross-entropy of logits against 1, the mean of all: float32 scalar.
+
+    Args:
+      logit: float32 of any shape.
+      smoothing: the label is 1 minus so much (one-sided label smoothing).
+
+    Source: Salimans et al. 2016, "Improved Techniques for Training GANs", section 3.4.
+    """
+    right = tf.reduce_mean(tf.nn.softplus(-logit))
+    if not smoothing:
+        return right
+    return (1.0 - smoothing) * right + smoothing * taken_for_fake(logit)
 
 
 def taken_for_fake(logit: tf.Tensor) -> tf.Tensor:
@@ -61,7 +75,13 @@ _TERMS: dict[str, tuple[Callable, Callable]] = {
 
 
 def discriminator(
-    loss: str, *, real: Logits, fake: Logits, mismatched: Logits | None, mismatch_weight: float
+    loss: str,
+    *,
+    real: Logits,
+    fake: Logits,
+    mismatched: Logits | None,
+    mismatch_weight: float,
+    label_smoothing: float = 0.0,
 ) -> tf.Tensor:
     """Loss of a discriminator that may also judge whether caption and image match.
 
@@ -72,6 +92,7 @@ def discriminator(
       fake: of generated images with the captions of the same rows.
       mismatched: of real images with captions of others; None: they are not judged.
       mismatch_weight: of the mismatched pairs, where generated ones have 1; published: 1.
+      label_smoothing: the label of real pairs is 1 minus so much; `bce` alone has labels.
 
     Returns:
       float32 scalar: the mean of what should be high, plus the weighted mean of what should be low.
@@ -91,8 +112,28 @@ def discriminator(
             for weight, high, low in pairs_wrong
         )
     right, wrong = _TERMS[loss]
+    if label_smoothing:
+        right = functools.partial(taken_for_real, smoothing=label_smoothing)
     high = tf.add_n([right(logit) for logit in real.outputs]) / len(real.outputs)
     return high + sum(weight / weights * wrong(low) for weight, _, low in pairs_wrong)
+
+
+def real_sign(loss: str, *, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
+    """How surely real images are told, by which augmentation is adapted.
+
+    Args:
+      loss: as for `discriminator`.
+      real: logits of real rows, float32 [B].
+      fake: logits of generated rows, float32 [B].
+
+    Returns:
+      float32 scalar: the mean sign of the real rows; with `relativistic`, whose logits mean
+      something in pairs alone, that of the differences.
+
+    Source: Karras et al. 2020, "Training Generative Adversarial Networks with Limited Data",
+      equation 1 (r_t).
+    """
+    return tf.reduce_mean(tf.sign(real - fake if loss == "relativistic" else real))
 
 
 def generator(loss: str, *, fake: Logits, real: Logits | None = None) -> tf.Tensor:

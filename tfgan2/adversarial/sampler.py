@@ -12,6 +12,9 @@ from tfgan2.adversarial.noise import latents
 from tfgan2.text.tokenizers import Tokenizer
 
 Seeds: TypeAlias = Sequence[int] | np.ndarray
+Pair: TypeAlias = tuple[str, str]
+# Between vectors of one direction the arc is a line.
+SMALLEST_ANGLE = 1e-3
 ROW_TYPES = (
     tf.TensorSpec([None], tf.string),
     tf.TensorSpec([None], tf.int64),
@@ -93,6 +96,21 @@ class Sampler(tf.Module):
         """Draws captions with seeds, one for one, all with one truncation."""
         return Drawn(self.pixels(*_rows(captions, seeds, truncation)).numpy())
 
+    def between(self, captions: Pair, seeds: tuple[int, int], shares: np.ndarray) -> np.ndarray:
+        """Draws pictures on the way from one caption and seed to another.
+
+        Args:
+          captions: the two; sentences are on the line through theirs.
+          seeds: the two; latents are on the arc through theirs.
+          shares: of the way, float32 [N].
+
+        Returns:
+          uint8 [N, S, S, C].
+        """
+        latent = _latents_between(self, seeds, shares)
+        sentence = _line(self.embed(tf.constant(captions)), shares)
+        return to_pixels(self.generator(latent, sentence)).numpy()
+
 
 class UnconditionalSampler(tf.Module):
     """A generator that draws without captions."""
@@ -125,6 +143,11 @@ class UnconditionalSampler(tf.Module):
     def sample(self, captions: Sequence[str], seeds: Seeds, truncation: float) -> Drawn:
         """Draws seeds with one truncation; captions say nothing to it."""
         return Drawn(self.pixels(*_rows(captions, seeds, truncation)[1:]).numpy())
+
+    def between(self, captions: Pair, seeds: tuple[int, int], shares: np.ndarray) -> np.ndarray:
+        """Draws pictures on the way from one seed to another, as `Sampler.between`."""
+        latent = _latents_between(self, seeds, shares)
+        return to_pixels(self.generator(latent), darkest=self._darkest).numpy()
 
 
 class JointSampler(tf.Module):
@@ -183,6 +206,14 @@ class JointSampler(tf.Module):
         images, texts = self.draw(*_rows(captions, seeds, truncation))
         return Drawn(images.numpy(), [text.decode() for text in texts.numpy()])
 
+    def between(self, captions: Pair, seeds: tuple[int, int], shares: np.ndarray) -> np.ndarray:
+        """Draws pictures on the way from one given text and seed to another; see `Sampler`."""
+        latent = _latents_between(self, seeds, shares)
+        text = self.generator.texts.encode(self.tokenizer(tf.constant(captions))["ids"])
+        given = tf.ones([len(shares), 1])
+        image, _ = self.generator(latent, text=_line(text, shares), text_given=given)
+        return to_pixels(image).numpy()
+
 
 AnySampler = Sampler | UnconditionalSampler | JointSampler
 
@@ -201,3 +232,38 @@ def _rows(
         tf.constant(np.asarray(seeds), tf.int64),
         tf.fill([len(seeds)], tf.constant(truncation, tf.float32)),
     )
+
+
+def arc(one: tf.Tensor, other: tf.Tensor, shares: np.ndarray) -> tf.Tensor:
+    """Points on the arc through two vectors, whose lengths go from the one's to the other's.
+
+    Args:
+      one: float32 [D].
+      other: float32 [D].
+      shares: of the way from the one to the other, float32 [N].
+
+    Returns:
+      float32 [N, D].
+
+    Source: White 2016, "Sampling Generative Networks", section 2.1 (spherical interpolation).
+    """
+    cosine = tf.reduce_sum(tf.math.l2_normalize(one) * tf.math.l2_normalize(other))
+    angle = tf.maximum(tf.acos(tf.clip_by_value(cosine, -1.0, 1.0)), SMALLEST_ANGLE)
+    shares = tf.constant(shares, tf.float32)[:, tf.newaxis]
+    return (tf.sin((1.0 - shares) * angle) * one + tf.sin(shares * angle) * other) / tf.sin(angle)
+
+
+def _latents_between(sampler: AnySampler, seeds: tuple[int, int], shares: np.ndarray) -> tf.Tensor:
+    one, other = latents(
+        tf.constant(seeds, tf.int64),
+        tf.zeros([2]),
+        latent_size=sampler.latent_size,
+        default_truncation=sampler.truncation,
+    )
+    return arc(one, other, shares)
+
+
+def _line(ends: tf.Tensor, shares: np.ndarray) -> tf.Tensor:
+    """Points [N, D] on the line through two rows [2, D]."""
+    shares = tf.constant(shares, tf.float32)[:, tf.newaxis]
+    return (1.0 - shares) * ends[0] + shares * ends[1]

@@ -4,8 +4,11 @@ Source: Miyato et al. 2018, "Spectral Normalization for Generative Adversarial N
 algorithm 1, which multiplies by the transposes of the matrices here.
 """
 
+import numpy as np
 import tensorflow as tf
 import tf_keras as keras
+
+FIRST_ITERATIONS = 20
 
 
 class _Spectral(keras.layers.Layer):
@@ -61,9 +64,7 @@ class _Spectral(keras.layers.Layer):
 
     def _normalized_kernel(self, *, training: bool | None) -> tf.Tensor:
         matrix = tf.reshape(self.kernel, [-1, self.channels])
-        fixed = tf.stop_gradient(matrix)
-        left = tf.math.l2_normalize(tf.linalg.matvec(fixed, self.direction))
-        right = tf.math.l2_normalize(tf.linalg.matvec(fixed, left, transpose_a=True))
+        left, right = _directions(matrix, self.direction)
         if training:
             self.direction.assign(right)
         largest = tf.reduce_sum(left * tf.linalg.matvec(matrix, right))
@@ -136,3 +137,95 @@ class SpectralDense(_Spectral):
           training: whether the estimate improves by this call's power iteration; None: no.
         """
         return self._biased(tf.matmul(features, self._normalized_kernel(training=training)))
+
+
+class _Divided(keras.layers.Layer):
+    """What layers of Keras become by `divide`.
+
+    Unlike the layers above, whose estimate improves with every call in training, these wait to be
+    told, so that no network has to hand down whether it trains.
+    """
+
+    @property
+    def statistics(self) -> list[tf.Variable]:
+        """What moves in training without being trained."""
+        return [self.direction]
+
+    def begin(self) -> None:
+        """Estimates the direction of the first kernel's largest singular value."""
+        matrix = self._matrix().numpy()
+        right = np.random.default_rng(0).normal(size=matrix.shape[1])
+        for _ in range(FIRST_ITERATIONS):
+            right = matrix.T @ (matrix @ right)
+            right /= np.linalg.norm(right)
+        self.direction = self.add_weight(
+            name="moving_direction",
+            shape=right.shape,
+            initializer=keras.initializers.Constant(right),
+            dtype=tf.float32,
+            experimental_autocast=False,
+            trainable=False,
+            synchronization=tf.VariableSynchronization.ON_READ,
+            aggregation=tf.VariableAggregation.MEAN,
+        )
+
+    def iterate(self) -> None:
+        """Improves the estimate by a power iteration."""
+        self.direction.assign(_directions(self._matrix(), self.direction)[1])
+
+    def divided_kernel(self) -> tf.Tensor:
+        """The kernel over its largest singular value."""
+        matrix = self._matrix()
+        left, right = _directions(matrix, self.direction)
+        largest = tf.reduce_sum(left * tf.linalg.matvec(matrix, right))
+        return tf.cast(tf.cast(self.kernel, tf.float32) / largest, self.compute_dtype)
+
+    def _matrix(self) -> tf.Tensor:
+        return tf.reshape(tf.cast(self.kernel, tf.float32), [-1, self.kernel.shape[-1]])
+
+
+class _DividedConvolution(_Divided, keras.layers.Conv2D):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """As of a convolution."""
+        features = self.convolution_op(inputs, self.divided_kernel())
+        return self.activation(features if self.bias is None else features + self.bias)
+
+
+class _DividedDense(_Divided, keras.layers.Dense):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """As of a dense layer, of [B, D]."""
+        features = tf.matmul(tf.cast(inputs, self.compute_dtype), self.divided_kernel())
+        return self.activation(features if self.bias is None else features + self.bias)
+
+
+# What has statistics that move.
+LAYERS = (_Spectral, _Divided)
+
+
+def divide(*networks: keras.Model) -> None:
+    """Divides every kernel of convolutions and dense layers by its largest singular value.
+
+    The layers stay the objects that they are, with the weights that they have, and their class
+    changes: Keras has nothing between a layer's kernel and its use where one could step in.
+
+    Args:
+      networks: built, of float32 [B, H, W, C] and [B, D].
+    """
+    classes = {keras.layers.Conv2D: _DividedConvolution, keras.layers.Dense: _DividedDense}
+    for network in networks:
+        for layer in network.submodules:
+            if type(layer) in classes and layer.trainable:
+                layer.__class__ = classes[type(layer)]
+                layer.begin()
+
+
+def divided_layers(network: keras.Model) -> list[_Divided]:
+    """The layers of a network that `divide` has changed."""
+    return [layer for layer in network.submodules if isinstance(layer, _Divided)]
+
+
+def _directions(matrix: tf.Tensor, right: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """One power iteration, through which nothing is learned."""
+    fixed = tf.stop_gradient(matrix)
+    left = tf.math.l2_normalize(tf.linalg.matvec(fixed, right))
+    return left, tf.math.l2_normalize(tf.linalg.matvec(fixed, left, transpose_a=True))

@@ -127,6 +127,7 @@ def sizes(files: Published) -> dict[str, Any]:
         "generator_form": files.form,
         "generator_channels": state[to_image].shape[1],
         "discriminator_form": files.form,
+        "ma_gp_weight": 2.0,
         "ma_gp_update": "separate" if early else "joint",
     }
     if files.image_features:

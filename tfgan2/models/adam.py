@@ -1,4 +1,4 @@
-"""The optimizers of most systems: Adam if none is named, with rates that may be halved."""
+"""The optimizers of most systems: Adam if none is named, with rates that may fall."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import tf_keras as keras
 
 from tfgan2.models.named_optimizers import Numbers, make
+from tfgan2.models.rates import falling
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,6 +18,9 @@ class AdamOptions:
     generator_learning_rate: float
     discriminator_learning_rate: float
     learning_rate_halving_epochs: float
+    learning_rate_linear_from_epochs: float
+    learning_rate_linear_to_epochs: float
+    discriminator_steps: int
     adam_beta1: float
     adam_beta2: float
     adam_epsilon: float
@@ -32,19 +36,22 @@ def make_adams(
       rates: learning rates by name.
       steps_per_epoch: of a pass over the data.
     """
-    halving_steps = round(options.learning_rate_halving_epochs * steps_per_epoch)
 
-    def schedule(rate: float) -> float | keras.optimizers.schedules.LearningRateSchedule:
-        if not halving_steps:
-            return rate
-        decay = keras.optimizers.schedules.ExponentialDecay
-        return decay(rate, halving_steps, 0.5, staircase=True)
+    def schedule(name: str) -> float | keras.optimizers.schedules.LearningRateSchedule:
+        every = options.discriminator_steps if name == "generator" else 1
+        return falling(
+            rates[name],
+            halving_epochs=options.learning_rate_halving_epochs,
+            linear_from_epochs=options.learning_rate_linear_from_epochs,
+            linear_to_epochs=options.learning_rate_linear_to_epochs,
+            steps_per_epoch=steps_per_epoch / every,
+        )
 
     def optimizer(name: str) -> keras.optimizers.Optimizer:
         generates = name == "generator"
         flag = "generator_optimizer" if generates else "discriminator_optimizer"
         numbers = Numbers(
-            learning_rate=schedule(rates[name]),
+            learning_rate=schedule(name),
             beta1=options.adam_beta1,
             beta2=options.adam_beta2,
             epsilon=options.adam_epsilon,

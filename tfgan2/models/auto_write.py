@@ -17,10 +17,11 @@ import dataclasses
 import tensorflow as tf
 import tf_keras as keras
 
-from tfgan2.adversarial import losses, penalties
-from tfgan2.adversarial.augment import translate
-from tfgan2.adversarial.gan import GAN, Averaging, Batch, Parts, Update
+from tfgan2.adversarial import losses, penalties, spectral
+from tfgan2.adversarial.gan import GAN, Averaging, Batch, Judging, Parts, Update
+from tfgan2.adversarial.minibatch import with_deviation
 from tfgan2.adversarial.noise import StepNoise
+from tfgan2.adversarial.remedies import Remedies
 from tfgan2.adversarial.sampler import UnconditionalSampler
 from tfgan2.models.adam import AdamOptions, make_adams
 from tfgan2.models.blocks import DType
@@ -33,15 +34,12 @@ BLACK = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
-class AutoWriteOptions(AdamOptions):
+class AutoWriteOptions(AdamOptions, Remedies):
     """What defines the two players; every field is a field of the recipe."""
 
     seed: int
     latent_size: int
     warm_up_steps: int
-    r1_weight: float
-    r2_weight: float
-    augment_translation_px: int
     faithful: bool
 
 
@@ -78,7 +76,9 @@ class AutoWrite(GAN):
           averaging: how fast the average that is sampled follows.
           dtype: policy of the live networks; the average is float32.
         """
-        super().__init__(name="auto_write", seed=options.seed, averaging=averaging)
+        super().__init__(
+            name="auto_write", seed=options.seed, averaging=averaging, remedies=options
+        )
         self.options = options
 
         def generator(dtype: DType) -> Generator:
@@ -90,13 +90,23 @@ class AutoWrite(GAN):
             )
 
         self.generator, self.average_generator = generator(dtype), generator("float32")
-        self.discriminator = Discriminator(image_channels=image_channels, dtype=dtype)
+        self.discriminator = Discriminator(
+            image_channels=image_channels, minibatch_group=options.minibatch_group, dtype=dtype
+        )
+        if options.discriminator_spectral_norm:
+            spectral.divide(self.discriminator)
         self.start_averages()
 
     @property
     def averages(self) -> tuple[tuple[keras.Model, keras.Model], ...]:
         """The generator."""
         return ((self.average_generator, self.generator),)
+
+    @property
+    def judging(self) -> Judging:
+        """The parts of the discriminator's two updates."""
+        guessing = losses.OF_GUESSING["bce"] / 2.0
+        return Judging("real/logit", "fake/logit", {"real/loss": guessing, "fake/loss": guessing})
 
     @property
     def updates(self) -> tuple[Update, ...]:
@@ -135,8 +145,11 @@ class AutoWrite(GAN):
         """How far real images are from being taken for real, with R1."""
         image = (batch["image"] + 1.0) / 2.0
         logit, penalty = self._judge(image, noise, update="real", weight=self.options.r1_weight)
-        loss = losses.taken_for_real(logit)
-        return loss + penalty, {"loss": loss, "r1": penalty, "logit": tf.reduce_mean(logit)}
+        loss = losses.taken_for_real(logit, smoothing=self.options.label_smoothing)
+        parts = {"loss": loss, "r1": penalty, "logit": tf.reduce_mean(logit)}
+        if self.adaptive is not None:
+            parts["real_sign"] = tf.reduce_mean(tf.sign(logit))
+        return loss + penalty, parts
 
     def fake_loss(self, batch: Batch, fakes: Fakes) -> tuple[tf.Tensor, Parts]:
         """How far generated images are from being taken for generated, with R2."""
@@ -148,7 +161,7 @@ class AutoWrite(GAN):
 
     def generator_loss(self, batch: Batch, fakes: Fakes) -> tuple[tf.Tensor, Parts]:
         """How far generated images are from being taken for real."""
-        loss = losses.taken_for_real(self.discriminator(self._moved(fakes.image, fakes.noise)))
+        loss = losses.taken_for_real(self.discriminator(self._seen(fakes.image, fakes.noise)))
         return loss, {"loss": loss}
 
     def sampler(self, tokenizer: Tokenizer | None, *, truncation: float) -> UnconditionalSampler:
@@ -166,17 +179,17 @@ class AutoWrite(GAN):
         """Logits [B] of images, and the weighted penalty on their gradients there."""
 
         def judge(image: tf.Tensor) -> tf.Tensor:
-            return self.discriminator(self._moved(image, noise))
+            return self.discriminator(self._seen(image, noise))
 
+        weight *= self.penalty_factor
         if not weight:
             return judge(image), tf.constant(0.0)
         scale = self.loss_scale(update)
         logit, gradients = penalties.input_gradients(judge, [image], scale=scale)
         return logit, penalties.zero_centred(gradients, weight=weight)
 
-    def _moved(self, image: tf.Tensor, noise: StepNoise) -> tf.Tensor:
-        shift = self.options.augment_translation_px
-        return translate(image, noise, name="shift", max_shift_px=shift) if shift else image
+    def _seen(self, image: tf.Tensor, noise: StepNoise) -> tf.Tensor:
+        return self.augmented(image, noise, "shift", darkest=BLACK)
 
 
 class Generator(keras.Model):
@@ -253,9 +266,18 @@ class Generator(keras.Model):
 class Discriminator(keras.Model):
     """From an image to a logit; 3,265,409 parameters for one channel."""
 
-    def __init__(self, *, image_channels: int, dtype: DType = "float32") -> None:
-        """Builds the discriminator of images of 1 or 3 channels; `dtype` is its layers' policy."""
+    def __init__(
+        self, *, image_channels: int, minibatch_group: int = 0, dtype: DType = "float32"
+    ) -> None:
+        """Builds the discriminator.
+
+        Args:
+          image_channels: 1 or 3.
+          minibatch_group: rows among which it sees how much features differ; 0: none.
+          dtype: policy of its layers.
+        """
         super().__init__(name="discriminator", dtype=dtype)
+        self.minibatch_group = minibatch_group
         self.convolutions = [
             keras.layers.Conv2D(
                 channels, 5, padding="same", kernel_initializer=near_zero(), dtype=dtype
@@ -274,6 +296,7 @@ class Discriminator(keras.Model):
         features = tf.cast(image, self.compute_dtype)
         for convolution in self.convolutions:
             features = tf.nn.avg_pool2d(tf.nn.relu(convolution(features)), 2, 2, "VALID")
+        features = with_deviation(features, group=self.minibatch_group)
         logit = self.logit(tf.nn.relu(self.hidden(self.flatten(features))))
         return tf.cast(logit[:, 0], tf.float32)
 

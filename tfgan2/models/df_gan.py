@@ -11,12 +11,9 @@ before. A U-Net in the discriminator's place is not DF-GAN's; its source is in
 
 import dataclasses
 
-import tensorflow as tf
 import tf_keras as keras
 
-from tfgan2.adversarial import penalties
-from tfgan2.adversarial.gan import Averaging, Batch, Parts, Update
-from tfgan2.adversarial.noise import StepNoise
+from tfgan2.adversarial.gan import Averaging
 from tfgan2.models.blocks import DType
 from tfgan2.models.df_gan_networks import FORMS, IMAGE_SIZES_PX, Generator, ImageFeatures
 from tfgan2.models.heads import HEADS
@@ -31,14 +28,10 @@ class DFGANOptions(MatchingAwareOptions):
 
     discriminator_head: str
     residual_gate_start: float
-    ma_gp_weight: float
-    ma_gp_power: float
-    ma_gp_norm: str
-    ma_gp_update: str
 
 
 class DFGAN(MatchingAwareGAN):
-    """The game of DF-GAN, with its matching-aware gradient penalty."""
+    """The game of DF-GAN; its gradient penalty, MA-GP, is there for every such game."""
 
     options_class = DFGANOptions
     image_sizes_px = IMAGE_SIZES_PX
@@ -102,6 +95,7 @@ class DFGAN(MatchingAwareGAN):
                 image_channels=image_channels,
                 base_channels=options.discriminator_channels,
                 sentence_size=options.sentence_size,
+                extra_channels=options.minibatch_group > 0,
                 dtype=dtype,
             )
         features = ImageFeatures(
@@ -113,58 +107,9 @@ class DFGAN(MatchingAwareGAN):
             dtype=dtype,
         )
         head = HEADS[options.discriminator_head](
-            feature_shape=features.feature_shape,
+            feature_shape=self.judged_shape(features.feature_shape),
             sentence_size=options.sentence_size,
             base_channels=options.discriminator_channels,
             dtype=dtype,
         )
         return features, head
-
-    @property
-    def updates(self) -> tuple[Update, ...]:
-        """Discriminator with text encoder, its penalty if that is separate, then generator."""
-        discriminator, generator = super().updates
-        if not self.options.ma_gp_weight or self.options.ma_gp_update != "separate":
-            return (discriminator, generator)
-        penalty = Update(
-            "penalty",
-            self.penalty_loss,
-            discriminator.variables,
-            discriminator.optimizer,
-            draws=False,
-        )
-        return (discriminator, penalty, generator)
-
-    @property
-    def penalizes_real(self) -> bool:
-        """Whether the discriminator's loss needs its gradients at real images."""
-        return super().penalizes_real or self._penalizes_matching
-
-    def real_penalties(self, gradients: list[tf.Tensor]) -> Parts:
-        """MA-GP, if it is a part of the discriminator's loss, and the others."""
-        matching = {"ma_gp": self._matching_aware(gradients)} if self._penalizes_matching else {}
-        return {**matching, **super().real_penalties(gradients)}
-
-    def penalty_loss(self, batch: Batch, noise: StepNoise) -> tuple[tf.Tensor, Parts]:
-        """MA-GP alone, of the discriminator as its own update has left it."""
-
-        def judge(image: tf.Tensor, sentence: tf.Tensor) -> tf.Tensor:
-            return self.judge(self.features(image, noise, "real"), sentence).rows
-
-        inputs = (batch["image"], self.encode(batch["tokens"]))
-        scale = self.loss_scale("discriminator")
-        _, gradients = penalties.input_gradients(judge, inputs, scale=scale)
-        loss = self._matching_aware(gradients)
-        return loss, {"ma_gp": loss}
-
-    @property
-    def _penalizes_matching(self) -> bool:
-        return self.options.ma_gp_weight > 0.0 and self.options.ma_gp_update == "joint"
-
-    def _matching_aware(self, gradients: list[tf.Tensor]) -> tf.Tensor:
-        return penalties.matching_aware(
-            gradients,
-            weight=self.options.ma_gp_weight,
-            power=self.options.ma_gp_power,
-            norm=self.options.ma_gp_norm,
-        )

@@ -110,7 +110,7 @@ class GANCLS(MatchingAwareGAN):
             dtype=dtype,
         )
         head = Head(
-            feature_shape=features.feature_shape,
+            feature_shape=self.judged_shape(features.feature_shape),
             sentence_size=options.sentence_size,
             text_size=options.text_size,
             form=options.discriminator_form,
@@ -181,7 +181,8 @@ class GANCLS(MatchingAwareGAN):
         sentence = interpolated(fakes.sentence, share)
         latent = noise.normal("interpolated_latent", self.noise_size)[::2]
         image = self.generator(latent, sentence, training=True)
-        logits = self.judge(self.image_features(image, training=True), sentence)
+        seen = self.augmented(image, noise, "interpolated", every=2)
+        logits = self.judge(self.features_of(seen), sentence)
         # Half as many rows: in the published code all are in one mean.
         weight = self.options.interpolation_weight / 2.0
         terms["interpolated"] = weight * losses.generator(self.options.loss, fake=logits)

@@ -21,11 +21,11 @@ from typing import Any
 import tensorflow as tf
 import tf_keras as keras
 
-from tfgan2.adversarial import losses, penalties
-from tfgan2.adversarial.augment import translate
-from tfgan2.adversarial.gan import GAN, Averaging, Batch, Parts, Update
+from tfgan2.adversarial import losses, penalties, spectral
+from tfgan2.adversarial.gan import GAN, Averaging, Batch, Judging, Parts, Update
 from tfgan2.adversarial.losses import Logits
 from tfgan2.adversarial.noise import StepNoise
+from tfgan2.adversarial.remedies import MatchingRemedies
 from tfgan2.adversarial.sampler import JointSampler
 from tfgan2.models.adam import AdamOptions, make_adams
 from tfgan2.models.blocks import DType
@@ -41,7 +41,7 @@ ALONE_WEIGHT = 0.3
 
 
 @dataclasses.dataclass(frozen=True)
-class ImgTxtOptions(AdamOptions):
+class ImgTxtOptions(AdamOptions, MatchingRemedies):
     """What defines the players; every field is a field of the recipe."""
 
     seed: int
@@ -57,10 +57,8 @@ class ImgTxtOptions(AdamOptions):
     kl_weight: float
     loss: str
     mismatch_weight: float
-    r1_weight: float
-    r2_weight: float
+    ma_gp_update: str
     mode_seeking_weight: float
-    augment_translation_px: int
     faithful: bool
 
 
@@ -110,7 +108,7 @@ class ImgTxt(GAN):
           averaging: how fast the average that is sampled follows.
           dtype: policy of the live networks; the average is float32.
         """
-        super().__init__(name="img_txt", seed=options.seed, averaging=averaging)
+        super().__init__(name="img_txt", seed=options.seed, averaging=averaging, remedies=options)
         self.options = options
         self.texts = Texts(
             vocabulary_size=vocabulary_size,
@@ -138,6 +136,7 @@ class ImgTxt(GAN):
                 base_channels=options.discriminator_channels,
                 batch_norm=options.discriminator_batch_norm,
                 head=options.discriminator_head,
+                minibatch_group=options.minibatch_group,
                 name=name,
                 dtype=dtype,
             )
@@ -146,6 +145,10 @@ class ImgTxt(GAN):
         self.joint_discriminator = discriminator("joint", sees=True, reads=True)
         self.image_discriminator = discriminator("image", sees=True, reads=False)
         self.text_discriminator = discriminator("text", sees=False, reads=True)
+        if options.discriminator_spectral_norm:
+            spectral.divide(
+                self.joint_discriminator, self.image_discriminator, self.text_discriminator
+            )
         self.start_averages()
 
     @classmethod
@@ -154,6 +157,7 @@ class ImgTxt(GAN):
         return {
             "image_size": cls.image_sizes_px,
             "text_encoder_kind": WORD_ENCODERS,
+            "ma_gp_update": ("joint",),
             "shared_layers": (1,) if options.faithful else (1, 2, 3, 4),
         }
 
@@ -161,6 +165,13 @@ class ImgTxt(GAN):
     def averages(self) -> tuple[tuple[keras.Model, keras.Model], ...]:
         """The generator."""
         return ((self.average_generator, self.generator),)
+
+    @property
+    def judging(self) -> Judging:
+        """The discriminators' parts, which are those of one game or of three."""
+        games = 1 if self.options.faithful else 3
+        guessing = {"discriminator/loss": games * losses.OF_GUESSING[self.options.loss]}
+        return Judging("discriminator/real_logit", "discriminator/fake_logit", guessing)
 
     @property
     def updates(self) -> tuple[Update, ...]:
@@ -235,21 +246,30 @@ class ImgTxt(GAN):
             return seen[-1].rows
 
         penalty: Parts = {}
-        if options.r1_weight:
+        factor = self.penalty_factor
+        if factor and (options.r1_weight or options.ma_gp_weight):
             _, gradients = penalties.input_gradients(judge_real, real_pair, scale=scale)
-            penalty["r1"] = self._penalty(gradients, weight=options.r1_weight)
+            if options.ma_gp_weight:
+                penalty["ma_gp"] = penalties.matching_aware(
+                    gradients,
+                    weight=options.ma_gp_weight * factor,
+                    power=options.ma_gp_power,
+                    norm=options.ma_gp_norm,
+                )
+            if options.r1_weight:
+                penalty["r1"] = self._penalty(gradients, weight=options.r1_weight * factor)
         else:
             judge_real(*real_pair)
-        if options.r2_weight:
+        if factor and options.r2_weight:
             _, gradients = penalties.input_gradients(judge_fake, made, scale=scale)
-            penalty["r2"] = self._penalty(gradients, weight=options.r2_weight)
+            penalty["r2"] = self._penalty(gradients, weight=options.r2_weight * factor)
         else:
             judge_fake(*made)
         real, fake = seen
         mismatched = None
         if options.mismatch_weight:
             wrong = self.texts.encode(batch["mismatched_tokens"]["ids"])
-            image = self._moved(batch["image"], fakes.noise, "real")
+            image = self.augmented(batch["image"], fakes.noise, "real")
             inputs = {"image": image, "text": self._blurred(wrong, fakes.noise, "real")}
             mismatched = Logits((self.joint_discriminator(inputs, training=True),))
         # Three games, or the joint one alone.
@@ -261,6 +281,7 @@ class ImgTxt(GAN):
                     fake=of_fake,
                     mismatched=mismatched if of_real.matched else None,
                     mismatch_weight=options.mismatch_weight,
+                    label_smoothing=options.label_smoothing,
                 )
                 for of_real, of_fake in zip(_games(real), _games(fake), strict=True)
             ]
@@ -272,6 +293,8 @@ class ImgTxt(GAN):
             "real_pair_logit": tf.reduce_mean(real.matched[0]),
             **penalty,
         }
+        if self.adaptive is not None:
+            parts["real_sign"] = losses.real_sign(options.loss, real=real.rows, fake=fake.rows)
         if mismatched is not None:
             parts["mismatched_logit"] = tf.reduce_mean(mismatched.rows)
         if options.faithful:
@@ -317,10 +340,6 @@ class ImgTxt(GAN):
             truncation=truncation,
         )
 
-    def _moved(self, image: tf.Tensor, noise: StepNoise, name: str) -> tf.Tensor:
-        shift = self.options.augment_translation_px
-        return translate(image, noise, name=name, max_shift_px=shift) if shift else image
-
     def _blurred(self, text: tf.Tensor, noise: StepNoise, name: str) -> tf.Tensor:
         """Texts with noise: between points of no extent a discriminator has no slope to follow."""
         if self.options.faithful:
@@ -336,12 +355,12 @@ class ImgTxt(GAN):
         name: str,
     ) -> Logits:
         """What the discriminators say: of the pair, and of image and text alone if they play."""
-        pair_image = self._moved(pair[0], noise, name)
+        pair_image = self.augmented(pair[0], noise, name)
         pair_text = self._blurred(pair[1], noise, name)
         joint = self.joint_discriminator({"image": pair_image, "text": pair_text}, training=True)
         if self.options.faithful:
             return Logits((joint,))
-        seen = self._moved(image, noise, name)
+        seen = self.augmented(image, noise, name)
         return Logits(
             matched=(joint,),
             alone=(

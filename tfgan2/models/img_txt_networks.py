@@ -10,6 +10,7 @@ import math
 import tensorflow as tf
 import tf_keras as keras
 
+from tfgan2.adversarial.minibatch import with_deviation
 from tfgan2.models.blocks import DType, leaky_relu, tile
 from tfgan2.models.conditioning import truncated
 from tfgan2.models.heads import ProjectionHead
@@ -264,6 +265,7 @@ class Discriminator(keras.Model):
         base_channels: int,
         batch_norm: bool,
         head: str = "joint",
+        minibatch_group: int = 0,
         name: str,
         dtype: DType = "float32",
     ) -> None:
@@ -276,6 +278,7 @@ class Discriminator(keras.Model):
           batch_norm: whether there are batch normalizations.
           head: how one that sees and reads joins the two: "joint" (published: the text at every
             place of the image's features) or "projection".
+          minibatch_group: rows among which it sees how much features of images differ; 0: none.
           name: of what it judges.
           dtype: policy of its layers.
         """
@@ -288,6 +291,7 @@ class Discriminator(keras.Model):
             return _Normalized(convolution, batch_norm=batch_norm and norm, dtype=dtype)
 
         many = 8 * base_channels
+        self.minibatch_group = minibatch_group
         self.look = []
         if image_shape is not None:
             halvings = (image_shape[0] // FIRST_SIDE_PX).bit_length() - 1
@@ -299,7 +303,7 @@ class Discriminator(keras.Model):
         self.projection = None
         if head == "projection" and image_shape is not None and text_size is not None:
             self.projection = ProjectionHead(
-                feature_shape=(FIRST_SIDE_PX, FIRST_SIDE_PX, many),
+                feature_shape=(FIRST_SIDE_PX, FIRST_SIDE_PX, many + (minibatch_group > 0)),
                 sentence_size=text_size,
                 base_channels=base_channels,
                 dtype=dtype,
@@ -332,7 +336,7 @@ class Discriminator(keras.Model):
             features = tf.cast(inputs["image"], self.compute_dtype)
             for layer in self.look:
                 features = layer(features, training=training)
-            seen.append(features)
+            seen.append(with_deviation(features, group=self.minibatch_group))
         if self.projection is not None:
             return self.projection(seen[0], inputs["text"])
         if "text" in inputs:

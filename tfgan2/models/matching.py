@@ -18,7 +18,7 @@ from typing import ClassVar
 import tensorflow as tf
 import tf_keras as keras
 
-from tfgan2.adversarial.augment import translate
+from tfgan2.adversarial.augment import Augmentation
 from tfgan2.adversarial.gan import GAN, Averaging, Batch, Parts, Update
 from tfgan2.adversarial.noise import StepNoise
 from tfgan2.models.blocks import DType
@@ -74,6 +74,7 @@ class Matching(GAN):
         """
         super().__init__(name=type(self).__name__.lower(), seed=options.seed, averaging=averaging)
         self.options = options
+        self.augmentation = Augmentation(translation_px=options.augment_translation_px)
         self.text_encoder = make_encoder(options, vocabulary_size=vocabulary_size, dtype=dtype)
         if options.image_encoder == "inception_v3":
             self.image_encoder = InceptionImageEncoder(
@@ -133,9 +134,7 @@ class Matching(GAN):
 
     def encoded(self, batch: Batch, noise: StepNoise) -> tuple[tf.Tensor | None, tf.Tensor]:
         """Regions [B, R, D] if there are any, and codes [B, D] of images, moved if so told."""
-        image, shift = batch["image"], self.options.augment_translation_px
-        if shift:
-            image = translate(image, noise, name="image", max_shift_px=shift)
+        image = self.augmented(batch["image"], noise, "image")
         return self.image_encoder(image, training=True)
 
 

@@ -13,11 +13,12 @@ from typing import Any, ClassVar
 import tensorflow as tf
 import tf_keras as keras
 
-from tfgan2.adversarial import cutmix, losses, penalties
-from tfgan2.adversarial.augment import translate
-from tfgan2.adversarial.gan import GAN, Averaging, Batch, Parts, Update
+from tfgan2.adversarial import cutmix, losses, penalties, spectral
+from tfgan2.adversarial.gan import GAN, PENALTY, Averaging, Batch, Judging, Parts, Update
 from tfgan2.adversarial.losses import Logits
+from tfgan2.adversarial.minibatch import with_deviation
 from tfgan2.adversarial.noise import StepNoise
+from tfgan2.adversarial.remedies import MatchingRemedies
 from tfgan2.adversarial.sampler import Sampler
 from tfgan2.models.adam import AdamOptions, make_adams
 from tfgan2.models.blocks import DType
@@ -26,7 +27,7 @@ from tfgan2.text.tokenizers import Tokenizer
 
 
 @dataclasses.dataclass(frozen=True)
-class MatchingAwareOptions(TextOptions, AdamOptions):
+class MatchingAwareOptions(TextOptions, AdamOptions, MatchingRemedies):
     """What defines such a game; every field is a field of the recipe."""
 
     seed: int
@@ -39,12 +40,10 @@ class MatchingAwareOptions(TextOptions, AdamOptions):
     discriminator_channels: int
     loss: str
     mismatch_weight: float
-    r1_weight: float
-    r2_weight: float
+    ma_gp_update: str
     cutmix_weight: float
     cutmix_warm_up_images: int
     mode_seeking_weight: float
-    augment_translation_px: int
     faithful: bool
 
 
@@ -89,7 +88,7 @@ class MatchingAwareGAN(GAN):
           dtype: policy of the live networks; the averages are float32.
           image_channels: 1 or 3.
         """
-        super().__init__(name=name, seed=options.seed, averaging=averaging)
+        super().__init__(name=name, seed=options.seed, averaging=averaging, remedies=options)
         self.options = options
 
         def text_encoder(dtype: DType) -> keras.Model:
@@ -106,6 +105,8 @@ class MatchingAwareGAN(GAN):
         self.image_features, self.head = self.make_discriminator(
             image_channels=image_channels, dtype=dtype
         )
+        if options.discriminator_spectral_norm:
+            spectral.divide(self.image_features, self.head)
         self.start_averages()
 
     @classmethod
@@ -132,6 +133,11 @@ class MatchingAwareGAN(GAN):
     ) -> tuple[keras.Model, keras.Model]:
         """Makes what turns images into features, and what turns those and sentences into logits."""
 
+    def judged_shape(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        """Shape of what the head sees of features of a shape."""
+        height, width, channels = shape
+        return height, width, channels + (self.options.minibatch_group > 0)
+
     @property
     def noise_size(self) -> int:
         """Length of all that the generator needs of a row's noise."""
@@ -151,29 +157,36 @@ class MatchingAwareGAN(GAN):
         return (generator, (self.average_text_encoder, self.text_encoder))
 
     @property
+    def judging(self) -> Judging:
+        """The discriminator's parts."""
+        guessing = {"discriminator/loss": losses.OF_GUESSING[self.options.loss]}
+        return Judging("discriminator/real_logit", "discriminator/fake_logit", guessing)
+
+    @property
     def judging_networks(self) -> tuple[keras.Model, ...]:
         """What learns to judge."""
         return (self.image_features, self.head, self.text_encoder)
 
     @property
     def updates(self) -> tuple[Update, ...]:
-        """Discriminator with text encoder, then generator."""
+        """Discriminator with text encoder, MA-GP if that is separate, then generator."""
         judges = [
             variable
             for network in self.judging_networks
             for variable in network.trainable_variables
         ]
-        return (
-            Update(
-                "discriminator", self.discriminator_loss, judges, self.optimizers["discriminator"]
-            ),
-            Update(
-                "generator",
-                self.generator_loss,
-                self.generator.trainable_variables,
-                self.optimizers["generator"],
-            ),
+        optimizer = self.optimizers["discriminator"]
+        discriminator = Update("discriminator", self.discriminator_loss, judges, optimizer)
+        generator = Update(
+            "generator",
+            self.generator_loss,
+            self.generator.trainable_variables,
+            self.optimizers["generator"],
         )
+        if not self.options.ma_gp_weight or self.options.ma_gp_update != "separate":
+            return (discriminator, generator)
+        penalty = Update(PENALTY, self.penalty_loss, judges, optimizer, draws=False)
+        return (discriminator, penalty, generator)
 
     def make_optimizers(self, images_per_epoch: int) -> dict[str, keras.optimizers.Optimizer]:
         """Adam for both players."""
@@ -210,12 +223,15 @@ class MatchingAwareGAN(GAN):
         return Logits(matched=outputs[:matched], alone=outputs[matched:])
 
     def features(self, image: tf.Tensor, noise: StepNoise, name: str) -> tf.Tensor:
-        """Looks at images, moved about if the recipe says so, by the draw of that name."""
-        if self.options.augment_translation_px:
-            image = translate(
-                image, noise, name=name, max_shift_px=self.options.augment_translation_px
-            )
-        return self.image_features(image, training=True)
+        """Looks at images, augmented if the recipe says so, by the draws of that name."""
+        return self.features_of(self.augmented(image, noise, name))
+
+    def features_of(self, image: tf.Tensor) -> tf.Tensor:
+        """Looks at images as they are, and at how much the rows of a group differ."""
+        features, group = self.image_features(image, training=True), self.options.minibatch_group
+        if isinstance(features, tuple):  # Of the whole and of the pixels.
+            return with_deviation(features[0], group=group), features[1]
+        return with_deviation(features, group=group)
 
     def generate(self, batch: Batch, noise: StepNoise) -> Fakes:
         """Draws an image for every caption of the batch."""
@@ -225,14 +241,40 @@ class MatchingAwareGAN(GAN):
         return Fakes(image=image, latent=latent, sentence=sentence, noise=noise)
 
     @property
-    def penalizes_real(self) -> bool:
-        """Whether the discriminator's loss needs its gradients at real images."""
-        return self.options.r1_weight > 0.0
+    def penalizes_matching(self) -> bool:
+        """Whether MA-GP is a part of the discriminator's loss."""
+        return self.options.ma_gp_weight > 0.0 and self.options.ma_gp_update == "joint"
 
     def real_penalties(self, gradients: list[tf.Tensor]) -> Parts:
         """Penalties on the gradients of the logit by real image and sentence."""
-        weight = self.options.r1_weight
-        return {"r1": penalties.zero_centred(gradients[:1], weight=weight)} if weight else {}
+        parts = {"ma_gp": self.matching_aware(gradients)} if self.penalizes_matching else {}
+        weight = self.options.r1_weight * self.penalty_factor
+        return (
+            {**parts, "r1": penalties.zero_centred(gradients[:1], weight=weight)}
+            if weight
+            else parts
+        )
+
+    def matching_aware(self, gradients: list[tf.Tensor]) -> tf.Tensor:
+        """MA-GP of the gradients of the logit by real image and its sentence."""
+        return penalties.matching_aware(
+            gradients,
+            weight=self.options.ma_gp_weight * self.penalty_factor,
+            power=self.options.ma_gp_power,
+            norm=self.options.ma_gp_norm,
+        )
+
+    def penalty_loss(self, batch: Batch, noise: StepNoise) -> tuple[tf.Tensor, Parts]:
+        """MA-GP alone, of the discriminator as its own update has left it."""
+
+        def judge(image: tf.Tensor, sentence: tf.Tensor) -> tf.Tensor:
+            return self.judge(self.features(image, noise, "real"), sentence).rows
+
+        sentence = self.judged_sentence(self.encode(batch["tokens"]))
+        scale = self.loss_scale("discriminator")
+        _, gradients = penalties.input_gradients(judge, (batch["image"], sentence), scale=scale)
+        loss = self.matching_aware(gradients)
+        return loss, {"ma_gp": loss}
 
     def discriminator_loss(self, batch: Batch, fakes: Fakes) -> tuple[tf.Tensor, Parts]:
         """Loss over real, generated and mismatched pairs, with the penalties that belong to it."""
@@ -251,15 +293,16 @@ class MatchingAwareGAN(GAN):
             return seen[-1][1].rows
 
         penalty: Parts = {}
-        if self.penalizes_real:
+        if self.penalty_factor and (self.penalizes_matching or options.r1_weight):
             inputs = (batch["image"], sentence)
             _, gradients = penalties.input_gradients(judge_real, inputs, scale=scale)
             penalty |= self.real_penalties(gradients)
         else:
             judge_real(batch["image"], sentence)
-        if options.r2_weight:
+        r2_weight = options.r2_weight * self.penalty_factor
+        if r2_weight:
             _, gradients = penalties.input_gradients(judge_fake, [fakes.image], scale=scale)
-            penalty["r2"] = penalties.zero_centred(gradients, weight=options.r2_weight)
+            penalty["r2"] = penalties.zero_centred(gradients, weight=r2_weight)
         else:
             judge_fake(fakes.image)
         (real_features, real), (_, fake) = seen
@@ -276,10 +319,13 @@ class MatchingAwareGAN(GAN):
             fake=fake,
             mismatched=mismatched,
             mismatch_weight=options.mismatch_weight,
+            label_smoothing=options.label_smoothing,
         )
         if options.cutmix_weight:
             penalty |= self._cutmix(batch["image"], fakes, sentence, real, fake)
         parts = {name: tf.reduce_mean(logits) for name, logits in parts.items()}
+        if self.adaptive is not None:
+            parts["real_sign"] = losses.real_sign(options.loss, real=real.rows, fake=fake.rows)
         return loss + tf.add_n([*penalty.values(), 0.0]), {"loss": loss, **parts, **penalty}
 
     def generator_loss(self, batch: Batch, fakes: Fakes) -> tuple[tf.Tensor, Parts]:
@@ -318,8 +364,10 @@ class MatchingAwareGAN(GAN):
     ) -> Parts:
         """Loss of real and generated images mixed by boxes, and consistency of their pixels."""
         mask = cutmix.masks(fakes.noise, name="cutmix", image_size=self.options.image_size)
-        mixed = cutmix.mix(image, fakes.image, mask)
-        whole, pixels = self.judge(self.image_features(mixed, training=True), sentence).matched
+        # As the judgements of both, of which that of the mix is to be the mix.
+        seen_real = self.augmented(image, fakes.noise, "real")
+        mixed = cutmix.mix(seen_real, self.augmented(fakes.image, fakes.noise, "fake"), mask)
+        whole, pixels = self.judge(self.features_of(mixed), sentence).matched
         weight = tf.constant(self.options.cutmix_weight)
         if self.options.cutmix_warm_up_images:
             seen = tf.cast(self.step, tf.float32) * self.averaging.batch_size

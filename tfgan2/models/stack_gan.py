@@ -101,6 +101,7 @@ class StackGAN(MatchingAwareGAN):
                 image_channels=image_channels,
                 base_channels=options.discriminator_channels,
                 sentence_size=options.sentence_size,
+                extra_channels=options.minibatch_group > 0,
                 dtype=dtype,
             )
         features = StageFeatures(
@@ -113,7 +114,7 @@ class StackGAN(MatchingAwareGAN):
             dtype=dtype,
         )
         head = StageHead(
-            feature_shape=features.feature_shape,
+            feature_shape=self.judged_shape(features.feature_shape),
             sentence_size=options.conditioning_size
             if self._reads_condition
             else options.sentence_size,

@@ -208,9 +208,13 @@ def make_unet(
     image_channels: int,
     base_channels: int,
     sentence_size: int,
+    extra_channels: int = 0,
     dtype: DType = "float32",
 ) -> tuple[UNetFeatures, UNetHead]:
-    """Makes both halves of the discriminator; the arguments are theirs."""
+    """Makes both halves of the discriminator; the arguments are theirs.
+
+    Between them, features of the whole image may get `extra_channels`.
+    """
     features = UNetFeatures(
         image_size=image_size,
         image_channels=image_channels,
@@ -218,7 +222,7 @@ def make_unet(
         dtype=dtype,
     )
     head = UNetHead(
-        bottleneck_channels=features.bottleneck_channels,
+        bottleneck_channels=features.bottleneck_channels + extra_channels,
         pixel_channels=features.pixel_channels,
         sentence_size=sentence_size,
         dtype=dtype,

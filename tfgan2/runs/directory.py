@@ -113,6 +113,11 @@ class RunDirectory:
         """All sample sheets, one after the other."""
         return self.path / "training.gif"
 
+    @property
+    def interpolation(self) -> pathlib.Path:
+        """What is drawn between seeds, and between captions."""
+        return self.path / "interpolation.png"
+
     def sample_sheet(self, step: int) -> pathlib.Path:
         """The sample sheet of a step."""
         return self.samples / f"step_{step:08d}.png"
@@ -129,7 +134,7 @@ class RunDirectory:
         """
         try:
             fields = json.loads(self.config_file.read_text(encoding="utf-8"))
-            recipe = recipes.from_json(fields["recipe"])
+            recipe = recipes.from_json(fields["recipe"], version=fields["versions"].get("tfgan2"))
             return Config(
                 recipe=recipe,
                 data=fields["data"],

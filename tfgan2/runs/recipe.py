@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 import os
+import re
 from collections.abc import Collection, Mapping
 from typing import Any, cast
 
@@ -11,6 +12,7 @@ from absl import flags
 
 from tfgan2.adversarial.gan import GAN, Averaging
 from tfgan2.adversarial.losses import LOSSES
+from tfgan2.adversarial.remedies import MatchingRemedies
 from tfgan2.data import pipeline
 from tfgan2.program import UsageError
 from tfgan2.text.encoders import ENCODERS, TextOptions
@@ -37,9 +39,10 @@ def option(
     low: float | None = None,
     high: float | None = None,
     choices: tuple[str, ...] | None = None,
+    since: str = "0.1.0",
 ) -> Any:
-    """A field that is also a flag: default, help text, and what it may be."""
-    rules = {"help": text, "low": low, "high": high, "choices": choices}
+    """A field that is also a flag: default, help text, what it may be, and the first version's."""
+    rules = {"help": text, "low": low, "high": high, "choices": choices, "since": since}
     return dataclasses.field(default=default, metadata=rules)
 
 
@@ -162,7 +165,9 @@ class Recipe:
     mismatch_weight: float = option(
         1.0, "of real images with captions of others against generated ones", low=0.0
     )
-    ma_gp_weight: float = option(2.0, "of the matching-aware gradient penalty; 0: off", low=0.0)
+    ma_gp_weight: float = option(
+        0.0, "of the matching-aware gradient penalty; 0: off, DF-GAN: 2", low=0.0
+    )
     ma_gp_power: float = option(6.0, "of the norm in the matching-aware penalty", low=1.0)
     ma_gp_norm: str = option(
         "joint",
@@ -178,6 +183,36 @@ class Recipe:
     )
     r1_weight: float = option(0.0, "of the gradient penalty at real images; 0: off", low=0.0)
     r2_weight: float = option(0.0, "of the gradient penalty at generated images; 0: off", low=0.0)
+    penalty_every: int = option(
+        1,
+        "MA-GP, R1 and R2 are taken in the last of so many steps, with so many times their weight",
+        low=1,
+        since="0.2.0",
+    )
+    discriminator_spectral_norm: bool = option(
+        False,
+        "every kernel of the discriminator is divided by its largest singular value",
+        since="0.2.0",
+    )
+    minibatch_group: int = option(
+        0,
+        "neighbouring rows among which the discriminator sees how much features differ; 0: off",
+        low=0,
+        since="0.2.0",
+    )
+    label_smoothing: float = option(
+        0.0,
+        "the label of real pairs is 1 minus so much, for --loss=bce",
+        low=0.0,
+        high=0.5,
+        since="0.2.0",
+    )
+    discriminator_steps: int = option(
+        1,
+        "of so many steps, the generator moves in the last alone; each step has its own batch",
+        low=1,
+        since="0.2.0",
+    )
     cutmix_weight: float = option(
         0.0, "of CutMix and its consistency, for --discriminator_form=unet; 0: off", low=0.0
     )
@@ -188,16 +223,56 @@ class Recipe:
     augment_translation_px: int = option(
         0, "images that the discriminator sees are moved by at most so much; 0: not at all", low=0
     )
+    augment_color: bool = option(
+        False,
+        "brightness, saturation and contrast of images that the discriminator sees are changed",
+        since="0.2.0",
+    )
+    augment_cutout: float = option(
+        0.0,
+        "side of the square cut out of images that the discriminator sees, as a share of theirs; "
+        "0: none",
+        low=0.0,
+        high=1.0,
+        since="0.2.0",
+    )
+    augment_probability: float = option(
+        1.0, "of each of these operations for each image", low=0.0, high=1.0, since="0.2.0"
+    )
+    ada_target: float = option(
+        0.0,
+        "that probability is adapted, from 0 on, until the discriminator's mean sign at real "
+        "images is this; published: 0.6, 0: it is not",
+        low=0.0,
+        high=0.99,
+        since="0.2.0",
+    )
+    ada_images: int = option(
+        500_000, "in which the adapted probability goes from 0 to 1 at most", low=1, since="0.2.0"
+    )
     generator_optimizer: str = option(
         "adam",
         "Keras's by name, or on the TensorFlow Addons line such as addons.LAMB or "
         "addons.Lookahead(adam, sync_period=5)",
+        since="0.2.0",
     )
-    discriminator_optimizer: str = option("adam", "like it")
+    discriminator_optimizer: str = option("adam", "like it", since="0.2.0")
     generator_learning_rate: float = option(1e-4, "of its optimizer", low=0.0)
     discriminator_learning_rate: float = option(4e-4, "of its optimizer", low=0.0)
     learning_rate_halving_epochs: float = option(
         0.0, "passes over the data after each of which the rates are halved; 0: never", low=0.0
+    )
+    learning_rate_linear_from_epochs: float = option(
+        0.0,
+        "passes after which the rates begin to fall in a straight line",
+        low=0.0,
+        since="0.2.0",
+    )
+    learning_rate_linear_to_epochs: float = option(
+        0.0,
+        "passes after which the rates are 0 then; 0: they don't fall so",
+        low=0.0,
+        since="0.2.0",
     )
     adam_beta1: float = option(0.0, "of optimizers that have it", low=0.0, high=0.9999)
     adam_beta2: float = option(0.9, "of optimizers that have it", low=0.0, high=0.9999)
@@ -238,6 +313,14 @@ class Schedule:
     sample_every: int = option(500, "steps from one sample sheet to the next", low=1)
     evaluate_every: int = option(0, "steps from one evaluation to the next; 0: never", low=0)
     log_every: int = option(50, "steps from one line of metrics.jsonl to the next", low=1)
+    histogram_every: int = option(
+        0,
+        "steps from one set of histograms of all weights to the next, in TensorBoard; 0: never",
+        low=0,
+    )
+    max_bad_steps: int = option(
+        20, "the run ends after so many steps in a row with values that are not finite", low=1
+    )
     keep_checkpoints: int = option(3, "how many checkpoints are kept", low=1)
     keep_best: str = option(
         "none",
@@ -308,16 +391,35 @@ def from_flagfile(path: str | os.PathLike) -> Recipe:
     return from_flags(Recipe, values)
 
 
-def from_json(fields: Mapping[str, Any]) -> Recipe:
+def from_json(fields: Mapping[str, Any], *, version: str | None) -> Recipe:
     """Reads a recipe from its part of config.json.
+
+    A field that the run's version did not have yet may be absent: its default is what that version
+    did.
+
+    Args:
+      fields: by name.
+      version: of tfgan2 that the run began with, such as `0.1.0`; None where it is not known.
 
     Raises:
       ValueError: fields are missing or unknown.
     """
-    names = {field.name for field in dataclasses.fields(Recipe)}
-    if set(fields) != names:
-        raise ValueError(f"fields must be those of a recipe, differ in {set(fields) ^ names}")
+    since = {field.name: field.metadata["since"] for field in dataclasses.fields(Recipe)}
+    absent = since.keys() - fields.keys()
+    may_be_absent = {
+        name for name in absent if version and _comparable(since[name]) > _comparable(version)
+    }
+    wrong = (absent - may_be_absent) | (fields.keys() - since.keys())
+    if wrong:
+        raise ValueError(f"fields must be those of a recipe, differ in {wrong}")
+    if "penalty_every" in absent and fields["model"] != "df_gan":
+        # Only DF-GAN had MA-GP then, whose weight was the default of all.
+        fields = {**fields, "ma_gp_weight": 0.0}
     return Recipe(**fields)
+
+
+def _comparable(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", version)[:3]]
 
 
 def view(recipe: Recipe) -> pipeline.View:
@@ -353,6 +455,7 @@ def model_class(recipe: Recipe) -> type[GAN]:
         if value not in allowed:
             names = ("one of " if len(allowed) > 1 else "") + ", ".join(map(str, allowed))
             raise UsageError(f"--{field}", f"must be {names} for {recipe.model}", value)
+    _check_remedies(recipe, system)
     if recipe.captions_per_image > 1 and recipe.model in (*MATCHING_MODELS, "img_txt"):
         rule = f"must be 1 for {recipe.model}"
         raise UsageError("--captions_per_image", rule, recipe.captions_per_image)
@@ -362,6 +465,33 @@ def model_class(recipe: Recipe) -> type[GAN]:
         rule = "must be bi_lstm for damsm, which compares words"
         raise UsageError("--text_encoder_kind", rule, recipe.text_encoder_kind)
     return system
+
+
+def _check_remedies(recipe: Recipe, system: Any) -> None:
+    own = {field.name for field in dataclasses.fields(system.options_class)}
+    defaults = {field.name: field.default for field in dataclasses.fields(Recipe)}
+    remedies = {field.name for field in dataclasses.fields(MatchingRemedies)}
+    for name in sorted(remedies - own):
+        if getattr(recipe, name) != defaults[name]:
+            lacks = "captions" if "discriminator_steps" in own else "a discriminator"
+            rule = f"must be {defaults[name]} for {recipe.model}, which is without {lacks}"
+            raise UsageError(f"--{name}", rule, getattr(recipe, name))
+    if recipe.label_smoothing and "loss" in own and recipe.loss != "bce":
+        rule = f"must be 0 for --loss={recipe.loss}, which has no labels"
+        raise UsageError("--label_smoothing", rule, recipe.label_smoothing)
+    if recipe.minibatch_group == 1:
+        raise UsageError("--minibatch_group", "must be 0 or at least 2", recipe.minibatch_group)
+    operations = ("augment_color", "augment_translation_px", "augment_cutout")
+    if recipe.ada_target and not any(getattr(recipe, name) for name in operations):
+        rule = f"must be 0 without any of --{', --'.join(operations)}"
+        raise UsageError("--ada_target", rule, recipe.ada_target)
+    first, last = recipe.learning_rate_linear_from_epochs, recipe.learning_rate_linear_to_epochs
+    if (first or last) and first >= last:
+        rule = f"must be above --learning_rate_linear_from_epochs={first}"
+        raise UsageError("--learning_rate_linear_to_epochs", rule, last)
+    if last and recipe.learning_rate_halving_epochs:
+        rule = "must be 0 where rates are halved"
+        raise UsageError("--learning_rate_linear_to_epochs", rule, last)
 
 
 def build_model(

@@ -33,6 +33,15 @@ class StepCallback(keras.callbacks.Callback):
     def after_steps(self, before: int, logs: dict[str, float]) -> None:
         """Called after steps `before` + 1 to `self.step`."""
 
+    def seen(self, logs: dict[str, float]) -> dict[str, float]:
+        """What a step logs, without the updates that it has left out, for which 0 stands."""
+        turn = self.model.rhythm.turn(self.step - 1)
+        return {
+            name: float(value)
+            for name, value in logs.items()
+            if self.model.plays(name.partition("/")[0], turn)
+        }
+
     def passed(self, before: int, every: int) -> bool:
         """Whether a multiple of `every` lies among the steps just done."""
         return self.step // every > before // every
@@ -86,7 +95,8 @@ class MetricsLog(StepCallback):
         super().__init__()
         self._run, self._log_every, self._batch_size = run, log_every, batch_size
         self._sums: dict[str, float] = {}
-        self._count, self._first_step, self._since = 0, 0, 0.0
+        self._counts: dict[str, int] = {}
+        self._first_step, self._since = 0, 0.0
         self._writer: tf.summary.SummaryWriter
 
     def on_train_begin(self, logs: dict | None = None) -> None:
@@ -98,24 +108,28 @@ class MetricsLog(StepCallback):
 
     def after_steps(self, before: int, logs: dict[str, float]) -> None:
         """Adds up; writes when it is time."""
-        for name, value in logs.items():
-            self._sums[name] = self._sums.get(name, 0.0) + float(value)
-        self._count += 1
+        for name, value in self.seen(logs).items():
+            self.note(name, value)
         if self.passed(before, self._log_every):
             self._write()
+
+    def note(self, name: str, value: float) -> None:
+        """Adds a value to the mean that the next line has."""
+        self._sums[name] = self._sums.get(name, 0.0) + value
+        self._counts[name] = self._counts.get(name, 0) + 1
 
     def on_train_end(self, logs: dict | None = None) -> None:
         """Closes the event file."""
         self._writer.close()
 
     def _start(self) -> None:
-        self._sums, self._count = {}, 0
+        self._sums, self._counts = {}, {}
         self._first_step, self._since = self.step, time.monotonic()
 
     def _write(self) -> None:
         seconds = time.monotonic() - self._since
         images = (self.step - self._first_step) * self._batch_size
-        values = {name: total / self._count for name, total in self._sums.items()}
+        values = {name: total / self._counts[name] for name, total in self._sums.items()}
         values["images_per_second"] = images / seconds
         values["resident_mib"] = runtime.resident_mib()
         append_line(self._run.metrics_file, {"step": self.step, **values})
@@ -153,6 +167,19 @@ class Every(StepCallback):
         self._done_at = self.step
 
 
+class AtEnd(StepCallback):
+    """Does something when training ends."""
+
+    def __init__(self, action: Callable[[int], object]) -> None:
+        """Calls `action(step)` after the last step."""
+        super().__init__()
+        self._action = action
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        """Acts."""
+        self._action(self.step)
+
+
 class LeaveOnSignal(StepCallback):
     """Ends training at the next step when SIGTERM or SIGINT comes, so that the state is saved."""
 
@@ -177,8 +204,13 @@ class LeaveOnSignal(StepCallback):
 
     def on_train_end(self, logs: dict | None = None) -> None:
         """Gives the signals back."""
+        self.close()
+
+    def close(self) -> None:
+        """Gives the signals back, if it has them."""
         for number, handler in self._previous.items():
             signal.signal(number, handler)
+        self._previous = {}
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.received = signal.Signals(number)

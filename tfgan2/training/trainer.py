@@ -19,6 +19,8 @@ from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.sampling import make_tokenizer
 from tfgan2.text.tokenizers import Tokenizer
 from tfgan2.training import beginning, callbacks, inputs, runtime, team
+from tfgan2.training.board import Board
+from tfgan2.training.watching import Stopwatch, Watch
 from tfgan2.training.work import DrawingWork, MatchingWork
 
 SHEET_CAPTIONS = 10
@@ -40,15 +42,17 @@ class Goal:
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """How a start of a run ended: its step, whether its goal is reached, the last checkpoint."""
+    """How a start of a run ended: its step, its goal, the last checkpoint, where the time went."""
 
     step: int
     goal: int
     checkpoint: str | None
+    summary: str = ""
 
     def __str__(self) -> str:
         state = "done" if self.step >= self.goal else f"left before step {self.goal}"
-        return f"{state}: step {self.step}, checkpoint {self.checkpoint}"
+        lines = [f"{state}: step {self.step}, checkpoint {self.checkpoint}", self.summary]
+        return "\n".join(line for line in lines if line)
 
 
 def train(
@@ -79,6 +83,7 @@ def train(
 
     Raises:
       UsageError: the data set or a run directory is not what it must be.
+      Failure: values were not finite in too many steps, or another machine is lost.
     """
     crew = team.gather(runtime.make_strategy(strategy))
     runtime.quieten_graph_optimizer()
@@ -126,7 +131,13 @@ def train(
         return Outcome(start, steps, checkpoint)
     crew.wait()
     bar = callbacks.Progress(goal=steps, batch_size=recipe.batch_size)
-    with crew.together(), contextlib.closing(bar), crew.writable(run) as own_run:
+    leave = callbacks.LeaveOnSignal(crew.any)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(crew.together())
+        stack.enter_context(contextlib.closing(bar))
+        stack.enter_context(contextlib.closing(leave))
+        own_run = stack.enter_context(crew.writable(run))
+        board = stack.enter_context(contextlib.closing(Board(own_run)))
         checkpoints = Checkpoints(gan, own_run.checkpoints, keep=schedule.keep_checkpoints)
         checkpoints.remove_unfinished()
         batches = pipeline.batches(
@@ -143,28 +154,46 @@ def train(
         )
         work: DrawingWork | MatchingWork
         if isinstance(gan, Matching) and tokenizer is not None:
-            work = MatchingWork(own_run, gan, tokenizer, recipe, data_dir)
+            work = MatchingWork(own_run, board, gan, tokenizer, recipe, data_dir)
         else:
-            work = DrawingWork(own_run, gan, tokenizer, recipe, schedule, data_dir, captions)
+            work = DrawingWork(own_run, board, gan, tokenizer, recipe, schedule, data_dir, captions)
+        dataset = inputs.distributed(
+            inputs.tokenized(batches, tokenizer, texts=texts), crew.strategy
+        )
+        clock = Stopwatch(goal=steps, batch_size=recipe.batch_size, batches=lambda: iter(dataset))
+        log = callbacks.MetricsLog(
+            own_run, log_every=schedule.log_every, batch_size=recipe.batch_size
+        )
+        watch = Watch(own_run, board, log, max_bad_steps=schedule.max_bad_steps, spread=work.spread)
+
+        def save(step: int) -> None:
+            if not watch.spoiled:
+                checkpoints.save()
+
+        def write_histograms(step: int) -> None:
+            board.histograms(gan.trainable_variables, step=step)
+
         gan.fit(
-            inputs.distributed(inputs.tokenized(batches, tokenizer, texts=texts), crew.strategy),
+            dataset,
             steps_per_epoch=steps - start,
             epochs=1,
             verbose=0,
             callbacks=[
+                clock,
                 bar,
-                callbacks.MetricsLog(
-                    own_run, log_every=schedule.log_every, batch_size=recipe.batch_size
-                ),
+                watch,
+                log,
                 callbacks.Every(work.draw_sheet, every=schedule.sample_every),
-                callbacks.Every(lambda _: checkpoints.save(), every=schedule.checkpoint_every),
+                callbacks.Every(save, every=schedule.checkpoint_every),
                 callbacks.Every(work.evaluate, every=schedule.evaluate_every),
-                callbacks.LeaveOnSignal(crew.any),
+                callbacks.Every(write_histograms, every=schedule.histogram_every),
+                callbacks.AtEnd(work.finish),
+                callbacks.AtEnd(lambda _: clock.summarize()),  # After all that is kept.
+                leave,
             ],
         )
-        work.finish()
         crew.wait()  # Until the chief has saved.
-    return Outcome(int(gan.step.numpy()), steps, next(iter(saved.paths), None))
+    return Outcome(clock.step, steps, next(iter(saved.paths), None), clock.summary)
 
 
 def sheet_captions(examples: pipeline.Examples, texts: Sequence[str] | None) -> list[str]:
@@ -239,6 +268,12 @@ def _check_replicas(replicas: int, recipe: recipes.Recipe, schedule: recipes.Sch
     if recipe.interpolation != "none" and recipe.batch_size // replicas % 2:
         rule = f"must be even on each of {replicas} replicas for --interpolation"
         raise UsageError("--batch_size", rule, recipe.batch_size)
+    group, rows = recipe.minibatch_group, recipe.batch_size // replicas
+    if group:
+        rows //= 1 if recipe.interpolation == "none" else 2
+        if rows % group:
+            rule = f"must divide the {rows} rows that a replica judges at once"
+            raise UsageError("--minibatch_group", rule, group)
     if schedule.jit_compile and replicas > 1:
         rule = f"must be off with {replicas} replicas"
         raise UsageError("--jit_compile", rule, schedule.jit_compile)
@@ -248,6 +283,12 @@ def _check_schedule(
     manifest: records.Manifest, recipe: recipes.Recipe, schedule: recipes.Schedule
 ) -> None:
     matching = recipe.model in recipes.MATCHING_MODELS
+    if (
+        schedule.steps_per_execution > 1
+        and schedule.steps_per_execution % recipe.discriminator_steps
+    ):
+        rule = "must be 1 or a multiple of --discriminator_steps, or the generator is not logged"
+        raise UsageError("--steps_per_execution", rule, schedule.steps_per_execution)
     if schedule.evaluate_every and len(manifest.label_names) < 2 and not matching:
         rule = "must be 0 for a data set without labels"
         raise UsageError("--evaluate_every", rule, schedule.evaluate_every)

@@ -6,7 +6,7 @@ import numpy as np
 from tqdm import tqdm
 
 from tfgan2.adversarial.gan import GAN
-from tfgan2.adversarial.sampler import AnySampler, Sampler
+from tfgan2.adversarial.sampler import AnySampler, Sampler, UnconditionalSampler
 from tfgan2.data import pipeline, records
 from tfgan2.metrics.protocol import Protocol
 from tfgan2.models.matcher import Matcher
@@ -15,11 +15,15 @@ from tfgan2.program import write_file
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.text.tokenizers import Tokenizer
-from tfgan2.training import best, curves, evaluation, retrieval
+from tfgan2.training import best, evaluation, retrieval
+from tfgan2.training.board import Board
 from tfgan2.training.sheets import animation, sheet
 
 SHEET_SEEDS, UNCONDITIONAL_ROWS = 8, 8
 EVALUATION_SAMPLES = 1000
+# How much pictures of a caption differ is seen on a few.
+SPREAD_CAPTIONS, SPREAD_SEEDS, SPREAD_UNCONDITIONAL = 4, 4, 16
+INTERPOLATION_ROWS = 4
 
 
 class DrawingWork:
@@ -28,6 +32,7 @@ class DrawingWork:
     def __init__(
         self,
         run: RunDirectory,
+        board: Board,
         gan: GAN,
         tokenizer: Tokenizer | None,
         recipe: recipes.Recipe,
@@ -35,7 +40,7 @@ class DrawingWork:
         data_dir: str | os.PathLike,
         captions: list[str],
     ) -> None:
-        self._run, self._recipe, self._data_dir = run, recipe, data_dir
+        self._run, self._board, self._recipe, self._data_dir = run, board, recipe, data_dir
         self._sampler = gan.sampler(tokenizer, truncation=recipe.truncation)
         self._best = best.Best(gan, run, metric=schedule.keep_best)
         self._captions = captions
@@ -47,6 +52,11 @@ class DrawingWork:
             lines = "".join(f"{seed}\t{text}\n" for seed, text in enumerate(texts))
             write_file(self._run.sample_texts(step), lines.encode())
         write_file(self._run.sample_sheet(step), picture)
+        self._board.picture("samples", picture, step=step)
+
+    def spread(self) -> float:
+        """How much pictures of a caption differ: in grey levels of 255, the mean over pixels."""
+        return spread(self._sampler, self._captions)
 
     def evaluate(self, step: int) -> None:
         """Writes a line of evaluations.jsonl, and keeps the checkpoint if it is the best."""
@@ -59,11 +69,14 @@ class DrawingWork:
             metrics=None,
             protocol=Protocol(samples=EVALUATION_SAMPLES, seed=self._recipe.seed, truncation=0.0),
         )
-        curves.write(self._run, line["metrics"], step=step)
+        self._board.metrics(line["metrics"], step=step)
         self._best.consider(line["metrics"])
 
-    def finish(self) -> None:
-        """Animates the sheets of all starts of the run."""
+    def finish(self, step: int) -> None:
+        """Animates the sheets of all starts of the run, and draws between seeds and captions."""
+        picture = draw_interpolation(self._sampler, self._captions)
+        write_file(self._run.interpolation, picture)
+        self._board.picture("interpolation", picture, step=step)
         sheets = sorted(self._run.samples.glob("step_*.png"))
         if sheets:
             write_file(self._run.animation, animation(sheets))
@@ -75,12 +88,14 @@ class MatchingWork:
     def __init__(
         self,
         run: RunDirectory,
+        board: Board,
         model: Matching,
         tokenizer: Tokenizer,
         recipe: recipes.Recipe,
         data_dir: str | os.PathLike,
     ) -> None:
-        self._run, self._matcher, self._recipe = run, Matcher(model, tokenizer), recipe
+        self._run, self._board, self._recipe = run, board, recipe
+        self._matcher = Matcher(model, tokenizer)
         manifest = records.load_manifest(data_dir)
         self._examples = {
             split: pipeline.examples(
@@ -97,7 +112,9 @@ class MatchingWork:
     def draw_sheet(self, step: int) -> None:
         """Has nothing to draw."""
 
-    def finish(self) -> None:
+    spread = None
+
+    def finish(self, step: int) -> None:
         """Has nothing to animate."""
 
     def evaluate(self, step: int) -> None:
@@ -105,7 +122,7 @@ class MatchingWork:
         metrics, shown = retrieval.measure(
             self._matcher, self._examples, step=step, seed=self._recipe.seed, run=self._run
         )
-        curves.write(self._run, metrics, step=step)
+        self._board.metrics(metrics, step=step)
         tqdm.write(shown)
 
 
@@ -125,3 +142,44 @@ def draw_sheet(sampler: AnySampler, captions: list[str]) -> tuple[bytes, list[st
     every = [sampler.sample([""] * SHEET_SEEDS, row, 0.0) for row in rows]
     texts = [text for drawn in every for text in drawn.texts or ()] or None
     return sheet(np.stack([drawn.images for drawn in every]), rows=titles, texts=texts), texts
+
+
+def draw_interpolation(sampler: AnySampler, captions: list[str]) -> bytes:
+    """Draws rows from one seed to the next and, where captions are read, from one to the next.
+
+    Returns:
+      PNG bytes.
+    """
+    reads = not isinstance(sampler, UnconditionalSampler)
+    shares = np.linspace(0.0, 1.0, SHEET_SEEDS, dtype=np.float32)
+    ways: list[tuple[tuple[str, str], tuple[int, int]]] = []
+    for row in range(INTERPOLATION_ROWS):
+        caption = captions[row % len(captions)] if reads else ""
+        ways.append(((caption, caption), (2 * row, 2 * row + 1)))
+    for row in range(INTERPOLATION_ROWS if reads and len(captions) > 1 else 0):
+        one, other = (captions[(2 * row + at) % len(captions)] for at in range(2))
+        ways.append(((one, other), (0, 0)))
+    titles = [
+        f"{one} - {other}, seed {seeds[0]}"
+        if one != other
+        else f"{one}, seeds {seeds[0]} to {seeds[1]}".removeprefix(", ")
+        for (one, other), seeds in ways
+    ]
+    drawn = [sampler.between(*way, shares) for way in ways]
+    return sheet(np.stack(drawn), rows=titles)
+
+
+def spread(sampler: AnySampler, captions: list[str]) -> float:
+    """How much pictures of a caption differ from seed to seed, on a few captions.
+
+    Returns:
+      The standard deviation over the seeds, in grey levels of 255: the mean over pixels and
+      captions.
+    """
+    seen, seeds = captions[:SPREAD_CAPTIONS], range(SPREAD_SEEDS)
+    if isinstance(sampler, UnconditionalSampler):
+        seen, seeds = [""], range(SPREAD_UNCONDITIONAL)
+    rows = [(caption, seed) for caption in seen for seed in seeds]
+    drawn = sampler.sample([caption for caption, _ in rows], [seed for _, seed in rows], 0.0)
+    images = drawn.images.reshape([len(seen), len(seeds), *drawn.images.shape[1:]])
+    return float(np.std(images, axis=1, dtype=np.float64).mean())

@@ -1,0 +1,242 @@
+"""Remedies: every system takes them, each changes what it should, and off they are not there."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.models import games
+from tests.tiny import TINY, VARIANTS
+from tfgan2.adversarial import spectral
+from tfgan2.adversarial.gan import GAN, Parts
+from tfgan2.adversarial.noise import StepNoise
+from tfgan2.adversarial.remedies import Turn
+from tfgan2.models import auto_write
+from tfgan2.program import UsageError
+from tfgan2.runs import recipe as recipes
+from tfgan2.runs.recipe import MATCHING_MODELS, Recipe
+
+OFF = {
+    "ma_gp_weight": 0.0,
+    "r1_weight": 0.0,
+    "r2_weight": 0.0,
+    "mode_seeking_weight": 0.0,
+    "augment_translation_px": 0,
+}
+SYSTEMS = {
+    name: dataclasses.replace(recipe, **OFF)
+    for name, recipe in TINY.items()
+    if name not in MATCHING_MODELS
+} | {"df_gan-unet": VARIANTS["df_gan-unet"]}
+CAPTIONED = {name: recipe for name, recipe in SYSTEMS.items() if name != "auto_write"}
+# With what a remedy needs, and what it then is.
+REMEDIES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "spectral_norm": ({}, {"discriminator_spectral_norm": True}),
+    "minibatch_group": ({}, {"minibatch_group": 2}),
+    "label_smoothing": ({"loss": "bce"}, {"label_smoothing": 0.2}),
+    "augment_color": ({}, {"augment_color": True}),
+    "augment_translation_px": ({}, {"augment_translation_px": 2}),
+    "augment_cutout": ({}, {"augment_cutout": 0.5}),
+    "r1": ({}, {"r1_weight": 1.0}),
+    "r2": ({}, {"r2_weight": 1.0}),
+}
+
+
+@pytest.fixture(autouse=True)
+def small_auto_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auto_write, "DISCRIMINATOR_CHANNELS", (4, 8))
+    monkeypatch.setattr(auto_write, "DISCRIMINATOR_UNITS", 16)
+
+
+def parts_of(gan: GAN, recipe: Recipe, *, turn: Turn | None = None) -> dict[str, float]:
+    """What all updates say of a batch, without moving anything."""
+    batch, found = games.some_batch(recipe), {}
+    with gan.taking(turn or Turn()):
+        for update in gan.updates:
+            step = tf.constant(0, tf.int64)
+            noise = StepNoise(seed=1, step=step, scope=update.name, batch_size=recipe.batch_size)
+            fakes = gan.generate(batch, noise) if update.draws else noise
+            _, parts = update.loss(batch, fakes)
+            found |= {f"{update.name}/{name}": float(value) for name, value in parts.items()}
+    return found
+
+
+def changed(one: Parts, other: Parts) -> set[str]:
+    return {name for name in one if name not in other or abs(one[name] - other[name]) > 1e-6}
+
+
+@pytest.mark.parametrize("remedy", REMEDIES)
+@pytest.mark.parametrize("recipe", SYSTEMS.values(), ids=SYSTEMS)
+def test_every_system_takes_a_remedy_and_its_losses_change(recipe: Recipe, remedy: str) -> None:
+    needs, takes = REMEDIES[remedy]
+    if recipe.model == "auto_write":
+        needs = {}
+    recipe = dataclasses.replace(recipe, **needs)
+    with_it = dataclasses.replace(recipe, **takes)
+    recipes.model_class(with_it)
+    before, after = (parts_of(games.make(it), it) for it in (recipe, with_it))
+    different = changed(after, before)
+    judges = {name for name in different if not name.startswith("generator/")}
+    assert judges
+    if remedy.startswith("augment") or remedy in ("spectral_norm", "minibatch_group"):
+        assert different - judges  # The generator is judged as the discriminator judges.
+    elif remedy == "label_smoothing":
+        (part,) = judges
+        assert part.endswith("/loss")
+    else:
+        assert all(name.endswith(remedy) for name in different)
+
+
+@pytest.mark.parametrize("recipe", CAPTIONED.values(), ids=CAPTIONED)
+def test_every_system_with_captions_takes_ma_gp(recipe: Recipe) -> None:
+    with_it = dataclasses.replace(recipe, ma_gp_weight=2.0)
+    recipes.model_class(with_it)
+    before, after = (parts_of(games.make(it), it) for it in (recipe, with_it))
+    assert changed(after, before) == {"discriminator/ma_gp"}
+    assert after["discriminator/ma_gp"] > 0
+
+
+@pytest.mark.parametrize("name", ["gan_cls", "stack_gan"])
+def test_ma_gp_may_be_an_update_of_its_own(name: str) -> None:
+    recipe = dataclasses.replace(SYSTEMS[name], ma_gp_weight=2.0, ma_gp_update="separate")
+    assert parts_of(games.make(recipe), recipe)["penalty/ma_gp"] > 0
+
+
+@pytest.mark.parametrize("recipe", SYSTEMS.values(), ids=SYSTEMS)
+def test_lazy_penalties_weigh_as_many_times_more_and_are_else_left_out(recipe: Recipe) -> None:
+    recipe = dataclasses.replace(recipe, r1_weight=1.0, r2_weight=0.5)
+    always = parts_of(games.make(recipe), recipe)
+    every = dataclasses.replace(recipe, penalty_every=3)
+    lazy, without = (
+        parts_of(games.make(every), recipe, turn=Turn(penalizes=it)) for it in (True, False)
+    )
+    penalties = {name for name in always if name.endswith(("/r1", "/r2"))}
+    assert len(penalties) == 2
+    for name, value in always.items():
+        assert lazy[name] == pytest.approx((3 if name in penalties else 1) * value, rel=1e-4)
+        assert without.get(name, 0.0) == pytest.approx(0 if name in penalties else value, abs=1e-5)
+
+
+def operations(gan: GAN, recipe: Recipe, turn: Turn) -> int:
+    """How many operations a step has."""
+    batch = games.some_batch(recipe)
+    with gan.taking(turn):
+        graph = tf.function(gan.train_step).get_concrete_function(batch).graph
+    return len(graph.as_graph_def().node) + sum(
+        len(function.node_def) for function in graph.as_graph_def().library.function
+    )
+
+
+def test_what_a_step_leaves_out_costs_it_nothing() -> None:
+    plain = SYSTEMS["df_gan"]
+    lazy = dataclasses.replace(plain, r1_weight=1.0, penalty_every=4, discriminator_steps=2)
+    gan = games.make(lazy)
+    whole = operations(gan, lazy, Turn())
+    without_penalty = operations(gan, lazy, Turn(penalizes=False))
+    alone = operations(gan, lazy, Turn(generates=False, penalizes=False))
+    never_had_one = operations(games.make(plain), plain, Turn())
+    assert alone < without_penalty == never_had_one < whole
+
+
+def test_off_a_remedy_leaves_networks_and_state_as_they_are() -> None:
+    gan = games.make(TINY["df_gan"])
+    assert gan.adaptive is None
+    assert gan.rhythm.turns == (Turn(),)
+    assert not any(spectral.divided_layers(network) for network in (gan.image_features, gan.head))
+    image = games.some_batch(SYSTEMS["df_gan"])["image"]
+    noise = StepNoise(seed=1, step=tf.constant(0, tf.int64), scope="it", batch_size=8)
+    assert games.make(SYSTEMS["df_gan"]).augmented(image, noise, "real") is image
+
+
+@pytest.mark.parametrize("together", [1, 4], ids=["step by step", "four in a call"])
+def test_the_generator_moves_in_every_so_manieth_step(together: int) -> None:
+    recipe = dataclasses.replace(
+        SYSTEMS["auto_write"],
+        warm_up_steps=0,
+        r1_weight=1.0,
+        discriminator_steps=2,
+        penalty_every=4,
+    )
+    batch = games.some_batch(recipe)
+    batches = tf.data.Dataset.from_tensors({name: batch[name] for name in ("image", "label")})
+    weights = []
+    for eagerly in (True, False):
+        gan = games.make(recipe)
+        gan.compile(
+            optimizers=gan.make_optimizers(games.IMAGES_PER_EPOCH),
+            run_eagerly=eagerly,
+            steps_per_execution=1 if eagerly else together,
+        )
+        history = gan.fit(batches.repeat(), epochs=1, steps_per_epoch=4, verbose=0).history
+        assert int(gan.optimizers["generator"].iterations) == 2
+        assert int(gan.optimizers["real"].iterations) == 4
+        assert history["real/r1"][0] > 0  # The fourth step has it.
+        weights.append(games.values(gan.trainable_variables))
+        moved = games.values(gan.generator.trainable_variables)
+        history = gan.fit(batches.repeat(), epochs=1, steps_per_epoch=1, verbose=0).history
+        assert int(gan.step) == 5
+        assert games.same(moved, games.values(gan.generator.trainable_variables))
+        assert history.get("generator/loss", [0.0]) == [0.0]
+    for one, other in zip(*weights, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_divided_kernels_follow_their_singular_value_in_updates_that_move_them() -> None:
+    recipe = dataclasses.replace(SYSTEMS["df_gan"], discriminator_spectral_norm=True)
+    gan = games.make(recipe)
+    layers = spectral.divided_layers(gan.image_features) + spectral.divided_layers(gan.head)
+    assert len(layers) == 10 + 4
+    before = [layer.direction.numpy() for layer in layers]
+    kernels = games.values(layer.kernel for layer in layers)
+    for _ in range(3):
+        gan.train_step(games.some_batch(recipe))
+    assert games.none_same([layer.direction.numpy() for layer in layers[:1]], before[:1])
+    assert games.none_same(games.values(layer.kernel for layer in layers), kernels)
+    for layer in layers:
+        kernel = tf.reshape(layer.divided_kernel(), [-1, layer.kernel.shape[-1]])
+        assert np.linalg.svd(kernel, compute_uv=False)[0] == pytest.approx(1.0, abs=0.1)
+
+
+def test_augmentation_is_adapted_to_what_is_said_of_real_images() -> None:
+    recipe = dataclasses.replace(
+        SYSTEMS["auto_write"], augment_color=True, ada_target=0.6, ada_images=64, warm_up_steps=0
+    )
+    gan = games.make(recipe)
+    gan.discriminator.logit.bias.assign([5.0])  # All is taken for real.
+    logs = [gan.train_step(games.some_batch(recipe)) for _ in range(5)]
+    assert float(logs[0]["real/real_sign"]) == 1.0
+    assert [float(it["augment/probability"]) for it in logs] == pytest.approx([0] * 3 + [0.5] * 2)
+    relativistic = dataclasses.replace(SYSTEMS["df_gan"], augment_color=True, ada_target=0.6)
+    parts = parts_of(games.make(relativistic), relativistic)
+    assert -1.0 <= parts["discriminator/real_sign"] <= 1.0
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "said"),
+    [
+        ("auto_write", {"ma_gp_weight": 2.0}, "--ma_gp_weight: must be 0.0 for auto_write, which"),
+        ("damsm", {"r1_weight": 1.0}, "--r1_weight: must be 0.0 for damsm, which is without a d"),
+        ("damsm", {"discriminator_steps": 2}, "--discriminator_steps: must be 1 for damsm"),
+        ("df_gan", {"label_smoothing": 0.1}, "--label_smoothing: must be 0 for --loss=relativ"),
+        ("df_gan", {"minibatch_group": 1}, "--minibatch_group: must be 0 or at least 2, got 1"),
+        ("auto_write", {"ada_target": 0.6}, "--ada_target: must be 0 without any of --augment_c"),
+        (
+            "df_gan",
+            {"learning_rate_linear_from_epochs": 3.0, "learning_rate_linear_to_epochs": 2.0},
+            "--learning_rate_linear_to_epochs: must be above --learning_rate_linear_from",
+        ),
+        (
+            "gan_cls",
+            {"learning_rate_linear_to_epochs": 2.0},
+            "--learning_rate_linear_to_epochs: must be 0 where rates are halved",
+        ),
+        ("img_txt", {"ma_gp_update": "separate"}, "--ma_gp_update: must be joint for img_txt"),
+    ],
+)
+def test_what_has_no_meaning_is_refused(name: str, changes: dict[str, Any], said: str) -> None:
+    recipe = dataclasses.replace(TINY[name], augment_translation_px=0)
+    with pytest.raises(UsageError) as refused:
+        recipes.model_class(dataclasses.replace(recipe, **changes))
+    assert str(refused.value).startswith(said)

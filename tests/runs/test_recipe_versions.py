@@ -1,0 +1,63 @@
+"""Runs of earlier versions can be read, and go on as they began."""
+
+import dataclasses
+import json
+import pathlib
+
+import pytest
+
+from tests.tiny import QUICK, TINY
+from tfgan2.program import UsageError
+from tfgan2.runs import recipe as recipes
+from tfgan2.runs.directory import Config, RunDirectory
+
+ADDED = [
+    field.name for field in dataclasses.fields(recipes.Recipe) if field.metadata["since"] != "0.1.0"
+]
+
+
+def of_0_1(recipe: recipes.Recipe) -> dict:
+    """As version 0.1.0 wrote it."""
+    fields = dataclasses.asdict(recipe)
+    return {name: value for name, value in fields.items() if name not in ADDED}
+
+
+def test_what_a_version_did_not_have_is_what_it_did() -> None:
+    assert "penalty_every" in ADDED
+    assert recipes.from_json(of_0_1(QUICK), version="0.1.0") == QUICK
+
+
+@pytest.mark.parametrize("version", ["0.2.0", "0.2.1", "0.10.0", "1.0.0", None])
+def test_in_a_version_that_had_it_an_absent_field_is_damage(version: str | None) -> None:
+    with pytest.raises(ValueError, match="penalty_every"):
+        recipes.from_json(of_0_1(QUICK), version=version)
+
+
+def test_fields_that_every_version_had_and_those_that_none_has_are_damage() -> None:
+    fields = of_0_1(QUICK)
+    del fields["latent_size"]
+    with pytest.raises(ValueError, match=r"differ in \{'latent_size'\}"):
+        recipes.from_json(fields, version="0.1.0")
+    with pytest.raises(ValueError, match=r"differ in \{'sweetness'\}"):
+        recipes.from_json({**of_0_1(QUICK), "sweetness": 1}, version="0.1.0")
+
+
+def test_ma_gp_was_of_df_gan_alone() -> None:
+    df_gan = dataclasses.replace(TINY["df_gan"], ma_gp_weight=2.0)
+    assert recipes.from_json(of_0_1(df_gan), version="0.1.0").ma_gp_weight == 2.0
+    gan_cls = dataclasses.replace(TINY["gan_cls"], ma_gp_weight=2.0)
+    assert recipes.from_json(of_0_1(gan_cls), version="0.1.0").ma_gp_weight == 0.0
+    whole = dataclasses.asdict(gan_cls)
+    assert recipes.from_json(whole, version="0.2.0").ma_gp_weight == 2.0
+
+
+def test_the_configuration_of_an_earlier_run_is_read(tmp_path: pathlib.Path) -> None:
+    run = RunDirectory(tmp_path)
+    run.write_config(Config(recipe=QUICK, data={}, versions={"tfgan2": "0.1.0"}, text_encoder=None))
+    fields = json.loads(run.config_file.read_text())
+    run.config_file.write_text(json.dumps({**fields, "recipe": of_0_1(QUICK)}))
+    assert run.read_config().recipe == QUICK
+    fields["versions"]["tfgan2"] = "0.2.0"
+    run.config_file.write_text(json.dumps({**fields, "recipe": of_0_1(QUICK)}))
+    with pytest.raises(UsageError, match="must be the configuration of a run"):
+        run.read_config()

@@ -1,0 +1,56 @@
+"""What a replica does with variables and gradients beyond an optimizer."""
+
+from typing import Any
+
+import tensorflow as tf
+import tf_keras as keras
+
+from tfgan2.adversarial import spectral
+
+
+def moving_statistics(network: keras.Model) -> list[tf.Variable]:
+    """Moving statistics of a network's normalizations."""
+    statistics: list[tf.Variable] = []
+    for layer in network.submodules:
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
+            statistics += [layer.moving_mean, layer.moving_variance]
+        elif isinstance(layer, spectral.LAYERS) and layer.trainable:
+            statistics += layer.statistics
+    return statistics
+
+
+def take_back_unless(active: tf.Tensor, state: list[tf.Variable], before: list[tf.Tensor]) -> None:
+    """Sets variables back to earlier values where `active` is false; to be called by a replica."""
+
+    def take_back(variable: tf.Variable, active: tf.Tensor, value: tf.Tensor) -> tf.Operation:
+        return variable.assign(tf.where(active, variable, value))
+
+    def take_all_back(
+        strategy: tf.distribute.Strategy, active: Any, before: list[tf.Tensor]
+    ) -> None:
+        for variable, value in zip(state, before, strict=True):
+            strategy.extended.update(variable, take_back, args=(active, value), group=True)
+
+    tf.distribute.get_replica_context().merge_call(take_all_back, args=(active, before))
+
+
+def overflows(gradients: list[tf.Tensor]) -> tf.Tensor:
+    """1 if a gradient is not finite on any replica, else 0: int64 scalar."""
+    finite = [tf.reduce_all(tf.math.is_finite(_values(gradient))) for gradient in gradients]
+    here = tf.cast(tf.logical_not(tf.reduce_all(finite)), tf.int64)
+    context = tf.distribute.get_replica_context()
+    return tf.minimum(context.all_reduce(tf.distribute.ReduceOp.SUM, here), 1)
+
+
+def gradient_norm(gradients: list[tf.Tensor], overflow: tf.Tensor) -> tf.Tensor:
+    """L2 norm of all gradients together, or 0 where an overflow keeps them from being applied.
+
+    With several replicas it is that of a replica's own gradients, times their number.
+    """
+    replicas = tf.distribute.get_replica_context().num_replicas_in_sync
+    norm = tf.linalg.global_norm(gradients) * replicas
+    return tf.where(overflow == 0, norm, 0.0)
+
+
+def _values(gradient: tf.Tensor | tf.IndexedSlices) -> tf.Tensor:
+    return gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient

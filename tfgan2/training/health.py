@@ -1,0 +1,202 @@
+"""What goes wrong in a game, seen in what it logs anyway: the cause, and the flag that helps."""
+
+import dataclasses
+import math
+import statistics
+from collections.abc import Mapping
+
+from tfgan2.adversarial.gan import Judging
+
+NON_FINITE = "non_finite"
+SATURATED = "discriminator_saturated"
+EXPLODING = "gradient_norm_exploding"
+FALLING = "diversity_falling"
+
+# Mean over a window, of real above generated, in units of the logit. Runs that went well: up to 10.
+SATURATED_GAP = 20.0
+# Median of a window, of the loss over that of guessing. Runs that went well: up to 1.
+WORSE_THAN_GUESSING = 1.3
+# Median of a window over that of the windows before it, of which there must be a few.
+EXPLODING_RATIO, KNOWN_WINDOWS = 100.0, 2
+# Of the largest spread of the run; seen in runs that went well: 0.65. In grey levels of 255,
+# pictures that differ by less are the same, but the start is often as grey.
+FALLEN_SHARE, SMALLEST_SPREAD, FROM_STEP = 0.35, 0.5, 100
+
+
+@dataclasses.dataclass(frozen=True)
+class Notice:
+    """A warning: its kind, and a line for people."""
+
+    kind: str
+    text: str
+
+
+class Health:
+    """Watches one start of a run; a warning is given once, until what it says has ended."""
+
+    def __init__(self, *, judging: Judging | None, scales_loss: bool, max_bad_steps: int) -> None:
+        """Knows nothing yet.
+
+        Args:
+          judging: which parts say how the discriminator does, if there is one.
+          scales_loss: as in mixed_float16, where a step that overflows is taken back.
+          max_bad_steps: how many steps in a row may have values that are not finite.
+        """
+        self._judging, self._scales_loss = judging, scales_loss
+        self._max_bad_steps = max_bad_steps
+        self._skipped: dict[str, float] = {}
+        self._gaps: list[float] = []
+        self._losses: list[float] = []
+        self._norms: dict[str, list[float]] = {}
+        self._medians: dict[str, list[float]] = {}
+        self._largest_spread, self._small_spreads = 0.0, 0
+        self._ongoing: set[str] = set()
+        self._bad_part = ""
+        self.bad_steps = 0
+
+    def after_step(self, parts: Mapping[str, float], *, whole: bool, steps: int = 1) -> None:
+        """Takes note of a step.
+
+        Args:
+          parts: what it logs.
+          whole: whether all players moved, so that it can end a row of bad steps.
+          steps: for how many steps it stands.
+        """
+        self._bad_part = self._find_bad(parts)
+        if self._bad_part:
+            self.bad_steps += steps
+            return
+        if whole:
+            self.bad_steps = 0
+        judging = self._judging
+        if judging is not None:
+            self._gaps.append(parts[judging.real] - parts[judging.fake])
+            shares = [parts[name] / guess for name, guess in judging.guessing.items()]
+            self._losses.append(statistics.fmean(shares))
+        for name, value in parts.items():
+            player, _, part = name.partition("/")
+            if part == "gradient_norm" and value > 0.0:
+                self._norms.setdefault(player, []).append(value)
+
+    def bad_step(self) -> Notice | None:
+        """What is to be said of bad steps: at once, or where losses are scaled, halfway."""
+        patience = self._max_bad_steps // 2 if self._scales_loss else 0
+        if self.bad_steps <= patience:
+            if not self.bad_steps:
+                self._ongoing.discard(NON_FINITE)
+            return None
+        return self._once(
+            NON_FINITE,
+            f"{self._bad_part} is not finite; after {self._max_bad_steps} such steps in a row "
+            "(--max_bad_steps) the run ends: lower --discriminator_learning_rate and "
+            "--generator_learning_rate, or take --precision=float32",
+        )
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether there have been too many bad steps in a row."""
+        return self.bad_steps >= self._max_bad_steps
+
+    @property
+    def bad_part(self) -> str:
+        """What is not finite, if anything is."""
+        return self._bad_part
+
+    def after_window(self, step: int, spread: float | None) -> Notice | None:
+        """Judges the steps since it was asked last; the gravest trouble explains the others.
+
+        Args:
+          step: of the run.
+          spread: in grey levels of 255, how much pictures of a caption differ; None: not known.
+        """
+        lost = self._lost_balance()
+        ratios = self._norm_ratios()
+        fallen = self._has_fallen(step, spread)
+        if self.bad_steps:
+            return None
+        if lost:
+            return self._once(
+                SATURATED,
+                f"discriminator saturated: {lost}, and the generator learns little from it; lower "
+                "--discriminator_learning_rate, raise --r1_weight, or try "
+                "--discriminator_spectral_norm",
+            )
+        self._ongoing.discard(SATURATED)
+        player = max(ratios, key=lambda name: ratios[name], default="")
+        if player and ratios[player] > EXPLODING_RATIO:
+            side = "generator" if player == "generator" else "discriminator"
+            return self._once(
+                EXPLODING,
+                f"gradient norm exploding: that of the {player} update is {ratios[player]:.3g} "
+                f"times what it was; lower --{side}_learning_rate, or raise --r1_weight",
+            )
+        self._ongoing.discard(EXPLODING)
+        if fallen:
+            return self._once(
+                FALLING,
+                f"within-caption diversity falling: pictures of one caption differ by {spread:.3g} "
+                f"grey levels of 255, and by {self._largest_spread:.3g} at best; try "
+                "--mode_seeking_weight, --minibatch_group=4, or --loss=relativistic with "
+                "--r1_weight and --r2_weight",
+            )
+        self._ongoing.discard(FALLING)
+        return None
+
+    def remember(self, spread: float) -> None:
+        """Takes note of a spread of an earlier start of the run."""
+        self._largest_spread = max(self._largest_spread, spread)
+
+    def _find_bad(self, parts: Mapping[str, float]) -> str:
+        bad = ""
+        for name, value in parts.items():
+            if not math.isfinite(value):
+                bad = bad or name
+            elif name.endswith("/skipped_updates"):
+                if value > self._skipped.get(name, value):
+                    bad = bad or f"the gradient of {name.partition('/')[0]}"
+                self._skipped[name] = value
+        return bad
+
+    def _lost_balance(self) -> str:
+        """How the discriminator of the window is beyond use, if it is."""
+        gaps, losses = self._gaps, self._losses
+        self._gaps, self._losses = [], []
+        if not gaps:
+            return ""
+        gap, loss = statistics.fmean(gaps), statistics.median(losses)
+        if gap > SATURATED_GAP:
+            return f"its logits of real images are {gap:.3g} above those of generated ones"
+        if loss > WORSE_THAN_GUESSING:
+            return f"its loss is {loss:.3g} times that of guessing"
+        return ""
+
+    def _norm_ratios(self) -> dict[str, float]:
+        """By update, the window's median over that of those before, where there are enough."""
+        ratios = {}
+        for player, norms in self._norms.items():
+            if not norms:
+                continue
+            now, before = statistics.median(norms), self._medians.setdefault(player, [])
+            if len(before) >= KNOWN_WINDOWS:
+                ratios[player] = now / statistics.median(before)
+            before.append(now)
+            self._norms[player] = []
+        return ratios
+
+    def _has_fallen(self, step: int, spread: float | None) -> bool:
+        """Whether two windows in a row have a small spread."""
+        if spread is None:
+            return False
+        self.remember(spread)
+        fallen = spread < FALLEN_SHARE * self._largest_spread and self._largest_spread > (
+            2.0 * SMALLEST_SPREAD
+        )
+        none = spread < SMALLEST_SPREAD and step >= FROM_STEP
+        self._small_spreads = self._small_spreads + 1 if fallen or none else 0
+        return self._small_spreads > 1
+
+    def _once(self, kind: str, text: str) -> Notice | None:
+        if kind in self._ongoing:
+            return None
+        self._ongoing.add(kind)
+        return Notice(kind, text)

@@ -1,0 +1,180 @@
+"""Watches a run: warnings that name the cause, and where the time goes."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+from tqdm import tqdm
+
+from tfgan2.adversarial import steps
+from tfgan2.adversarial.gan import GENERATOR
+from tfgan2.adversarial.remedies import Turn
+from tfgan2.program import Failure
+from tfgan2.runs.checkpoint import find
+from tfgan2.runs.directory import RunDirectory, append_line
+from tfgan2.training.board import Board
+from tfgan2.training.callbacks import MetricsLog, StepCallback
+from tfgan2.training.health import Health, Notice
+
+WINDOW_STEPS = 50
+SPREAD = "within_caption_spread"
+FEWEST_TIMED_STEPS, TRIED_STEPS = 100, 5
+
+
+class Watch(StepCallback):
+    """Gives warnings on stderr, in metrics.jsonl and in TensorBoard, and ends a hopeless run."""
+
+    def __init__(
+        self,
+        run: RunDirectory,
+        board: Board,
+        log: MetricsLog,
+        *,
+        max_bad_steps: int,
+        spread: Callable[[], float] | None,
+    ) -> None:
+        """Watches from the first step on.
+
+        Args:
+          run: whose it is.
+          board: where warnings are shown.
+          log: to which the spread is added.
+          max_bad_steps: how many steps in a row may have values that are not finite.
+          spread: measures how much pictures of a caption differ, in grey levels; it is asked every
+            50 steps. None: nothing is drawn.
+        """
+        super().__init__()
+        self._run, self._board, self._log = run, board, log
+        self._max_bad_steps, self._spread = max_bad_steps, spread
+        self._health: Health
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Takes up the spreads of earlier starts."""
+        super().on_train_begin(logs)
+        self._health = Health(
+            judging=self.model.judging,
+            scales_loss=self.model.scales_loss,
+            max_bad_steps=self._max_bad_steps,
+        )
+        if self._run.metrics_file.exists():
+            for line in self._run.metrics_file.read_text(encoding="utf-8").splitlines():
+                self._health.remember(json.loads(line).get(SPREAD, 0.0))
+
+    def after_steps(self, before: int, logs: dict[str, float]) -> None:
+        """Looks at what was logged anyway.
+
+        Raises:
+          Failure: too many steps in a row were bad.
+        """
+        health, turn = self._health, self.model.rhythm.turn(self.step - 1)
+        health.after_step(self.seen(logs), whole=turn == Turn(), steps=self.step - before)
+        self._say(health.bad_step())
+        if health.is_hopeless:
+            kept = next(iter(find(self._run.checkpoints)), None)
+            good = f"the last good checkpoint is {kept}" if kept else "there is no checkpoint yet"
+            raise Failure(
+                f"{health.bad_part} was not finite in {health.bad_steps} steps in a row, up to "
+                f"step {self.step}: --max_bad_steps={self._max_bad_steps}; {good}"
+            )
+        if self.passed(before, WINDOW_STEPS):
+            spread = None
+            if self._spread is not None and not health.bad_steps:
+                spread = self._spread()
+                self._log.note(SPREAD, spread)
+            self._say(health.after_window(self.step, spread))
+
+    @property
+    def spoiled(self) -> bool:
+        """Whether the weights may be lost; where losses are scaled, a bad step is taken back."""
+        return self._health.bad_steps > 0 and not self.model.scales_loss
+
+    def _say(self, notice: Notice | None) -> None:
+        if notice is None:
+            return
+        # Above the bar, not in its line.
+        tqdm.write(f"warning: step {self.step}: {notice.text}", file=sys.stderr)
+        fields = {"step": self.step, "warning": notice.kind, "message": notice.text}
+        append_line(self._run.metrics_file, fields)
+        self._board.text(notice.kind, notice.text, step=self.step)
+
+
+class Stopwatch(StepCallback):
+    """Measures steps, without what is done between them; it has to be the first callback."""
+
+    def __init__(self, *, goal: int, batch_size: int, batches: Callable[[], Iterator]) -> None:
+        """Measures all steps of this start but its first call, which makes the graph.
+
+        Args:
+          goal: of the run; a run that has not reached it is leaving, and isn't kept waiting.
+          batch_size: of the global batch.
+          batches: makes an iterator, for steps that are tried at the end.
+        """
+        super().__init__()
+        self._goal, self._batch_size, self._batches = goal, batch_size, batches
+        self._start, self._began, self._call_began = 0, 0.0, 0.0
+        self._calls, self._timed, self._seconds, self._waited = 0, 0, 0.0, 0.0
+        self.summary = ""
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Starts the clock."""
+        super().on_train_begin(logs)
+        self._start, self._began = self.step, time.monotonic()
+
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        """Starts the clock of a call."""
+        self._call_began = time.monotonic()
+
+    def after_steps(self, before: int, logs: dict[str, float]) -> None:
+        """Adds up; values of the step are on the host by now, so it has ended."""
+        self._calls += 1
+        if self._calls > 1:
+            self._timed += self.step - before
+            self._seconds += time.monotonic() - self._call_began
+            self._waited += float(logs[steps.INPUT_SECONDS]) * (self.step - before)
+
+    def summarize(self) -> None:
+        """Writes the summary; in a long run, tries steps without the generator, which spoils it."""
+        seconds = time.monotonic() - self._began
+        taken = f"{self.step - self._start} steps in {_spoken(seconds)}"
+        if not self._timed:
+            self.summary = taken
+            return
+        step, waited = self._seconds / self._timed, self._waited / self._timed
+        shares = {"input": waited, **self._shares_of(step - waited)}
+        split = ", ".join(f"{name} {share:.3g}" for name, share in shares.items())
+        rate = self._batch_size / step
+        self.summary = f"{taken}, {rate:.3g} images/s, {step:.3g} seconds per step ({split})"
+
+    def _shares_of(self, seconds: float) -> dict[str, float]:
+        players = [update.name for update in self.model.updates]
+        if GENERATOR not in players:
+            return {" and ".join(players): seconds}
+        if self._timed < FEWEST_TIMED_STEPS or self.step < self._goal:
+            return {"discriminator and generator": seconds}
+        alone = min(self._discriminator_seconds(), seconds)
+        return {"discriminator": alone, "generator": seconds - alone}
+
+    def _discriminator_seconds(self) -> float:
+        """Mean seconds of steps without the generator, a share of which have penalties."""
+        every = self.model.rhythm.penalty_every
+        penalized = self._seconds_of(Turn(generates=False))
+        if every == 1:
+            return penalized
+        plain = self._seconds_of(Turn(generates=False, penalizes=False))
+        return (penalized + (every - 1) * plain) / every
+
+    def _seconds_of(self, turn: Turn) -> float:
+        step, iterator, times = steps.make_one(self.model, turn), self._batches(), []
+        for _ in range(1 + TRIED_STEPS):
+            began = time.monotonic()
+            parts = {name: float(value) for name, value in step(iterator).items()}
+            times.append(time.monotonic() - began - parts[steps.INPUT_SECONDS])
+        return sorted(times[1:])[TRIED_STEPS // 2]
+
+
+def _spoken(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [f"{hours} h"] * (hours > 0) + [f"{minutes} min"] * (hours + minutes > 0)
+    return " ".join([*parts, f"{seconds} s"])
