@@ -153,7 +153,11 @@ def _subject() -> tuple[evaluation.Subject, judging.Reader | None, pathlib.Path]
         run = RunDirectory.existing(FLAGS.run_dir)
         sampler, config, checkpoint = load_sampler(run, checkpoint=FLAGS.checkpoint)
         subject = evaluation.subject_of_run(sampler, checkpoint=checkpoint, recipe=config.recipe)
-        return subject, config.text_encoder or {}, pathlib.Path(FLAGS.output or run.evaluations_file)
+        return (
+            subject,
+            config.text_encoder or {},
+            pathlib.Path(FLAGS.output or run.evaluations_file),
+        )
     other: samplers.ExportSampler | samplers.ServedSampler
     crop_margin, text_source = FLAGS.crop_margin, FLAGS.text_source
     reader: judging.Reader | None = None
