@@ -16,7 +16,7 @@ class Card:
       image_size: of the pictures' sides, in pixels.
       source: the data that it was trained on.
       licence: of these data.
-      example_captions: to begin with.
+      example_captions: to begin with; none twice.
     """
 
     model: str | None = None
@@ -49,7 +49,7 @@ def read(path: pathlib.Path) -> Card:
         image_size=_field(content, "image_size", int),
         source=_field(trained_on, "source", str),
         licence=_field(trained_on, "licence", str),
-        example_captions=tuple(caption for caption in captions if caption.strip()),
+        example_captions=tuple(dict.fromkeys(one for one in captions if one.strip())),
     )
 
 

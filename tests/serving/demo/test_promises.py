@@ -88,7 +88,7 @@ def test_a_slow_model_is_told_within_the_deadline(stub: Stub, target: str) -> No
         answer = page.ask("/text/other?seed=1")
         assert answer.status == 504
         assert answer.headers["Retry-After"] == "5"
-        assert stub.remaining_seconds[-1] <= 0.3
+        assert stub.remaining_seconds[-1] < 1  # gRPC rounds it up.
         assert stub.given_up.wait(30)  # Nobody waits for it any more.
         assert page.ask(SEVEN).status == 200  # Kept, whatever the model does.
 
