@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-FIRST_ITERATIONS = 20
+FIRST_ITERATIONS = 100
 
 
 class _Spectral(keras.layers.Layer):
