@@ -4,6 +4,7 @@ Example:
   python -m serving.server --model_name=digits --model_base_path=$PWD/exports/digits --port=8500
 """
 
+import contextlib
 import gc
 import queue
 import signal
@@ -57,7 +58,7 @@ def main() -> None:
     manager = Manager(loader, settings.manager())
     try:
         threading.Thread(target=_load, args=(manager, models, events), daemon=True).start()
-        event = events.get()
+        event = _next(events)
         if isinstance(event, StatusError):
             flag = "model_config_file" if FLAGS.model_config_file else "model_base_path"
             raise settings.mistake(flag, event)
@@ -68,6 +69,17 @@ def main() -> None:
     finally:
         manager.close()
         runner.close()
+
+
+def _next(events: Events) -> str | Exception:
+    """Waits for an event.
+
+    Not without end: a signal that the system hands to another thread does not wake this one, which
+    alone runs the handlers of Python.
+    """
+    while True:
+        with contextlib.suppress(queue.Empty):
+            return events.get(timeout=1.0)
 
 
 def _load(manager: Manager, models: Sequence[ModelConfig], events: Events) -> None:
@@ -88,7 +100,7 @@ def _serve(server: ModelServer, options: ServerOptions, manager: Manager, events
     ended = threading.Event()
     if FLAGS.model_config_file and FLAGS.model_config_file_poll_wait_seconds:
         threading.Thread(target=_follow_file, args=(manager, ended), daemon=True).start()
-    events.get()
+    _next(events)
     ended.set()
     server.stop()
 

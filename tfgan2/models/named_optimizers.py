@@ -168,7 +168,7 @@ def _check_settings(description: Description, known: Mapping[str, inspect.Parame
         if name not in free and name not in CLIPPING:
             listed = ", ".join(dict.fromkeys([*free, *CLIPPING]))
             raise _Mistake(f"must set nothing but {listed} of {description.name}")
-        default = known[name].default if name in known else 0.0
+        default = 0.0 if name in CLIPPING else known[name].default
         if type(default) in (int, float) and type(value) not in (int, float):
             raise _Mistake(f"must have a number for {name} of {description.name}")
         if type(default) is bool and type(value) is not bool:
