@@ -76,7 +76,8 @@ def test_gradients_reach_every_variable_of_an_update(
     gan, batches = game
     leave_start(gan)
     before = {update.name: [v.numpy() for v in update.variables] for update in gan.updates}
-    gan.fit(batches, steps_per_epoch=3, verbose=0)
+    steps = 3 * gan.rhythm.discriminator_steps
+    gan.fit(batches, steps_per_epoch=steps, verbose=0)
     for update in gan.updates:
         still = [
             variable.name

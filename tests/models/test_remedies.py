@@ -187,7 +187,10 @@ def test_the_generator_moves_in_every_so_manieth_step(together: int) -> None:
 
 
 def test_divided_kernels_follow_their_singular_value_in_updates_that_move_them() -> None:
-    recipe = dataclasses.replace(SYSTEMS["df_gan"], discriminator_spectral_norm=True)
+    # At a higher rate the largest singular value is soon that of another direction.
+    recipe = dataclasses.replace(
+        SYSTEMS["df_gan"], discriminator_spectral_norm=True, discriminator_learning_rate=1e-5
+    )
     gan = games.make(recipe)
     layers = spectral.divided_layers(gan.image_features) + spectral.divided_layers(gan.head)
     assert len(layers) == 10 + 4

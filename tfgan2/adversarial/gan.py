@@ -326,7 +326,7 @@ class GAN(keras.Model, abc.ABC):
         for update in self.updates:
             if not self.plays(update.name, self.turn):
                 continue
-            if update.simultaneous:
+            if update.simultaneous and moves:
                 moves[-1].append(update)
             else:
                 moves.append([update])
