@@ -7,7 +7,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tfgan2.adversarial.optimizers import as_taken_by, average_kept_by, build, state_of
-from tfgan2.models.named_optimizers import Numbers, make
+from tfgan2.models.named_optimizers import Numbers, check, make
 from tfgan2.program import UsageError
 
 if not importlib.util.find_spec("tensorflow_addons"):
@@ -105,6 +105,13 @@ def test_the_state_of_what_is_wrapped_counts_too() -> None:
     moved(alone, 1)
     moved(ahead, 1)
     assert len(state_of(ahead)) == len(state_of(alone)) + 2  # Of two variables, the slow weights.
+
+
+def test_what_averages_one_replica_alone_is_refused_for_two() -> None:
+    check("addons.SWA(adam)", flag="--it", replicas=1)
+    check("addons.MovingAverage(adam)", flag="--it", replicas=2)
+    with pytest.raises(UsageError, match=r"--it: must not be addons\.SWA with 2 replicas, got"):
+        check("addons.SWA(adam)", flag="--it", replicas=2)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ import tf_keras as keras
 
 from tfgan2.program import UsageError
 
-PREFIX = "addons."
+PREFIX, FOR_ONE_REPLICA = "addons.", "SWA"
 RULE = "must be a name such as adam or addons.LAMB, with its settings in parentheses"
 # Settings that a class may have and a recipe may not give.
 WITHHELD = {
@@ -95,13 +95,19 @@ def make(text: str, numbers: Numbers, *, flag: str) -> keras.optimizers.Optimize
         raise UsageError(flag, str(mistake), text) from mistake
 
 
-def check(text: str, *, flag: str) -> None:
-    """Makes an optimizer to see whether it can be made.
+def check(text: str, *, flag: str, replicas: int) -> None:
+    """Makes an optimizer to see whether it can be made, and used by so many replicas.
 
     Raises:
       UsageError: it cannot.
     """
-    make(text, Numbers(learning_rate=1e-3, beta1=0.5, beta2=0.9, epsilon=1e-8), flag=flag)
+    numbers = Numbers(learning_rate=1e-3, beta1=0.5, beta2=0.9, epsilon=1e-8)
+    optimizer = make(text, numbers, flag=flag)
+    if replicas > 1 and type(optimizer).__name__ == FOR_ONE_REPLICA:
+        # Its tf.function takes mirrored variables of one shape for one variable: the averages of
+        # all but the first stay 0.
+        rule = f"must not be {PREFIX}{FOR_ONE_REPLICA} with {replicas} replicas"
+        raise UsageError(flag, rule, text)
 
 
 class _Mistake(Exception):  # noqa: N818

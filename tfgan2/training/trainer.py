@@ -90,7 +90,7 @@ def train(
     manifest = records.load_manifest(data_dir)
     recipe, reader, stage_one = _others(recipe, text_encoder, stage1_run_dir)
     recipes.model_class(recipe)
-    _check_optimizers(recipe)
+    _check_optimizers(recipe, crew.strategy.num_replicas_in_sync)
     beginning.check_first_weights(recipe, reader, inception_weights)
     _check_data(manifest, recipe)
     _check_schedule(manifest, recipe, schedule)
@@ -256,9 +256,9 @@ def _build(recipe: recipes.Recipe, manifest: records.Manifest, tokenizer: Tokeni
     )
 
 
-def _check_optimizers(recipe: recipes.Recipe) -> None:
+def _check_optimizers(recipe: recipes.Recipe, replicas: int) -> None:
     for field in ("generator_optimizer", "discriminator_optimizer"):
-        named_optimizers.check(getattr(recipe, field), flag=f"--{field}")
+        named_optimizers.check(getattr(recipe, field), flag=f"--{field}", replicas=replicas)
 
 
 def _check_replicas(replicas: int, recipe: recipes.Recipe, schedule: recipes.Schedule) -> None:
