@@ -145,7 +145,10 @@ def _to_rgb(image: Image.Image, background: tuple[int, int, int]) -> Image.Image
 def _to_square(image: Image.Image, framing: Framing) -> np.ndarray:
     size, filtering = (framing.size, framing.size), Image.Resampling.LANCZOS
     if framing.resize == "pad":
-        picture = ImageOps.pad(image, size, filtering, color=framing.background)
+        # Pillow 12 would round the shorter side of a thin picture to nothing.
+        longer = max(image.size)
+        sides = [max(1, round(side / longer * framing.size)) for side in image.size]
+        picture = ImageOps.pad(image.resize(sides, filtering), size, color=framing.background)
     elif framing.resize == "crop":
         picture = ImageOps.fit(image, size, filtering)
     else:
