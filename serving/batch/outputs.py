@@ -60,6 +60,8 @@ class Outputs:
 
     def path(self, name: str) -> str:
         """Of a file of the folder."""
+        if storage.is_local(self.folder):
+            return f"{self.folder}/{name}"
         return storage.join(self.folder, *name.split("/"))
 
     def begin(self) -> None:

@@ -1,5 +1,6 @@
 """The pipeline: shards -> blocks -> RunInference -> pictures and their lines -> the manifest."""
 
+import concurrent.futures
 import dataclasses
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 from apache_beam.ml.inference.base import RunInference
+from apache_beam.transforms.window import GlobalWindows
+from apache_beam.utils.windowed_value import WindowedValue
 
 from serving.batch import staging
 from serving.batch.handlers import ExportHandler, ServerHandler
@@ -51,7 +54,7 @@ def build(
     made = (
         pipeline
         | "Shards" >> beam.Create(list(shards), reshuffle=False)
-        # From here to the pictures a worker has a block at a time, and keeps none of them.
+        # From here to the pictures a worker has two blocks at a time, and keeps none of them.
         | "Spread" >> beam.Reshuffle()
         | "Read" >> beam.ParDo(_ReadBlocks(plan))
         | "Draw" >> RunInference(handler)
@@ -101,7 +104,7 @@ class _ReadBlocks(beam.DoFn):
 
 
 class _WriteBlocks(beam.DoFn):
-    """Writes blocks, and finishes a shard at once if all its blocks came by here."""
+    """Writes a block while the next is drawn; finishes shards whose blocks all came by here."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -110,23 +113,51 @@ class _WriteBlocks(beam.DoFn):
 
     def setup(self) -> None:
         self._failed = 0
+        self._writer = concurrent.futures.ThreadPoolExecutor(1, "write")
 
     def start_bundle(self) -> None:
         self._written: dict[int, int] = {}
+        self._last: concurrent.futures.Future[_Written] | None = None
 
     def process(self, drawn: DrawnBlock) -> Iterator[tuple[int, int]]:
-        outputs = self._plan.outputs
-        shard = outputs.job.shard(drawn.block.shard)
-        pictures, failed = outputs.write_block(drawn, shard)
-        self._pictures.inc(pictures)
-        self._errors.inc(failed)
-        self._failed += failed
+        yield from self._ended()
+        self._last = self._writer.submit(self._write, drawn)
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        for written in self._ended():
+            yield GlobalWindows.windowed_value(written)
+
+    def teardown(self) -> None:
+        self._writer.shutdown()
+
+    def _write(self, drawn: DrawnBlock) -> "_Written":
+        shard = self._plan.outputs.job.shard(drawn.block.shard)
+        return _Written(shard, *self._plan.outputs.write_block(drawn, shard))
+
+    def _ended(self) -> Iterator[tuple[int, int]]:
+        """Waits for the last block: its shard, and how many rows of it."""
+        if self._last is None:
+            return
+        written, self._last = self._last.result(), None
+        self._pictures.inc(written.pictures)
+        self._errors.inc(written.failed)
+        self._failed += written.failed
         check_errors(self._failed, self._plan.max_errors)
+        shard = written.shard
         self._written[shard.number] = self._written.get(shard.number, 0) + 1
         if self._written[shard.number] == shard.end - shard.begin:
-            outputs.finish_shard(shard)
+            self._plan.outputs.finish_shard(shard)
             del self._written[shard.number]
-        yield shard.number, pictures + failed
+        yield shard.number, written.pictures + written.failed
+
+
+@dataclasses.dataclass(frozen=True)
+class _Written:
+    """A block that was written: its shard, and how many rows have a picture or failed."""
+
+    shard: Shard
+    pictures: int
+    failed: int
 
 
 class _FinishShard(beam.DoFn):

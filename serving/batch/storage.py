@@ -64,8 +64,9 @@ def writing(path: str, *, partial_folder: str) -> Iterator[BinaryIO]:
       path: where it is to stand.
       partial_folder: where it stands meanwhile, on the same filesystem.
     """
-    partial = join(partial_folder, f"partial-{uuid.uuid4().hex}")
-    with FileSystems.create(partial, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+    name = f"partial-{uuid.uuid4().hex}"
+    partial = f"{partial_folder}/{name}" if is_local(path) else join(partial_folder, name)
+    with _created(partial) as file:
         yield file
     rename(partial, path)
 
@@ -78,9 +79,14 @@ def write(path: str, content: bytes, *, partial_folder: str) -> None:
 
 def rename(path: str, new_path: str) -> None:
     """Moves a file, over another one if need be."""
-    if is_local(new_path):
+    if not is_local(new_path):
+        FileSystems.rename([path], [new_path])
+        return
+    try:
+        os.replace(path, new_path)
+    except FileNotFoundError:
         os.makedirs(os.path.dirname(new_path), exist_ok=True)
-    FileSystems.rename([path], [new_path])
+        os.replace(path, new_path)
 
 
 def remove(path: str) -> None:
@@ -95,3 +101,14 @@ def remove(path: str) -> None:
     found = match(f"{path}/**") + match(path)
     if found:
         FileSystems.delete(found)
+
+
+def _created(path: str) -> BinaryIO:
+    # Beam looks for its filesystems at every call, which takes longer than writing a small picture.
+    if not is_local(path):
+        return FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    try:
+        return open(path, "wb")
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        return open(path, "wb")

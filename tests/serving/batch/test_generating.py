@@ -187,7 +187,7 @@ def test_no_captions_are_no_pictures(painted_dir: pathlib.Path, tmp_path: pathli
     assert (tmp_path / "out" / "manifest.jsonl").read_bytes() == b""
 
 
-def test_a_block_is_written_before_the_next_one_is_read(
+def test_a_block_is_written_before_the_next_but_one_is_drawn(
     painted_dir: pathlib.Path,
     captions: pathlib.Path,
     tmp_path: pathlib.Path,
@@ -208,7 +208,9 @@ def test_a_block_is_written_before_the_next_one_is_read(
     monkeypatch.setattr(Painter, "draw", seen_draw)
     monkeypatch.setattr(Outputs, "write_block", seen_write)
     generate(painted_dir, captions, tmp_path / "out", images_per_caption=10)
-    assert seen == ["drawn", "written"] * 24
+    assert seen.count("drawn") == seen.count("written") == 24
+    for place in range(len(seen)):
+        assert 0 <= seen[:place].count("drawn") - seen[:place].count("written") <= 2
 
 
 def test_any_filesystem_of_beam_will_do(
