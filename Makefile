@@ -69,7 +69,9 @@ test-browser: $(VENV)/.browser
 
 # The model, training and export parts, one configuration of every system.
 test-addons: $(ADDONS_VENV)/.made
-	$(ADDONS_PYTEST) $(QUICK) tests/addons tests/contract
+	$(ADDONS_PYTEST) $(QUICK) tests/addons
+	$(ADDONS_PYTEST) $(QUICK) tests/contract/test_steps.py
+	$(ADDONS_PYTEST) $(QUICK) tests/contract/test_runs.py
 	$(ADDONS_PYTEST) $(QUICK) tests/models tests/adversarial tests/text
 	$(ADDONS_PYTEST) $(QUICK) tests/training tests/export
 
