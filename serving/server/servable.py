@@ -81,6 +81,9 @@ class Servable:
             load.
         """
         self.name, self.version, self.path = name, version, path
+        # One thread for the ops of all runs would be the only one that works: each run keeps to its own.
+        alone = session_config is not None and session_config.inter_op_parallelism_threads == 1
+        self._run_options = config_pb2.RunOptions(inter_op_thread_pool=-1 if alone else 0)
         graph = tf.Graph()
         self._session = tf.compat.v1.Session(graph=graph, config=session_config)
         try:
@@ -162,7 +165,9 @@ class Servable:
 
     def _make_callable(self, feeds: tuple[str, ...], fetches: tuple[str, ...]) -> Callable:
         # Session.run and make_callable would check shapes against the placeholders.
-        options = config_pb2.CallableOptions(feed=feeds, fetch=fetches)
+        options = config_pb2.CallableOptions(
+            feed=feeds, fetch=fetches, run_options=self._run_options
+        )
         return self._session._make_callable_from_options(options)
 
 
