@@ -81,7 +81,7 @@ class Servable:
             load.
         """
         self.name, self.version, self.path = name, version, path
-        # One thread for the ops of all runs would be the only one that works: each run keeps to its own.
+        # One thread would compute for all runs, one after the other: each keeps to its own thread.
         alone = session_config is not None and session_config.inter_op_parallelism_threads == 1
         self._run_options = config_pb2.RunOptions(inter_op_thread_pool=-1 if alone else 0)
         graph = tf.Graph()
