@@ -1,18 +1,21 @@
-"""Model handlers of Beam's RunInference whose elements are blocks."""
+"""Model handlers of Beam's RunInference: a block goes in, and is drawn and written."""
 
 import concurrent.futures
+import contextlib
+import gc
 import os
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import grpc
 import numpy as np
 from apache_beam.ml.inference.base import ModelHandler
 
-from serving.batch.drawing import Model, Painter, RowError
+from serving.batch.drawing import Painter, RowError
 from serving.batch.models import SIGNATURE
-from serving.batch.rows import Block, DrawnBlock
+from serving.batch.outputs import Outputs
+from serving.batch.rows import Block, WrittenBlock
 from serving.client import Client
 from serving.program import UsageError
 
@@ -24,15 +27,32 @@ _TF_REFUSALS = {
     "OutOfRangeError",
     "UnimplementedError",
 }
-_WHOLE_BLOCKS = 1
+# While one is written, or at an op that takes one processor, the other has the rest of them.
+_CONCURRENT_BLOCKS = 2
 
 
-class _BlockHandler(ModelHandler[Block, DrawnBlock, Any]):
-    """What both have in common: so many blocks are taken at a time."""
+class _BlockHandler(ModelHandler[Block, WrittenBlock, Any]):
+    """What both have in common: so many blocks are drawn and written at the same time."""
 
-    def __init__(self, painter: Painter, *, blocks: int) -> None:
+    def __init__(self, painter: Painter, outputs: Outputs, *, blocks: int) -> None:
         super().__init__(min_batch_size=blocks, max_batch_size=blocks)
-        self._painter = painter
+        self._painter, self._outputs, self._blocks = painter, outputs, blocks
+
+    def run_inference(
+        self,
+        batch: Sequence[Block],
+        model: "_Export | _Served",
+        inference_args: dict[str, Any] | None = None,
+    ) -> Iterable[WrittenBlock]:
+        """Draws and writes blocks, all at the same time, and waits for all of them."""
+
+        def made(block: Block) -> WrittenBlock:
+            return self._outputs.write_block(self._painter.draw(model, block))
+
+        # Where one fails, no other may go on writing after the job has ended.
+        futures = [model.pool.submit(made, block) for block in batch]
+        concurrent.futures.wait(futures)
+        return [future.result() for future in futures]
 
     def get_num_bytes(self, batch: Sequence[Block]) -> int:
         """Of the captions, for Beam's metrics."""
@@ -42,30 +62,25 @@ class _BlockHandler(ModelHandler[Block, DrawnBlock, Any]):
 class ExportHandler(_BlockHandler):
     """Loads the SavedModel, once in each process."""
 
-    def __init__(self, version: str, painter: Painter, *, threads: int | None = None) -> None:
+    def __init__(
+        self, version: str, painter: Painter, outputs: Outputs, *, threads: int | None = None
+    ) -> None:
         """Remembers what is to be loaded.
 
         Args:
           version: folder of the SavedModel.
           painter: draws blocks with it.
+          outputs: where they are written.
           threads: that TensorFlow may use for an op; None: as many as there are processors.
         """
-        super().__init__(painter, blocks=_WHOLE_BLOCKS)
+        super().__init__(painter, outputs, blocks=1 if threads == 1 else _CONCURRENT_BLOCKS)
         self._version, self._threads = version, threads
 
-    def load_model(self) -> Model:
+    def load_model(self) -> "_Export":
         """Loads it."""
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        return _Export(self._version, threads=self._threads)
-
-    def run_inference(
-        self,
-        batch: Sequence[Block],
-        model: Model,
-        inference_args: dict[str, Any] | None = None,
-    ) -> Iterable[DrawnBlock]:
-        """Draws blocks, one after the other."""
-        return [self._painter.draw(model, block) for block in batch]
+        with _uncollected():
+            return _Export(self._version, threads=self._threads, blocks=self._blocks)
 
 
 class ServerHandler(_BlockHandler):
@@ -76,6 +91,7 @@ class ServerHandler(_BlockHandler):
         target: str,
         model: str,
         painter: Painter,
+        outputs: Outputs,
         *,
         concurrent_requests: int,
         timeout_seconds: float,
@@ -86,33 +102,34 @@ class ServerHandler(_BlockHandler):
           target: host:port, or several of them that take turns.
           model: its name on the servers.
           painter: draws blocks with it.
+          outputs: where they are written.
           concurrent_requests: that a process makes.
           timeout_seconds: of a request, with all its attempts.
         """
-        super().__init__(painter, blocks=concurrent_requests)
+        super().__init__(painter, outputs, blocks=concurrent_requests)
         self._target, self._model = target, model
-        self._concurrent_requests, self._timeout_seconds = concurrent_requests, timeout_seconds
+        self._timeout_seconds = timeout_seconds
 
     def load_model(self) -> "_Served":
         """Opens the connection."""
         return _Served(
             Client(self._target, model=self._model, timeout_seconds=self._timeout_seconds),
-            threads=self._concurrent_requests,
+            blocks=self._blocks,
         )
 
     def run_inference(
         self,
         batch: Sequence[Block],
-        model: "_Served",
+        model: "_Export | _Served",
         inference_args: dict[str, Any] | None = None,
-    ) -> Iterable[DrawnBlock]:
-        """Draws blocks, all at the same time.
+    ) -> Iterable[WrittenBlock]:
+        """Draws and writes blocks, all at the same time, and waits for all of them.
 
         Raises:
           UsageError: the servers are away.
         """
         try:
-            return list(model.pool.map(lambda block: self._painter.draw(model, block), batch))
+            return super().run_inference(batch, model)
         except grpc.RpcError as error:
             told = f"{error.code().name}: {error.details()} from {self._target}"
             rule = f"must go on serving the model {self._model} (then --resume)"
@@ -120,14 +137,15 @@ class ServerHandler(_BlockHandler):
 
 
 class _Export:
-    """A SavedModel that is loaded."""
+    """A SavedModel that is loaded, and the threads that draw with it."""
 
-    def __init__(self, version: str, *, threads: int | None) -> None:
+    def __init__(self, version: str, *, threads: int | None, blocks: int) -> None:
         import tensorflow as tf
         import tensorflow_text  # noqa: F401  Its ops are in the graphs of exports.
 
         if threads is not None:
             _limit_threads(tf, threads)
+        self.pool = concurrent.futures.ThreadPoolExecutor(blocks, "generate")
         self._tf = tf
         self._model = tf.saved_model.load(version)
         self._generate = self._model.signatures[SIGNATURE]
@@ -144,6 +162,19 @@ class _Export:
         return {name: output.numpy() for name, output in outputs.items()}
 
 
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keeps all that is made meanwhile, as an import does, without a search for garbage in it."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if enabled:
+            gc.enable()
+
+
 _threads_lock = threading.Lock()
 
 
@@ -157,8 +188,8 @@ def _limit_threads(tf: Any, threads: int) -> None:
 class _Served:
     """A model behind a server, and the threads that ask for it."""
 
-    def __init__(self, client: Client, *, threads: int) -> None:
-        self.pool = concurrent.futures.ThreadPoolExecutor(threads, "generate")
+    def __init__(self, client: Client, *, blocks: int) -> None:
+        self.pool = concurrent.futures.ThreadPoolExecutor(blocks, "generate")
         self._client = client
 
     def __call__(self, inputs: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from serving.batch import messages, storage, tfrecords
 from serving.batch.job import Job, Shard
-from serving.batch.rows import Drawing, DrawnBlock, Row
+from serving.batch.rows import Drawing, DrawnBlock, Row, WrittenBlock
 from serving.batch.staging import json_line, text_of
 
 JOB, MANIFEST, ERRORS, SUCCESS = "job.json", "manifest.jsonl", "errors.jsonl", "_SUCCESS"
@@ -68,12 +68,9 @@ class Outputs:
         """Says whose folder it is."""
         self._write(self.path(JOB), self.job.as_json())
 
-    def write_block(self, drawn: DrawnBlock, shard: Shard) -> tuple[int, int]:
-        """Keeps the pictures of a block, and then its lines.
-
-        Returns:
-          How many rows have a picture, and how many failed.
-        """
+    def write_block(self, drawn: DrawnBlock) -> WrittenBlock:
+        """Keeps the pictures of a block, and then its lines."""
+        shard = self.job.shard(drawn.block.shard)
         lines, records, offset, failed = [], [], 0, 0
         for row, drawing in zip(drawn.block.rows, drawn.drawings, strict=True):
             if drawing.png is None:
@@ -92,7 +89,7 @@ class Outputs:
         if self.job.options.format == "tfrecord":
             self._write(self._block(drawn.block.number, "tfrecord"), b"".join(records))
         self._write(self._block(drawn.block.number, "lines"), b"".join(lines))
-        return len(lines) - failed, failed
+        return WrittenBlock(shard.number, len(lines) - failed, failed)
 
     def finish_shard(self, shard: Shard) -> None:
         """Puts a shard together out of its blocks, which are all there; a finished one stays."""

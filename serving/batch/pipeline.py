@@ -1,6 +1,5 @@
-"""The pipeline: shards -> blocks -> RunInference -> pictures and their lines -> the manifest."""
+"""The pipeline: shards -> blocks -> RunInference, which writes pictures too -> the manifest."""
 
-import concurrent.futures
 import dataclasses
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -8,14 +7,12 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 from apache_beam.ml.inference.base import RunInference
-from apache_beam.transforms.window import GlobalWindows
-from apache_beam.utils.windowed_value import WindowedValue
 
 from serving.batch import staging
 from serving.batch.handlers import ExportHandler, ServerHandler
 from serving.batch.job import Shard
 from serving.batch.outputs import Outputs, Summary
-from serving.batch.rows import Block, DrawnBlock, Row, seed_of
+from serving.batch.rows import Block, Row, WrittenBlock, seed_of
 from serving.program import UsageError
 
 METRICS = "generate"
@@ -49,16 +46,17 @@ def build(
       pipeline: an empty one.
       plan: what workers are told.
       shards: those that are to be made; the others are finished.
-      handler: of the model.
+      handler: draws blocks and writes them.
     """
     made = (
         pipeline
         | "Shards" >> beam.Create(list(shards), reshuffle=False)
-        # From here to the pictures a worker has two blocks at a time, and keeps none of them.
         | "Spread" >> beam.Reshuffle()
         | "Read" >> beam.ParDo(_ReadBlocks(plan))
+        # Pictures never leave the handler, which writes a block before it draws the next in its
+        # place: no memory and no coder of Beam has to hold them.
         | "Draw" >> RunInference(handler)
-        | "Write" >> beam.ParDo(_WriteBlocks(plan))
+        | "Count" >> beam.ParDo(_CountBlocks(plan))
         | "Gather" >> beam.CombinePerKey(sum)
         | "Finish" >> beam.ParDo(_FinishShard(plan))
     )
@@ -103,8 +101,8 @@ class _ReadBlocks(beam.DoFn):
         yield from blocks_of(self._plan, shard)
 
 
-class _WriteBlocks(beam.DoFn):
-    """Writes a block while the next is drawn; finishes shards whose blocks all came by here."""
+class _CountBlocks(beam.DoFn):
+    """Counts what was written; finishes shards whose blocks all came by here."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -113,51 +111,22 @@ class _WriteBlocks(beam.DoFn):
 
     def setup(self) -> None:
         self._failed = 0
-        self._writer = concurrent.futures.ThreadPoolExecutor(1, "write")
 
     def start_bundle(self) -> None:
         self._written: dict[int, int] = {}
-        self._last: concurrent.futures.Future[_Written] | None = None
 
-    def process(self, drawn: DrawnBlock) -> Iterator[tuple[int, int]]:
-        yield from self._ended()
-        self._last = self._writer.submit(self._write, drawn)
-
-    def finish_bundle(self) -> Iterator[WindowedValue]:
-        for written in self._ended():
-            yield GlobalWindows.windowed_value(written)
-
-    def teardown(self) -> None:
-        self._writer.shutdown()
-
-    def _write(self, drawn: DrawnBlock) -> "_Written":
-        shard = self._plan.outputs.job.shard(drawn.block.shard)
-        return _Written(shard, *self._plan.outputs.write_block(drawn, shard))
-
-    def _ended(self) -> Iterator[tuple[int, int]]:
-        """Waits for the last block: its shard, and how many rows of it."""
-        if self._last is None:
-            return
-        written, self._last = self._last.result(), None
+    def process(self, written: WrittenBlock) -> Iterator[tuple[int, int]]:
         self._pictures.inc(written.pictures)
         self._errors.inc(written.failed)
         self._failed += written.failed
         check_errors(self._failed, self._plan.max_errors)
-        shard = written.shard
+        outputs = self._plan.outputs
+        shard = outputs.job.shard(written.shard)
         self._written[shard.number] = self._written.get(shard.number, 0) + 1
         if self._written[shard.number] == shard.end - shard.begin:
-            self._plan.outputs.finish_shard(shard)
+            outputs.finish_shard(shard)
             del self._written[shard.number]
         yield shard.number, written.pictures + written.failed
-
-
-@dataclasses.dataclass(frozen=True)
-class _Written:
-    """A block that was written: its shard, and how many rows have a picture or failed."""
-
-    shard: Shard
-    pictures: int
-    failed: int
 
 
 class _FinishShard(beam.DoFn):

@@ -70,6 +70,21 @@ class DrawnBlock:
     drawings: tuple[Drawing, ...]
 
 
+@dataclasses.dataclass(frozen=True)
+class WrittenBlock:
+    """A block that was written.
+
+    Attributes:
+      shard: that it belongs to.
+      pictures: how many rows have one.
+      failed: how many have none.
+    """
+
+    shard: int
+    pictures: int
+    failed: int
+
+
 def seed_of(job_seed: int, caption: bytes, copy: int) -> int:
     """The seed of a row: the first 31 bits of a SHA-256.
 

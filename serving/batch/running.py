@@ -93,7 +93,7 @@ def run(request: Request, *, dry_run: bool = False) -> tuple[Job, Summary | None
       UsageError: it cannot be done so, or it ended early.
     """
     beam_options = _parse_beam_options(request.beam_options)
-    model, handler = _load(request, threads=_threads(beam_options))
+    model, source = _model(request)
     folder = storage.absolute(request.output_dir)
     before = _job_before(folder, request)
     work = storage.join(folder, WORK)
@@ -113,31 +113,38 @@ def run(request: Request, *, dry_run: bool = False) -> tuple[Job, Summary | None
         outputs, None if request.captions is None else staged.offsets, request.max_errors
     )
     if not storage.exists(outputs.path(SUCCESS)):
+        painter = Painter(job.options.batch_size, model.takes_captions, job.options.truncation)
+        handler = _handler(source, painter, outputs, threads=_threads(beam_options))
         _draw(plan, handler, beam_options)
     summary = Summary(**json.loads(storage.read(outputs.path(SUCCESS))))
     storage.remove(work)
     return job, summary
 
 
-def _load(
-    request: Request, *, threads: int | None
-) -> tuple[ModelInfo, ExportHandler | ServerHandler]:
-    options, takes_captions = request.options, request.captions is not None
-    painter = Painter(options.batch_size, takes_captions, options.truncation)
-    source = request.source
+def _model(request: Request) -> tuple[ModelInfo, Export | Server]:
+    """What is known of the model, and where it is: of several versions, the one that it is."""
+    source, takes_captions = request.source, request.captions is not None
     if isinstance(source, Server):
-        model = models.of_server(source.target, source.model, takes_captions=takes_captions)
-        return model, ServerHandler(
-            source.target,
-            source.model,
-            painter,
-            concurrent_requests=source.concurrent_requests,
-            timeout_seconds=source.timeout_seconds,
-        )
+        return models.of_server(source.target, source.model, takes_captions=takes_captions), source
     version, model = models.of_export(source.export_dir)
     if model.takes_captions != takes_captions:
         raise models.other_kind(version, takes_captions=model.takes_captions)
-    return model, ExportHandler(version, painter, threads=threads)
+    return model, Export(version)
+
+
+def _handler(
+    source: Export | Server, painter: Painter, outputs: Outputs, *, threads: int | None
+) -> ExportHandler | ServerHandler:
+    if isinstance(source, Export):
+        return ExportHandler(source.export_dir, painter, outputs, threads=threads)
+    return ServerHandler(
+        source.target,
+        source.model,
+        painter,
+        outputs,
+        concurrent_requests=source.concurrent_requests,
+        timeout_seconds=source.timeout_seconds,
+    )
 
 
 def _job_before(folder: str, request: Request) -> bytes | None:
