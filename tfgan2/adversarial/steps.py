@@ -76,7 +76,9 @@ def make_one(gan: GAN, turn: Turn) -> Callable[[Iterator], dict[str, tf.Tensor]]
 
 def _take(gan: GAN, turn: Turn) -> Callable[[Any], dict[str, tf.Tensor]]:
     """Makes what all replicas do in a step of a turn, from a batch to the parts of one of them."""
-    run = gan.train_step
+    # AutoGraph has nothing to do in a step, and the one of TensorFlow 2.15, which does not know
+    # tf_keras, would convert all of it: three times the time, twice the memory.
+    run = tf.autograph.experimental.do_not_convert(gan.train_step)
     if gan.jit_compile:
         run = tf.function(run, jit_compile=True, reduce_retracing=True)
     strategy = gan.distribute_strategy
