@@ -67,10 +67,11 @@ test-browser: $(VENV)/.browser
 	} || { echo "error: chromium: must be installed (Debian's package chromium), got none" >&2; exit 2; }
 	$(BIN)/python -m pytest -m browser tests/serving/demo
 
-# The model, training and export parts, one configuration of every system.
+# The model, training and export parts, one configuration of every system. How near mixed precision
+# comes to float32 is left to the default line: it takes longest, and runs in float16 are resumed.
 test-addons: $(ADDONS_VENV)/.made
 	$(ADDONS_PYTEST) $(QUICK) tests/addons
-	$(ADDONS_PYTEST) $(QUICK) tests/contract/test_steps.py
+	$(ADDONS_PYTEST) $(QUICK) -k "not near_float32" tests/contract/test_steps.py
 	$(ADDONS_PYTEST) $(QUICK) tests/contract/test_runs.py
 	$(ADDONS_PYTEST) $(QUICK) tests/models tests/adversarial tests/text
 	$(ADDONS_PYTEST) $(QUICK) tests/training tests/export
