@@ -87,7 +87,7 @@ class Sampler(tf.Module):
         )
         return to_pixels(self.generator(latent, sentence))
 
-    @tf.function(input_signature=ROW_TYPES, autograph=False)
+    @tf.function(input_signature=ROW_TYPES)
     def pixels(self, caption: tf.Tensor, seed: tf.Tensor, truncation: tf.Tensor) -> tf.Tensor:
         """Draws pictures of captions [B]; the rest as for `draw`."""
         return self.draw(self.embed(caption), seed, truncation)
@@ -132,7 +132,7 @@ class UnconditionalSampler(tf.Module):
         self.truncation = truncation
         self._darkest = darkest
 
-    @tf.function(input_signature=ROW_TYPES[1:], autograph=False)
+    @tf.function(input_signature=ROW_TYPES[1:])
     def pixels(self, seed: tf.Tensor, truncation: tf.Tensor) -> tf.Tensor:
         """Draws pictures uint8 [B, S, S, C] of seeds [B] with truncations [B]."""
         latent = latents(
@@ -183,7 +183,7 @@ class JointSampler(tf.Module):
         """Counts the words of captions [B] that the vocabulary lacks: int32 [B]."""
         return self.tokenizer(caption)["unknown_words"]
 
-    @tf.function(input_signature=ROW_TYPES, autograph=False)
+    @tf.function(input_signature=ROW_TYPES)
     def draw(
         self, caption: tf.Tensor, seed: tf.Tensor, truncation: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:

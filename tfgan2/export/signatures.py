@@ -27,9 +27,7 @@ class Signatures(tf.Module, abc.ABC):
         """Every signature by its name, with the shapes and dtypes of its inputs."""
         return {
             name: tf.function(
-                self._method(name),
-                input_signature=[self._specification(it) for it in inputs],
-                autograph=False,
+                self._method(name), input_signature=[self._specification(it) for it in inputs]
             )
             for name, inputs in self.inputs.items()
         }

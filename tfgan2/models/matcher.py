@@ -17,10 +17,8 @@ class Matcher:
     def __init__(self, model: Matching, tokenizer: Tokenizer) -> None:
         """Wraps a trained model and the tokenizer that its captions go through."""
         self._size = model.options.image_size
-        self._images = tf.function(model.encode_images, autograph=False, reduce_retracing=True)
-        self._captions = tf.function(
-            lambda captions: model.encode_captions(tokenizer(captions)), autograph=False
-        )
+        self._images = tf.function(model.encode_images, reduce_retracing=True)
+        self._captions = tf.function(lambda captions: model.encode_captions(tokenizer(captions)))
 
     def encode_images(self, images: np.ndarray) -> np.ndarray:
         """Encodes images uint8 [N, S, S, C] of any size: float64 [N, D]."""
