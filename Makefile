@@ -4,7 +4,7 @@
 # make test-all     the same, and every variant
 # make test-long    200 steps in every mixed precision
 # make test-torch   published weights against PyTorch, in an environment of its own
-# make test-browser the page in a real Chromium; installs Debian's if none is there
+# make test-browser the pages in a real Chromium; installs Debian's if none is there
 # make test-addons  models, training and export on the TensorFlow Addons line, in an environment of its own
 # make test-gpu     the promises of every system on the GPUs that are there
 # make clean        removes what the others made, the environments too
@@ -65,7 +65,7 @@ test-browser: $(VENV)/.browser
 	  test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get --quiet update && \
 	  DEBIAN_FRONTEND=noninteractive apt-get --quiet --yes install --no-install-recommends chromium; \
 	} || { echo "error: chromium: must be installed (Debian's package chromium), got none" >&2; exit 2; }
-	$(BIN)/python -m pytest -m browser tests/serving/demo
+	$(BIN)/python -m pytest -m browser tests/serving/demo tests/tools/test_report.py
 
 # The model, training and export parts, one configuration of every system. How near mixed precision
 # comes to float32 is left to the default line: it takes longest, and runs in float16 are resumed.

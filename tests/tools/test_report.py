@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from tests import browser
 from tools.reports import page, reading
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -144,6 +145,29 @@ def test_the_page_asks_for_nothing_and_says_so_to_the_browser(two_runs: tuple[st
     assert (policy["content"] or "").startswith("default-src 'none'; img-src data:; style-src 'sha")
     assert not any(tag in ("script", "iframe", "object", "base") for tag, _ in shown.elements)
     assert not any("style" in attributes for _, attributes in shown.elements)
+
+
+@pytest.mark.browser
+def test_chromium_shows_curves_and_sheets(
+    two_runs: tuple[str, str], tmp_path: pathlib.Path
+) -> None:
+    file = tmp_path / "report.html"
+    file.write_text(page.render(reading.read_runs(two_runs, sheets=6)), encoding="utf-8")
+    errors: list[str] = []
+    with browser.chromium() as launched:
+        tab = launched.new_page()
+        tab.on("console", lambda line: errors.append(line.text))
+        tab.on("requestfailed", lambda request: errors.append(request.url[:80]))
+        tab.goto(file.as_uri())
+        images = tab.locator("img").all()
+        colours = [image.evaluate(browser.COLOURS) for image in images]
+        curves = [image for image in images if " over steps" in image.get_attribute("alt")]
+        assert all(image.is_visible() for image in images)
+    assert errors == []
+    assert len(curves) >= 3
+    assert len(images) >= len(curves) + 8
+    assert all(colours)
+    assert all(shown > 9 for image, shown in zip(images, colours, strict=True) if image in curves)
 
 
 def test_pictures_have_alternatives_and_table_cells_have_headers(

@@ -1,7 +1,5 @@
 """The page in a real Chromium, by mouse and keyboard; `make test-browser` runs it."""
 
-import os
-import shutil
 import urllib.parse
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,6 +7,7 @@ from typing import Any
 import pytest
 
 from serving.demo.answers import DemoOptions
+from tests import browser
 from tests.serving import stub as stubs
 from tests.serving.demo import pages
 from tests.serving.demo.conftest import PICTURES
@@ -16,43 +15,17 @@ from tests.serving.demo.pages import Page
 from tests.serving.stub import Stub
 
 pytestmark = pytest.mark.browser
-# It runs as root in CI, and asks nobody outside this machine.
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 PATIENCE_MS = 120_000
 DRAWN = "[data-grid] li:not(.waiting) img"
-# How many colours an image shows.
-COLOURS = """(image) => {
-  const canvas = document.createElement("canvas");
-  canvas.width = image.naturalWidth;
-  canvas.height = image.naturalHeight;
-  const context = canvas.getContext("2d");
-  context.drawImage(image, 0, 0);
-  const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
-  return new Set(new Uint32Array(data.buffer)).size;
-}"""
 # What CSS makes of a caption that is too wide would be a scroll bar.
 OVERFLOW = "() => document.documentElement.scrollWidth - window.innerWidth"
 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    path = os.environ.get("CHROMIUM", shutil.which("chromium"))
-    assert path, "Debian's package chromium has to be installed"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield browser
-        browser.close()
+    with browser.chromium() as launched:
+        yield launched
 
 
 @pytest.fixture
@@ -110,7 +83,7 @@ def test_a_caption_becomes_pictures(visit: Callable[..., Any], page: Page) -> No
     drawn(tab)
     addresses = ask(tab, "a zebra seven")
     for image in tab.locator(DRAWN).all():
-        assert image.evaluate(COLOURS) > 1
+        assert image.evaluate(browser.COLOURS) > 1
     told = tab.get_by_role("status").text_content()
     assert told == f"{PICTURES} pictures. The model does not know 1 word of this caption."
     first = page.ask(f"/{addresses[0]}").content
@@ -156,7 +129,7 @@ def test_the_slider_draws_between_two_captions(visit: Callable[..., Any], page: 
     for key, share in (("ArrowRight", "0.55"), ("End", "1"), ("Home", "0")):
         slider.press(key)
         tab.locator(f'[data-mixed-picture][src*="share={share}&"]').wait_for()
-        assert middle.evaluate(COLOURS) > 1
+        assert middle.evaluate(browser.COLOURS) > 1
     assert slider.get_attribute("aria-valuetext") == "100% “the digit 3”, 0% “the digit 7”"
     link = tab.locator("[data-mixed-link]").get_attribute("href")
     other = visit(urllib.parse.urljoin(page.address, link))
