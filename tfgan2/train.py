@@ -11,7 +11,6 @@ from absl import flags
 
 from tfgan2 import program
 from tfgan2.runs import recipe as recipes
-from tfgan2.training import trainer
 
 FLAGS = flags.FLAGS
 
@@ -70,6 +69,9 @@ def main() -> None:
     """Trains to the goal."""
     if FLAGS.steps is None and FLAGS.epochs is None:
         raise program.UsageError("--steps", "or --epochs must be given", "neither")
+    # Not above: whoever asks what the flags are need not wait for TensorFlow.
+    from tfgan2.training import trainer
+
     outcome = trainer.train(
         recipes.from_flags(recipes.Recipe, FLAGS),
         recipes.from_flags(recipes.Schedule, FLAGS),

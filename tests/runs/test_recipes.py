@@ -1,15 +1,25 @@
 """Every recipe that is shipped can be read, and its system built."""
 
+import dataclasses
 import pathlib
 
 import pytest
 
 import tfgan2.recipes
+from tfgan2.adversarial.losses import LOSSES
 from tfgan2.program import UsageError
 from tfgan2.runs import recipe as recipes
+from tfgan2.text.char_cnn_rnn import VARIANTS
+from tfgan2.text.options import CHARACTER_ENCODERS
 from tfgan2.training.beginning import SHARED_BY_STAGES
 
 FILES = sorted(pathlib.Path(tfgan2.recipes.__path__[0]).glob("*.flags"))
+
+
+def test_flags_name_what_there_is() -> None:
+    (loss,) = (field for field in dataclasses.fields(recipes.Recipe) if field.name == "loss")
+    assert loss.metadata["choices"] == LOSSES
+    assert [name.removeprefix("char_cnn_rnn_") for name in CHARACTER_ENCODERS] == [*VARIANTS]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

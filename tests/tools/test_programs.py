@@ -172,6 +172,21 @@ def test_help_shows_an_example_and_the_flags_of_the_recipe() -> None:
     assert command("serving.server", "--helpshort").returncode == 0
 
 
+def test_help_of_training_loads_no_tensorflow() -> None:
+    code = (
+        "import atexit, runpy, sys; "
+        "heavy = {'tensorflow', 'tf_keras', 'keras', 'tensorflow_text', 'numpy', 'PIL'}; "
+        "atexit.register(lambda: print('loaded', sorted(heavy & set(sys.modules)))); "
+        "sys.argv[1:] = ['--helpshort']; "
+        "runpy.run_module('tfgan2.train', run_name='__main__', alter_sys=True)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.splitlines()[-1] == "loaded []"
+
+
 def test_the_flag_given_last_is_the_goal(data_dir: pathlib.Path, tmp_path: pathlib.Path) -> None:
     (tmp_path / "config.json").write_text("{}")  # Stops it before it trains.
     options = ["--steps=10", "--epochs=0.0", RECIPE]

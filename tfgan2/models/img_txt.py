@@ -31,7 +31,7 @@ from tfgan2.models.adam import AdamOptions, make_adams
 from tfgan2.models.blocks import DType
 from tfgan2.models.conditioning import kl_divergence
 from tfgan2.models.img_txt_networks import IMAGE_SIZES_PX, Discriminator, Generator, Texts
-from tfgan2.text.encoders import WORD_ENCODERS
+from tfgan2.text.options import WORD_ENCODERS
 from tfgan2.text.tokenizers import WordTokenizer
 
 # Standard deviation; words are 1.8 apart in two of a place's values.

@@ -1,21 +1,25 @@
-"""Everything that defines a run: one frozen dataclass, its flags, and its part of config.json."""
+"""Everything that defines a run: one frozen dataclass, its flags, and its part of config.json.
+
+It loads no TensorFlow until a system is asked for: a program that explains its flags needs none.
+"""
 
 import dataclasses
 import importlib
 import os
 import re
 from collections.abc import Collection, Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import tf_keras as keras
 from absl import flags
 
-from tfgan2.adversarial.gan import GAN, Averaging
-from tfgan2.adversarial.losses import LOSSES
-from tfgan2.adversarial.remedies import MatchingRemedies
-from tfgan2.data import pipeline
 from tfgan2.program import UsageError
-from tfgan2.text.encoders import ENCODERS, TextOptions
+from tfgan2.text.options import ENCODERS, TextOptions
+
+if TYPE_CHECKING:
+    import tf_keras as keras
+
+    from tfgan2.adversarial.gan import GAN
+    from tfgan2.data import pipeline
 
 MODELS = {
     "df_gan": "tfgan2.models.df_gan:DFGAN",
@@ -160,7 +164,7 @@ class Recipe:
         "hinge",
         "of the game; hinge: as DF-GAN, bce: binary cross-entropy, as the others, relativistic: "
         "real and generated in pairs, which with R1 and R2 keeps samples of a caption apart",
-        choices=LOSSES,
+        choices=("hinge", "bce", "relativistic"),
     )
     mismatch_weight: float = option(
         1.0, "of real images with captions of others against generated ones", low=0.0
@@ -422,8 +426,10 @@ def _comparable(version: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", version)[:3]]
 
 
-def view(recipe: Recipe) -> pipeline.View:
+def view(recipe: Recipe) -> "pipeline.View":
     """What of a stored image the recipe's system sees."""
+    from tfgan2.data import pipeline
+
     return pipeline.View(
         image_size=recipe.image_size,
         crop_margin=recipe.crop_margin,
@@ -437,13 +443,13 @@ def text_options(recipe: Recipe) -> TextOptions:
     return TextOptions(**{name: getattr(recipe, name) for name in names})
 
 
-def system_class(recipe: Recipe) -> type[GAN]:
+def system_class(recipe: Recipe) -> "type[GAN]":
     """Imports the system that a recipe names."""
     module, name = MODELS[recipe.model].split(":")
     return getattr(importlib.import_module(module), name)
 
 
-def model_class(recipe: Recipe) -> type[GAN]:
+def model_class(recipe: Recipe) -> "type[GAN]":
     """Imports the system that a recipe names, and checks what the recipe asks of it.
 
     Raises:
@@ -468,6 +474,8 @@ def model_class(recipe: Recipe) -> type[GAN]:
 
 
 def _check_remedies(recipe: Recipe, system: Any) -> None:
+    from tfgan2.adversarial.remedies import MatchingRemedies
+
     own = {field.name for field in dataclasses.fields(system.options_class)}
     defaults = {field.name: field.default for field in dataclasses.fields(Recipe)}
     remedies = {field.name for field in dataclasses.fields(MatchingRemedies)}
@@ -499,9 +507,11 @@ def build_model(
     *,
     image_channels: int,
     vocabulary_size: int,
-    dtype: keras.mixed_precision.Policy | str,
-) -> GAN:
+    dtype: "keras.mixed_precision.Policy | str",
+) -> "GAN":
     """Builds the recipe's system with new weights; `compile` gives it its optimizers."""
+    from tfgan2.adversarial.gan import Averaging
+
     system: Any = model_class(recipe)
     return system(
         _options(recipe, system),

@@ -1,31 +1,17 @@
 """Ids to features: one vector a sentence, and from some encoders one a word too."""
 
-import dataclasses
 import pathlib
 
 import tensorflow as tf
 import tf_keras as keras
 
 from tfgan2.text.char_cnn_rnn import VARIANTS, CharCNNRNN, DType
+from tfgan2.text.options import CHARACTER_ENCODERS, TextOptions
 from tfgan2.text.tokenizers import CharacterTokenizer, Tokenizer, WordTokenizer
 
 WINDOW_WORDS = 3
 DROPOUT = 0.5
 EMBEDDING_START = 0.1
-# By the names of a recipe; the encoder that trains with the GAN comes first.
-WORD_ENCODERS = ("word_cnn", "bi_lstm", "lstm")
-CHARACTER_ENCODERS = {f"char_cnn_rnn_{name}": variant for name, variant in VARIANTS.items()}
-ENCODERS = (*WORD_ENCODERS, *CHARACTER_ENCODERS)
-
-
-@dataclasses.dataclass(frozen=True)
-class TextOptions:
-    """What defines how captions are read; every field is a field of the recipe."""
-
-    text_encoder_kind: str
-    max_words: int
-    word_embedding_size: int
-    sentence_size: int
 
 
 def make_tokenizer(options: TextOptions, vocabulary_file: pathlib.Path) -> Tokenizer:
@@ -58,7 +44,7 @@ def make_encoder(
             dtype=dtype,
         )
     return CharCNNRNN(
-        variant=CHARACTER_ENCODERS[options.text_encoder_kind],
+        variant=VARIANTS[options.text_encoder_kind.removeprefix("char_cnn_rnn_")],
         sentence_size=options.sentence_size,
         dtype=dtype,
     )

@@ -17,7 +17,7 @@ from tfgan2.runs import sampling
 from tfgan2.runs.directory import Config, RunDirectory
 from tfgan2.runs.sampling import load_text_encoder
 from tfgan2.text import tokenizers
-from tfgan2.text.encoders import WORD_ENCODERS, TextOptions
+from tfgan2.text.options import WORD_ENCODERS, TextOptions
 from tfgan2.training import runtime
 
 # What of a recipe makes the generator of stage one, and is the same in stage two.

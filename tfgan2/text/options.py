@@ -1,0 +1,22 @@
+"""What defines how captions are read; flags need these names, and no TensorFlow."""
+
+import dataclasses
+
+# By the names of a recipe; the encoder that trains with the GAN comes first.
+WORD_ENCODERS = ("word_cnn", "bi_lstm", "lstm")
+CHARACTER_ENCODERS = (
+    "char_cnn_rnn_cvpr2016",
+    "char_cnn_rnn_icml2016_flowers",
+    "char_cnn_rnn_icml2016_birds",
+)
+ENCODERS = (*WORD_ENCODERS, *CHARACTER_ENCODERS)
+
+
+@dataclasses.dataclass(frozen=True)
+class TextOptions:
+    """What defines how captions are read; every field is a field of the recipe."""
+
+    text_encoder_kind: str
+    max_words: int
+    word_embedding_size: int
+    sentence_size: int
