@@ -115,6 +115,21 @@ CORE = {
         ),
         external=(ABSL, GRPC, NUMPY, TENSORFLOW, TF_TEXT),
     ),
+    "tools.benchmarks": Target(
+        internal=(
+            "serving.client",
+            "tfgan2",
+            "tfgan2.adversarial",
+            "tfgan2.data",
+            "tfgan2.data.sources",
+            "tfgan2.export",
+            "tfgan2.metrics",
+            "tfgan2.runs",
+            "tfgan2.text",
+            "tfgan2.training",
+        ),
+        external=(ABSL, GRPC, NUMPY, TENSORFLOW, TF_KERAS, TF_TEXT),
+    ),
 }
 EXTRAS = {
     "serving": {

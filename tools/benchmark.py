@@ -1,0 +1,160 @@
+r"""Measures how fast this package is on this machine, as ratios to what bounds it.
+
+Example:
+  python -m tools.benchmark --what=pipeline,train,generate --model=df_gan --image_size=64
+  python -m tools.benchmark --what=serve,batch,metrics --seconds=30 --json=figures.json
+  python -m tools.benchmark --what=train --against=my_pytorch_code:make_step
+
+The other implementation's function is called with image_size, batch_size and precision, and returns
+a function that takes one training step; its steps and ours are taken in turn.
+"""
+
+import dataclasses
+import importlib
+import importlib.util
+import pathlib
+import tempfile
+from typing import Any
+
+from absl import flags, logging
+
+from tfgan2 import program
+from tfgan2 import recipes as recipes_folder
+from tfgan2.program import UsageError
+from tfgan2.runs import recipe as recipes
+from tools.benchmarks import WHATS, results
+
+# Of each system its published recipe, at the size below where it has that.
+SYSTEMS = {
+    "df_gan": "cub_df_gan",
+    "stack_gan": "cub_stack_gan_stage1",
+    "gan_cls": "flowers_gan_cls",
+    "img_txt": "digits_img_txt",
+    "auto_write": "digits_auto_write",
+}
+IMAGE_SIZE_PX, BATCH_SIZE = 64, 16
+# Recipes whose images are grey begin so.
+GREY = "digits_"
+# What others than training need, by what shows that it is installed.
+EXTRAS = {"serve": ("uvicorn", "serving"), "batch": ("apache_beam", "batch")}
+
+FLAGS = flags.FLAGS
+flags.DEFINE_list("what", ["pipeline", "train", "generate"], f"out of {','.join(WHATS)}")
+flags.DEFINE_string(
+    "model",
+    "df_gan",
+    f"{', '.join(SYSTEMS)}: by their published recipes; or a name out of tfgan2/recipes/, or a "
+    "flagfile of tfgan2.train",
+)
+flags.DEFINE_integer(
+    "image_size",
+    None,
+    f"side in pixels; default: {IMAGE_SIZE_PX} for a system, else its recipe's",
+    1,
+)
+flags.DEFINE_integer(
+    "batch_size", None, f"of a step; default: {BATCH_SIZE} for a system, else its recipe's", 2
+)
+flags.DEFINE_enum(
+    "precision",
+    None,
+    recipes.PRECISIONS,
+    "of training; drawing is in float32; default: its recipe's, which is auto if it says nothing",
+)
+flags.DEFINE_float("seconds", 20.0, "of measuring each, about; warming up comes before", 0.0)
+flags.DEFINE_string("data_dir", None, "a data set of tools.prepare; default: one that is drawn")
+flags.DEFINE_integer(
+    "cache_mb", 0, "decoded images are kept in memory if they fit into so many MiB", 0
+)
+flags.DEFINE_string(
+    "against", None, "MODULE:FUNCTION: another implementation's step is timed beside ours"
+)
+flags.DEFINE_string("json", None, "file for the machine and the results")
+
+
+def main() -> None:
+    """Measures one thing after the other, and prints a table."""
+    _check_flags()
+    logging.set_verbosity(logging.ERROR)  # Beam warns of packages that nothing here needs.
+    source, recipe = _read_recipe()
+    # Not above: a mistake in the flags is told without waiting for TensorFlow.
+    from tfgan2.training import runtime
+    from tools.benchmarks import against, machine
+    from tools.benchmarks.bench import Bench
+
+    make_step = None if FLAGS.against is None else against.load(FLAGS.against)
+    runtime.quieten_graph_optimizer()
+    recipe = _as_asked(recipe)
+    recipes.model_class(recipe)
+    recipe = dataclasses.replace(recipe, precision=runtime.resolve_precision(recipe.precision))
+    measured: list[results.Result] = []
+    with tempfile.TemporaryDirectory(prefix="tfgan2_benchmark_") as folder:
+        bench = Bench(
+            recipe,
+            name=FLAGS.model if FLAGS.model in SYSTEMS else source,
+            folder=pathlib.Path(folder),
+            seconds=FLAGS.seconds,
+            channels=1 if source.startswith(GREY) else 3,
+            data_dir=FLAGS.data_dir,
+            cache_mb=FLAGS.cache_mb,
+        )
+        print(results.header(), flush=True)
+        for what in FLAGS.what:
+            measured += _shown(importlib.import_module(f"tools.benchmarks.{what}").measure(bench))
+        if make_step is not None:
+            measured += _shown(against.measure(bench, make_step, name=FLAGS.against))
+    if FLAGS.json is not None:
+        peaks = {precision: peak / 1e9 for precision, peak in bench.peaks.items()}
+        described = {**machine.describe(), "matrix_multiply_gflops": peaks}
+        program.write_file(pathlib.Path(FLAGS.json), results.to_json(described, measured))
+
+
+def _check_flags() -> None:
+    for what in FLAGS.what:
+        if what not in WHATS:
+            raise UsageError("--what", f"must be out of {','.join(WHATS)}", what)
+        package, extra = EXTRAS.get(what, (None, None))
+        if package is not None and importlib.util.find_spec(package) is None:
+            rule = f"{what} needs the extra {extra} (pip install 'tfgan2[{extra}]')"
+            raise UsageError("--what", rule, f"no {package}")
+    if not FLAGS.what and FLAGS.against is None:
+        raise UsageError("--what", f"must be out of {','.join(WHATS)}", "nothing")
+    if FLAGS.json is not None and pathlib.Path(FLAGS.json).is_dir():
+        raise UsageError("--json", "must be a file or absent", FLAGS.json)
+
+
+def _read_recipe() -> tuple[str, recipes.Recipe]:
+    """The name of the recipe, and the recipe."""
+    name = SYSTEMS.get(FLAGS.model, FLAGS.model)
+    named = pathlib.Path(recipes_folder.__path__[0]) / f"{name}.flags"
+    path = named if named.is_file() else pathlib.Path(name)
+    if not path.is_file():
+        rule = f"must be one of {', '.join(SYSTEMS)}, a recipe of this package or a flagfile"
+        raise UsageError("--model", rule, FLAGS.model)
+    recipe = recipes.from_flagfile(path)
+    if recipe.model in recipes.MATCHING_MODELS:
+        raise UsageError("--model", "must be a system that draws", recipe.model)
+    return path.stem, recipe
+
+
+def _as_asked(recipe: recipes.Recipe) -> recipes.Recipe:
+    """The recipe with the sizes and the precision that were asked for."""
+    asked: dict[str, Any] = {}
+    if FLAGS.model in SYSTEMS:
+        sizes = recipes.system_class(recipe).image_sizes_px
+        asked["batch_size"] = BATCH_SIZE
+        asked["image_size"] = IMAGE_SIZE_PX if IMAGE_SIZE_PX in sizes else recipe.image_size
+    for name in ("image_size", "batch_size", "precision"):
+        if FLAGS[name].value is not None:
+            asked[name] = FLAGS[name].value
+    return dataclasses.replace(recipe, **asked)
+
+
+def _shown(measured: list[results.Result]) -> list[results.Result]:
+    for result in measured:
+        print(result, flush=True)
+    return measured
+
+
+if __name__ == "__main__":
+    program.run(main)

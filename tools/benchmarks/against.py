@@ -1,0 +1,82 @@
+"""Any other implementation's step beside ours, taken in turn, so that both have the same machine.
+
+The other implementation is a function `MODULE:FUNCTION`. It is called once, with the keyword
+arguments `image_size` (pixels), `batch_size` (rows) and `precision` (`float32`, `mixed_bfloat16` or
+`mixed_float16`), and returns a function without arguments that takes one training step and returns
+when the step is done.
+"""
+
+import importlib
+from collections.abc import Callable
+
+import numpy as np
+
+from tfgan2.program import UsageError
+from tools.benchmarks import timing
+from tools.benchmarks.bench import Bench
+from tools.benchmarks.results import Rate, Result
+from tools.benchmarks.timing import Call
+
+FLAG = "--against"
+MakeStep = Callable[..., Call]
+
+
+def load(name: str) -> MakeStep:
+    """Imports the function of another implementation.
+
+    Args:
+      name: `MODULE:FUNCTION`.
+
+    Raises:
+      UsageError: there is no such function.
+    """
+    module, _, function = name.partition(":")
+    if not module or not function:
+        raise UsageError(FLAG, "must be MODULE:FUNCTION", name)
+    try:
+        found = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise UsageError(FLAG, f"must be MODULE:FUNCTION ({error})", name) from error
+    if not callable(found):
+        raise UsageError(FLAG, "must name a function", name)
+    return found
+
+
+def measure(bench: Bench, make_step: MakeStep, *, name: str) -> list[Result]:
+    """Takes our steps, of a batch that is in memory, and theirs in turn.
+
+    Args:
+      bench: ours.
+      make_step: makes theirs.
+      name: of theirs.
+
+    Raises:
+      UsageError: theirs is no function.
+    """
+    recipe, steps = bench.recipe, bench.steps
+    theirs = make_step(
+        image_size=recipe.image_size, batch_size=recipe.batch_size, precision=recipe.precision
+    )
+    if not callable(theirs):
+        raise UsageError(FLAG, "must return a function that takes a step", repr(theirs))
+
+    def their_cycle() -> None:
+        for _ in range(steps.cycle):
+            theirs()
+
+    took = timing.alternate([steps.from_memory, their_cycle], seconds=2 * bench.seconds)
+    rates = [Rate.of_times(it, images=steps.images) for it in took]
+    ratio, told = bench.share_of_peak(
+        rates[0], steps.operations, images=steps.images, precision=recipe.precision
+    )
+    ours = bench.result("against", rates[0], repetitions=len(took[0]), ratio=ratio, ratio_to=told)
+    their_seconds, our_seconds = (float(np.median(took[which])) for which in (1, 0))
+    other = bench.result(
+        "against",
+        rates[1],
+        repetitions=len(took[1]),
+        ratio=their_seconds / our_seconds,
+        ratio_to=f"the seconds of {ours.model}'s step, {our_seconds / steps.cycle:.3f}",
+        model=name,
+    )
+    return [ours, other]

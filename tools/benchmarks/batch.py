@@ -1,0 +1,57 @@
+"""tools.generate in this process, against the SavedModel in one process."""
+
+import contextlib
+import io
+import itertools
+import time
+
+from serving.batch import running
+from serving.batch.job import Options
+from tools.benchmarks.bench import SAMPLING_PRECISION, Bench
+from tools.benchmarks.results import Rate, Result
+
+REPETITIONS = 3
+FEWEST_IMAGES, MOST_IMAGES = 16, 50_000
+CAPTIONS = "captions.txt"
+
+
+def measure(bench: Bench) -> list[Result]:
+    """Draws a file of captions, from looking at the file to the manifest of the pictures."""
+    exported = bench.exported
+    rows, alone = exported.best
+    wanted = int(alone * bench.seconds / REPETITIONS)
+    images = min(max(wanted, FEWEST_IMAGES), MOST_IMAGES)
+    captions = bench.folder / CAPTIONS
+    drawn = itertools.islice(itertools.cycle(exported.captions), images)
+    captions.write_text("".join(f"{it}\n" for it in drawn), encoding="utf-8")
+    took = []
+    for number in range(REPETITIONS):
+        request = running.Request(
+            source=running.Export(str(exported.version)),
+            captions=str(captions) if exported.takes_captions else None,
+            output_dir=str(bench.folder / f"generated_{number}"),
+            options=Options(
+                seed=0,
+                truncation=0.0,
+                images_per_caption=1 if exported.takes_captions else images,
+                format="png",
+                batch_size=rows,
+                shards=None,
+            ),
+        )
+        with contextlib.redirect_stderr(io.StringIO()):  # A progress bar.
+            began = time.perf_counter()
+            running.run(request)
+            took.append(time.perf_counter() - began)
+    rate = Rate.of_times(took, images=images)
+    return [
+        bench.result(
+            "batch",
+            rate,
+            repetitions=REPETITIONS,
+            ratio=rate.median / alone,
+            ratio_to=f"{exported.told}; {images} images a job",
+            rows=rows,
+            precision=SAMPLING_PRECISION,
+        )
+    ]

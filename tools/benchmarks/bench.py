@@ -1,0 +1,212 @@
+"""What is measured: a system with new weights, its data set, its export."""
+
+import functools
+import pathlib
+from collections.abc import Callable
+
+import tensorflow as tf
+import tf_keras as keras
+
+from tfgan2.adversarial.gan import GAN
+from tfgan2.data import pipeline, records
+from tfgan2.program import UsageError, warn
+from tfgan2.runs import recipe as recipes
+from tfgan2.runs.directory import RunDirectory
+from tfgan2.runs.sampling import make_tokenizer
+from tfgan2.text import tokenizers
+from tfgan2.text.options import WORD_ENCODERS
+from tfgan2.text.tokenizers import Tokenizer
+from tfgan2.training import inputs
+from tools.benchmarks import drawn_data, machine
+from tools.benchmarks.exported import Exported
+from tools.benchmarks.flops import UncountableError
+from tools.benchmarks.results import Rate, Result, peak_memory_mb
+from tools.benchmarks.stepping import Steps
+
+TRAIN_IMAGES, TEST_IMAGES = 512, 256
+SOME_CAPTIONS = 64
+# Of --seconds, what measuring a denominator takes.
+ASIDE = 0.5
+SAMPLING_PRECISION = "float32"
+
+
+class Bench:
+    """A system with all that it is measured on, each part made when it is first asked for.
+
+    Attributes:
+      recipe: of the system, its precision resolved.
+      seconds: of measuring one thing.
+      folder: for what is made.
+      data_dir: of the data set.
+      manifest: of the data set.
+      peaks: measured operations a second of multiplying matrices, by precision.
+    """
+
+    def __init__(
+        self,
+        recipe: recipes.Recipe,
+        *,
+        name: str,
+        folder: pathlib.Path,
+        seconds: float,
+        channels: int = 3,
+        data_dir: str | None = None,
+        cache_mb: int = 0,
+    ) -> None:
+        """Looks at the data set, or draws one.
+
+        Args:
+          recipe: of the system, its precision resolved.
+          name: of the system or recipe, for results.
+          folder: empty.
+          seconds: of measuring one thing.
+          channels: of drawn images: 1 or 3.
+          data_dir: a data set that tools.prepare wrote; None: drawn images.
+          cache_mb: decoded images are kept in memory if they fit into so many MiB.
+
+        Raises:
+          UsageError: the data set does not fit the recipe.
+        """
+        self.recipe, self.folder, self.seconds = recipe, folder, seconds
+        self._name, self._cache_mb, self._view = name, cache_mb, recipes.view(recipe)
+        self.data_dir = data_dir or str(folder / "data")
+        if data_dir is None:
+            drawn_data.prepare(
+                self.data_dir,
+                image_size=self._view.resized,
+                channels=channels,
+                train=max(TRAIN_IMAGES, recipe.batch_size),
+                test=TEST_IMAGES,
+            )
+        self.manifest = records.load_manifest(self.data_dir)
+        if recipe.image_size > self.manifest.image_size:
+            rule = f"must be at most the {self.manifest.image_size} px of the data set"
+            raise UsageError("--image_size", rule, recipe.image_size)
+        images = self.manifest.records("train")
+        if recipe.batch_size > images:
+            rule = f"must be at most the {images} images of the train split"
+            raise UsageError("--batch_size", rule, recipe.batch_size)
+        self._texts = inputs.label_texts(recipe, self.manifest)
+        self.peaks: dict[str, float] = {}
+
+    @functools.cached_property
+    def steps(self) -> Steps:
+        """Training steps."""
+        return Steps(
+            self._gan,
+            self.batches(),
+            batch_size=self.recipe.batch_size,
+            seconds=ASIDE * self.seconds,
+        )
+
+    @functools.cached_property
+    def exported(self) -> Exported:
+        """The export."""
+        return Exported(
+            self._gan.sampler(self._tokenizer, truncation=self.recipe.truncation),
+            self.folder / "export",
+            captions=self._texts or [its[0] for its in self.examples(SOME_CAPTIONS).captions],
+            seconds=ASIDE * self.seconds,
+        )
+
+    def batches(self) -> tf.data.Dataset:
+        """Batches as the trainer's steps take them, from the disk."""
+        recipe = self.recipe
+        batches = pipeline.batches(
+            self.data_dir,
+            self.manifest,
+            split="train",
+            batch_size=recipe.batch_size,
+            view=self._view,
+            seed=recipe.seed,
+            captions_per_image=recipe.captions_per_image,
+            mismatch_other_class=recipe.mismatch_other_class,
+            cache_mb=self._cache_mb,
+        )
+        tokenized = inputs.tokenized(batches, self._tokenizer, texts=self._texts)
+        return inputs.distributed(tokenized, tf.distribute.get_strategy())
+
+    def examples(self, limit: int | None = None) -> pipeline.Examples:
+        """Images of the test split, or of the train split where there is none."""
+        split = "test" if self.manifest.records("test") else "train"
+        return pipeline.examples(
+            self.data_dir, self.manifest, split=split, view=self._view, limit=limit
+        )
+
+    def peak(self, precision: str) -> float:
+        """Operations a second of multiplying matrices in a precision, measured once."""
+        if precision not in self.peaks:
+            self.peaks[precision] = machine.multiply_peak(precision, seconds=ASIDE * self.seconds)
+        return self.peaks[precision]
+
+    def result(
+        self,
+        what: str,
+        rate: Rate,
+        *,
+        repetitions: int,
+        ratio: float | None,
+        ratio_to: str,
+        rows: int | None = None,
+        precision: str | None = None,
+        memory_mb: float | None = None,
+        model: str | None = None,
+    ) -> Result:
+        """A result; what is not given is that of training this system in this process."""
+        return Result(
+            what=what,
+            model=model or self._name,
+            image_size=self.recipe.image_size,
+            precision=precision or self.recipe.precision,
+            batch_size=rows or self.recipe.batch_size,
+            repetitions=repetitions,
+            images_per_second=rate,
+            ratio=ratio,
+            ratio_to=ratio_to,
+            memory_mb=peak_memory_mb() if memory_mb is None else memory_mb,
+        )
+
+    def share_of_peak(
+        self, rate: Rate, count: Callable[[], int], *, images: int, precision: str
+    ) -> tuple[float | None, str]:
+        """Which share of the machine's peak a rate is, and what that peak is, for results.
+
+        Args:
+          rate: of images.
+          count: counts the floating-point operations of some images.
+          images: how many those are.
+          precision: of the operations.
+
+        Returns:
+          None for the share where operations cannot be counted, which is told as a warning.
+        """
+        peak = self.peak(precision)
+        told = f"the matrix-multiply peak, {peak / 1e9:.1f} GFLOP/s in {precision}"
+        try:
+            return count() / images * rate.median / peak, told
+        except UncountableError as error:
+            warn(f"operations cannot be counted: {error}")
+            return None, told
+
+    @functools.cached_property
+    def _tokenizer(self) -> Tokenizer | None:
+        recipe, run = self.recipe, RunDirectory(self.folder / "run")
+        reads = recipes.system_class(recipe).reads
+        if reads is not None and recipe.text_encoder_kind in WORD_ENCODERS:
+            words = self.manifest.vocabulary
+            if self._texts is not None:
+                words = tokenizers.count_words(self._texts)
+            tokenizers.write_vocabulary(run.vocabulary_file, words)
+        return make_tokenizer(run, recipe)
+
+    @functools.cached_property
+    def _gan(self) -> GAN:
+        keras.utils.set_random_seed(self.recipe.seed)
+        gan = recipes.build_model(
+            self.recipe,
+            image_channels=self.manifest.channels,
+            vocabulary_size=0 if self._tokenizer is None else self._tokenizer.vocabulary_size,
+            dtype=self.recipe.precision,
+        )
+        gan.compile(optimizers=gan.make_optimizers(self.manifest.records("train")))
+        return gan

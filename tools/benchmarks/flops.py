@@ -1,0 +1,84 @@
+"""Floating-point operations of a graph's convolutions and matrix products, counted from shapes.
+
+A multiplication and an addition count as two. Other ops are not counted: their work is small beside
+these, and the peak that it is held against is that of multiplying matrices. In a convolution, what
+falls on padding counts like the rest.
+"""
+
+import math
+from collections.abc import Iterator
+
+import tensorflow as tf
+
+LOOPS = ("While", "StatelessWhile")
+BRANCHES = ("If", "StatelessIf", "Case", "StatelessCase")
+# Would be left out silently.
+UNCOUNTED = ("Conv3D", "DepthwiseConv2dNative", "Einsum", "SparseTensorDenseMatMul", "XlaDotV2")
+
+
+class UncountableError(Exception):
+    """A graph whose operations cannot be counted from its shapes."""
+
+
+def count(graph: tf.Graph, *, rows: int) -> int:
+    """Counts the operations of one run of a graph, and of the functions that it calls.
+
+    Args:
+      graph: of a concrete function. Of branches, the one with the most operations is counted.
+      rows: what a first dimension is that the graph leaves open.
+
+    Raises:
+      UncountableError: a shape is not known, a product is of another kind, or is in a loop.
+    """
+    return sum(_of_op(op, rows) for op in graph.get_operations())
+
+
+def _of_op(op: tf.Operation, rows: int) -> int:
+    if op.type in UNCOUNTED:
+        raise UncountableError(f"{op.type} {op.name} is not counted")
+    if op.type == "Conv2D":
+        return _convolution(_dimensions(op, op.inputs[1], rows), op, op.outputs[0], rows)
+    if op.type == "Conv2DBackpropInput":
+        return _convolution(_dimensions(op, op.inputs[1], rows), op, op.inputs[2], rows)
+    if op.type == "Conv2DBackpropFilter":
+        return _convolution(_dimensions(op, op.outputs[0], rows), op, op.inputs[2], rows)
+    if op.type == "MatMul":
+        return _product(op, rows, transposes="transpose_a")
+    if op.type in ("BatchMatMul", "BatchMatMulV2", "BatchMatMulV3"):
+        return _product(op, rows, transposes="adj_x")
+    counts = [count(graph, rows=rows) for graph in _called(op)]
+    if op.type in LOOPS and any(counts):
+        raise UncountableError(f"{op.type} {op.name} multiplies in a loop of unknown length")
+    return max(counts, default=0) if op.type in BRANCHES else sum(counts)
+
+
+def _convolution(kernel: list[int], op: tf.Operation, small: tf.Tensor, rows: int) -> int:
+    """Of a kernel [H, W, I, O] at every place of what it makes, or whose gradient it takes."""
+    shape = _dimensions(op, small, rows)
+    channels_first = op.get_attr("data_format") == b"NCHW"
+    places = shape[0] * math.prod(shape[2:] if channels_first else shape[1:3])
+    return 2 * math.prod(kernel) * places
+
+
+def _product(op: tf.Operation, rows: int, *, transposes: str) -> int:
+    left = _dimensions(op, op.inputs[0], rows)
+    inner = left[-2] if op.get_attr(transposes) else left[-1]
+    return 2 * inner * math.prod(_dimensions(op, op.outputs[0], rows))
+
+
+def _dimensions(op: tf.Operation, tensor: tf.Tensor, rows: int) -> list[int]:
+    shape = tensor.shape
+    if shape.rank is None or None in shape[1:].as_list():
+        raise UncountableError(f"{op.type} {op.name} has no static shape but {shape}")
+    return [rows if it is None else it for it in shape.as_list()]
+
+
+def _called(op: tf.Operation) -> Iterator[tf.Graph]:
+    for attribute in op.node_def.attr.values():
+        called = [attribute.func] if attribute.HasField("func") else attribute.list.func
+        for function in called:
+            # No public way leads from a call to the graph that is called.
+            found = op.graph._get_function(function.name)
+            if found is None:
+                raise UncountableError(f"{op.type} {op.name} calls what has no graph")
+            yield found.graph

@@ -1,0 +1,30 @@
+"""Drawing by the signature `generate` of the SavedModel in one process, against the peak."""
+
+import functools
+
+from tools.benchmarks import timing
+from tools.benchmarks.bench import SAMPLING_PRECISION, Bench
+from tools.benchmarks.results import Rate, Result
+
+BATCH_SIZES = (16, 1)
+
+
+def measure(bench: Bench) -> list[Result]:
+    """Draws captions into PNG files in memory."""
+    return [_measure(bench, rows) for rows in BATCH_SIZES]
+
+
+def _measure(bench: Bench, rows: int) -> Result:
+    took = timing.repeat(bench.exported.drawer(rows), seconds=bench.seconds / len(BATCH_SIZES))
+    rate = Rate.of_times(took, images=rows)
+    count = functools.partial(bench.exported.operations, rows)
+    ratio, told = bench.share_of_peak(rate, count, images=rows, precision=SAMPLING_PRECISION)
+    return bench.result(
+        "generate",
+        rate,
+        repetitions=len(took),
+        ratio=ratio,
+        ratio_to=told,
+        rows=rows,
+        precision=SAMPLING_PRECISION,
+    )

@@ -1,0 +1,72 @@
+"""The machine: what it is, and how fast it multiplies matrices."""
+
+import functools
+import os
+import platform
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfgan2.training import runtime
+from tools.benchmarks import timing
+
+SIDES = (1024, 2048, 4096)
+CPU_INFO = "/proc/cpuinfo"
+# How much longer a product takes when the side doubles.
+GROWTH = 8
+
+
+def describe() -> dict[str, Any]:
+    """Processor, cores, GPUs and versions."""
+    processor, features = platform.machine(), set()
+    if os.path.exists(CPU_INFO):
+        with open(CPU_INFO, encoding="utf-8") as file:
+            told = dict(line.split(":", 1) for line in file if ":" in line)
+        named = {name.strip(): value.strip() for name, value in told.items()}
+        processor = named.get("model name", processor)
+        features = set(named.get("flags", "").split())
+    gpus = tf.config.list_physical_devices("GPU")
+    details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+    return {
+        "processor": processor,
+        "cores": len(os.sched_getaffinity(0)),
+        "avx512": "avx512f" in features,
+        "amx": "amx_bf16" in features,
+        "gpus": [it.get("device_name", "unknown") for it in details],
+        "system": platform.platform(),
+        "versions": runtime.versions(),
+    }
+
+
+def multiply_peak(precision: str, *, seconds: float) -> float:
+    """Measures the multiplication of square matrices: the best of some sides.
+
+    Args:
+      precision: a Keras policy, whose compute type the matrices have.
+      seconds: about what it may take; sides that would take longer are left out.
+
+    Returns:
+      Floating-point operations a second, from the best median.
+    """
+    dtype = tf.as_dtype(precision.removeprefix("mixed_"))
+    best, share = 0.0, seconds / len(SIDES)
+
+    @tf.function(reduce_retracing=True)
+    def multiply(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
+        return tf.matmul(left, right)[0, 0]  # Little, that has to be waited for.
+
+    calls = timing.WARM_UP_CALLS + timing.FEWEST_CALLS
+    for side in SIDES:
+        left, right = (tf.cast(tf.random.normal([side, side]), dtype) for _ in range(2))
+        call = functools.partial(_number, multiply, left, right)
+        median = float(np.median(timing.repeat(call, seconds=share)))
+        best = max(best, 2 * side**3 / median)
+        if calls * GROWTH * median > seconds:
+            break
+    return best
+
+
+def _number(multiply: Callable[..., tf.Tensor], *matrices: tf.Tensor) -> np.ndarray:
+    return multiply(*matrices).numpy()

@@ -1,0 +1,55 @@
+"""An evaluation without the drawing, against the drawing of what it looks at."""
+
+import contextlib
+import io
+
+import numpy as np
+
+from tfgan2.adversarial.sampler import Drawn
+from tfgan2.metrics import evaluate
+from tfgan2.metrics.features import Classifier
+from tfgan2.metrics.gathering import Judges
+from tfgan2.metrics.protocol import Protocol
+from tools.benchmarks import timing
+from tools.benchmarks.bench import SAMPLING_PRECISION, Bench
+from tools.benchmarks.results import Rate, Result
+
+METRICS = ("kid", "fid", "precision", "recall", "density", "coverage")
+SAMPLES = 256
+
+
+def measure(bench: Bench) -> list[Result]:
+    """Looks at pictures that are there, and at as many real images or fewer."""
+    real = bench.examples(SAMPLES)
+    judges = Judges(
+        classifier=Classifier(
+            image_size=bench.recipe.image_size,
+            image_channels=bench.manifest.channels,
+            labels=max(2, len(bench.manifest.label_names)),
+        )
+    )
+    rows = np.arange(SAMPLES) % len(real.label)
+    pictures = real.image[rows][:, ::-1]
+    protocol = Protocol(samples=SAMPLES, seed=0, truncation=0.0, pictures_per_caption=1)
+
+    def sample(captions: object, seeds: np.ndarray, truncation: float) -> Drawn:
+        return Drawn(pictures[seeds])
+
+    def look() -> None:
+        with contextlib.redirect_stderr(io.StringIO()):  # Progress bars.
+            evaluate.evaluate(sample, real, judges, metrics=METRICS, protocol=protocol, reads=None)
+
+    took = timing.repeat(look, seconds=bench.seconds)
+    rate = Rate.of_times(took, images=SAMPLES)
+    alone = bench.exported.best[1]
+    return [
+        bench.result(
+            "metrics",
+            rate,
+            repetitions=len(took),
+            ratio=rate.median / alone,
+            ratio_to=f"drawing them by {bench.exported.told}",
+            rows=SAMPLES,
+            precision=SAMPLING_PRECISION,
+        )
+    ]

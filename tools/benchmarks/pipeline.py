@@ -1,0 +1,31 @@
+"""The input pipeline alone, against what the training step would take."""
+
+from tools.benchmarks import timing
+from tools.benchmarks.bench import Bench
+from tools.benchmarks.results import Rate, Result
+
+# Batches are read ahead: one alone would be there at once, and the next late.
+BATCHES = 8
+
+
+def measure(bench: Bench) -> list[Result]:
+    """Reads batches from the disk, decoded and tokenized."""
+    demand = bench.steps.demand
+    iterator = iter(bench.batches())
+
+    def read() -> None:
+        for _ in range(BATCHES):
+            batch = next(iterator)
+        batch["image"].numpy()
+
+    took = timing.repeat(read, seconds=bench.seconds)
+    rate = Rate.of_times(took, images=BATCHES * bench.recipe.batch_size)
+    return [
+        bench.result(
+            "pipeline",
+            rate,
+            repetitions=len(took),
+            ratio=rate.median / demand,
+            ratio_to=f"the demand of the training step, {demand:.1f} images/s",
+        )
+    ]

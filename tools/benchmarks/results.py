@@ -1,0 +1,94 @@
+"""What was measured, as lines of a table and as JSON."""
+
+import dataclasses
+import json
+import resource
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+QUARTILES = (0.25, 0.5, 0.75)
+KIB_PER_MB = 1024
+COLUMNS = ("what", "model", "px", "precision", "rows", "images/s", "(quartiles)", "MB", "ratio to")
+ROW = "{:<9} {:<22} {:>4} {:<14} {:>5} {:>9} {:>17} {:>6}  {}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Rate:
+    """Images a second: the median of the repetitions, and the quartiles below and above it."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, rates: Sequence[float] | np.ndarray) -> "Rate":
+        """That of repetitions with these rates."""
+        low, median, high = (float(it) for it in np.quantile(rates, QUARTILES))
+        return cls(median=median, low=low, high=high)
+
+    @classmethod
+    def of_times(cls, seconds: Sequence[float], *, images: int) -> "Rate":
+        """That of repetitions of so many images that took so long."""
+        return cls.of([images / it for it in seconds])
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """One measurement.
+
+    Attributes:
+      what: was measured.
+      model: name of the system or recipe.
+      image_size: side in pixels.
+      precision: of the passes.
+      batch_size: rows of a step or a call.
+      repetitions: how many there were.
+      images_per_second: over the repetitions.
+      ratio: to `ratio_to`; None where there is nothing to hold it against.
+      ratio_to: what bounds it, with its own figure.
+      memory_mb: the most that its process has held so far, in MiB of main memory.
+    """
+
+    what: str
+    model: str
+    image_size: int
+    precision: str
+    batch_size: int
+    repetitions: int
+    images_per_second: Rate
+    ratio: float | None
+    ratio_to: str
+    memory_mb: float
+
+    def __str__(self) -> str:
+        rate = self.images_per_second
+        ratio = "-" if self.ratio is None else f"{self.ratio:.3g}"
+        return ROW.format(
+            self.what,
+            self.model,
+            self.image_size,
+            self.precision,
+            self.batch_size,
+            f"{rate.median:.1f}",
+            f"({rate.low:.1f}-{rate.high:.1f})",
+            f"{self.memory_mb:.0f}",
+            f"{ratio} of {self.ratio_to}",
+        )
+
+
+def header() -> str:
+    """The first line of a table of results."""
+    return ROW.format(*COLUMNS)
+
+
+def to_json(machine: Mapping[str, Any], results: Sequence[Result]) -> bytes:
+    """The machine and all results as a JSON object."""
+    fields = {"machine": machine, "results": [dataclasses.asdict(it) for it in results]}
+    return (json.dumps(fields, indent=1) + "\n").encode()
+
+
+def peak_memory_mb() -> float:
+    """The most that this process has held so far, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIB_PER_MB

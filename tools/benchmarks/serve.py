@@ -1,0 +1,137 @@
+"""The embedded server under clients that never rest, against the SavedModel in one process."""
+
+import contextlib
+import pathlib
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+import numpy as np
+
+from serving.client import Client
+from tfgan2.program import Failure
+from tools.benchmarks.bench import SAMPLING_PRECISION, Bench
+from tools.benchmarks.exported import Exported
+from tools.benchmarks.results import Rate, Result
+
+CLIENTS = 16
+WINDOWS = 8
+WARM_UP_SHARE = 0.2
+STOP_SECONDS = 60.0
+MODEL = "benchmark"
+READY = "Running gRPC ModelServer at "
+# As serving/config/batching.config, which an installed package does not have.
+BATCHING = """\
+max_batch_size { value: 64 }
+batch_timeout_micros { value: 0 }
+max_enqueued_batches { value: 16 }
+num_batch_threads { value: 2 }
+"""
+
+
+def measure(bench: Bench) -> list[Result]:
+    """Serves the export, and asks for a picture a call from so many clients."""
+    exported = bench.exported
+    alone = exported.best[1]
+    with _server(exported, bench.folder) as (target, process):
+        rate = _ask(target, exported, seconds=bench.seconds)
+        memory_mb = _peak_memory_mb(process)
+    return [
+        bench.result(
+            "serve",
+            rate,
+            repetitions=WINDOWS,
+            ratio=rate.median / alone,
+            ratio_to=exported.told,
+            rows=1,
+            precision=SAMPLING_PRECISION,
+            memory_mb=memory_mb,
+        )
+    ]
+
+
+def _ask(target: str, exported: Exported, *, seconds: float) -> Rate:
+    """Pictures a second, by windows of time, after some time to warm up."""
+    ended = threading.Event()
+    answered: list[float] = []
+    errors: list[Exception] = []
+
+    def ask(client: Client, number: int) -> None:
+        caption = exported.captions[number % len(exported.captions)]
+        captions = [caption] if exported.takes_captions else None
+        try:
+            while not ended.is_set():
+                client.draw(captions, seeds=[number])
+                answered.append(time.perf_counter())
+        except Exception as error:
+            errors.append(error)
+            ended.set()
+
+    with Client(target, model=MODEL) as client:
+        asking = [threading.Thread(target=ask, args=(client, it)) for it in range(CLIENTS)]
+        for thread in asking:
+            thread.start()
+        ended.wait(WARM_UP_SHARE * seconds)
+        began = time.perf_counter()
+        ended.wait(seconds)
+        end = time.perf_counter()
+        ended.set()
+        for thread in asking:
+            thread.join()
+    if errors:
+        raise Failure(f"the server did not answer: {errors[0]}")
+    counts, _ = np.histogram(answered, bins=WINDOWS, range=(began, end))
+    return Rate.of(counts * WINDOWS / (end - began))
+
+
+@contextlib.contextmanager
+def _server(exported: Exported, folder: pathlib.Path) -> Iterator[tuple[str, subprocess.Popen]]:
+    """Serves the export on a free port, and yields host:port and the process once it answers."""
+    batching = folder / "batching.config"
+    batching.write_text(BATCHING, encoding="utf-8")
+    told = folder / "server.log"
+    command = [
+        *(
+            sys.executable,
+            "-m",
+            "serving.server",
+            f"--model_name={MODEL}",
+            f"--port={_free_port()}",
+        ),
+        f"--model_base_path={exported.version.parent.absolute()}",
+        *("--enable_batching", f"--batching_parameters_file={batching}"),
+    ]
+    with (
+        told.open("w") as log,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as server,
+    ):
+        try:
+            ready = (line for line in server.stdout or () if line.startswith(READY))
+            line = next(ready, None)
+            if line is None:
+                raise Failure(f"the server did not start: {told.read_text()[-1000:]}")
+            port = line.removeprefix(READY).split()[0].rpartition(":")[2]
+            yield f"localhost:{port}", server
+        finally:
+            server.terminate()
+            try:
+                server.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                server.kill()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        return probe.getsockname()[1]
+
+
+def _peak_memory_mb(process: subprocess.Popen) -> float:
+    """The most that a process has held so far, in MiB; 0 where the system does not say."""
+    status = pathlib.Path(f"/proc/{process.pid}/status")
+    lines = status.read_text(encoding="ascii").splitlines() if status.exists() else []
+    peaks = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
+    return int(peaks[0]) / 1024 if peaks else 0.0

@@ -1,0 +1,16 @@
+"""Training steps with the input pipeline behind them, against the machine's peak."""
+
+from tools.benchmarks import timing
+from tools.benchmarks.bench import Bench
+from tools.benchmarks.results import Rate, Result
+
+
+def measure(bench: Bench) -> list[Result]:
+    """Takes steps as the trainer does, without checkpoints, sheets and logs."""
+    steps = bench.steps
+    took = timing.repeat(steps.from_disk, seconds=bench.seconds)
+    rate = Rate.of_times(took, images=steps.images)
+    ratio, told = bench.share_of_peak(
+        rate, steps.operations, images=steps.images, precision=bench.recipe.precision
+    )
+    return [bench.result("train", rate, repetitions=len(took), ratio=ratio, ratio_to=told)]
