@@ -160,6 +160,7 @@ EXTRAS = {
             external=(BEAM, GOOGLE_CRC32C, GRPC, NUMPY, TENSORFLOW, TF_TEXT, TQDM, ZSTANDARD),
         ),
         "tools": Target(internal=("serving", "serving.batch"), external=(ABSL,)),
+        "tools.benchmarks": Target(internal=("serving.batch",)),
     },
     "demo": {
         "serving.demo": Target(

@@ -61,7 +61,7 @@ flags.DEFINE_enum(
     recipes.PRECISIONS,
     "of training; drawing is in float32; default: its recipe's, which is auto if it says nothing",
 )
-flags.DEFINE_float("seconds", 20.0, "of measuring each, about; warming up comes before", 0.0)
+flags.DEFINE_float("seconds", 20.0, "of measuring each, about; warming up comes before", 0.1)
 flags.DEFINE_string("data_dir", None, "a data set of tools.prepare; default: one that is drawn")
 flags.DEFINE_integer(
     "cache_mb", 0, "decoded images are kept in memory if they fit into so many MiB", 0

@@ -16,14 +16,17 @@ import tensorflow as tf
 
 from tests.published_torch import cases
 from tests.reference import states
+from tfgan2.adversarial.noise import StepNoise
 from tfgan2.interop import df_gan, importing, torch_files
 from tfgan2.interop.places import Place, without_prefix
 from tfgan2.models.df_gan import DFGAN
+from tfgan2.models.matching_aware import Fakes
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.sampling import load_sampler
 
 COMMITTED = pathlib.Path(__file__).parent / "published"
+ROWS = 2
 STEPS = 2  # That the published optimizers have made.
 
 
@@ -98,7 +101,7 @@ def networks(files: Files) -> dict[str, dict[str, np.ndarray]]:
     return {"netG": files.read(case.generator_file), "netD": files.read("netD_007.pth")}
 
 
-def imported(files: Files) -> tuple[DFGAN, list[str]]:
+def imported(files: Files, *, ma_gp_weight: float = 0.0) -> tuple[DFGAN, list[str]]:
     """A game with the weights of files, and what starts anew in it."""
     case = cases.DF_GANS[files.name]
     early = case.form == "2020"
@@ -109,7 +112,13 @@ def imported(files: Files) -> tuple[DFGAN, list[str]]:
     )
     fields = {**df_gan.sizes(published), "text_encoder_kind": "bi_lstm"}
     gan = recipes.build_model(
-        recipes.Recipe(**fields, freeze_text_encoder=True, word_embedding_size=3),
+        recipes.Recipe(
+            **fields,
+            freeze_text_encoder=True,
+            word_embedding_size=3,
+            batch_size=ROWS,
+            ma_gp_weight=ma_gp_weight,
+        ),
         image_channels=df_gan.image_channels(published),
         vocabulary_size=5,
         dtype="float32",
@@ -169,6 +178,32 @@ def test_df_gan_answers_as_torch_does(files: Files) -> None:
     features = gan.image_features(answers["images"].transpose(0, 2, 3, 1))
     close(channels_first(features), answers["features"])
     close(gan.head(features, sentence), answers["logit"][:, 0, 0, 0])
+
+
+@pytest.mark.parametrize("files", DF_GANS_2022)
+def test_the_losses_are_torch_s(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    gan, _ = imported(files, ma_gp_weight=2.0)
+    # Sentences come in the place of tokens.
+    monkeypatch.setattr(gan, "encode", lambda sentence: sentence)
+    answers = files.answers()
+    sentence = tf.constant(answers["sentence"])
+    batch = {
+        "image": tf.constant(answers["images"].transpose(0, 2, 3, 1)),
+        "tokens": sentence,
+        "mismatched_tokens": tf.roll(sentence, 1, axis=0),
+    }
+    fakes = Fakes(
+        image=tf.constant(answers["drawn"].transpose(0, 2, 3, 1)),
+        latent=tf.constant(answers["noise"]),
+        sentence=sentence,
+        noise=StepNoise(seed=0, step=gan.step, scope="test", batch_size=ROWS),
+    )
+    _, parts = gan.discriminator_loss(batch, fakes)
+    hinge = sum(answers[f"loss/{name}"] for name in ("real", "fake", "wrong"))
+    np.testing.assert_allclose(parts["loss"], hinge, rtol=1e-4)
+    np.testing.assert_allclose(parts["ma_gp"], answers["loss/ma_gp"], rtol=1e-3)
+    _, parts = gan.generator_loss(batch, fakes)
+    np.testing.assert_allclose(parts["loss"], answers["loss/generator"], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("files", DF_GANS_2022)

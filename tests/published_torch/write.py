@@ -13,6 +13,7 @@ import pickle
 from typing import Any
 
 import cases
+import df_gan_step
 import networks
 import numpy as np
 import torch
@@ -137,6 +138,7 @@ def write_df_gan_2022(case: cases.DFGAN, folder: Folder) -> None:
         game.step()
     folder.save(game.checkpoint(), case.generator_file)
     answers = df_gan_answers(case, *game.networks.values())
+    answers |= df_gan_losses(game, answers)
     game.step()
     folder.save_answers(answers | game.followed())
 
@@ -167,6 +169,15 @@ def df_gan_answers(
         "features": features,
         "logit": head(features, sentence),
     }
+
+
+def df_gan_losses(game: Game2022, answers: dict[str, Tensor]) -> dict[str, Tensor]:
+    """What the step that is timed beside ours makes of those inputs and answers."""
+    judges = (game.networks["netD"], game.networks["netC"])
+    drawn, sentence = answers["drawn"], answers["sentence"]
+    parts = df_gan_step.discriminator_parts(*judges, answers["images"], drawn, sentence)
+    parts["generator"] = df_gan_step.generator_loss(*judges, drawn, sentence)
+    return {f"loss/{name}": part for name, part in parts.items()}
 
 
 def random_inputs(case: cases.DFGAN) -> tuple[Tensor, Tensor, Tensor]:

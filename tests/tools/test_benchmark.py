@@ -1,0 +1,96 @@
+"""tools.benchmark as a program: what it measures, what it writes, how mistakes end."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from tests import flags
+from tests.tiny import QUICK, TINY
+
+ROOT = pathlib.Path(__file__).parents[2]
+OTHER = "tests.tools.other_step"
+
+
+def benchmark(*options: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "tools.benchmark", *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def flagfile(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    path = tmp_path_factory.mktemp("recipes") / "tiny.flags"
+    path.write_text("\n".join(flags.of(QUICK)))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--what=train,draw"], "--what: must be out of pipeline,train,generate,serve,batch,metr"),
+        (["--what="], "--what: must be out of"),
+        (["--model=nope"], "--model: must be one of df_gan, stack_gan, gan_cls, img_txt, auto_wr"),
+        (["--model={damsm}"], "--model: must be a system that draws, got damsm"),
+        (["--against=step"], "--against: must be MODULE:FUNCTION, got step"),
+        (["--seconds=0"], "--seconds: must be"),
+        (["--json={folder}"], "--json: must be a file or absent"),
+        (["--image_size=48"], "--image_size: must be one of 32, 64, 128, 256 for df_gan, got 48"),
+        (["--against=no_such_module:step"], "--against: must be MODULE:FUNCTION (No module named"),
+    ],
+)
+def test_mistakes_are_one_line(options: list[str], told: str, tmp_path: pathlib.Path) -> None:
+    damsm = tmp_path / "damsm.flags"
+    damsm.write_text("\n".join(flags.of(TINY["damsm"])))
+    ended = benchmark(*(option.format(damsm=damsm, folder=tmp_path) for option in options))
+    assert ended.returncode == 2, ended.stderr
+    assert ended.stderr.startswith(f"error: {told}")
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_it_measures_this_package_and_another(
+    flagfile: pathlib.Path, data_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    written = tmp_path / "figures" / "results.json"
+    ended = benchmark(
+        *("--what=train,pipeline,generate", f"--model={flagfile}", f"--data_dir={data_dir}"),
+        *(f"--against={OTHER}:make_step", "--seconds=0.1", f"--json={written}"),
+    )
+    assert ended.returncode == 0, ended.stderr
+    told = json.loads(written.read_text())
+    assert set(told) == {"machine", "results"}
+    assert told["machine"]["cores"] >= 1
+    assert told["machine"]["matrix_multiply_gflops"]["float32"] > 0
+    results = told["results"]
+    assert len(ended.stdout.splitlines()) == 1 + len(results)
+    measured = [(it["what"], it["model"], it["batch_size"]) for it in results]
+    assert measured == [
+        ("train", "tiny", 8),
+        ("pipeline", "tiny", 8),
+        ("generate", "tiny", 16),
+        ("generate", "tiny", 1),
+        ("against", "tiny", 8),
+        ("against", f"{OTHER}:make_step", 8),
+    ]
+    for result in results:
+        rate = result["images_per_second"]
+        assert 0 < rate["low"] <= rate["median"] <= rate["high"]
+        assert (result["image_size"], result["precision"]) == (32, "float32")
+        assert result["repetitions"] >= 3
+        assert result["ratio"] > 0
+        assert result["memory_mb"] > 100
+    train, pipeline, *drawn, ours, theirs = results
+    for result in (train, *drawn, ours):
+        assert result["ratio_to"].startswith("the matrix-multiply peak")
+        assert result["ratio"] < 1
+    assert pipeline["ratio_to"].startswith("the demand of the training step")
+    seconds = 8 / theirs["images_per_second"]["median"]
+    assert seconds >= 0.002
+    ours_seconds = 8 / ours["images_per_second"]["median"]
+    assert theirs["ratio"] == pytest.approx(seconds / ours_seconds)

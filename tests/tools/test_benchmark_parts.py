@@ -1,0 +1,176 @@
+"""What tools.benchmark is made of: counting, timing, drawn data, and what it has no program for."""
+
+import itertools
+import pathlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.tiny import QUICK, TINY
+from tests.tools import other_step
+from tfgan2.data import pipeline, records
+from tfgan2.program import UsageError
+from tools.benchmarks import against, batch, drawn_data, flops, metrics, serve, timing
+from tools.benchmarks.bench import Bench
+from tools.benchmarks.results import Rate, Result
+
+KERNEL = [3, 3, 5, 7]
+# Kernels of 3 x 3 x 5, by 7 channels and 8 x 8 places of 4 images; * and + are two.
+CONVOLUTION = 2 * (3 * 3 * 5) * 7 * (8 * 8) * 4
+
+
+def graph_of(function: object, *shapes: list[int | None]) -> tf.Graph:
+    specifications = [tf.TensorSpec(shape) for shape in shapes]
+    return tf.function(function).get_concrete_function(*specifications).graph
+
+
+def halve(image: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    return tf.nn.conv2d(image, kernel, 2, "SAME")
+
+
+def test_a_convolution_is_counted_as_by_hand() -> None:
+    graph = graph_of(halve, [4, 16, 16, 5], KERNEL)
+    assert flops.count(graph, rows=1) == CONVOLUTION
+
+
+def test_its_gradients_count_as_much_each() -> None:
+    def gradients(image: tf.Tensor, kernel: tf.Tensor) -> list[tf.Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch([image, kernel])
+            loss = tf.reduce_sum(halve(image, kernel) ** 2)
+        return tape.gradient(loss, [image, kernel])
+
+    graph = graph_of(gradients, [4, 16, 16, 5], KERNEL)
+    assert flops.count(graph, rows=1) == 3 * CONVOLUTION
+
+
+def test_products_of_matrices_count_their_inner_length() -> None:
+    def products(a: tf.Tensor, b: tf.Tensor, c: tf.Tensor) -> list[tf.Tensor]:
+        return [tf.matmul(a, b, transpose_a=True), tf.matmul(c, c, transpose_b=True)]
+
+    graph = graph_of(products, [10, 3], [10, 4], [2, 6, 5])
+    assert flops.count(graph, rows=1) == 2 * 10 * 3 * 4 + 2 * 2 * 6 * 6 * 5
+
+
+def test_what_a_graph_calls_is_counted_with_the_rows_it_leaves_open() -> None:
+    inner = tf.function(halve)
+
+    def outer(image: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+        return inner(image, kernel) + inner(2.0 * image, kernel)
+
+    graph = graph_of(outer, [None, 16, 16, 5], KERNEL)
+    assert flops.count(graph, rows=4) == 2 * CONVOLUTION
+
+
+def test_of_branches_the_longest_is_counted() -> None:
+    def either(a: tf.Tensor) -> tf.Tensor:
+        return tf.cond(tf.reduce_sum(a) > 0, lambda: a @ a, lambda: a @ a @ a)
+
+    assert flops.count(graph_of(either, [5, 5]), rows=1) == 2 * 2 * 5**3
+
+
+def test_what_cannot_be_counted_is_refused() -> None:
+    def again(a: tf.Tensor) -> tf.Tensor:
+        return tf.while_loop(lambda b: tf.reduce_sum(b) < 9, lambda b: (b @ a,), (a,))[0]
+
+    with pytest.raises(flops.UncountableError, match="in a loop of unknown length"):
+        flops.count(graph_of(again, [5, 5]), rows=1)
+    with pytest.raises(flops.UncountableError, match="has no static shape"):
+        flops.count(graph_of(halve, [4, None, None, 5], KERNEL), rows=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("system", sorted(set(TINY) - {"damsm"}))
+def test_steps_of_every_system_can_be_counted(
+    system: str, data_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    recipe = TINY[system]
+    bench = Bench(recipe, name=system, folder=tmp_path, seconds=0.1, data_dir=str(data_dir))
+    assert bench.steps.operations() > 1e5 * recipe.batch_size
+
+
+def test_calls_take_turns() -> None:
+    called: list[str] = []
+    took = timing.alternate(
+        [lambda: called.append("ours"), lambda: called.append("theirs")], seconds=0.0
+    )
+    assert called == ["ours", "theirs"] * (timing.WARM_UP_CALLS + timing.FEWEST_CALLS)
+    assert [len(it) for it in took] == [timing.FEWEST_CALLS] * 2
+
+
+def test_a_rate_is_the_median_between_the_quartiles() -> None:
+    assert Rate.of_times([1.0, 2.0, 4.0, 0.5, 0.25], images=8) == Rate(
+        median=8.0, low=4.0, high=16.0
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("step", "must be MODULE:FUNCTION"),
+        (":step", "must be MODULE:FUNCTION"),
+        ("tests.tools.other_step:none", "has no attribute 'none'"),
+        ("tests.tools.other_step:NO_FUNCTION", "must name a function"),
+    ],
+)
+def test_another_implementation_has_to_be_there(name: str, rule: str) -> None:
+    with pytest.raises(UsageError, match=rule):
+        against.load(name)
+
+
+def test_drawn_data_are_a_data_set_like_others(tmp_path: pathlib.Path) -> None:
+    for folder, channels in (("grey", 1), ("colour", 3)):
+        drawn_data.prepare(tmp_path / folder, image_size=16, channels=channels, train=30, test=12)
+        manifest = records.verify(tmp_path / folder)
+        assert (manifest.records("train"), manifest.records("test")) == (30, 12)
+        assert (manifest.channels, len(manifest.label_names)) == (channels, 10)
+        assert manifest.overlap == {"images": 0, "captions": 0}
+        examples = pipeline.examples(
+            tmp_path / folder, manifest, split="train", view=pipeline.View(16)
+        )
+        assert {len(its) for its in examples.captions} == {3}
+        pairs = itertools.combinations(examples.image, 2)
+        assert not any(np.array_equal(one, other) for one, other in pairs)
+
+
+@pytest.fixture(scope="module")
+def bench(data_dir: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    return Bench(
+        QUICK,
+        name="quick",
+        folder=tmp_path_factory.mktemp("bench"),
+        seconds=0.5,
+        data_dir=str(data_dir),
+    )
+
+
+def check(result: Result, what: str, bench: Bench) -> None:
+    assert (result.what, result.model, result.precision) == (what, "quick", "float32")
+    rows, alone = bench.exported.best
+    assert f"{alone:.1f} images/s at batch size {rows}" in result.ratio_to
+    assert result.ratio == pytest.approx(result.images_per_second.median / alone)
+    assert result.ratio > 0
+    assert result.memory_mb > 100
+
+
+def test_the_server_is_held_against_the_saved_model(bench: Bench) -> None:
+    (result,) = serve.measure(bench)
+    check(result, "serve", bench)
+
+
+def test_batch_generation_is_held_against_the_saved_model(bench: Bench) -> None:
+    (result,) = batch.measure(bench)
+    check(result, "batch", bench)
+    pictures = list((bench.folder / "generated_2").rglob("*.png"))
+    assert len(pictures) == int(result.ratio_to.split("; ")[1].split()[0])
+
+
+def test_metrics_are_held_against_drawing(bench: Bench) -> None:
+    (result,) = metrics.measure(bench)
+    check(result, "metrics", bench)
+
+
+def test_what_is_no_step_is_a_mistake(bench: Bench) -> None:
+    with pytest.raises(UsageError, match="must return a function that takes a step, got None"):
+        against.measure(bench, other_step.make_nothing, name="other")
