@@ -101,7 +101,7 @@ def networks(files: Files) -> dict[str, dict[str, np.ndarray]]:
     return {"netG": files.read(case.generator_file), "netD": files.read("netD_007.pth")}
 
 
-def imported(files: Files, *, ma_gp_weight: float = 0.0) -> tuple[DFGAN, list[str]]:
+def imported(files: Files) -> tuple[DFGAN, list[str]]:
     """A game with the weights of files, and what starts anew in it."""
     case = cases.DF_GANS[files.name]
     early = case.form == "2020"
@@ -112,13 +112,7 @@ def imported(files: Files, *, ma_gp_weight: float = 0.0) -> tuple[DFGAN, list[st
     )
     fields = {**df_gan.sizes(published), "text_encoder_kind": "bi_lstm"}
     gan = recipes.build_model(
-        recipes.Recipe(
-            **fields,
-            freeze_text_encoder=True,
-            word_embedding_size=3,
-            batch_size=ROWS,
-            ma_gp_weight=ma_gp_weight,
-        ),
+        recipes.Recipe(**fields, freeze_text_encoder=True, word_embedding_size=3),
         image_channels=df_gan.image_channels(published),
         vocabulary_size=5,
         dtype="float32",
@@ -182,7 +176,8 @@ def test_df_gan_answers_as_torch_does(files: Files) -> None:
 
 @pytest.mark.parametrize("files", DF_GANS_2022)
 def test_the_losses_are_torch_s(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
-    gan, _ = imported(files, ma_gp_weight=2.0)
+    gan, _ = imported(files)
+    assert gan.options.ma_gp_weight == 2.0
     # Sentences come in the place of tokens.
     monkeypatch.setattr(gan, "encode", lambda sentence: sentence)
     answers = files.answers()
