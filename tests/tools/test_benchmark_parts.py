@@ -166,11 +166,13 @@ def check(result: Result, what: str, bench: Bench) -> None:
     assert result.memory_mb > 100
 
 
+@pytest.mark.slow
 def test_the_server_is_held_against_the_saved_model(bench: Bench) -> None:
     (result,) = serve.measure(bench)
     check(result, "serve", bench)
 
 
+@pytest.mark.slow
 def test_batch_generation_is_held_against_the_saved_model(bench: Bench) -> None:
     (result,) = batch.measure(bench)
     check(result, "batch", bench)
@@ -178,6 +180,7 @@ def test_batch_generation_is_held_against_the_saved_model(bench: Bench) -> None:
     assert len(pictures) == int(result.ratio_to.split("; ")[1].split()[0])
 
 
+@pytest.mark.slow
 def test_metrics_are_held_against_drawing(bench: Bench) -> None:
     (result,) = metrics.measure(bench)
     check(result, "metrics", bench)
