@@ -111,7 +111,7 @@ $(ADDONS_VENV)/.made: setup.py constraints-addons.txt
 	@$(PYTHON) -c "$(ADDONS_SUPPORTED)" || { \
 	  echo "error: PYTHON: must be Python 3.10 or 3.11, got $$($(PYTHON) --version 2>&1)" >&2; exit 2; }
 	$(PYTHON) -m venv $(ADDONS_VENV)
-	$(ADDONS_VENV)/bin/pip $(ADDONS_INSTALL) setuptools
+	$(ADDONS_VENV)/bin/pip $(ADDONS_INSTALL) setuptools wheel
 	$(ADDONS_VENV)/bin/pip $(ADDONS_INSTALL) --no-build-isolation \
 	  --editable ".[addons,quickstart,dev]"
 	touch $@
