@@ -67,14 +67,14 @@ test-browser: $(VENV)/.browser
 	} || { echo "error: chromium: must be installed (Debian's package chromium), got none" >&2; exit 2; }
 	$(BIN)/python -m pytest -m browser tests/serving/demo tests/tools/test_report.py
 
-# The model, training and export parts, one configuration of every system. How near mixed precision
-# comes to float32 is left to the default line: it takes longest, and runs in float16 are resumed.
+# The model, training and export parts, one configuration of every system. Mixed precision is left to
+# the default line, where it takes longest.
 test-addons: $(ADDONS_VENV)/.made
 	$(ADDONS_PYTEST) $(QUICK) tests/addons
-	$(ADDONS_PYTEST) $(QUICK) -k "not near_float32" tests/contract/test_steps.py
-	$(ADDONS_PYTEST) $(QUICK) tests/contract/test_runs.py
-	$(ADDONS_PYTEST) $(QUICK) tests/models tests/adversarial tests/text
-	$(ADDONS_PYTEST) $(QUICK) tests/training tests/export
+	$(ADDONS_PYTEST) $(QUICK) -k "not near_float32 and not overflow" tests/contract/test_steps.py
+	$(ADDONS_PYTEST) $(QUICK) -k "not mixed_float16" tests/contract/test_runs.py
+	$(ADDONS_PYTEST) $(QUICK) tests/models
+	$(ADDONS_PYTEST) $(QUICK) tests/training/test_trainer.py tests/training/test_uncaptioned.py tests/export
 
 test-gpu: $(VENV)/.dev
 	@if $(BIN)/python -c "$(HAS_GPU)"; then \
