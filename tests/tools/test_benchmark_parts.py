@@ -63,6 +63,13 @@ def test_what_a_graph_calls_is_counted_with_the_rows_it_leaves_open() -> None:
     assert flops.count(graph, rows=4) == 2 * CONVOLUTION
 
 
+def test_sums_of_products_count_every_combination_of_indices() -> None:
+    def shift(rows: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
+        return tf.einsum("bik,bkc->bic", rows, image)
+
+    assert flops.count(graph_of(shift, [None, 6, 4], [None, 4, 5]), rows=3) == 2 * 3 * 6 * 4 * 5
+
+
 def test_of_branches_the_longest_is_counted() -> None:
     def either(a: tf.Tensor) -> tf.Tensor:
         return tf.cond(tf.reduce_sum(a) > 0, lambda: a @ a, lambda: a @ a @ a)

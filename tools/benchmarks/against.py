@@ -9,8 +9,6 @@ when the step is done.
 import importlib
 from collections.abc import Callable
 
-import numpy as np
-
 from tfgan2.program import UsageError
 from tools.benchmarks import timing
 from tools.benchmarks.bench import Bench
@@ -70,13 +68,13 @@ def measure(bench: Bench, make_step: MakeStep, *, name: str) -> list[Result]:
         rates[0], steps.operations, images=steps.images, precision=recipe.precision
     )
     ours = bench.result("against", rates[0], repetitions=len(took[0]), ratio=ratio, ratio_to=told)
-    their_seconds, our_seconds = (float(np.median(took[which])) for which in (1, 0))
+    our_seconds = recipe.batch_size / rates[0].median
     other = bench.result(
         "against",
         rates[1],
         repetitions=len(took[1]),
-        ratio=their_seconds / our_seconds,
-        ratio_to=f"the seconds of {ours.model}'s step, {our_seconds / steps.cycle:.3f}",
+        ratio=rates[0].median / rates[1].median,
+        ratio_to=f"the seconds of {ours.model}'s step, {our_seconds:.3f}",
         model=name,
     )
     return [ours, other]

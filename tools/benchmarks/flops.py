@@ -13,7 +13,7 @@ import tensorflow as tf
 LOOPS = ("While", "StatelessWhile")
 BRANCHES = ("If", "StatelessIf", "Case", "StatelessCase")
 # Would be left out silently.
-UNCOUNTED = ("Conv3D", "DepthwiseConv2dNative", "Einsum", "SparseTensorDenseMatMul", "XlaDotV2")
+UNCOUNTED = ("Conv3D", "DepthwiseConv2dNative", "SparseTensorDenseMatMul", "XlaDotV2")
 
 
 class UncountableError(Exception):
@@ -46,6 +46,8 @@ def _of_op(op: tf.Operation, rows: int) -> int:
         return _product(op, rows, transposes="transpose_a")
     if op.type in ("BatchMatMul", "BatchMatMulV2", "BatchMatMulV3"):
         return _product(op, rows, transposes="adj_x")
+    if op.type == "Einsum":
+        return _sum_of_products(op, rows)
     counts = [count(graph, rows=rows) for graph in _called(op)]
     if op.type in LOOPS and any(counts):
         raise UncountableError(f"{op.type} {op.name} multiplies in a loop of unknown length")
@@ -64,6 +66,20 @@ def _product(op: tf.Operation, rows: int, *, transposes: str) -> int:
     left = _dimensions(op, op.inputs[0], rows)
     inner = left[-2] if op.get_attr(transposes) else left[-1]
     return 2 * inner * math.prod(_dimensions(op, op.outputs[0], rows))
+
+
+def _sum_of_products(op: tf.Operation, rows: int) -> int:
+    """Of two tensors: a product for every combination of their indices. Of one there is none."""
+    equation = op.get_attr("equation").decode()
+    if "." in equation:
+        raise UncountableError(f"{op.type} {op.name} leaves indices out: {equation}")
+    indices = equation.partition("->")[0].split(",")
+    if len(indices) == 1:
+        return 0
+    sizes: dict[str, int] = {}
+    for letters, tensor in zip(indices, op.inputs, strict=True):
+        sizes |= dict(zip(letters, _dimensions(op, tensor, rows), strict=True))
+    return 2 * math.prod(sizes.values())
 
 
 def _dimensions(op: tf.Operation, tensor: tf.Tensor, rows: int) -> list[int]:
