@@ -77,7 +77,7 @@ def make_one(gan: GAN, turn: Turn) -> Callable[[Iterator], dict[str, tf.Tensor]]
 def _take(gan: GAN, turn: Turn) -> Callable[[Any], dict[str, tf.Tensor]]:
     """Makes what all replicas do in a step of a turn, from a batch to the parts of one of them."""
     # AutoGraph has nothing to do in a step, and the one of TensorFlow 2.15, which does not know
-    # tf_keras, would convert all of it: three times the time, twice the memory.
+    # tf_keras, would convert all of it, which takes two to three times as long.
     run = tf.autograph.experimental.do_not_convert(gan.train_step)
     if gan.jit_compile:
         run = tf.function(run, jit_compile=True, reduce_retracing=True)

@@ -94,13 +94,8 @@ def _server(exported: Exported, folder: pathlib.Path) -> Iterator[tuple[str, sub
     batching.write_text(BATCHING, encoding="utf-8")
     told = folder / "server.log"
     command = [
-        *(
-            sys.executable,
-            "-m",
-            "serving.server",
-            f"--model_name={MODEL}",
-            f"--port={_free_port()}",
-        ),
+        *(sys.executable, "-m", "serving.server"),
+        *(f"--model_name={MODEL}", f"--port={_free_port()}"),
         f"--model_base_path={exported.version.parent.absolute()}",
         *("--enable_batching", f"--batching_parameters_file={batching}"),
     ]
