@@ -34,6 +34,42 @@ def convolution(
     )
 
 
+class DoublingConvolution(keras.layers.Conv2D):
+    """A 3x3 `same` convolution of what comes in, doubled in height and width by repetition.
+
+    Each pixel of four that repeat one another meets several weights, whose sum it is multiplied by
+    here: a transposed convolution with 4 products where the plain one has 9.
+    """
+
+    def convolution_op(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+        """Turns [B, H, W, D] into [B, 2H, 2W, channels]; the bias is added by the caller."""
+        above, middle, below = tf.unstack(tf.transpose(kernel, [0, 1, 3, 2]))
+        rows = tf.stack([below, middle + below, above + middle, above])
+        left, middle, right = tf.unstack(rows, axis=1)
+        summed = tf.stack([right, middle + right, left + middle, left], axis=1)
+        shape = tf.shape(inputs)[0], *self.compute_output_shape(inputs.shape)[1:]
+        return tf.nn.conv2d_transpose(inputs, summed, shape, strides=2)
+
+    def compute_output_shape(self, input_shape: tf.TensorShape) -> tf.TensorShape:
+        """Shape of what goes out."""
+        batch, height, width, _ = input_shape
+        return tf.TensorShape([batch, 2 * height, 2 * width, self.filters])
+
+
+def doubling_convolution(
+    channels: int, *, dtype: DType, use_bias: bool = True
+) -> DoublingConvolution:
+    """A convolution behind a doubling whose weights start as in PyTorch."""
+    return DoublingConvolution(
+        channels,
+        3,
+        padding="same",
+        use_bias=use_bias,
+        kernel_initializer=uniform_fan_in(),
+        dtype=dtype,
+    )
+
+
 def dense(
     units: int, *, dtype: DType, activation: str | None = None, use_bias: bool = True
 ) -> keras.layers.Dense:

@@ -12,7 +12,14 @@ import itertools
 import tensorflow as tf
 import tf_keras as keras
 
-from tfgan2.models.blocks import DType, convolution, dense, leaky_relu, upsample
+from tfgan2.models.blocks import (
+    DType,
+    convolution,
+    dense,
+    doubling_convolution,
+    leaky_relu,
+    upsample,
+)
 
 IMAGE_SIZES_PX = (32, 64, 128, 256)
 FIRST_SIDE_PX = 4
@@ -87,19 +94,26 @@ class UpBlock(keras.layers.Layer):
             Fusion(channels, hidden=hidden or channels, dtype=dtype)
             for channels in (channels_in, channels_out)
         ]
-        self.convolutions = [convolution(channels_out, 3, dtype=dtype) for _ in range(2)]
+        self.convolutions = [
+            doubling_convolution(channels_out, dtype=dtype)
+            if doubles
+            else convolution(channels_out, 3, dtype=dtype),
+            convolution(channels_out, 3, dtype=dtype),
+        ]
         changes = channels_in != channels_out
         self.shortcut = convolution(channels_out, 1, dtype=dtype) if changes else None
         self.gate = self.add_weight(name="gate", shape=(), initializer="zeros") if gated else None
 
     def call(self, features: tf.Tensor, condition: tf.Tensor) -> tf.Tensor:
         """Turns [B, H, W, channels_in] into [B, 2H, 2W, channels_out], or [B, H, W, ...]."""
-        residual = features = upsample(features) if self.doubles else features
+        # Repetition commutes with what looks at one pixel, which then has a quarter of the work.
+        residual = features
         for fusion, conv in zip(self.fusions, self.convolutions, strict=True):
             residual = conv(fusion(residual, condition))
         if self.gate is not None:
             residual = tf.cast(self.gate, residual.dtype) * residual
-        return residual + (features if self.shortcut is None else self.shortcut(features))
+        shortcut = features if self.shortcut is None else self.shortcut(features)
+        return residual + (upsample(shortcut) if self.doubles else shortcut)
 
 
 class Generator(keras.Model):
@@ -198,8 +212,9 @@ class DownBlock(keras.layers.Layer):
         residual = features
         for conv in self.convolutions:
             residual = leaky_relu(conv(residual))
-        shortcut = self.shortcut(features) if self.changes else features
-        shortcut = tf.nn.avg_pool2d(shortcut, 2, 2, "VALID")
+        # Pooling commutes with the 1x1 convolution, which then has a quarter of the work.
+        shortcut = tf.nn.avg_pool2d(features, 2, 2, "VALID")
+        shortcut = self.shortcut(shortcut) if self.changes else shortcut
         return shortcut + tf.cast(self.gate, residual.dtype) * residual
 
 

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import tensorflow as tf
 import tf_keras as keras
 
-from tfgan2.models.blocks import DType, leaky_relu, tile, upsample
+from tfgan2.models.blocks import DoublingConvolution, DType, leaky_relu, tile
 
 Activation: TypeAlias = Callable[[tf.Tensor], tf.Tensor]
 
@@ -57,16 +57,16 @@ def normal_convolution(
     )
 
 
-class Doubling(keras.layers.Layer):
+def doubling(channels: int, *, dtype: DType, use_bias: bool = False) -> DoublingConvolution:
     """Doubles the size by repetition, then a 3x3 convolution."""
-
-    def __init__(self, channels: int, *, dtype: DType, use_bias: bool = False) -> None:
-        super().__init__(dtype=dtype)
-        self.convolution = normal_convolution(channels, 3, use_bias=use_bias, dtype=dtype)
-
-    def call(self, features: tf.Tensor) -> tf.Tensor:
-        """Turns [B, H, W, D] into [B, 2H, 2W, channels]."""
-        return self.convolution(upsample(features))
+    return DoublingConvolution(
+        channels,
+        3,
+        padding="same",
+        use_bias=use_bias,
+        kernel_initializer=keras.initializers.RandomNormal(stddev=SPREAD),
+        dtype=dtype,
+    )
 
 
 def transposed_doubling(channels: int, *, dtype: DType) -> keras.layers.Conv2DTranspose:

@@ -18,12 +18,12 @@ import tf_keras as keras
 from tfgan2.models.blocks import DType, dense, leaky_relu
 from tfgan2.models.gan_cls_blocks import (
     FIRST_SIDE_PX,
-    Doubling,
     JointLogit,
     Residual,
     Start,
     batch_normalization,
     channels_by_halving,
+    doubling,
     down_blocks,
     normal_dense,
     transposed_doubling,
@@ -81,7 +81,7 @@ class Generator(keras.Model):
         def double(width: int) -> keras.layers.Layer:
             if transposed:
                 return transposed_doubling(width, dtype=dtype)
-            return Doubling(width, dtype=dtype)
+            return doubling(width, dtype=dtype)
 
         def residual(width: int) -> Residual:
             return Residual(width, bottleneck=True, activation=tf.nn.relu, dtype=dtype)
@@ -92,7 +92,7 @@ class Generator(keras.Model):
         self.to_image = (
             transposed_doubling(image_channels, dtype=dtype)
             if transposed
-            else Doubling(image_channels, use_bias=True, dtype=dtype)
+            else doubling(image_channels, use_bias=True, dtype=dtype)
         )
         self(tf.zeros([1, latent_size]), tf.zeros([1, sentence_size]))
 

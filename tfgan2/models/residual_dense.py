@@ -5,10 +5,19 @@ whose block is a variant of that of Zhang et al. 2018, "Residual Dense Network f
 Super-Resolution", section 3.2. The block of either can be chosen; all else follows the code.
 """
 
+import functools
+
 import tensorflow as tf
 import tf_keras as keras
 
-from tfgan2.models.blocks import DType, convolution, dense, leaky_relu, tile, upsample
+from tfgan2.models.blocks import (
+    DType,
+    convolution,
+    dense,
+    doubling_convolution,
+    leaky_relu,
+    tile,
+)
 
 FIRST_SIDE_PX = 4
 # Channels of 4, 8, ... 256 px as multiples of the base.
@@ -46,10 +55,12 @@ class UpStage(keras.layers.Layer):
 
     def __init__(self, channels: int, *, faithful: bool, dtype: DType) -> None:
         super().__init__(dtype=dtype)
+        double = functools.partial(doubling_convolution, channels, use_bias=False, dtype=dtype)
         self.convolutions = [
-            convolution(channels, 3, use_bias=False, dtype=dtype) for _ in range(3)
+            double(),
+            *(convolution(channels, 3, use_bias=False, dtype=dtype) for _ in range(2)),
         ]
-        self.shortcut = convolution(channels, 3, use_bias=False, dtype=dtype)
+        self.shortcut = double()
         self.gate = self.add_weight(
             name="gate", shape=(), initializer=keras.initializers.RandomNormal(stddev=1.0)
         )
@@ -57,7 +68,7 @@ class UpStage(keras.layers.Layer):
 
     def call(self, features: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Turns [B, H, W, D] into [B, 2H, 2W, channels]."""
-        residual = features = upsample(features)
+        residual = features
         for conv in self.convolutions:
             residual = leaky_relu(conv(residual))
         gate = tf.cast(self.gate, residual.dtype)

@@ -16,11 +16,11 @@ import tf_keras as keras
 from tfgan2.models.blocks import DType, tile
 from tfgan2.models.conditioning import ConditioningAugmentation
 from tfgan2.models.gan_cls_blocks import (
-    Doubling,
     Normalized,
     Residual,
     Start,
     channels_by_halving,
+    doubling,
     normal_convolution,
     up_blocks,
 )
@@ -89,7 +89,7 @@ class StageOneGenerator(keras.Model):
             dtype=dtype,
         )
         channels = channels_by_halving(base_channels, image_size)[::-1]
-        double = functools.partial(Doubling, dtype=dtype)
+        double = functools.partial(doubling, dtype=dtype)
         if form == "pytorch":
             self.start = Start(channels[0], by_channel=False, activation=tf.nn.relu, dtype=dtype)
             self.blocks = [
@@ -210,7 +210,7 @@ class StageTwoGenerator(keras.Model):
                 for _ in range(residual_blocks)
             ],
             *[
-                normalized(Doubling(width, dtype=dtype))
+                normalized(doubling(width, dtype=dtype))
                 for width in (middle, few, few // 2, few // 4)
             ],
         ]
