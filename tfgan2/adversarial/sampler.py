@@ -1,7 +1,7 @@
 """From captions and seeds to pictures: the one path of sheets, evaluation and export."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -13,6 +13,8 @@ from tfgan2.text.tokenizers import Tokenizer
 
 Seeds: TypeAlias = Sequence[int] | np.ndarray
 Pair: TypeAlias = tuple[str, str]
+# From latents, and from sentences where there are any, to images.
+Draws: TypeAlias = Callable[..., tf.Tensor]
 # Between vectors of one direction the arc is a line.
 SMALLEST_ANGLE = 1e-3
 ROW_TYPES = (
@@ -38,7 +40,7 @@ class Sampler(tf.Module):
         *,
         tokenizer: Tokenizer,
         text_encoder: keras.Model,
-        generator: keras.Model,
+        generator: Draws,
         latent_size: int,
         truncation: float,
     ) -> None:
@@ -116,7 +118,7 @@ class UnconditionalSampler(tf.Module):
     """A generator that draws without captions."""
 
     def __init__(
-        self, *, generator: keras.Model, latent_size: int, truncation: float, darkest: float
+        self, *, generator: Draws, latent_size: int, truncation: float, darkest: float
     ) -> None:
         """Puts the path together.
 
@@ -130,7 +132,7 @@ class UnconditionalSampler(tf.Module):
         self.generator = generator
         self.latent_size = latent_size
         self.truncation = truncation
-        self._darkest = darkest
+        self.darkest = darkest
 
     @tf.function(input_signature=ROW_TYPES[1:])
     def pixels(self, seed: tf.Tensor, truncation: tf.Tensor) -> tf.Tensor:
@@ -138,7 +140,7 @@ class UnconditionalSampler(tf.Module):
         latent = latents(
             seed, truncation, latent_size=self.latent_size, default_truncation=self.truncation
         )
-        return to_pixels(self.generator(latent), darkest=self._darkest)
+        return to_pixels(self.generator(latent), darkest=self.darkest)
 
     def sample(self, captions: Sequence[str], seeds: Seeds, truncation: float) -> Drawn:
         """Draws seeds with one truncation; captions say nothing to it."""
@@ -147,7 +149,7 @@ class UnconditionalSampler(tf.Module):
     def between(self, captions: Pair, seeds: tuple[int, int], shares: np.ndarray) -> np.ndarray:
         """Draws pictures on the way from one seed to another, as `Sampler.between`."""
         latent = _latents_between(self, seeds, shares)
-        return to_pixels(self.generator(latent), darkest=self._darkest).numpy()
+        return to_pixels(self.generator(latent), darkest=self.darkest).numpy()
 
 
 class JointSampler(tf.Module):

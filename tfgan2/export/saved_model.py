@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tfgan2.adversarial.sampler import AnySampler
 from tfgan2.export import served_ops, warmup
+from tfgan2.export.constants import with_constants
 from tfgan2.export.signatures import make_signatures
 from tfgan2.program import UsageError, warn
 
@@ -45,7 +46,8 @@ def export(
     folder = pathlib.Path(export_dir)
     if folder.exists() and not folder.is_dir():
         raise UsageError("--export_dir", "must be a directory or absent", export_dir)
-    signatures = make_signatures(sampler)
+    exported = with_constants(sampler)
+    signatures = make_signatures(exported)
     functions = {
         name: function.get_concrete_function() for name, function in signatures.functions().items()
     }
@@ -53,7 +55,7 @@ def export(
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f".partial-{os.getpid()}"
     try:
-        tf.saved_model.save(_holder(sampler), str(partial), signatures=functions)
+        tf.saved_model.save(_holder(exported), str(partial), signatures=functions)
         warmup.write(partial, signatures.examples(caption=captions[0]))
         text = json.dumps({**card, "example_captions": list(captions)}, indent=1)
         (partial / CARD_NAME).write_text(text + "\n", encoding="utf-8")
