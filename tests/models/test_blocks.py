@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from tfgan2.models.blocks import DoublingConvolution, doubling_convolution, upsample
+from tfgan2.models.blocks import DoublingConvolution, doubling_convolution, leaky_relu, upsample
 
 
 def plain(layer: DoublingConvolution, features: tf.Tensor) -> tf.Tensor:
@@ -46,3 +46,19 @@ def test_its_batch_may_be_of_any_size_in_a_graph() -> None:
     model = keras.Model(inputs, layer(inputs))
     assert model.output_shape == (None, 8, 8, 3)
     assert model(tf.zeros([5, 4, 4, 2])).shape == (5, 8, 8, 3)
+
+
+def test_the_gradient_of_a_leaky_relu_is_exact_in_bfloat16() -> None:
+    features = tf.constant([-3.0, -1e-30, 0.0, 1e-30, 0.5, 7.0], tf.bfloat16)
+    upstream = tf.cast(tf.random.stateless_normal(features.shape, seed=[1, 2]), tf.bfloat16)
+    taken = []
+    for call in (leaky_relu, lambda features: tf.nn.leaky_relu(features, 0.2)):
+        with tf.GradientTape() as outer:
+            outer.watch(features)
+            with tf.GradientTape() as inner:
+                inner.watch(features)
+                out = call(features)
+            (first,) = inner.gradient(out, [features], output_gradients=[upstream * features])
+        taken.append((out, first, outer.gradient(first, features)))
+    for its, expected in zip(*taken, strict=True):
+        np.testing.assert_array_equal(tf.cast(its, tf.float32), tf.cast(expected, tf.float32))

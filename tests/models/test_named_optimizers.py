@@ -16,7 +16,7 @@ HAS_ADDONS = importlib.util.find_spec("tensorflow_addons") is not None
 
 def test_adam_is_keras_s_adam_with_the_numbers_of_the_recipe() -> None:
     adam = make("adam", NUMBERS, flag="--it")
-    assert type(adam) is keras.optimizers.Adam
+    assert isinstance(adam, keras.optimizers.Adam)
     assert adam.get_config()["learning_rate"] == pytest.approx(0.01)
     assert (adam.beta_1, adam.beta_2, adam.epsilon) == (0.25, 0.75, 1e-5)
 

@@ -1,5 +1,6 @@
 """Layers that several systems share; images are [B, H, W, C], `dtype` is a Keras policy."""
 
+from collections.abc import Callable
 from typing import TypeAlias
 
 import tensorflow as tf
@@ -11,7 +12,22 @@ LEAKY_SLOPE = 0.2
 
 def leaky_relu(features: tf.Tensor) -> tf.Tensor:
     """Leaky ReLU of slope 0.2."""
+    if features.dtype == tf.bfloat16:
+        return _leaky_relu_of_bfloat16(features)
     return tf.nn.leaky_relu(features, LEAKY_SLOPE)
+
+
+@tf.custom_gradient
+def _leaky_relu_of_bfloat16(
+    features: tf.Tensor,
+) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+    """On CPUs TensorFlow's own gradient takes ten times as long in bfloat16 as in float32."""
+    slope = tf.cast(LEAKY_SLOPE, features.dtype)
+
+    def gradient(upstream: tf.Tensor) -> tf.Tensor:
+        return upstream * tf.stop_gradient(tf.maximum(tf.sign(features), slope))
+
+    return tf.nn.leaky_relu(features, LEAKY_SLOPE), gradient
 
 
 def uniform_fan_in() -> keras.initializers.Initializer:

@@ -17,6 +17,7 @@ from typing import Any
 
 import tf_keras as keras
 
+from tfgan2.models.fused_adam import FusedAdam
 from tfgan2.program import UsageError
 
 PREFIX, FOR_ONE_REPLICA = "addons.", "SWA"
@@ -192,7 +193,8 @@ def _kinds(name: str, *, wrapped: bool) -> dict[str, type]:
         found = _optimizers_in(_addons().optimizers)
         return {PREFIX + name: kind for name, kind in found.items()}
     module = keras.optimizers.legacy if wrapped else keras.optimizers
-    return {name.lower(): kind for name, kind in _optimizers_in(module).items()}
+    kinds = {name.lower(): kind for name, kind in _optimizers_in(module).items()}
+    return kinds if wrapped else {**kinds, "adam": FusedAdam}
 
 
 def _optimizers_in(module: ModuleType) -> dict[str, type]:
