@@ -31,6 +31,9 @@ def test_parameter_counts_are_those_by_hand() -> None:
     weights = (100 + 1) * 56 * 56 + (9 * 1 + 1) * 50 + (9 * 50 + 1) * 25 + (25 + 1)
     generator = published_generator()
     assert parameter_count(generator) == weights + 3 * (1 + 50 + 25) == 328_765
+    wide = Generator(image_channels=1, latent_size=100, first_channels=16, faithful=False)
+    more = 15 * ((100 + 1) * 56 * 56 + 9 * 50 + 3)
+    assert parameter_count(wide) == 328_765 + more == 5_086_600
     faithful = published_generator(faithful=True)
     assert parameter_count(faithful) == weights + 2 * (1 + 50 + 25) == 328_689
 

@@ -39,6 +39,7 @@ class AutoWriteOptions(AdamOptions, Remedies):
 
     seed: int
     latent_size: int
+    first_channels: int
     warm_up_steps: int
     faithful: bool
 
@@ -85,6 +86,7 @@ class AutoWrite(GAN):
             return Generator(
                 image_channels=image_channels,
                 latent_size=options.latent_size,
+                first_channels=options.first_channels,
                 faithful=options.faithful,
                 dtype=dtype,
             )
@@ -94,7 +96,7 @@ class AutoWrite(GAN):
             image_channels=image_channels, minibatch_group=options.minibatch_group, dtype=dtype
         )
         if options.discriminator_spectral_norm:
-            spectral.divide(self.discriminator)
+            spectral.divide(self.discriminator, bound=options.spectral_bound)
         self.start_averages()
 
     @property
@@ -200,7 +202,13 @@ class Generator(keras.Model):
     """
 
     def __init__(
-        self, *, image_channels: int, latent_size: int, faithful: bool, dtype: DType = "float32"
+        self,
+        *,
+        image_channels: int,
+        latent_size: int,
+        first_channels: int = 1,
+        faithful: bool,
+        dtype: DType = "float32",
     ) -> None:
         """Builds the generator.
 
@@ -208,6 +216,7 @@ class Generator(keras.Model):
           image_channels: 1 or 3.
           latent_size: length of a latent; the convolutions have a half and a quarter as many
             channels.
+          first_channels: of the first map.
           faithful: batch normalizations have no offset, as it is never trained.
           dtype: policy of its layers.
         """
@@ -231,8 +240,9 @@ class Generator(keras.Model):
                 dtype=dtype,
             )
 
+        self.first_shape = (ENLARGED_PX, ENLARGED_PX, first_channels)
         self.first = keras.layers.Dense(
-            ENLARGED_PX**2,
+            ENLARGED_PX**2 * first_channels,
             kernel_initializer=near_zero(),
             bias_initializer=near_zero(),
             dtype=dtype,
@@ -249,7 +259,7 @@ class Generator(keras.Model):
     def call(self, latent: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Draws latents [B, latent_size]: float32 [B, 28, 28, C]."""
         features = self.first(tf.cast(latent, self.compute_dtype))
-        features = tf.reshape(features, [-1, ENLARGED_PX, ENLARGED_PX, 1])
+        features = tf.reshape(features, [-1, *self.first_shape])
         features = tf.nn.relu(self.normalizations[0](features, training=training))
         for convolution, normalization in zip(
             self.convolutions, self.normalizations[1:], strict=True

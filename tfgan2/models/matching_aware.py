@@ -106,7 +106,7 @@ class MatchingAwareGAN(GAN):
             image_channels=image_channels, dtype=dtype
         )
         if options.discriminator_spectral_norm:
-            spectral.divide(self.image_features, self.head)
+            spectral.divide(self.image_features, self.head, bound=options.spectral_bound)
         self.start_averages()
 
     @classmethod

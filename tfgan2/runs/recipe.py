@@ -101,6 +101,12 @@ class Recipe:
         choices=("2022", "2020", "rdn", "imagan", *OTHER_FORMS),
     )
     generator_channels: int = option(32, "channels of the generator at full size", low=1)
+    first_channels: int = option(
+        1,
+        "of auto_write's generator, in its first map, of 56 px; published: 1",
+        low=1,
+        since="0.2.0",
+    )
     discriminator_form: str = option(
         "2022",
         "2022: of DF-GAN's published code, 2020: twice as wide, unet: with logits by pixels; "
@@ -196,6 +202,13 @@ class Recipe:
     discriminator_spectral_norm: bool = option(
         False,
         "every kernel of the discriminator is divided by its largest singular value",
+        since="0.2.0",
+    )
+    spectral_bound: float = option(
+        1.0,
+        "what each largest singular value then is; above the published 1 the discriminator may be "
+        "steeper",
+        low=0.01,
         since="0.2.0",
     )
     minibatch_group: int = option(
