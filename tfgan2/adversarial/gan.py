@@ -56,6 +56,30 @@ class Update:
 
 
 @dataclasses.dataclass(frozen=True)
+class Drawing:
+    """What a step has drawn once for all of its updates.
+
+    Attributes:
+      fakes: as `generate` returns them.
+      tape: by which gradients of their `image` go on to the generator.
+    """
+
+    fakes: Any
+    tape: tf.GradientTape
+
+    def gradients(
+        self, tape: tf.GradientTape, loss: tf.Tensor, variables: list[tf.Variable]
+    ) -> list[tf.Tensor]:
+        """Gradients of a loss on `tape`, which has watched the variables and the image."""
+        *direct, by_image = tape.gradient(loss, [*variables, self.fakes.image])
+        drawn = self.tape.gradient(self.fakes.image, variables, output_gradients=by_image)
+        return [
+            through if own is None else own + through
+            for own, through in zip(direct, drawn, strict=True)
+        ]
+
+
+@dataclasses.dataclass(frozen=True)
 class Averaging:
     """How the exponential moving average of what is sampled follows the live weights.
 
@@ -152,6 +176,14 @@ class GAN(keras.Model, abc.ABC):
     @abc.abstractmethod
     def averages(self) -> tuple[tuple[keras.Model, keras.Model], ...]:
         """Pairs of networks: the float32 average that is sampled, and the live one it follows."""
+
+    @property
+    def draws_once(self) -> bool:
+        """Whether the generator learns of the images that the discriminator has just learned of.
+
+        They have a field `image`. Else each update draws its own.
+        """
+        return False
 
     @property
     def judging(self) -> Judging | None:
@@ -278,10 +310,11 @@ class GAN(keras.Model, abc.ABC):
           `update/part` scalars, means over the global batch.
         """
         parts: Parts = {}
+        drawing = self._draw(batch) if self.draws_once else None
         for updates in self._moves():
             statistics = [(it, tf.identity(it)) for it in self._statistics()]
             self._iterate(updates)
-            taken = [self._differentiate(update, batch) for update in updates]
+            taken = [self._differentiate(update, batch, drawing) for update in updates]
             own, any_moved = set(), tf.constant(False)
             for update, (gradients, named) in zip(updates, taken, strict=True):
                 applied, moved = self._apply(update, gradients)
@@ -339,21 +372,38 @@ class GAN(keras.Model, abc.ABC):
             for layer in spectral.divided_layers(network):
                 layer.iterate()
 
-    def _differentiate(self, update: Update, batch: Batch) -> tuple[list[tf.Tensor], Parts]:
-        """Gradients of an update's loss, scaled in float16, and the named parts of the loss."""
-        noise = StepNoise(
+    def _noise(self, scope: str, batch: Batch) -> StepNoise:
+        return StepNoise(
             seed=self.seed,
             step=self.step.value(),
-            scope=update.name,
+            scope=scope,
             batch_size=batch["image"].shape[0],
         )
+
+    def _draw(self, batch: Batch) -> Drawing:
+        with tf.GradientTape() as tape:
+            fakes = self.generate(batch, self._noise("drawing", batch))
+        return Drawing(fakes, tape)
+
+    def _differentiate(
+        self, update: Update, batch: Batch, drawing: Drawing | None
+    ) -> tuple[list[tf.Tensor], Parts]:
+        """Gradients of an update's loss, scaled in float16, and the named parts of the loss."""
+        noise = self._noise(update.name, batch)
         replicas = tf.distribute.get_replica_context().num_replicas_in_sync
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(update.variables)
-            fakes = self.generate(batch, noise) if update.draws else noise
+            fakes: Any = noise
+            if update.draws and drawing is not None:
+                fakes = dataclasses.replace(drawing.fakes, noise=noise)
+                tape.watch(fakes.image)
+            elif update.draws:
+                fakes = self.generate(batch, noise)
             loss, named = update.loss(batch, fakes)
             # Optimizers add up the gradients of the replicas.
             scaled = self._scaled(loss / replicas, update.optimizer)
+        if drawing is not None and update.name == GENERATOR:
+            return drawing.gradients(tape, scaled, update.variables), named
         return tape.gradient(scaled, update.variables), named
 
     def _statistics(self) -> list[tf.Variable]:

@@ -58,6 +58,11 @@ class DFGAN(MatchingAwareGAN):
             dtype=dtype,
         )
 
+    @property
+    def draws_once(self) -> bool:
+        """As in the published codes; but batch normalizations move in the generator's update."""
+        return self.options.generator_form in FORMS
+
     def make_generator(
         self, *, image_channels: int, dtype: DType
     ) -> Generator | ResidualDenseGenerator:
