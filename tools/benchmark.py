@@ -4,9 +4,10 @@ Example:
   python -m tools.benchmark --what=pipeline,train,generate --model=df_gan --image_size=64
   python -m tools.benchmark --what=serve,batch,metrics --seconds=30 --json=figures.json
   python -m tools.benchmark --what=train --against=my_pytorch_code:make_step
+  python -m tools.benchmark --what= --against_generation=my_pytorch_code:make_drawer
 
 The other implementation's function is called with image_size, batch_size and precision, and returns
-a function that takes one training step; its steps and ours are taken in turn.
+a function that takes one training step, or draws one batch; its calls and ours are taken in turn.
 """
 
 import dataclasses
@@ -69,6 +70,11 @@ flags.DEFINE_integer(
 flags.DEFINE_string(
     "against", None, "MODULE:FUNCTION: another implementation's step is timed beside ours"
 )
+flags.DEFINE_string(
+    "against_generation",
+    None,
+    "MODULE:FUNCTION: another implementation's drawing is timed beside that of our export",
+)
 flags.DEFINE_string("json", None, "file for the machine and the results")
 
 
@@ -79,10 +85,13 @@ def main() -> None:
     source, recipe = _read_recipe()
     # Not above: a mistake in the flags is told without waiting for TensorFlow.
     from tfgan2.training import runtime
-    from tools.benchmarks import against, machine
+    from tools.benchmarks import against, against_generation, machine
     from tools.benchmarks.bench import Bench
 
     make_step = None if FLAGS.against is None else against.load(FLAGS.against)
+    make_drawer = None
+    if FLAGS.against_generation is not None:
+        make_drawer = against.load(FLAGS.against_generation, flag=against_generation.FLAG)
     runtime.quieten_graph_optimizer()
     recipe = _as_asked(recipe)
     recipes.model_class(recipe)
@@ -103,6 +112,9 @@ def main() -> None:
             measured += _shown(importlib.import_module(f"tools.benchmarks.{what}").measure(bench))
         if make_step is not None:
             measured += _shown(against.measure(bench, make_step, name=FLAGS.against))
+        if make_drawer is not None:
+            name = FLAGS.against_generation
+            measured += _shown(against_generation.measure(bench, make_drawer, name=name))
     if FLAGS.json is not None:
         peaks = {precision: peak / 1e9 for precision, peak in bench.peaks.items()}
         described = {**machine.describe(), "matrix_multiply_gflops": peaks}
@@ -117,7 +129,7 @@ def _check_flags() -> None:
         if package is not None and importlib.util.find_spec(package) is None:
             rule = f"{what} needs the extra {extra} (pip install 'tfgan2[{extra}]')"
             raise UsageError("--what", rule, f"no {package}")
-    if not FLAGS.what and FLAGS.against is None:
+    if not FLAGS.what and FLAGS.against is None and FLAGS.against_generation is None:
         raise UsageError("--what", f"must be out of {','.join(WHATS)}", "nothing")
     if FLAGS.json is not None and pathlib.Path(FLAGS.json).is_dir():
         raise UsageError("--json", "must be a file or absent", FLAGS.json)

@@ -1,4 +1,4 @@
-"""Another implementation's step, as tools.benchmark --against takes it."""
+"""Another implementation, as tools.benchmark --against and --against_generation take it."""
 
 from collections.abc import Callable
 
@@ -8,8 +8,14 @@ def make_step(*, image_size: int, batch_size: int, precision: str) -> Callable[[
     return lambda: sum(range(100_000))
 
 
+def make_drawer(*, image_size: int, batch_size: int, precision: str) -> Callable[[], int]:
+    assert batch_size in (16, 1)
+    assert (image_size, precision) == (32, "float32")
+    return lambda: sum(range(10_000 * batch_size))
+
+
 def make_nothing(**_: object) -> None:
-    """Returns no step."""
+    """Returns what cannot be called."""
 
 
 NO_FUNCTION = 1

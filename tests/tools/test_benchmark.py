@@ -39,6 +39,7 @@ def flagfile(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
         (["--model=nope"], "--model: must be one of df_gan, stack_gan, gan_cls, img_txt, auto_wr"),
         (["--model={damsm}"], "--model: must be a system that draws, got damsm"),
         (["--against=step"], "--against: must be MODULE:FUNCTION, got step"),
+        (["--against_generation=draw"], "--against_generation: must be MODULE:FUNCTION, got draw"),
         (["--seconds=0"], "--seconds: must be"),
         (["--json={folder}"], "--json: must be a file or absent"),
         (["--image_size=48"], "--image_size: must be one of 32, 64, 128, 256 for df_gan, got 48"),
@@ -62,6 +63,7 @@ def test_it_measures_this_package_and_another(
     ended = benchmark(
         *("--what=train,pipeline,generate", f"--model={flagfile}", f"--data_dir={data_dir}"),
         *(f"--against={OTHER}:make_step", "--seconds=0.1", f"--json={written}"),
+        f"--against_generation={OTHER}:make_drawer",
     )
     assert ended.returncode == 0, ended.stderr
     told = json.loads(written.read_text())
@@ -78,6 +80,10 @@ def test_it_measures_this_package_and_another(
         ("generate", "tiny", 1),
         ("against", "tiny", 8),
         ("against", f"{OTHER}:make_step", 8),
+        ("against_generation", "tiny", 16),
+        ("against_generation", f"{OTHER}:make_drawer", 16),
+        ("against_generation", "tiny", 1),
+        ("against_generation", f"{OTHER}:make_drawer", 1),
     ]
     for result in results:
         rate = result["images_per_second"]
@@ -86,10 +92,15 @@ def test_it_measures_this_package_and_another(
         assert result["repetitions"] >= 3
         assert result["ratio"] > 0
         assert result["memory_mb"] > 100
-    train, pipeline, *drawn, ours, theirs = results
-    for result in (train, *drawn, ours):
+    train, pipeline, *drawn, ours, theirs, ours_16, theirs_16, ours_1, theirs_1 = results
+    for result in (train, *drawn, ours, ours_16, ours_1):
         assert result["ratio_to"].startswith("the matrix-multiply peak")
     assert pipeline["ratio_to"].startswith("the demand of the training step")
-    seconds = 8 / theirs["images_per_second"]["median"]
-    ours_seconds = 8 / ours["images_per_second"]["median"]
-    assert theirs["ratio"] == pytest.approx(seconds / ours_seconds)
+    for mine, other in ((ours, theirs), (ours_16, theirs_16), (ours_1, theirs_1)):
+        seconds, other_seconds = (
+            it["batch_size"] / it["images_per_second"]["median"] for it in (mine, other)
+        )
+        assert other["ratio"] == pytest.approx(other_seconds / seconds)
+    for mine, other in ((ours_16, theirs_16), (ours_1, theirs_1)):
+        assert mine["ratio_to"].endswith("drawn by `pixels`, no PNG")
+        assert other["ratio_to"].startswith("the seconds of tiny's `pixels`")

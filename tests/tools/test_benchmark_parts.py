@@ -11,7 +11,16 @@ from tests.tiny import QUICK, TINY
 from tests.tools import other_step
 from tfgan2.data import pipeline, records
 from tfgan2.program import UsageError
-from tools.benchmarks import against, batch, drawn_data, flops, metrics, serve, timing
+from tools.benchmarks import (
+    against,
+    against_generation,
+    batch,
+    drawn_data,
+    flops,
+    metrics,
+    serve,
+    timing,
+)
 from tools.benchmarks.bench import Bench
 from tools.benchmarks.results import Rate, Result
 
@@ -196,3 +205,17 @@ def test_metrics_are_held_against_drawing(bench: Bench) -> None:
 def test_what_is_no_step_is_a_mistake(bench: Bench) -> None:
     with pytest.raises(UsageError, match="must return a function that takes a step, got None"):
         against.measure(bench, other_step.make_nothing, name="other")
+
+
+def test_what_draws_nothing_is_a_mistake(bench: Bench) -> None:
+    with pytest.raises(UsageError, match="must return a function that draws a batch, got None"):
+        against_generation.measure(bench, other_step.make_nothing, name="other")
+
+
+def test_pixels_are_drawn_without_files(bench: Bench) -> None:
+    pixels = bench.exported.drawer(3, signature="pixels")()
+    assert (pixels.shape, pixels.dtype) == ((3, 32, 32, 1), np.uint8)
+    files = bench.exported.drawer(3)()
+    decoded = [tf.io.decode_png(it).numpy() for it in files]
+    np.testing.assert_array_equal(decoded, pixels)
+    assert bench.exported.operations(3, signature="pixels") == bench.exported.operations(3)

@@ -19,24 +19,25 @@ FLAG = "--against"
 MakeStep = Callable[..., Call]
 
 
-def load(name: str) -> MakeStep:
+def load(name: str, *, flag: str = FLAG) -> MakeStep:
     """Imports the function of another implementation.
 
     Args:
       name: `MODULE:FUNCTION`.
+      flag: that it was given by.
 
     Raises:
       UsageError: there is no such function.
     """
     module, _, function = name.partition(":")
     if not module or not function:
-        raise UsageError(FLAG, "must be MODULE:FUNCTION", name)
+        raise UsageError(flag, "must be MODULE:FUNCTION", name)
     try:
         found = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError) as error:
-        raise UsageError(FLAG, f"must be MODULE:FUNCTION ({error})", name) from error
+        raise UsageError(flag, f"must be MODULE:FUNCTION ({error})", name) from error
     if not callable(found):
-        raise UsageError(FLAG, "must name a function", name)
+        raise UsageError(flag, "must name a function", name)
     return found
 
 

@@ -3,6 +3,7 @@
 import functools
 import pathlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -13,6 +14,8 @@ from tfgan2.export import saved_model
 from tools.benchmarks import flops, timing
 from tools.benchmarks.timing import Call
 
+# By signature, what holds its pictures: PNG files, or uint8 [B, S, S, C].
+PICTURES = {"generate": "image_bytes", "pixels": "image"}
 SIGNATURE = "generate"
 BATCH_SIZES = (4, 16, 64)
 CHECKED_CAPTIONS = 2
@@ -47,12 +50,16 @@ class Exported:
             sampler, export_dir, captions=captions[:CHECKED_CAPTIONS], card={}
         )
         self._loaded = tf.saved_model.load(str(self.version))
-        self._signature = self._loaded.signatures[SIGNATURE]
-        self._inputs = self._signature.structured_input_signature[1]
+        self._inputs = self._signature(SIGNATURE).structured_input_signature[1]
         self.takes_captions = "caption" in self._inputs
 
-    def drawer(self, rows: int) -> Call:
-        """Makes what draws so many pictures, as PNG."""
+    def drawer(self, rows: int, *, signature: str = SIGNATURE) -> Call:
+        """Makes what draws so many pictures.
+
+        Args:
+          rows: pictures.
+          signature: by which they are drawn: as PNG, or by `pixels` as uint8.
+        """
         every = {
             "caption": tf.constant(
                 [self.captions[row % len(self.captions)] for row in range(rows)]
@@ -61,15 +68,16 @@ class Exported:
             "truncation": tf.zeros([rows]),
         }
         asked = {name: every[name] for name in self._inputs}
-        return lambda: self._signature(**asked)["image_bytes"].numpy()
+        draw, pictures = self._signature(signature), PICTURES[signature]
+        return lambda: draw(**asked)[pictures].numpy()
 
-    def operations(self, rows: int) -> int:
-        """Counts the floating-point operations of drawing so many pictures.
+    def operations(self, rows: int, *, signature: str = SIGNATURE) -> int:
+        """Counts the floating-point operations of drawing so many pictures by a signature.
 
         Raises:
           UncountableError: they cannot be counted.
         """
-        return flops.count(self._signature.graph, rows=rows)
+        return flops.count(self._signature(signature).graph, rows=rows)
 
     @functools.cached_property
     def best(self) -> tuple[int, float]:
@@ -85,3 +93,6 @@ class Exported:
         """What that is, for results."""
         rows, rate = self.best
         return f"the SavedModel in one process, {rate:.1f} images/s at batch size {rows}"
+
+    def _signature(self, name: str) -> Any:
+        return self._loaded.signatures[name]

@@ -1,0 +1,67 @@
+"""Any other implementation's drawing beside ours, taken in turn, at the batch sizes of `generate`.
+
+The other implementation is a function `MODULE:FUNCTION`. It is called for each batch size, with the
+keyword arguments `image_size` (pixels), `batch_size` (rows) and `precision` (`float32`, in which
+exports draw), and returns a function without arguments that draws a batch of captions into a tensor
+of images, no files, and returns when they are there.
+"""
+
+import functools
+from collections.abc import Callable
+
+from tfgan2.program import UsageError
+from tools.benchmarks import timing
+from tools.benchmarks.bench import SAMPLING_PRECISION, Bench
+from tools.benchmarks.generate import BATCH_SIZES
+from tools.benchmarks.results import Rate, Result
+from tools.benchmarks.timing import Call
+
+FLAG = "--against_generation"
+WHAT = "against_generation"
+SIGNATURE = "pixels"
+MakeDrawer = Callable[..., Call]
+
+
+def measure(bench: Bench, make_drawer: MakeDrawer, *, name: str) -> list[Result]:
+    """Draws by our export, its pixels and no PNG, and by theirs in turn.
+
+    Args:
+      bench: ours.
+      make_drawer: makes theirs.
+      name: of theirs.
+
+    Raises:
+      UsageError: theirs is no function.
+    """
+    measured = [_measure(bench, make_drawer, name=name, rows=rows) for rows in BATCH_SIZES]
+    return [result for both in measured for result in both]
+
+
+def _measure(bench: Bench, make_drawer: MakeDrawer, *, name: str, rows: int) -> list[Result]:
+    theirs = make_drawer(
+        image_size=bench.recipe.image_size, batch_size=rows, precision=SAMPLING_PRECISION
+    )
+    if not callable(theirs):
+        raise UsageError(FLAG, "must return a function that draws a batch", repr(theirs))
+    exported = bench.exported
+    ours = exported.drawer(rows, signature=SIGNATURE)
+    seconds = 2 * bench.seconds / len(BATCH_SIZES)
+    took = timing.alternate([ours, theirs], seconds=seconds)
+    our_rate, their_rate = (Rate.of_times(it, images=rows) for it in took)
+    count = functools.partial(exported.operations, rows, signature=SIGNATURE)
+    ratio, told = bench.share_of_peak(our_rate, count, images=rows, precision=SAMPLING_PRECISION)
+    result = functools.partial(
+        bench.result,
+        WHAT,
+        repetitions=len(took[0]),
+        rows=rows,
+        precision=SAMPLING_PRECISION,
+    )
+    drawn = result(our_rate, ratio=ratio, ratio_to=f"{told}; drawn by `{SIGNATURE}`, no PNG")
+    other = result(
+        their_rate,
+        ratio=our_rate.median / their_rate.median,
+        ratio_to=f"the seconds of {drawn.model}'s `{SIGNATURE}`, {rows / our_rate.median:.3f}",
+        model=name,
+    )
+    return [drawn, other]
