@@ -124,11 +124,16 @@ CORE = {
             "tfgan2.data.sources",
             "tfgan2.export",
             "tfgan2.metrics",
+            "tfgan2.recipes",
             "tfgan2.runs",
             "tfgan2.text",
             "tfgan2.training",
         ),
         external=(ABSL, GRPC, NUMPY, TENSORFLOW, TF_KERAS, TF_TEXT),
+    ),
+    "tools.benchmarks.growth": Target(
+        internal=("tfgan2", "tfgan2.runs", "tfgan2.training", "tools.benchmarks"),
+        external=(ABSL, NUMPY, PILLOW),
     ),
 }
 EXTRAS = {
@@ -181,6 +186,7 @@ EXTRAS = {
             external=(JINJA, MATPLOTLIB, PILLOW),
             data=("page.html", "page.css"),
         ),
+        "tools.benchmarks.growth": Target(internal=("tools.reports",), external=(MATPLOTLIB,)),
     },
     "addons": {
         "tfgan2.models": Target(external=(TENSORFLOW_OF_ADDONS, TF_ADDONS)),

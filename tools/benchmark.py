@@ -20,22 +20,13 @@ from typing import Any
 from absl import flags, logging
 
 from tfgan2 import program
-from tfgan2 import recipes as recipes_folder
 from tfgan2.program import UsageError
 from tfgan2.runs import recipe as recipes
-from tools.benchmarks import WHATS, results
+from tools.benchmarks import WHATS, results, systems
+from tools.benchmarks.systems import SYSTEMS
 
-# Of each system its published recipe, at the size below where it has that.
-SYSTEMS = {
-    "df_gan": "cub_df_gan",
-    "stack_gan": "cub_stack_gan_stage1",
-    "gan_cls": "flowers_gan_cls",
-    "img_txt": "digits_img_txt",
-    "auto_write": "digits_auto_write",
-}
+# Of a system by its name.
 IMAGE_SIZE_PX, BATCH_SIZE = 64, 16
-# Recipes whose images are grey begin so.
-GREY = "digits_"
 # What others than training need, by what shows that it is installed.
 EXTRAS = {"serve": ("uvicorn", "serving"), "batch": ("apache_beam", "batch")}
 
@@ -82,7 +73,8 @@ def main() -> None:
     """Measures one thing after the other, and prints a table."""
     _check_flags()
     logging.set_verbosity(logging.ERROR)  # Beam warns of packages that nothing here needs.
-    source, recipe = _read_recipe()
+    path = systems.flagfile(FLAGS.model, flag="--model")
+    recipe = recipes.from_flagfile(path)
     # Not above: a mistake in the flags is told without waiting for TensorFlow.
     from tfgan2.training import runtime
     from tools.benchmarks import against, against_generation, machine
@@ -100,10 +92,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="tfgan2_benchmark_") as folder:
         bench = Bench(
             recipe,
-            name=FLAGS.model if FLAGS.model in SYSTEMS else source,
+            name=FLAGS.model if FLAGS.model in SYSTEMS else path.stem,
             folder=pathlib.Path(folder),
             seconds=FLAGS.seconds,
-            channels=1 if source.startswith(GREY) else 3,
+            channels=systems.image_channels(path),
             data_dir=FLAGS.data_dir,
             cache_mb=FLAGS.cache_mb,
         )
@@ -133,20 +125,6 @@ def _check_flags() -> None:
         raise UsageError("--what", f"must be out of {','.join(WHATS)}", "nothing")
     if FLAGS.json is not None and pathlib.Path(FLAGS.json).is_dir():
         raise UsageError("--json", "must be a file or absent", FLAGS.json)
-
-
-def _read_recipe() -> tuple[str, recipes.Recipe]:
-    """The name of the recipe, and the recipe."""
-    name = SYSTEMS.get(FLAGS.model, FLAGS.model)
-    named = pathlib.Path(recipes_folder.__path__[0]) / f"{name}.flags"
-    path = named if named.is_file() else pathlib.Path(name)
-    if not path.is_file():
-        rule = f"must be one of {', '.join(SYSTEMS)}, a recipe of this package or a flagfile"
-        raise UsageError("--model", rule, FLAGS.model)
-    recipe = recipes.from_flagfile(path)
-    if recipe.model in recipes.MATCHING_MODELS:
-        raise UsageError("--model", "must be a system that draws", recipe.model)
-    return path.stem, recipe
 
 
 def _as_asked(recipe: recipes.Recipe) -> recipes.Recipe:

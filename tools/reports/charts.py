@@ -105,17 +105,22 @@ def draw(title: str, lines: Sequence[Line], *, named: bool) -> Chart:
         axes.grid(visible=True)
         if named:
             axes.legend(frameon=False, fontsize=8)
-        picture = io.StringIO()
-        FigureCanvasSVG(figure).print_svg(picture, metadata={"Date": None, "Creator": None})
-    svg = picture.getvalue()
-    svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
-    start = svg.index(">") + 1
-    data = base64.b64encode((svg[:start] + COLOURS + svg[start:]).encode()).decode()
+        data = base64.b64encode(svg(figure).encode()).decode()
     return Chart(
         title=title,
         address=f"data:image/svg+xml;base64,{data}",
         words=". ".join(_words(line) for line in lines),
     )
+
+
+def svg(figure: Figure) -> str:
+    """A figure drawn with SETTINGS, in the colours of a page that is light or dark."""
+    picture = io.StringIO()
+    FigureCanvasSVG(figure).print_svg(picture, metadata={"Date": None, "Creator": None})
+    text = picture.getvalue()
+    text = text[text.index("<svg") :].replace(INK, "currentColor")
+    start = text.index(">") + 1
+    return text[:start] + COLOURS + text[start:]
 
 
 def _words(line: Line) -> str:

@@ -1,0 +1,195 @@
+r"""Measures how time and memory grow: straight lines, or not.
+
+Example:
+  python -m tools.benchmarks.growth --json=growth.json --plot=growth.svg
+  python -m tools.benchmarks.growth --what=memory --memory_model=digits_df_gan \
+    --data_dir=data/digits --steps=5000 --plot=memory.svg
+"""
+
+import dataclasses
+import importlib.util
+import pathlib
+import tempfile
+
+from absl import flags, logging
+
+from tfgan2 import program
+from tfgan2.program import UsageError
+from tfgan2.runs import recipe as recipes
+from tools.benchmarks import systems
+from tools.benchmarks.growth.series import Series, to_json
+
+WHATS = ("batch_size", "image_size", "memory", "prepare", "generate")
+FEWEST_SIZES = 2
+FEWEST_MEASUREMENTS = 3
+MEMORY_IMAGES = 512
+TEST_IMAGES = 16
+
+FLAGS = flags.FLAGS
+flags.DEFINE_list("what", list(WHATS), f"out of {','.join(WHATS)}")
+flags.DEFINE_string(
+    "model",
+    "df_gan",
+    f"of the steps and of tools.generate: {', '.join(systems.SYSTEMS)}, a name out of "
+    "tfgan2/recipes/, or a flagfile of tfgan2.train",
+)
+flags.DEFINE_list("batch_sizes", ["4", "8", "16", "32"], "of steps, with images of --image_size")
+flags.DEFINE_list("image_sizes", ["32", "64", "128"], "of steps of --batch_size, sides in pixels")
+flags.DEFINE_integer("image_size", 64, "side in pixels, where it is not what grows", 1)
+flags.DEFINE_integer("batch_size", 16, "of a step, where it is not what grows", 2)
+flags.DEFINE_enum(
+    "precision", None, recipes.PRECISIONS, "of the steps; default: the recipe's, or else auto"
+)
+flags.DEFINE_float("seconds", 20.0, "of measuring each size of a step, after warming up", 0.1)
+flags.DEFINE_string("memory_model", "digits_df_gan", "that is trained; named as --model")
+flags.DEFINE_string("data_dir", None, "what it is trained on; default: images that are drawn")
+flags.DEFINE_integer("steps", 5000, "that it is trained for", 1)
+flags.DEFINE_integer("log_every", 100, "steps from one measurement of memory to the next", 1)
+flags.DEFINE_integer("images", 1000, "N: tools.prepare is given N, 2 N and 4 N images", 1)
+flags.DEFINE_integer("captions", 256, "N: tools.generate is given N, 2 N and 4 N captions", 1)
+flags.DEFINE_integer("repetitions", 3, "of each start of tools.prepare and tools.generate", 1)
+flags.DEFINE_string("json", None, "file for the machine, the measurements and the lines")
+flags.DEFINE_string("plot", None, "file for a picture of them, .svg; needs the extra report")
+
+
+def main() -> None:
+    """Measures one thing after the other; both files hold what is there so far."""
+    _check_flags()
+    logging.set_verbosity(logging.ERROR)
+    sizes = {name: _sizes(name) for name in ("batch_sizes", "image_sizes")}
+    path = systems.flagfile(FLAGS.model, flag="--model")
+    memory_path = systems.flagfile(FLAGS.memory_model, flag="--memory_model")
+    # Not above: a mistake in the flags is told without waiting for TensorFlow.
+    from tfgan2.training import runtime
+
+    runtime.quieten_graph_optimizer()
+    recipe = _as_asked(recipes.from_flagfile(path))
+    for side in sizes["image_sizes"]:
+        recipes.model_class(dataclasses.replace(recipe, image_size=side))
+    precision = runtime.resolve_precision(recipe.precision)
+    recipe = dataclasses.replace(recipe, precision=precision)
+    measured: list[Series] = []
+    for what in FLAGS.what:
+        with tempfile.TemporaryDirectory(prefix="tfgan2_growth_") as folder:
+            measured.append(
+                _measure(what, recipe, path, memory_path, sizes, folder=pathlib.Path(folder))
+            )
+        print(measured[-1], flush=True)
+        _write(measured)
+
+
+def _measure(
+    what: str,
+    recipe: recipes.Recipe,
+    path: pathlib.Path,
+    memory_path: pathlib.Path,
+    sizes: dict[str, list[int]],
+    *,
+    folder: pathlib.Path,
+) -> Series:
+    from tools.benchmarks import drawn_data
+    from tools.benchmarks.bench import SAMPLING_PRECISION, Bench
+    from tools.benchmarks.growth import memory, programs
+    from tools.benchmarks.growth.step_times import StepTimes
+
+    name = FLAGS.model if FLAGS.model in systems.SYSTEMS else path.stem
+    if what == "prepare":
+        return programs.prepare(
+            folder,
+            images=FLAGS.images,
+            image_size=FLAGS.image_size,
+            repetitions=FLAGS.repetitions,
+        )
+    if what == "generate":
+        channels = systems.image_channels(path)
+        bench = Bench(recipe, name=name, folder=folder, seconds=FLAGS.seconds, channels=channels)
+        title = f"{name}, {recipe.image_size} px, {SAMPLING_PRECISION}"
+        return programs.generate(
+            bench.exported,
+            folder,
+            title=title,
+            captions=FLAGS.captions,
+            repetitions=FLAGS.repetitions,
+        )
+    data_dir = folder / "data"
+    if what == "memory":
+        if FLAGS.data_dir is None:
+            drawn_data.prepare(
+                data_dir,
+                image_size=recipes.view(recipes.from_flagfile(memory_path)).resized,
+                channels=systems.image_channels(memory_path),
+                train=MEMORY_IMAGES,
+                test=TEST_IMAGES,
+            )
+        return memory.measure(
+            memory_path,
+            folder,
+            data_dir=FLAGS.data_dir or data_dir,
+            steps=FLAGS.steps,
+            log_every=FLAGS.log_every,
+        )
+    largest = max(recipe.image_size, *sizes["image_sizes"])
+    drawn_data.prepare(
+        data_dir,
+        image_size=recipes.view(dataclasses.replace(recipe, image_size=largest)).resized,
+        channels=systems.image_channels(path),
+        train=max(recipe.batch_size, *sizes["batch_sizes"]),
+        test=TEST_IMAGES,
+    )
+    times = StepTimes(recipe, name=name, data_dir=data_dir, folder=folder, seconds=FLAGS.seconds)
+    if what == "batch_size":
+        return times.over_rows(sizes["batch_sizes"])
+    return times.over_pixels(sizes["image_sizes"])
+
+
+def _check_flags() -> None:
+    for what in FLAGS.what or [""]:
+        if what not in WHATS:
+            raise UsageError("--what", f"must be out of {','.join(WHATS)}", what or "nothing")
+    if "generate" in FLAGS.what and importlib.util.find_spec("apache_beam") is None:
+        rule = "generate needs the extra batch (pip install 'tfgan2[batch]')"
+        raise UsageError("--what", rule, "no apache_beam")
+    if FLAGS.plot is not None and importlib.util.find_spec("matplotlib") is None:
+        rule = "needs the extra report (pip install 'tfgan2[report]')"
+        raise UsageError("--plot", rule, "no matplotlib")
+    if FLAGS.plot is not None and not FLAGS.plot.endswith(".svg"):
+        raise UsageError("--plot", "must end in .svg", FLAGS.plot)
+    for name in ("json", "plot"):
+        path = FLAGS[name].value
+        if path is not None and pathlib.Path(path).is_dir():
+            raise UsageError(f"--{name}", "must be a file or absent", path)
+    if "memory" in FLAGS.what and FLAGS.steps < FEWEST_MEASUREMENTS * FLAGS.log_every:
+        rule = f"must be at least {FEWEST_MEASUREMENTS} times --log_every"
+        raise UsageError("--steps", rule, FLAGS.steps)
+
+
+def _sizes(name: str) -> list[int]:
+    """Those of a flag."""
+    texts: list[str] = FLAGS[name].value or []
+    wrong = [it for it in texts if not it.isdecimal() or int(it) < 2]
+    if wrong or len(set(texts)) < FEWEST_SIZES:
+        rule = f"must be {FEWEST_SIZES} numbers or more with commas between, each 2 or more"
+        raise UsageError(f"--{name}", rule, ",".join(texts) or "nothing")
+    return [int(it) for it in texts]
+
+
+def _as_asked(recipe: recipes.Recipe) -> recipes.Recipe:
+    asked = {"image_size": FLAGS.image_size, "batch_size": FLAGS.batch_size}
+    if FLAGS.precision is not None:
+        asked["precision"] = FLAGS.precision
+    return dataclasses.replace(recipe, **asked)
+
+
+def _write(measured: list[Series]) -> None:
+    from tools.benchmarks import machine
+
+    if FLAGS.json is not None:
+        program.write_file(pathlib.Path(FLAGS.json), to_json(machine.describe(), measured))
+    if FLAGS.plot is not None:
+        from tools.benchmarks.growth import plot
+
+        program.write_file(pathlib.Path(FLAGS.plot), plot.draw(measured))
+
+
+if __name__ == "__main__":
+    program.run(main)

@@ -1,0 +1,45 @@
+"""Which recipe is measured: that of a system by its name, or any other."""
+
+import pathlib
+
+from tfgan2 import recipes as recipes_folder
+from tfgan2.program import UsageError
+from tfgan2.runs import recipe as recipes
+
+# Of each system its published recipe.
+SYSTEMS = {
+    "df_gan": "cub_df_gan",
+    "stack_gan": "cub_stack_gan_stage1",
+    "gan_cls": "flowers_gan_cls",
+    "img_txt": "digits_img_txt",
+    "auto_write": "digits_auto_write",
+}
+# Recipes whose images are grey begin so.
+GREY = "digits_"
+
+
+def flagfile(name: str, *, flag: str) -> pathlib.Path:
+    """The recipe's file.
+
+    Args:
+      name: a system, a recipe of this package, or a flagfile.
+      flag: that it was given by.
+
+    Raises:
+      UsageError: there is no such file, or its system does not draw.
+    """
+    file = f"{SYSTEMS.get(name, name)}.flags"
+    named = pathlib.Path(recipes_folder.__path__[0]) / file
+    path = named if named.is_file() else pathlib.Path(name)
+    if not path.is_file():
+        rule = f"must be one of {', '.join(SYSTEMS)}, a recipe of this package or a flagfile"
+        raise UsageError(flag, rule, name)
+    model = recipes.from_flagfile(path).model
+    if model in recipes.MATCHING_MODELS:
+        raise UsageError(flag, "must be a system that draws", model)
+    return path
+
+
+def image_channels(path: pathlib.Path) -> int:
+    """Channels of the images that are drawn for a recipe's file: 1 or 3."""
+    return 1 if path.stem.startswith(GREY) else 3
