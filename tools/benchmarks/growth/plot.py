@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from tools.benchmarks.growth.series import Series
 from tools.reports import charts
@@ -11,6 +12,7 @@ from tools.reports import charts
 COLUMNS = 2
 WIDTH_INCHES, HEIGHT_INCHES = 4.6, 3.2
 MARGIN = 1.05
+TICKS = 6
 
 
 def draw(measured: Sequence[Series]) -> bytes:
@@ -39,6 +41,7 @@ def draw(measured: Sequence[Series]) -> bytes:
             axes.set(title=series.title, xlabel=series.x, ylabel=series.y)
             axes.set_xlim(0, MARGIN * max(x))
             axes.set_ylim(min(0.0, fit.offset), MARGIN * max(y))
+            axes.xaxis.set_major_locator(MaxNLocator(TICKS))
             axes.grid(visible=True)
             axes.legend(frameon=False, fontsize=8, loc="lower right")
         return charts.svg(figure).encode()
