@@ -49,6 +49,14 @@ def test_images_are_28_px_and_between_0_and_1() -> None:
     assert Discriminator(image_channels=1)(images).shape == (3,)
 
 
+def test_the_logit_is_scaled() -> None:
+    images = tf.random.stateless_uniform([3, 28, 28, 1], [0, 1])
+    plain, scaled = (Discriminator(image_channels=1, logit_scale=it) for it in (1.0, 10.0))
+    scaled.set_weights(plain.get_weights())
+    assert np.abs(plain(images)).min() > 0
+    np.testing.assert_allclose(scaled(images), 10.0 * plain(images), rtol=1e-5)
+
+
 def test_pictures_start_with_contrast_but_for_the_published_start() -> None:
     latent = tf.random.stateless_normal([8, 100], [0, 1])
     spread = published_generator()(latent, training=True).numpy().std()

@@ -186,16 +186,10 @@ def test_the_generator_moves_in_every_so_manieth_step(together: int) -> None:
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("bound", [1.0, 1.8])
-def test_divided_kernels_follow_their_singular_value_in_updates_that_move_them(
-    bound: float,
-) -> None:
+def test_divided_kernels_follow_their_singular_value_in_updates_that_move_them() -> None:
     # At a higher rate the largest singular value is soon that of another direction.
     recipe = dataclasses.replace(
-        SYSTEMS["df_gan"],
-        discriminator_spectral_norm=True,
-        spectral_bound=bound,
-        discriminator_learning_rate=1e-5,
+        SYSTEMS["df_gan"], discriminator_spectral_norm=True, discriminator_learning_rate=1e-5
     )
     gan = games.make(recipe)
     layers = spectral.divided_layers(gan.image_features) + spectral.divided_layers(gan.head)
@@ -208,7 +202,7 @@ def test_divided_kernels_follow_their_singular_value_in_updates_that_move_them(
     assert games.none_same(games.values(layer.kernel for layer in layers), kernels)
     for layer in layers:
         kernel = tf.reshape(layer.divided_kernel(), [-1, layer.kernel.shape[-1]])
-        assert np.linalg.svd(kernel, compute_uv=False)[0] == pytest.approx(bound, rel=0.1)
+        assert np.linalg.svd(kernel, compute_uv=False)[0] == pytest.approx(1.0, abs=0.1)
 
 
 def test_augmentation_is_adapted_to_what_is_said_of_real_images() -> None:

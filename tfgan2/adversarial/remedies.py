@@ -15,7 +15,6 @@ class Remedies:
     r2_weight: float
     penalty_every: int
     discriminator_spectral_norm: bool
-    spectral_bound: float
     augment_color: bool
     augment_translation_px: int
     augment_cutout: float

@@ -151,13 +151,8 @@ class _Divided(keras.layers.Layer):
         """What moves in training without being trained."""
         return [self.direction]
 
-    def begin(self, bound: float) -> None:
-        """Estimates the direction of the first kernel's largest singular value.
-
-        Args:
-          bound: the largest singular value that the divided kernel is to have.
-        """
-        self.bound = bound
+    def begin(self) -> None:
+        """Estimates the direction of the first kernel's largest singular value."""
         matrix = self._matrix().numpy()
         right = np.random.default_rng(0).normal(size=matrix.shape[1])
         for _ in range(FIRST_ITERATIONS):
@@ -179,12 +174,11 @@ class _Divided(keras.layers.Layer):
         self.direction.assign(_directions(self._matrix(), self.direction)[1])
 
     def divided_kernel(self) -> tf.Tensor:
-        """The kernel with the bound as its largest singular value."""
+        """The kernel over its largest singular value."""
         matrix = self._matrix()
         left, right = _directions(matrix, self.direction)
         largest = tf.reduce_sum(left * tf.linalg.matvec(matrix, right))
-        kernel = tf.cast(self.kernel, tf.float32) * (self.bound / largest)
-        return tf.cast(kernel, self.compute_dtype)
+        return tf.cast(tf.cast(self.kernel, tf.float32) / largest, self.compute_dtype)
 
     def _matrix(self) -> tf.Tensor:
         return tf.reshape(tf.cast(self.kernel, tf.float32), [-1, self.kernel.shape[-1]])
@@ -208,7 +202,7 @@ class _DividedDense(_Divided, keras.layers.Dense):
 LAYERS = (_Spectral, _Divided)
 
 
-def divide(*networks: keras.Model, bound: float = 1.0) -> None:
+def divide(*networks: keras.Model) -> None:
     """Divides every kernel of convolutions and dense layers by its largest singular value.
 
     The layers stay the objects that they are, with the weights that they have, and their class
@@ -216,14 +210,13 @@ def divide(*networks: keras.Model, bound: float = 1.0) -> None:
 
     Args:
       networks: built, of float32 [B, H, W, C] and [B, D].
-      bound: the largest singular value that they have then; above 1 the network may be steeper.
     """
     classes = {keras.layers.Conv2D: _DividedConvolution, keras.layers.Dense: _DividedDense}
     for network in networks:
         for layer in network.submodules:
             if type(layer) in classes and layer.trainable:
                 layer.__class__ = classes[type(layer)]
-                layer.begin(bound)
+                layer.begin()
 
 
 def divided_layers(network: keras.Model) -> list[_Divided]:

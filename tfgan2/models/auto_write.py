@@ -40,6 +40,7 @@ class AutoWriteOptions(AdamOptions, Remedies):
     seed: int
     latent_size: int
     first_channels: int
+    logit_scale: float
     warm_up_steps: int
     faithful: bool
 
@@ -93,10 +94,13 @@ class AutoWrite(GAN):
 
         self.generator, self.average_generator = generator(dtype), generator("float32")
         self.discriminator = Discriminator(
-            image_channels=image_channels, minibatch_group=options.minibatch_group, dtype=dtype
+            image_channels=image_channels,
+            minibatch_group=options.minibatch_group,
+            logit_scale=options.logit_scale,
+            dtype=dtype,
         )
         if options.discriminator_spectral_norm:
-            spectral.divide(self.discriminator, bound=options.spectral_bound)
+            spectral.divide(self.discriminator)
         self.start_averages()
 
     @property
@@ -277,17 +281,23 @@ class Discriminator(keras.Model):
     """From an image to a logit; 3,265,409 parameters for one channel."""
 
     def __init__(
-        self, *, image_channels: int, minibatch_group: int = 0, dtype: DType = "float32"
+        self,
+        *,
+        image_channels: int,
+        minibatch_group: int = 0,
+        logit_scale: float = 1.0,
+        dtype: DType = "float32",
     ) -> None:
         """Builds the discriminator.
 
         Args:
           image_channels: 1 or 3.
           minibatch_group: rows among which it sees how much features differ; 0: none.
+          logit_scale: by which the logit is multiplied.
           dtype: policy of its layers.
         """
         super().__init__(name="discriminator", dtype=dtype)
-        self.minibatch_group = minibatch_group
+        self.minibatch_group, self.logit_scale = minibatch_group, logit_scale
         self.convolutions = [
             keras.layers.Conv2D(
                 channels, 5, padding="same", kernel_initializer=near_zero(), dtype=dtype
@@ -308,7 +318,7 @@ class Discriminator(keras.Model):
             features = tf.nn.avg_pool2d(tf.nn.relu(convolution(features)), 2, 2, "VALID")
         features = with_deviation(features, group=self.minibatch_group)
         logit = self.logit(tf.nn.relu(self.hidden(self.flatten(features))))
-        return tf.cast(logit[:, 0], tf.float32)
+        return self.logit_scale * tf.cast(logit[:, 0], tf.float32)
 
 
 def near_zero() -> keras.initializers.Initializer:

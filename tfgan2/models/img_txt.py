@@ -147,10 +147,7 @@ class ImgTxt(GAN):
         self.text_discriminator = discriminator("text", sees=False, reads=True)
         if options.discriminator_spectral_norm:
             spectral.divide(
-                self.joint_discriminator,
-                self.image_discriminator,
-                self.text_discriminator,
-                bound=options.spectral_bound,
+                self.joint_discriminator, self.image_discriminator, self.text_discriminator
             )
         self.start_averages()
 

@@ -106,7 +106,7 @@ class MatchingAwareGAN(GAN):
             image_channels=image_channels, dtype=dtype
         )
         if options.discriminator_spectral_norm:
-            spectral.divide(self.image_features, self.head, bound=options.spectral_bound)
+            spectral.divide(self.image_features, self.head)
         self.start_averages()
 
     @classmethod

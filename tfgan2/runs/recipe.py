@@ -163,6 +163,13 @@ class Recipe:
         low=0.0,
         high=0.5,
     )
+    logit_scale: float = option(
+        1.0,
+        "by which the logit of auto_write's discriminator is multiplied, which makes one with "
+        "spectral normalization so many times as steep; published: 1",
+        low=0.01,
+        since="0.2.0",
+    )
     warm_up_steps: int = option(
         300, "of auto_write, in which its discriminator learns alone", low=0
     )
@@ -202,13 +209,6 @@ class Recipe:
     discriminator_spectral_norm: bool = option(
         False,
         "every kernel of the discriminator is divided by its largest singular value",
-        since="0.2.0",
-    )
-    spectral_bound: float = option(
-        1.0,
-        "what each largest singular value then is; above the published 1 the discriminator may be "
-        "steeper",
-        low=0.01,
         since="0.2.0",
     )
     minibatch_group: int = option(
