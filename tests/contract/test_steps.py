@@ -19,8 +19,9 @@ from tests.contract.games import (
     make_tokenizer,
 )
 from tfgan2.adversarial import gan as game_module
-from tfgan2.adversarial.gan import GAN, Update
+from tfgan2.adversarial.gan import GAN
 from tfgan2.adversarial.steps import INPUT_SECONDS
+from tfgan2.adversarial.updates import Update
 from tfgan2.data import records
 from tfgan2.runs.recipe import Recipe
 

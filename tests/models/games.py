@@ -6,7 +6,8 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from tfgan2.adversarial.gan import GAN, Batch
+from tfgan2.adversarial.gan import GAN
+from tfgan2.adversarial.updates import Batch
 from tfgan2.runs.recipe import Recipe, build_model
 
 VOCABULARY_SIZE = 11

@@ -9,8 +9,9 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from tfgan2.adversarial.gan import Averaging, Batch
+from tfgan2.adversarial.averaging import Averaging
 from tfgan2.adversarial.noise import StepNoise
+from tfgan2.adversarial.updates import Batch
 from tfgan2.models.matching import (
     DAMSM,
     SJE,

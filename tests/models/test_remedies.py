@@ -10,9 +10,10 @@ import tensorflow as tf
 from tests.models import games
 from tests.tiny import TINY, VARIANTS
 from tfgan2.adversarial import spectral
-from tfgan2.adversarial.gan import GAN, Parts
+from tfgan2.adversarial.gan import GAN
 from tfgan2.adversarial.noise import StepNoise
 from tfgan2.adversarial.remedies import Turn
+from tfgan2.adversarial.updates import Parts
 from tfgan2.models import auto_write
 from tfgan2.program import UsageError
 from tfgan2.runs import recipe as recipes

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tfgan2.adversarial.gan import Judging
+from tfgan2.adversarial.updates import Judging
 from tfgan2.training import health
 from tfgan2.training.health import Health, Notice
 

@@ -5,7 +5,7 @@ import contextlib
 import dataclasses
 import functools
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar
 
 import tensorflow as tf
 import tf_keras as keras
@@ -13,6 +13,7 @@ import tf_keras as keras
 from tfgan2.adversarial import spectral, steps
 from tfgan2.adversarial.adaptive import AdaptiveProbability
 from tfgan2.adversarial.augment import Augmentation
+from tfgan2.adversarial.averaging import Averaging
 from tfgan2.adversarial.noise import StepNoise
 from tfgan2.adversarial.optimizers import as_taken_by, average_kept_by, build, state_of
 from tfgan2.adversarial.remedies import Remedies, Rhythm, Turn
@@ -22,97 +23,7 @@ from tfgan2.adversarial.replicas import (
     overflows,
     take_back_unless,
 )
-
-Batch: TypeAlias = dict[str, Any]
-Parts: TypeAlias = dict[str, tf.Tensor]
-
-GENERATOR, PENALTY = "generator", "penalty"
-
-
-@dataclasses.dataclass(frozen=True)
-class Update:
-    """One player's move.
-
-    Attributes:
-      name: of the player; what is called `generator` or `penalty` is left out of some steps if the
-        recipe says so.
-      loss: from a batch and the fakes to a scalar and its named parts, means over the rows.
-      draws: whether there are fakes; the loss has the update's noise in their place if not.
-      variables: what moves.
-      optimizer: how it moves.
-      active_steps: from a step's number, from 0 on, to whether the update moves anything in it;
-        None: in every step.
-      simultaneous: whether its gradients are taken where those of the update before it are, before
-        either moves anything.
-    """
-
-    name: str
-    loss: Callable[[Batch, Any], tuple[tf.Tensor, Parts]]
-    variables: list[tf.Variable]
-    optimizer: keras.optimizers.Optimizer
-    draws: bool = True
-    active_steps: Callable[[tf.Tensor], tf.Tensor] | None = None
-    simultaneous: bool = False
-
-
-@dataclasses.dataclass(frozen=True)
-class Drawing:
-    """What a step has drawn once for all of its updates.
-
-    Attributes:
-      fakes: as `generate` returns them.
-      tape: by which gradients of their `image` go on to the generator.
-    """
-
-    fakes: Any
-    tape: tf.GradientTape
-
-    def gradients(
-        self, tape: tf.GradientTape, loss: tf.Tensor, variables: list[tf.Variable]
-    ) -> list[tf.Tensor]:
-        """Gradients of a loss on `tape`, which has watched the variables and the image."""
-        *direct, by_image = tape.gradient(loss, [*variables, self.fakes.image])
-        drawn = self.tape.gradient(self.fakes.image, variables, output_gradients=by_image)
-        return [
-            through if own is None else own + through
-            for own, through in zip(direct, drawn, strict=True)
-        ]
-
-
-@dataclasses.dataclass(frozen=True)
-class Averaging:
-    """How the exponential moving average of what is sampled follows the live weights.
-
-    Attributes:
-      half_life_images: after so many real images a weight counts half; 0 takes the live weights.
-      ramp_up: the half-life is at most this share of the images seen so far.
-      batch_size: rows of a global batch.
-    """
-
-    half_life_images: float
-    ramp_up: float
-    batch_size: int
-
-    def decay(self, step: tf.Tensor) -> tf.Tensor:
-        """Weight of the average against the live value after step number `step`, from 0 on."""
-        images = tf.cast(step + 1, tf.float32) * self.batch_size
-        half_life = tf.minimum(float(self.half_life_images), images * self.ramp_up)
-        return tf.pow(0.5, self.batch_size / half_life)
-
-
-@dataclasses.dataclass(frozen=True)
-class Judging:
-    """Which parts of a step say how the discriminator does.
-
-    Attributes:
-      real: name of its mean logit at real images.
-      fake: name of its mean logit at generated images.
-      guessing: by name of its losses, what they are where all its logits are 0.
-    """
-
-    real: str
-    fake: str
-    guessing: Mapping[str, float]
+from tfgan2.adversarial.updates import GENERATOR, PENALTY, Batch, Drawing, Judging, Parts, Update
 
 
 class GAN(keras.Model, abc.ABC):

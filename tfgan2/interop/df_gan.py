@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tf_keras as keras
 
-from tfgan2.adversarial.gan import Update
+from tfgan2.adversarial.updates import Update
 from tfgan2.interop.places import (
     Place,
     convolution,

@@ -18,11 +18,13 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tfgan2.adversarial import losses, penalties, spectral
-from tfgan2.adversarial.gan import GAN, Averaging, Batch, Judging, Parts, Update
+from tfgan2.adversarial.averaging import Averaging
+from tfgan2.adversarial.gan import GAN
 from tfgan2.adversarial.minibatch import with_deviation
 from tfgan2.adversarial.noise import StepNoise
 from tfgan2.adversarial.remedies import Remedies
 from tfgan2.adversarial.sampler import UnconditionalSampler
+from tfgan2.adversarial.updates import Batch, Judging, Parts, Update
 from tfgan2.models.adam import AdamOptions, make_adams
 from tfgan2.models.blocks import DType
 from tfgan2.text.tokenizers import Tokenizer

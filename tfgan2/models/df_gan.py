@@ -13,7 +13,7 @@ import dataclasses
 
 import tf_keras as keras
 
-from tfgan2.adversarial.gan import Averaging
+from tfgan2.adversarial.averaging import Averaging
 from tfgan2.models.blocks import DType
 from tfgan2.models.df_gan_networks import FORMS, IMAGE_SIZES_PX, Generator, ImageFeatures
 from tfgan2.models.heads import HEADS

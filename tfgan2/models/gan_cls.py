@@ -14,8 +14,9 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tfgan2.adversarial import losses
-from tfgan2.adversarial.gan import Averaging, Batch, Parts, Update
+from tfgan2.adversarial.averaging import Averaging
 from tfgan2.adversarial.noise import StepNoise
+from tfgan2.adversarial.updates import Batch, Parts, Update
 from tfgan2.models.blocks import DType
 from tfgan2.models.gan_cls_networks import Generator, Head, ImageFeatures
 from tfgan2.models.matching import all_rows

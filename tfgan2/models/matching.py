@@ -19,8 +19,10 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tfgan2.adversarial.augment import Augmentation
-from tfgan2.adversarial.gan import GAN, Averaging, Batch, Parts, Update
+from tfgan2.adversarial.averaging import Averaging
+from tfgan2.adversarial.gan import GAN
 from tfgan2.adversarial.noise import StepNoise
+from tfgan2.adversarial.updates import Batch, Parts, Update
 from tfgan2.models.blocks import DType
 from tfgan2.models.image_encoders import InceptionImageEncoder, SmallImageEncoder
 from tfgan2.text.encoders import TextOptions, make_encoder

@@ -14,12 +14,14 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tfgan2.adversarial import cutmix, losses, penalties, spectral
-from tfgan2.adversarial.gan import GAN, PENALTY, Averaging, Batch, Judging, Parts, Update
+from tfgan2.adversarial.averaging import Averaging
+from tfgan2.adversarial.gan import GAN
 from tfgan2.adversarial.losses import Logits
 from tfgan2.adversarial.minibatch import with_deviation
 from tfgan2.adversarial.noise import StepNoise
 from tfgan2.adversarial.remedies import MatchingRemedies
 from tfgan2.adversarial.sampler import Sampler
+from tfgan2.adversarial.updates import PENALTY, Batch, Judging, Parts, Update
 from tfgan2.models.adam import AdamOptions, make_adams
 from tfgan2.models.blocks import DType
 from tfgan2.text.encoders import TextOptions, make_encoder

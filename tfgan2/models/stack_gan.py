@@ -13,7 +13,8 @@ from typing import Any
 import tensorflow as tf
 import tf_keras as keras
 
-from tfgan2.adversarial.gan import Averaging, Parts
+from tfgan2.adversarial.averaging import Averaging
+from tfgan2.adversarial.updates import Parts
 from tfgan2.models.blocks import DType
 from tfgan2.models.conditioning import kl_divergence
 from tfgan2.models.matching_aware import Fakes, MatchingAwareGAN, MatchingAwareOptions

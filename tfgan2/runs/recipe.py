@@ -523,7 +523,7 @@ def build_model(
     dtype: "keras.mixed_precision.Policy | str",
 ) -> "GAN":
     """Builds the recipe's system with new weights; `compile` gives it its optimizers."""
-    from tfgan2.adversarial.gan import Averaging
+    from tfgan2.adversarial.averaging import Averaging
 
     system: Any = model_class(recipe)
     return system(

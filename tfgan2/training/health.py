@@ -5,7 +5,7 @@ import math
 import statistics
 from collections.abc import Mapping
 
-from tfgan2.adversarial.gan import Judging
+from tfgan2.adversarial.updates import Judging
 
 NON_FINITE = "non_finite"
 SATURATED = "discriminator_saturated"

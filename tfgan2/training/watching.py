@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from tqdm import tqdm
 
 from tfgan2.adversarial import steps
-from tfgan2.adversarial.gan import GENERATOR
 from tfgan2.adversarial.remedies import Turn
+from tfgan2.adversarial.updates import GENERATOR
 from tfgan2.program import Failure
 from tfgan2.runs.checkpoint import find
 from tfgan2.runs.directory import RunDirectory, append_line
