@@ -7,6 +7,7 @@ import tf_keras as keras
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tfgan2.models.fused_adam import FusedAdam
 from tfgan2.models.named_optimizers import Numbers, make
 from tfgan2.program import UsageError
 
@@ -16,6 +17,7 @@ HAS_ADDONS = importlib.util.find_spec("tensorflow_addons") is not None
 
 def test_adam_is_keras_s_adam_with_the_numbers_of_the_recipe() -> None:
     adam = make("adam", NUMBERS, flag="--it")
+    assert type(adam) is FusedAdam
     assert isinstance(adam, keras.optimizers.Adam)
     assert adam.get_config()["learning_rate"] == pytest.approx(0.01)
     assert (adam.beta_1, adam.beta_2, adam.epsilon) == (0.25, 0.75, 1e-5)
