@@ -240,6 +240,13 @@ VARIANTS = {
     "df_gan-unet-relativistic": dataclasses.replace(
         _U_NET, loss="relativistic", mismatch_weight=0.5, r1_weight=1.0
     ),
+    "auto_write-joint": dataclasses.replace(
+        _AUTO_WRITE,
+        latent_signs=3,
+        first_channels=2,
+        second_channels=6,
+        discriminator_update="joint",
+    ),
     "auto_write-faithful": dataclasses.replace(
         _AUTO_WRITE, faithful=True, r1_weight=0.0, r2_weight=0.0, augment_translation_px=0
     ),

@@ -11,8 +11,10 @@ import tf_keras as keras
 from tests.models import games
 from tests.tiny import TINY, VARIANTS
 from tfgan2.adversarial.gan import GAN
+from tfgan2.adversarial.noise import StepNoise
+from tfgan2.adversarial.updates import Batch
 from tfgan2.models import auto_write
-from tfgan2.models.auto_write import AutoWrite, Discriminator, Generator
+from tfgan2.models.auto_write import AutoWrite, Discriminator, Fakes, Generator
 from tfgan2.models.blocks import parameter_count
 from tfgan2.program import UsageError
 from tfgan2.runs import recipe as recipes
@@ -34,6 +36,8 @@ def test_parameter_counts_are_those_by_hand() -> None:
     wide = Generator(image_channels=1, latent_size=100, first_channels=16, faithful=False)
     more = 15 * ((100 + 1) * 56 * 56 + 9 * 50 + 3)
     assert parameter_count(wide) == 328_765 + more == 5_086_600
+    short = Generator(image_channels=1, latent_size=12, second_channels=50, faithful=False)
+    assert parameter_count(short) == 328_765 - 88 * 56 * 56
     faithful = published_generator(faithful=True)
     assert parameter_count(faithful) == weights + 2 * (1 + 50 + 25) == 328_689
 
@@ -49,12 +53,18 @@ def test_images_are_28_px_and_between_0_and_1() -> None:
     assert Discriminator(image_channels=1)(images).shape == (3,)
 
 
-def test_the_logit_is_scaled() -> None:
-    images = tf.random.stateless_uniform([3, 28, 28, 1], [0, 1])
-    plain, scaled = (Discriminator(image_channels=1, logit_scale=it) for it in (1.0, 10.0))
-    scaled.set_weights(plain.get_weights())
-    assert np.abs(plain(images)).min() > 0
-    np.testing.assert_allclose(scaled(images), 10.0 * plain(images), rtol=1e-5)
+def test_of_some_values_of_a_latent_the_sign_alone_counts() -> None:
+    generator = Generator(image_channels=1, latent_size=8, latent_signs=3, faithful=False)
+    latent = tf.random.stateless_normal([4, 8], [0, 1])
+    signs, values = tf.split(latent, [3, 5], axis=1)
+
+    def farthest(*latent: tf.Tensor) -> float:
+        other = generator(tf.concat(latent, axis=1), training=True)
+        return float(tf.reduce_max(tf.abs(other - drawn)))
+
+    drawn = generator(latent, training=True)
+    assert farthest(0.1 * signs, values) == 0.0
+    assert farthest(-signs, values) > 0.01 < farthest(signs, 0.1 * values)
 
 
 def test_pictures_start_with_contrast_but_for_the_published_start() -> None:
@@ -184,6 +194,29 @@ def test_both_optimizers_take_their_gradients_at_the_same_weights() -> None:
 
 
 @pytest.mark.usefixtures("small_discriminator")
+def test_a_joint_update_is_both_at_once() -> None:
+    recipe, moved = dataclasses.replace(RECIPE, augment_translation_px=0), []
+    latent = tf.random.stateless_normal([recipe.batch_size, recipe.latent_size], [0, 1])
+
+    def generate(gan: AutoWrite, batch: Batch, noise: StepNoise) -> Fakes:
+        return Fakes(gan.generator(latent, training=True), noise)
+
+    for how, names in {"joint": ["discriminator"], "separate": ["real", "fake"]}.items():
+        gan = games.make(dataclasses.replace(recipe, discriminator_update=how))
+        assert [update.name for update in gan.updates] == [*names, "generator"]
+        assert sorted(gan.optimizers) == sorted([*names, "generator"])
+        gan.compile(optimizers={name: keras.optimizers.SGD(0.1) for name in gan.optimizers})
+        with mock.patch.object(AutoWrite, "generate", generate):
+            parts = gan.train_step(games.some_batch(recipe))
+        assert {gan.judging.real, gan.judging.fake, *gan.judging.guessing} < set(parts)
+        guessed = sum(float(parts[name]) for name in gan.judging.guessing)
+        assert guessed == pytest.approx(sum(gan.judging.guessing.values()), abs=0.01)
+        moved.append(games.values(gan.discriminator.trainable_variables))
+    for one, other in zip(*moved, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.usefixtures("small_discriminator")
 def test_offsets_learn_unless_faithful() -> None:
     def offsets(gan: AutoWrite) -> list[tf.Variable]:
         layers = gan.generator.normalizations
@@ -210,3 +243,20 @@ def test_pictures_do_not_depend_on_their_batch_while_training_normalizes_by_it()
 def test_other_sizes_are_refused() -> None:
     with pytest.raises(UsageError, match="--image_size: must be 28 for auto_write, got 32"):
         recipes.model_class(dataclasses.replace(RECIPE, image_size=32))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"latent_signs": 9}, "--latent_signs: must be at most --latent_size=8, got 9"),
+        ({"second_channels": 1}, "--second_channels: must be at least 2; .*, got 1"),
+        ({"latent_size": 3}, "--second_channels: .* --latent_size at least 4, got 0"),
+    ],
+)
+def test_generators_without_a_map_or_a_latent_are_refused(
+    changes: dict[str, int], message: str
+) -> None:
+    smallest = {"latent_signs": 8, "second_channels": 2}
+    recipes.model_class(dataclasses.replace(RECIPE, **smallest))
+    with pytest.raises(UsageError, match=message):
+        recipes.model_class(dataclasses.replace(RECIPE, **changes))

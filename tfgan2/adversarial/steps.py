@@ -32,8 +32,12 @@ def make_function(gan: GAN, *, count: tf.Variable) -> Callable[[Iterator], dict[
 
     def step(iterator: Iterator) -> dict[str, tf.Tensor]:
         batch, waited = _next(iterator)
+        with tf.control_dependencies([waited]):
+            return {**turn(batch), INPUT_SECONDS: waited}
+
+    def turn(batch: Any) -> dict[str, tf.Tensor]:
         if len(takes) == 1:
-            return {**takes[0](batch), INPUT_SECONDS: waited}
+            return takes[0](batch)
 
         def branch(take: Callable) -> Callable[[], dict[str, tf.Tensor]]:
             def taken() -> dict[str, tf.Tensor]:
@@ -46,8 +50,7 @@ def make_function(gan: GAN, *, count: tf.Variable) -> Callable[[Iterator], dict[
             return taken
 
         number = gan.rhythm.number(gan.step.value())
-        parts = tf.switch_case(number, [branch(take) for take in takes])
-        return {**parts, INPUT_SECONDS: waited}
+        return tf.switch_case(number, [branch(take) for take in takes])
 
     def several(iterator: Iterator) -> dict[str, tf.Tensor]:
         for _ in tf.range(count):
@@ -69,7 +72,8 @@ def make_one(gan: GAN, turn: Turn) -> Callable[[Iterator], dict[str, tf.Tensor]]
 
     def call(iterator: Iterator) -> dict[str, tf.Tensor]:
         batch, waited = _next(iterator)
-        return {**take(batch), INPUT_SECONDS: waited}
+        with tf.control_dependencies([waited]):
+            return {**take(batch), INPUT_SECONDS: waited}
 
     return tf.function(call, reduce_retracing=True)
 
@@ -93,7 +97,10 @@ def _take(gan: GAN, turn: Turn) -> Callable[[Any], dict[str, tf.Tensor]]:
 
 
 def _next(iterator: Iterator) -> tuple[Any, tf.Tensor]:
-    """The next batch, and for how many seconds it was waited for."""
+    """The next batch, and for how many seconds it was waited for.
+
+    What does not need the batch must not begin before: it would be taken for waiting.
+    """
     began = tf.timestamp()
     with tf.control_dependencies([began]):
         batch = next(iterator)

@@ -41,8 +41,10 @@ class AutoWriteOptions(AdamOptions, Remedies):
 
     seed: int
     latent_size: int
+    latent_signs: int
     first_channels: int
-    logit_scale: float
+    second_channels: int
+    discriminator_update: str
     warm_up_steps: int
     faithful: bool
 
@@ -89,7 +91,9 @@ class AutoWrite(GAN):
             return Generator(
                 image_channels=image_channels,
                 latent_size=options.latent_size,
+                latent_signs=options.latent_signs,
                 first_channels=options.first_channels,
+                second_channels=options.second_channels,
                 faithful=options.faithful,
                 dtype=dtype,
             )
@@ -98,7 +102,6 @@ class AutoWrite(GAN):
         self.discriminator = Discriminator(
             image_channels=image_channels,
             minibatch_group=options.minibatch_group,
-            logit_scale=options.logit_scale,
             dtype=dtype,
         )
         if options.discriminator_spectral_norm:
@@ -112,18 +115,30 @@ class AutoWrite(GAN):
 
     @property
     def judging(self) -> Judging:
-        """The parts of the discriminator's two updates."""
-        guessing = losses.OF_GUESSING["bce"] / 2.0
-        return Judging("real/logit", "fake/logit", {"real/loss": guessing, "fake/loss": guessing})
+        """The parts of what moves the discriminator."""
+        guessing = losses.OF_GUESSING["bce"]
+        if self._joint:
+            losses_of_guessing = {"discriminator/loss": guessing}
+            return Judging(
+                "discriminator/real_logit", "discriminator/fake_logit", losses_of_guessing
+            )
+        halves = {"real/loss": guessing / 2.0, "fake/loss": guessing / 2.0}
+        return Judging("real/logit", "fake/logit", halves)
 
     @property
     def updates(self) -> tuple[Update, ...]:
         """Discriminator by real images, by generated ones, and, after the warm-up, generator."""
         judges = self.discriminator.trainable_variables
         by_name = self.optimizers
+        if self._joint:
+            judging = [Update("discriminator", self.joint_loss, judges, by_name["discriminator"])]
+        else:
+            judging = [
+                Update("real", self.real_loss, judges, by_name["real"], draws=False),
+                Update("fake", self.fake_loss, judges, by_name["fake"], simultaneous=True),
+            ]
         return (
-            Update("real", self.real_loss, judges, by_name["real"], draws=False),
-            Update("fake", self.fake_loss, judges, by_name["fake"], simultaneous=True),
+            *judging,
             Update(
                 "generator",
                 self.generator_loss,
@@ -134,13 +149,11 @@ class AutoWrite(GAN):
         )
 
     def make_optimizers(self, images_per_epoch: int) -> dict[str, keras.optimizers.Optimizer]:
-        """Three of Adam: two of them move the discriminator."""
+        """Adam for the generator, and one or two for the discriminator."""
         options = self.options
-        rates = {
-            "real": options.discriminator_learning_rate,
-            "fake": options.discriminator_learning_rate,
-            "generator": options.generator_learning_rate,
-        }
+        names = ("discriminator",) if self._joint else ("real", "fake")
+        rates = dict.fromkeys(names, options.discriminator_learning_rate)
+        rates["generator"] = options.generator_learning_rate
         steps_per_epoch = images_per_epoch / self.averaging.batch_size
         return make_adams(options, rates, steps_per_epoch=steps_per_epoch)
 
@@ -167,6 +180,21 @@ class AutoWrite(GAN):
         loss = losses.taken_for_fake(logit)
         return loss + penalty, {"loss": loss, "r2": penalty, "logit": tf.reduce_mean(logit)}
 
+    def joint_loss(self, batch: Batch, fakes: Fakes) -> tuple[tf.Tensor, Parts]:
+        """Both of these, of the same weights."""
+        real, of_real = self.real_loss(batch, fakes.noise)
+        fake, of_fake = self.fake_loss(batch, fakes)
+        parts = {
+            "loss": of_real["loss"] + of_fake["loss"],
+            "r1": of_real["r1"],
+            "r2": of_fake["r2"],
+            "real_logit": of_real["logit"],
+            "fake_logit": of_fake["logit"],
+        }
+        if self.adaptive is not None:
+            parts["real_sign"] = of_real["real_sign"]
+        return real + fake, parts
+
     def generator_loss(self, batch: Batch, fakes: Fakes) -> tuple[tf.Tensor, Parts]:
         """How far generated images are from being taken for real."""
         loss = losses.taken_for_real(self.discriminator(self._seen(fakes.image, fakes.noise)))
@@ -181,6 +209,10 @@ class AutoWrite(GAN):
             darkest=BLACK,
         )
 
+    @property
+    def _joint(self) -> bool:
+        return self.options.discriminator_update == "joint"
+
     def _judge(
         self, image: tf.Tensor, noise: StepNoise, *, update: str, weight: float
     ) -> tuple[tf.Tensor, tf.Tensor]:
@@ -192,7 +224,7 @@ class AutoWrite(GAN):
         weight *= self.penalty_factor
         if not weight:
             return judge(image), tf.constant(0.0)
-        scale = self.loss_scale(update)
+        scale = self.loss_scale("discriminator" if self._joint else update)
         logit, gradients = penalties.input_gradients(judge, [image], scale=scale)
         return logit, penalties.zero_centred(gradients, weight=weight)
 
@@ -212,7 +244,9 @@ class Generator(keras.Model):
         *,
         image_channels: int,
         latent_size: int,
+        latent_signs: int = 0,
         first_channels: int = 1,
+        second_channels: int = 0,
         faithful: bool,
         dtype: DType = "float32",
     ) -> None:
@@ -220,9 +254,10 @@ class Generator(keras.Model):
 
         Args:
           image_channels: 1 or 3.
-          latent_size: length of a latent; the convolutions have a half and a quarter as many
-            channels.
+          latent_size: length of a latent.
+          latent_signs: so many of its first values count by their sign alone.
           first_channels: of the first map.
+          second_channels: of the second, and twice those of the third; 0: half of `latent_size`.
           faithful: batch normalizations have no offset, as it is never trained.
           dtype: policy of its layers.
         """
@@ -246,6 +281,8 @@ class Generator(keras.Model):
                 dtype=dtype,
             )
 
+        self.latent_signs = latent_signs
+        second_channels = second_channels or latent_size // 2
         self.first_shape = (ENLARGED_PX, ENLARGED_PX, first_channels)
         self.first = keras.layers.Dense(
             ENLARGED_PX**2 * first_channels,
@@ -255,7 +292,7 @@ class Generator(keras.Model):
         )
         self.convolutions = [
             convolution(channels, 3, stride=2, start=near_zero())
-            for channels in (latent_size // 2, latent_size // 4)
+            for channels in (second_channels, second_channels // 2)
         ]
         self.normalizations = [normalization() for _ in range(3)]
         start = near_zero() if faithful else keras.initializers.HeNormal()
@@ -264,6 +301,9 @@ class Generator(keras.Model):
 
     def call(self, latent: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Draws latents [B, latent_size]: float32 [B, 28, 28, C]."""
+        if self.latent_signs:
+            signs, values = latent[:, : self.latent_signs], latent[:, self.latent_signs :]
+            latent = tf.concat([tf.sign(signs), values], axis=1)
         features = self.first(tf.cast(latent, self.compute_dtype))
         features = tf.reshape(features, [-1, *self.first_shape])
         features = tf.nn.relu(self.normalizations[0](features, training=training))
@@ -287,7 +327,6 @@ class Discriminator(keras.Model):
         *,
         image_channels: int,
         minibatch_group: int = 0,
-        logit_scale: float = 1.0,
         dtype: DType = "float32",
     ) -> None:
         """Builds the discriminator.
@@ -295,11 +334,10 @@ class Discriminator(keras.Model):
         Args:
           image_channels: 1 or 3.
           minibatch_group: rows among which it sees how much features differ; 0: none.
-          logit_scale: by which the logit is multiplied.
           dtype: policy of its layers.
         """
         super().__init__(name="discriminator", dtype=dtype)
-        self.minibatch_group, self.logit_scale = minibatch_group, logit_scale
+        self.minibatch_group = minibatch_group
         self.convolutions = [
             keras.layers.Conv2D(
                 channels, 5, padding="same", kernel_initializer=near_zero(), dtype=dtype
@@ -320,7 +358,7 @@ class Discriminator(keras.Model):
             features = tf.nn.avg_pool2d(tf.nn.relu(convolution(features)), 2, 2, "VALID")
         features = with_deviation(features, group=self.minibatch_group)
         logit = self.logit(tf.nn.relu(self.hidden(self.flatten(features))))
-        return self.logit_scale * tf.cast(logit[:, 0], tf.float32)
+        return tf.cast(logit[:, 0], tf.float32)
 
 
 def near_zero() -> keras.initializers.Initializer:

@@ -93,6 +93,13 @@ class Recipe:
     word_embedding_size: int = option(300, "length of a word's embedding in bi_lstm", low=1)
     sentence_size: int = option(256, "length of a sentence vector; bi_lstm: even", low=2)
     latent_size: int = option(100, "length of a latent", low=1)
+    latent_signs: int = option(
+        0,
+        "so many values of auto_write's latent count by their sign alone, so that there is nothing "
+        "between two kinds of images; at most --latent_size, published: 0",
+        low=0,
+        since="0.2.0",
+    )
     generator_form: str = option(
         "2022",
         "2022 and 2020: of DF-GAN's published code, torch, torch_int and tensorlayer: of GAN-CLS, "
@@ -105,6 +112,13 @@ class Recipe:
         1,
         "of auto_write's generator, in its first map, of 56 px; published: 1",
         low=1,
+        since="0.2.0",
+    )
+    second_channels: int = option(
+        0,
+        "of auto_write's generator, in its second map, twice those of its third; 0: half of "
+        "--latent_size, as published",
+        low=0,
         since="0.2.0",
     )
     discriminator_form: str = option(
@@ -163,11 +177,11 @@ class Recipe:
         low=0.0,
         high=0.5,
     )
-    logit_scale: float = option(
-        1.0,
-        "by which the logit of auto_write's discriminator is multiplied, which makes one with "
-        "spectral normalization so many times as steep; published: 1",
-        low=0.01,
+    discriminator_update: str = option(
+        "separate",
+        "of auto_write; separate: an optimizer for real and one for generated images, as "
+        "published, joint: one for both",
+        choices=("separate", "joint"),
         since="0.2.0",
     )
     warm_up_steps: int = option(
@@ -478,6 +492,12 @@ def model_class(recipe: Recipe) -> "type[GAN]":
     if recipe.captions_per_image > 1 and recipe.model in (*MATCHING_MODELS, "img_txt"):
         rule = f"must be 1 for {recipe.model}"
         raise UsageError("--captions_per_image", rule, recipe.captions_per_image)
+    if recipe.model == "auto_write" and (recipe.second_channels or recipe.latent_size // 2) < 2:
+        rule = "must be at least 2; or 0, with --latent_size at least 4"
+        raise UsageError("--second_channels", rule, recipe.second_channels)
+    if recipe.latent_signs > recipe.latent_size:
+        rule = f"must be at most --latent_size={recipe.latent_size}"
+        raise UsageError("--latent_signs", rule, recipe.latent_signs)
     if recipe.text_encoder_kind == "bi_lstm" and recipe.sentence_size % 2:
         raise UsageError("--sentence_size", "must be even for bi_lstm", recipe.sentence_size)
     if recipe.model == "damsm" and recipe.text_encoder_kind != "bi_lstm":

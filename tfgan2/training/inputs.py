@@ -1,5 +1,6 @@
 """From the pipeline's batches to what each replica's step takes."""
 
+import os
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -80,6 +81,10 @@ def distributed(
       dataset: global batches, the same in every process.
       strategy: its replicas divide the rows evenly.
     """
+    # Threads of its own: what is read ahead does not queue behind the ops of a step.
+    options = tf.data.Options()
+    options.threading.private_threadpool_size = os.cpu_count() or 1
+    dataset = dataset.with_options(options)
     replicas = strategy.num_replicas_in_sync
     if replicas == 1:
         return dataset.prefetch(tf.data.AUTOTUNE)
