@@ -8,8 +8,9 @@ What differs from the notebook, unless `faithful`:
 - It leaves the offsets of the generator's batch normalizations out of training, by their names.
 - Its last layer starts near zero, from where every picture stays grey for thousands of steps; here
   that layer starts with the variance of what it reads.
-It also normalizes by the batch when it samples: here pictures never depend on their batch. R1, R2
-and translated images, off by default, are not the notebook's.
+It also normalizes by the batch when it samples: here pictures never depend on their batch. R1, R2,
+translated images, signs in latents, other numbers of channels and one optimizer for the
+discriminator, all off by default, are not the notebook's.
 """
 
 import dataclasses
@@ -118,10 +119,8 @@ class AutoWrite(GAN):
         """The parts of what moves the discriminator."""
         guessing = losses.OF_GUESSING["bce"]
         if self._joint:
-            losses_of_guessing = {"discriminator/loss": guessing}
-            return Judging(
-                "discriminator/real_logit", "discriminator/fake_logit", losses_of_guessing
-            )
+            whole = {"discriminator/loss": guessing}
+            return Judging("discriminator/real_logit", "discriminator/fake_logit", whole)
         halves = {"real/loss": guessing / 2.0, "fake/loss": guessing / 2.0}
         return Judging("real/logit", "fake/logit", halves)
 
