@@ -175,9 +175,12 @@ class BatchingRunner:
         key = (id(servable), frozenset(plan.feeds), plan.fetch_names)
         with self._changed:
             queue = self._queues.get(key) or _Queue(servable, options)
+            last = queue.batches[-1] if queue.batches else None
             task = queue.add(plan, rows)
             self._queues[key] = queue
-            self._changed.notify()
+            # A row more in a batch that waits for others is no reason to wake a thread.
+            if queue.batches[-1] is not last or queue.ready_in() <= 0:
+                self._changed.notify()
         return task.future
 
     def close(self) -> None:

@@ -1,9 +1,11 @@
 """Requests are merged, refused, padded and split as TensorFlow Serving does, and do not mix."""
 
+import contextlib
 import itertools
 import pathlib
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from unittest import mock
 
 import grpc
 import numpy as np
@@ -90,6 +92,23 @@ def test_a_batch_holds_no_more_than_its_most_rows(start: Start) -> None:
         runner.submit(held, plan(1, 2, 3, 4))
     assert caught.value.code == grpc.StatusCode.INVALID_ARGUMENT
     assert str(caught.value) == "Task size 4 is larger than maximum input batch size 3"
+
+
+def test_a_row_more_in_a_batch_that_waits_wakes_no_thread() -> None:
+    held, metrics = Held(), Metrics()
+    options = BatchOptions(
+        threads=1, max_batch_size=3, max_execution_batch_size=3, timeout_seconds=60.0
+    )
+    held.go.set()
+    with contextlib.closing(BatchingRunner(options, metrics)) as runner:
+        changed, woken, waiting = runner._changed, [], []
+        with mock.patch.object(changed, "notify", wraps=changed.notify) as notify:
+            for number in (1, 2, 3):
+                waiting.append(runner.submit(held, plan(number)))
+                woken.append(notify.call_count)
+        assert woken == [1, 1, 2]
+        assert [future.result(30)["y"].tolist() for future in waiting] == [[2], [4], [6]]
+    assert held.batches == [[1, 2, 3]]
 
 
 def test_a_full_queue_refuses_at_once_and_counts_no_cancelled_requests(start: Start) -> None:
