@@ -97,3 +97,8 @@ def test_texts_of_labels_take_the_place_of_captions(tokenizer: WordTokenizer) ->
 def test_without_a_tokenizer_there_are_images_and_labels() -> None:
     batch = only(inputs.tokenized(batches(["one"], [4]), None))
     assert set(batch) == {"image", "label"}
+
+
+def test_what_is_read_ahead_does_not_queue_behind_the_ops_of_a_step() -> None:
+    dataset = inputs.distributed(batches(["a"], [0]), tf.distribute.get_strategy())
+    assert dataset.options().threading.private_threadpool_size > 0
