@@ -31,9 +31,7 @@ def make_function(gan: GAN, *, count: tf.Variable) -> Callable[[Iterator], dict[
     names: list[str] = []
 
     def step(iterator: Iterator) -> dict[str, tf.Tensor]:
-        batch, waited = _next(iterator)
-        with tf.control_dependencies([waited]):
-            return {**turn(batch), INPUT_SECONDS: waited}
+        return _with_next(iterator, turn)
 
     def turn(batch: Any) -> dict[str, tf.Tensor]:
         if len(takes) == 1:
@@ -71,9 +69,7 @@ def make_one(gan: GAN, turn: Turn) -> Callable[[Iterator], dict[str, tf.Tensor]]
     take = _take(gan, turn)
 
     def call(iterator: Iterator) -> dict[str, tf.Tensor]:
-        batch, waited = _next(iterator)
-        with tf.control_dependencies([waited]):
-            return {**take(batch), INPUT_SECONDS: waited}
+        return _with_next(iterator, take)
 
     return tf.function(call, reduce_retracing=True)
 
@@ -96,8 +92,10 @@ def _take(gan: GAN, turn: Turn) -> Callable[[Any], dict[str, tf.Tensor]]:
     return take
 
 
-def _next(iterator: Iterator) -> tuple[Any, tf.Tensor]:
-    """The next batch, and for how many seconds it was waited for.
+def _with_next(
+    iterator: Iterator, take: Callable[[Any], dict[str, tf.Tensor]]
+) -> dict[str, tf.Tensor]:
+    """Takes a step with the next batch, and adds for how many seconds it was waited for.
 
     What does not need the batch must not begin before: it would be taken for waiting.
     """
@@ -105,4 +103,6 @@ def _next(iterator: Iterator) -> tuple[Any, tf.Tensor]:
     with tf.control_dependencies([began]):
         batch = next(iterator)
     with tf.control_dependencies(tf.nest.flatten(batch, expand_composites=True)):
-        return batch, tf.cast(tf.timestamp() - began, tf.float32)
+        waited = tf.cast(tf.timestamp() - began, tf.float32)
+    with tf.control_dependencies([waited]):
+        return {**take(batch), INPUT_SECONDS: waited}
