@@ -1,7 +1,7 @@
 # make quickstart   trains on real digits, exports, serves, and draws a caption
 # make check        format, lint, types, import contracts
 # make test         one tiny configuration of every system
-# make test-all     the same, and every variant
+# make test-all     the same, and every variant (alone: make test-variants)
 # make test-long    200 steps in every mixed precision
 # make test-torch   published weights against PyTorch, in an environment of its own
 # make test-browser the pages in a real Chromium; installs Debian's if none is there
@@ -27,7 +27,7 @@ SUPPORTED := import sys; sys.exit(0 if (3, 10) <= sys.version_info[:2] <= (3, 13
 ADDONS_SUPPORTED := import sys; sys.exit(0 if (3, 10) <= sys.version_info[:2] <= (3, 11) else 1)
 HAS_GPU := import sys, tensorflow as tf; sys.exit(not tf.config.list_physical_devices('GPU'))
 
-.PHONY: quickstart check test test-all test-long test-torch test-browser test-addons test-gpu clean
+.PHONY: quickstart check test test-all test-variants test-long test-torch test-browser test-addons test-gpu clean
 
 quickstart: $(VENV)/.quickstart
 	$(BIN)/python -m tools.quickstart
@@ -43,7 +43,9 @@ test: $(VENV)/.dev
 	$(PYTEST) $(QUICK) tests/contract
 	$(PYTEST) $(QUICK) --ignore=tests/contract
 
-test-all: test
+test-all: test test-variants
+
+test-variants: $(VENV)/.dev
 	set -e; for file in runs steps; do \
 	  for systems in "df_gan and (unet or rdn or imagan)" "df_gan and not (unet or rdn or imagan)" \
 	    stack_gan "not df_gan and not stack_gan"; do \
