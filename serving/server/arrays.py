@@ -2,8 +2,6 @@
 
 import functools
 import math
-from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -39,9 +37,9 @@ def parse(proto: tensor_pb2.TensorProto) -> np.ndarray:
       ValueError: type, shape and content do not fit each other, or the values that are left out
         take more than 256 MiB.
     """
-    kind, field = _kind(proto.dtype)
-    shape = [dim.size for dim in proto.tensor_shape.dim]
-    if proto.tensor_shape.unknown_rank or min(shape, default=0) < 0:
+    (kind, field), tensor_shape = _kind(proto.dtype), proto.tensor_shape
+    shape = [dim.size for dim in tensor_shape.dim]
+    if tensor_shape.unknown_rank or min(shape, default=0) < 0:
         raise ValueError(f"tensor_shape: must be known, got {shape}")
     count = math.prod(shape)
     try:
@@ -76,22 +74,16 @@ def _values(
     proto: tensor_pb2.TensorProto, kind: np.dtype, field: str | None, count: int
 ) -> np.ndarray:
     if field == "string_val":
-        strings = np.empty(len(proto.string_val), object)
-        strings[:] = list(proto.string_val)
-        return strings
+        return np.array(proto.string_val[:], object)
     if proto.tensor_content:
         return np.frombuffer(proto.tensor_content, kind)
     if field == "half_val":
-        return _numbers(proto.half_val, np.uint16).view(kind)
+        return np.fromiter(proto.half_val, np.uint16).view(kind)
     if field is not None:
-        return _numbers(getattr(proto, field), kind)
+        return np.fromiter(getattr(proto, field), kind)
     if count * kind.itemsize > MOST_REPEATED_BYTES:
         raise ValueError(f"{count} of them")
     return tf.make_ndarray(proto).ravel()
-
-
-def _numbers(values: Iterable[Any], kind: Any) -> np.ndarray:
-    return np.fromiter(values, kind)
 
 
 def fill(proto: tensor_pb2.TensorProto, array: np.ndarray, *, as_content: bool) -> None:

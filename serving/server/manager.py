@@ -155,20 +155,16 @@ class Manager:
             return name in self._models
 
     def _find(self, spec: model_pb2.ModelSpec) -> Version:
-        number = self._number(spec)
-        available = {
-            version.number: version
-            for version in self._versions.get(spec.name, {}).values()
-            if version.state == State.AVAILABLE
-        }
+        number, versions = self._number(spec), self._versions.get(spec.name, {})
+        asked = f"Latest({spec.name})" if number is None else f"Specific({spec.name}, {number})"
         if number is None:
-            number, asked = max(available, default=None), f"Latest({spec.name})"
-        else:
-            asked = f"Specific({spec.name}, {number})"
-        if number is None or number not in available:
+            available = (each for each, one in versions.items() if one.state == State.AVAILABLE)
+            number = max(available, default=None)
+        version = None if number is None else versions.get(number)
+        if version is None or version.state != State.AVAILABLE:
             text = f"Servable not found for request: {asked}"
             raise StatusError(grpc.StatusCode.NOT_FOUND, text)
-        return available[number]
+        return version
 
     def _number(self, spec: model_pb2.ModelSpec) -> int | None:
         choice = spec.WhichOneof("version_choice")

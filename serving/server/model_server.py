@@ -15,7 +15,7 @@ from serving.program import UsageError
 from serving.server import reflecting
 from serving.server.manager import Manager
 from serving.server.monitoring import Metrics
-from serving.server.parsing import ParsingInterceptor
+from serving.server.parsing import QuietServices
 from serving.server.predicting import Predictor
 from serving.server.rest import RestApplication, RestOptions
 from serving.server.running import Runner
@@ -117,19 +117,21 @@ class ModelServer:
     async def _grpc(self) -> grpc.aio.Server:
         options = self._options
         arguments = [*UNLIMITED, ("grpc.so_reuseport", 0), *options.channel_arguments]
-        server = grpc.aio.server(interceptors=[ParsingInterceptor()], options=arguments)
+        server = grpc.aio.server(options=arguments)
+        services = QuietServices(server)
         prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-            PredictionService(self._manager, self._predictor, as_content=options.as_content), server
+            PredictionService(self._manager, self._predictor, as_content=options.as_content),
+            services,
         )
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(
-            ModelService(self._manager), server
+            ModelService(self._manager), services
         )
         others = []
         if options.health:
             servicer = health.aio.HealthServicer()
             for name in HEALTH_NAMES:
                 await servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
-            health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+            health_pb2_grpc.add_HealthServicer_to_server(servicer, services)
             others.append(health.SERVICE_NAME)
         reflecting.enable(server, others)
         if options.port is not None:
