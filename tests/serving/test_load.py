@@ -1,7 +1,8 @@
 """A minute of 32 clients: no failed call, not under twenty swaps or at the end, and no growth.
 
-TFGAN2_LOAD_EXPORT names the folder of a version to serve in place of the tiny one, and
-TFGAN2_LOAD_SECONDS another time. What is measured is printed (`pytest -m long -s`).
+TFGAN2_LOAD_EXPORT names the folder of a version to serve in place of the tiny one,
+TFGAN2_LOAD_SECONDS another time, and TFGAN2_LOAD_FLAGS more flags of the server. What is measured
+is printed (`pytest -m long -s`).
 """
 
 import contextlib
@@ -61,6 +62,7 @@ def serving(version: pathlib.Path, folder: pathlib.Path) -> Iterator[Process]:
     address = f"unix:{folder}/socket"
     command = [sys.executable, "-m", "serving.server", "--model_name=m", "--enable_batching"]
     command += [f"--model_base_path={base_path}", "--port=0", f"--grpc_socket_path={address}"]
+    command += os.environ.get("TFGAN2_LOAD_FLAGS", "").split()
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
