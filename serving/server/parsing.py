@@ -23,7 +23,7 @@ class QuietServices:
 
 
 class _Quiet(grpc.GenericRpcHandler):
-    """Parses within the handler; not by an interceptor, which would cost every call a tenth."""
+    """Parses within the handler: with an interceptor an empty call takes a tenth more."""
 
     def __init__(self, handlers: grpc.GenericRpcHandler) -> None:
         self._handlers = handlers
