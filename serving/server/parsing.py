@@ -19,7 +19,7 @@ class QuietServices:
         self._server.add_generic_rpc_handlers([_Quiet(handler) for handler in handlers])
 
     def add_registered_method_handlers(self, service: str, handlers: object) -> None:
-        """The same methods once more, which an asynchronous server looks up by the above."""
+        """The same methods once more, left out: they would take the place of the quiet ones."""
 
 
 class _Quiet(grpc.GenericRpcHandler):
