@@ -123,7 +123,10 @@ class Stub:
 
 @contextmanager
 def serve(stub: Stub, credentials: grpc.ServerCredentials | None = None) -> Iterator[str]:
-    """Yields host:port, where the stub answers."""
+    """Yields host:port, where the stub answers.
+
+    IPv4 alone: a port that is free for localhost's ::1 may be another server's at 127.0.0.1.
+    """
     server = grpc.server(futures.ThreadPoolExecutor(4), options=UNLIMITED)
     handlers = {
         "Predict": grpc.unary_unary_rpc_method_handler(stub.predict),
@@ -131,9 +134,9 @@ def serve(stub: Stub, credentials: grpc.ServerCredentials | None = None) -> Iter
     }
     server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(SERVICE, handlers)])
     if credentials is None:
-        port = server.add_insecure_port("localhost:0")
+        port = server.add_insecure_port("127.0.0.1:0")
     else:
-        port = server.add_secure_port("localhost:0", credentials)
+        port = server.add_secure_port("127.0.0.1:0", credentials)
     server.start()
     try:
         yield f"localhost:{port}"
