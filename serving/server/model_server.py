@@ -1,6 +1,7 @@
 """Open ports over loaded models, and back to a quiet end."""
 
 import asyncio
+import contextlib
 import dataclasses
 import socket
 import threading
@@ -8,11 +9,13 @@ from collections.abc import Sequence
 
 import grpc
 import uvicorn
+from absl import logging
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
 from serving.program import UsageError
 from serving.server import reflecting
+from serving.server.calls import Calls
 from serving.server.manager import Manager
 from serving.server.monitoring import Metrics
 from serving.server.parsing import QuietServices
@@ -23,6 +26,10 @@ from serving.server.services import ModelService, PredictionService
 
 UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 DRAIN_SECONDS = 30.0
+# What is on its way has arrived, and what was sent has been read, after this time.
+SETTLE_SECONDS = 0.1
+# Of what goes on without end, such as the watch of a health check.
+GRACE_SECONDS = 1.0
 HEALTH_NAMES = ("", "ModelService", "PredictionService")
 
 
@@ -73,8 +80,9 @@ class ModelServer:
         self._manager, self._metrics, self._options = manager, metrics, options
         self._loop = asyncio.new_event_loop()
         self._predictor = Predictor(manager, runner, metrics, self._loop)
-        self._stopping = asyncio.Event()
+        self._stopping, self._calls = asyncio.Event(), Calls()
         self._opened: threading.Event = threading.Event()
+        self._health: health.aio.HealthServicer | None = None
         self._failure: Exception | None = None
         self.port = self.rest_port = 0
         self._thread = threading.Thread(target=self._run, name="server")
@@ -108,11 +116,29 @@ class ModelServer:
             await asyncio.sleep(0.01)
         self._opened.set()
         await self._stopping.wait()
-        ended = [server.stop(DRAIN_SECONDS)]
-        if web is not None and serving is not None:
+        if web is not None:
             web.should_exit = True
-            ended.append(serving)
-        await asyncio.gather(*ended)
+        await self._end(server)
+        if serving is not None:
+            await serving
+
+    async def _end(self, server: grpc.aio.Server) -> None:
+        """Closes gRPC's server once what has begun is answered, and those answers are read.
+
+        A connection is closed with its last answer, and a client that writes just then (it
+        measures the way by pings) loses an answer that it has not yet read.
+        """
+        if self._health is not None:
+            await self._health.enter_graceful_shutdown()
+        self._calls.leave()
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._calls.ended(), DRAIN_SECONDS)
+        await asyncio.sleep(SETTLE_SECONDS)
+        ended = asyncio.create_task(server.stop(GRACE_SECONDS))
+        await asyncio.sleep(SETTLE_SECONDS)
+        self._calls.turn_away()
+        await ended
+        logging.info("Stopped after %d calls, %d refused", self._calls.begun, self._calls.refused)
 
     async def _grpc(self) -> grpc.aio.Server:
         options = self._options
@@ -120,18 +146,23 @@ class ModelServer:
         server = grpc.aio.server(options=arguments)
         services = QuietServices(server)
         prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-            PredictionService(self._manager, self._predictor, as_content=options.as_content),
+            PredictionService(
+                self._manager,
+                self._predictor,
+                calls=self._calls,
+                as_content=options.as_content,
+            ),
             services,
         )
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(
-            ModelService(self._manager), services
+            ModelService(self._manager, calls=self._calls), services
         )
         others = []
         if options.health:
-            servicer = health.aio.HealthServicer()
+            self._health = health.aio.HealthServicer()
             for name in HEALTH_NAMES:
-                await servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
-            health_pb2_grpc.add_HealthServicer_to_server(servicer, services)
+                await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+            health_pb2_grpc.add_HealthServicer_to_server(self._health, services)
             others.append(health.SERVICE_NAME)
         reflecting.enable(server, others)
         if options.port is not None:

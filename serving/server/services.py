@@ -18,6 +18,7 @@ from tensorflow_serving.apis import (
 )
 
 from serving.server import arrays, info, model_config
+from serving.server.calls import Calls
 from serving.server.manager import Manager
 from serving.server.predicting import Predictor, aside_if_large, check_spec, plan_of_request
 from serving.server.servable import DEFAULT_SIGNATURE
@@ -29,6 +30,7 @@ def _told(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]
 
     @functools.wraps(method)
     async def call(self: Any, request: Any, context: grpc.aio.ServicerContext) -> Any:
+        await self.calls.begin(context)
         try:
             return await method(self, request)
         except Exception as error:
@@ -44,15 +46,24 @@ def _told(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     """Predict and GetModelMetadata; the others answer UNIMPLEMENTED."""
 
-    def __init__(self, manager: Manager, predictor: Predictor, *, as_content: bool) -> None:
+    def __init__(
+        self,
+        manager: Manager,
+        predictor: Predictor,
+        *,
+        calls: Calls,
+        as_content: bool,
+    ) -> None:
         """Serves what a manager holds.
 
         Args:
           manager: of the models.
           predictor: runs them.
+          calls: are counted, and taken while it takes them.
           as_content: numbers are sent as packed bytes, and not value by value.
         """
         self._manager, self._predictor, self._as_content = manager, predictor, as_content
+        self.calls = calls
 
     @_told
     async def Predict(self, request: predict_pb2.PredictRequest) -> predict_pb2.PredictResponse:
@@ -110,9 +121,14 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 class ModelService(model_service_pb2_grpc.ModelServiceServicer):
     """What is loaded, and what is to be loaded."""
 
-    def __init__(self, manager: Manager) -> None:
-        """Tells and changes what a manager holds."""
-        self._manager = manager
+    def __init__(self, manager: Manager, *, calls: Calls) -> None:
+        """Tells and changes what a manager holds.
+
+        Args:
+          manager: of the models.
+          calls: are counted, and taken while it takes them.
+        """
+        self._manager, self.calls = manager, calls
 
     @_told
     async def GetModelStatus(

@@ -3,7 +3,6 @@
 import json
 import pathlib
 import socket
-import threading
 from collections.abc import Iterator
 
 import grpc
@@ -24,7 +23,6 @@ from tensorflow_serving.apis import (
 
 from serving.program import UsageError
 from serving.server import config_files, warmup
-from serving.server.manager import ManagerOptions
 from serving.server.model_config import ModelConfig, Policy
 from serving.server.model_server import ServerOptions
 from serving.server.servable import Servable
@@ -332,22 +330,3 @@ def test_inputs_with_defaults_may_be_left_out(doubler_versions: pathlib.Path) ->
         "Inputs contains invalid name. Used request inputs: data, request input: data,z"
     )
     servable.close()
-
-
-def test_calls_that_have_begun_are_ended(doubler_versions: pathlib.Path) -> None:
-    with serve({"m": doubler_versions}, managing=ManagerOptions()) as running:
-        begun = threading.Event()
-        original = Servable.run
-
-        def run(self: Servable, feeds: object, fetches: object) -> object:
-            begun.set()
-            return original(self, feeds, fetches)
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Servable, "run", run)
-            request = predict_request("m", {"x": [500.0]}, signature="slow")
-            call = running.predictions.Predict.future(request)
-            assert begun.wait(30)
-            running.server.stop()
-        assert call.result().outputs["y"].float_val == [500.0]
-        assert refused(running.predictions.Predict, request)[0] == grpc.StatusCode.UNAVAILABLE
