@@ -5,8 +5,13 @@ import contextlib
 
 import grpc
 
-# Who asks a server that ends is told so within this time, and can ask another.
+# Who asks while others are answered is told within this time, and can ask another server.
 LONGEST_WAIT_SECONDS = 1.0
+# Nobody is on the way where nobody came for so many looks; counted, so that a busy machine, on
+# which all is late, is given longer.
+LOOK_SECONDS = 0.05
+QUIET_LOOKS = 4
+MOST_LOOKS = 40
 
 
 class Calls:
@@ -24,7 +29,7 @@ class Calls:
         """Takes every call."""
         self.begun = self.refused = 0
         self._open, self._leaving = 0, False
-        self._ended, self._turned_away = asyncio.Event(), asyncio.Event()
+        self._ended, self._kept, self._turned_away = (asyncio.Event() for _ in range(3))
         self._ended.set()
 
     async def begin(self, context: grpc.aio.ServicerContext) -> None:
@@ -36,7 +41,9 @@ class Calls:
         if self._leaving:
             self.refused += 1
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._turned_away.wait(), LONGEST_WAIT_SECONDS)
+                await asyncio.wait_for(self._kept.wait(), LONGEST_WAIT_SECONDS)
+            if self._kept.is_set():
+                await self._turned_away.wait()
             await context.abort(grpc.StatusCode.UNAVAILABLE, "The server is stopping")
         self.begun += 1
         self._open += 1
@@ -55,6 +62,17 @@ class Calls:
     async def ended(self) -> None:
         """Returns once all that have begun are answered."""
         await self._ended.wait()
+
+    async def quiet(self) -> None:
+        """Keeps those that come too late, and returns once no more come, or after two seconds."""
+        self._kept.set()
+        quiet_looks = 0
+        for _ in range(MOST_LOOKS):
+            came = self.refused
+            await asyncio.sleep(LOOK_SECONDS)
+            quiet_looks = quiet_looks + 1 if self.refused == came else 0
+            if quiet_looks == QUIET_LOOKS:
+                return
 
     def turn_away(self) -> None:
         """Tells those that came too late."""

@@ -26,7 +26,7 @@ from serving.server.services import ModelService, PredictionService
 
 UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 DRAIN_SECONDS = 30.0
-# What is on its way has arrived, and what was sent has been read, after this time.
+# Until clients know that the server takes no more.
 SETTLE_SECONDS = 0.1
 # Of what goes on without end, such as the watch of a health check.
 GRACE_SECONDS = 1.0
@@ -133,7 +133,7 @@ class ModelServer:
         self._calls.leave()
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._calls.ended(), DRAIN_SECONDS)
-        await asyncio.sleep(SETTLE_SECONDS)
+        await self._calls.quiet()
         ended = asyncio.create_task(server.stop(GRACE_SECONDS))
         await asyncio.sleep(SETTLE_SECONDS)
         self._calls.turn_away()
