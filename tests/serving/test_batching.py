@@ -5,6 +5,7 @@ import itertools
 import pathlib
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent import futures
 from unittest import mock
 
 import grpc
@@ -17,7 +18,7 @@ from serving.server import config_files, merging
 from serving.server.batch_options import BatchOptions
 from serving.server.batching import BatchingRunner
 from serving.server.monitoring import Metrics
-from serving.server.servable import Plan
+from serving.server.servable import Plan, Servable
 from serving.server.status import StatusError, invalid_argument
 from tests.serving.models import predict_request
 from tests.serving.servers import serve
@@ -282,23 +283,36 @@ def test_clients_at_the_same_time_get_their_own_answers(base_path: pathlib.Path)
         assert "must have at least one dimension" in caught.value.details()
 
 
-def test_a_call_past_its_deadline_is_not_run(base_path: pathlib.Path) -> None:
+def test_a_call_past_its_deadline_is_not_run(
+    base_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran, queued, started, go = [], [], threading.Event(), threading.Event()
+    run, submit = Servable.run, BatchingRunner.submit
+
+    def held(self: Servable, feeds: Mapping, fetches: Sequence[str]) -> list[np.ndarray]:
+        ran.append(next(iter(feeds.values())).tolist())
+        started.set()
+        assert go.wait(60)
+        return run(self, feeds, fetches)
+
+    def seen(self: BatchingRunner, servable: Servable, plan: Plan) -> futures.Future:
+        queued.append(submit(self, servable, plan))
+        return queued[-1]
+
+    monkeypatch.setattr(Servable, "run", held)
+    monkeypatch.setattr(BatchingRunner, "submit", seen)
     with serve({"m": base_path}, batching=BatchOptions(threads=1)) as served:
-        runs, products, was_late = 0.0, 3000.0, False
-        while not was_late:
-            before = served.metrics.wrapped_run_count.total()
-            # One call keeps the only thread busy.
-            busy = predict_request("m", {"x": [products]}, signature="slow")
-            slow = served.predictions.Predict.future(busy)
-            try:
-                served.predictions.Predict(predict_request("m", {"x": [1.0]}), timeout=0.05)
-            except grpc.RpcError as error:
-                too_late = error.code() == grpc.StatusCode.DEADLINE_EXCEEDED
-                was_late = too_late and not slow.done()
-            # Else it overtook the busy one, or that was too short: once more, and longer.
-            products *= 2
-            slow.result(60)
-            # The same thread has come past what is behind it once this is answered.
-            served.predictions.Predict(predict_request("m", {"x": [1.0, 2.0]}))
-            runs = served.metrics.wrapped_run_count.total() - before
-        assert runs == 2
+        predict, timeout_seconds = served.predictions.Predict, 0.2
+        # It keeps the only thread busy.
+        busy = predict.future(predict_request("m", {"x": [0.0]}))
+        assert started.wait(30)
+        while len(queued) == 1:  # Else it did not get there in time.
+            late = predict.future(predict_request("m", {"x": [1.0]}), timeout=timeout_seconds)
+            assert late.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+            timeout_seconds *= 2
+        with pytest.raises(futures.CancelledError):
+            queued[1].result(30)
+        go.set()
+        busy.result(60)
+        predict(predict_request("m", {"x": [2.0]}))
+    assert ran == [[0.0], [2.0]]
