@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
 from serving.demo import asked as asking
 from serving.demo.asked import Asked, AskingError
@@ -54,12 +54,13 @@ class Answers:
     def __init__(self, model: ServedModel, options: DemoOptions) -> None:
         """Answers for a model."""
         self._model, self.options = model, options
+        self._page = (PAGE / "index.html").read_bytes()
         limit = RateLimit(options.pictures_per_minute)
         self._gallery = Gallery(model, PictureCache(options.cache_bytes), limit)
 
     async def page(self, request: Request) -> Response:
         """The page itself, the same for all models."""
-        return FileResponse(PAGE / "index.html")
+        return HTMLResponse(self._page)
 
     async def alive(self, request: Request) -> Response:
         """That this program answers, whatever the model does."""
