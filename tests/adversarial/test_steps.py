@@ -20,7 +20,9 @@ def test_nothing_is_computed_before_the_batch_is_there(system: str, steps_in_a_c
     graph = gan.make_train_function().get_concrete_function(iter(batches)).graph
     if steps_in_a_call > 1:
         (loop,) = (op for op in graph.get_operations() if op.type in ("While", "StatelessWhile"))
-        graph = loop.graph._get_function(loop.get_attr("body").name).graph
+        body = loop.graph._get_function(loop.get_attr("body").name).graph
+        (step,) = (op for op in body.get_operations() if op.type == "StatefulPartitionedCall")
+        graph = body._get_function(step.get_attr("f").name).graph
     (arrival,) = (op for op in graph.get_operations() if op.type == "IteratorGetNext")
     (measured,) = (op for op in behind(arrival) if op.type == "Timestamp")
     computing = {op for op in graph.get_operations() if op.type in GENERATES}

@@ -171,7 +171,7 @@ def test_the_generator_moves_in_every_so_manieth_step(together: int) -> None:
         gan.compile(
             optimizers=gan.make_optimizers(games.IMAGES_PER_EPOCH),
             run_eagerly=eagerly,
-            steps_per_execution=1 if eagerly else together,
+            steps_per_execution=together,
         )
         history = gan.fit(batches.repeat(), epochs=1, steps_per_epoch=4, verbose=0).history
         assert int(gan.optimizers["generator"].iterations) == 2

@@ -50,13 +50,25 @@ def make_function(gan: GAN, *, count: tf.Variable) -> Callable[[Iterator], dict[
         number = gan.rhythm.number(gan.step.value())
         return tf.switch_case(number, [branch(take) for take in takes])
 
-    def several(iterator: Iterator) -> dict[str, tf.Tensor]:
-        for _ in tf.range(count):
+    def eagerly(iterator: Iterator) -> dict[str, tf.Tensor]:
+        for _ in range(int(count.numpy())):
             parts = step(iterator)
         return parts
 
-    call = step if int(count.numpy()) == 1 else several
-    return call if gan.run_eagerly else tf.function(call, reduce_retracing=True)
+    if gan.run_eagerly:
+        return eagerly
+    one = _graph(step)
+
+    def several(iterator: Iterator) -> dict[str, tf.Tensor]:
+        # AutoGraph would make the loop above this one, but trace a step twice for it.
+        _, parts = tf.while_loop(
+            lambda taken, _: taken < count,
+            lambda taken, _: (taken + 1, one(iterator)),
+            (tf.constant(1, tf.int64), one(iterator)),
+        )
+        return parts
+
+    return one if int(count.numpy()) == 1 else _graph(several)
 
 
 def make_one(gan: GAN, turn: Turn) -> Callable[[Iterator], dict[str, tf.Tensor]]:
@@ -71,16 +83,20 @@ def make_one(gan: GAN, turn: Turn) -> Callable[[Iterator], dict[str, tf.Tensor]]
     def call(iterator: Iterator) -> dict[str, tf.Tensor]:
         return _with_next(iterator, take)
 
-    return tf.function(call, reduce_retracing=True)
+    return _graph(call)
+
+
+def _graph(call: Callable) -> Callable:
+    # AutoGraph has nothing to do in a step, and the one of TensorFlow 2.15, which does not know
+    # tf_keras, would convert all of it, which takes two to three times as long.
+    return tf.function(call, autograph=False, reduce_retracing=True)
 
 
 def _take(gan: GAN, turn: Turn) -> Callable[[Any], dict[str, tf.Tensor]]:
     """Makes what all replicas do in a step of a turn, from a batch to the parts of one of them."""
-    # AutoGraph has nothing to do in a step, and the one of TensorFlow 2.15, which does not know
-    # tf_keras, would convert all of it, which takes two to three times as long.
-    run = tf.autograph.experimental.do_not_convert(gan.train_step)
+    run = gan.train_step
     if gan.jit_compile:
-        run = tf.function(run, jit_compile=True, reduce_retracing=True)
+        run = tf.function(run, autograph=False, jit_compile=True, reduce_retracing=True)
     strategy = gan.distribute_strategy
 
     def take(batch: Any) -> dict[str, tf.Tensor]:
