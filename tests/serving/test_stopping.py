@@ -1,9 +1,10 @@
 """The end of a server: nobody's call is cut off, and nobody puts it off."""
 
 import dataclasses
+import functools
 import pathlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import grpc
 import numpy as np
@@ -92,6 +93,35 @@ def test_calls_that_have_begun_are_ended(doubler_versions: pathlib.Path) -> None
         with pytest.raises(grpc.RpcError) as caught:
             running.predictions.Predict(request)
         assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+
+
+def test_who_asks_while_others_are_answered_is_told(
+    server: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go = threading.Event(), threading.Event()
+    original = Servable.run
+
+    def run(self: Servable, feeds: Mapping, fetches: Sequence[str]) -> list[np.ndarray]:
+        if not begun.is_set():
+            begun.set()
+            assert go.wait(60)
+        return original(self, feeds, fetches)
+
+    monkeypatch.setattr(Servable, "run", run)
+    predict, request = server.predictions.Predict, predict_request("m", {"x": [1.0]})
+    call = predict.future(request)
+    assert begun.wait(30)
+    stopping = threading.Thread(target=server.server.stop)
+    stopping.start()
+    calls = iter(functools.partial(predict, request, timeout=20), None)
+    with pytest.raises(grpc.RpcError) as caught:
+        list(calls)
+    assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+    assert caught.value.details() == "The server is stopping"
+    assert not call.done()
+    go.set()
+    assert call.result(60).outputs["y"].float_val == [2.0]
+    stopping.join()
 
 
 def test_a_call_is_answered_or_never_begun(server: Served) -> None:
