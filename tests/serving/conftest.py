@@ -1,10 +1,45 @@
 """A small model, written once."""
 
+import dataclasses
 import pathlib
+import threading
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pytest
 
+from serving.server.servable import Servable
 from tests.serving import models
+
+
+@dataclasses.dataclass
+class HeldRuns:
+    """Runs of servables, the first of which waits until it is let go.
+
+    Attributes:
+      started: the first has begun.
+      go: lets it go.
+      fed: what each was given first.
+    """
+
+    started: threading.Event = dataclasses.field(default_factory=threading.Event)
+    go: threading.Event = dataclasses.field(default_factory=threading.Event)
+    fed: list[list[float]] = dataclasses.field(default_factory=list)
+
+
+@pytest.fixture
+def held_runs(monkeypatch: pytest.MonkeyPatch) -> HeldRuns:
+    held, original = HeldRuns(), Servable.run
+
+    def run(self: Servable, feeds: Mapping, fetches: Sequence[str]) -> list[np.ndarray]:
+        held.fed.append(next(iter(feeds.values())).tolist())
+        if not held.started.is_set():
+            held.started.set()
+            assert held.go.wait(60)
+        return original(self, feeds, fetches)
+
+    monkeypatch.setattr(Servable, "run", run)
+    return held
 
 
 @pytest.fixture(scope="session")

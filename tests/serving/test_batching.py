@@ -20,6 +20,7 @@ from serving.server.batching import BatchingRunner
 from serving.server.monitoring import Metrics
 from serving.server.servable import Plan, Servable
 from serving.server.status import StatusError, invalid_argument
+from tests.serving.conftest import HeldRuns
 from tests.serving.models import predict_request
 from tests.serving.servers import serve
 
@@ -284,35 +285,27 @@ def test_clients_at_the_same_time_get_their_own_answers(base_path: pathlib.Path)
 
 
 def test_a_call_past_its_deadline_is_not_run(
-    base_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    base_path: pathlib.Path, held_runs: HeldRuns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ran, queued, started, go = [], [], threading.Event(), threading.Event()
-    run, submit = Servable.run, BatchingRunner.submit
-
-    def held(self: Servable, feeds: Mapping, fetches: Sequence[str]) -> list[np.ndarray]:
-        ran.append(next(iter(feeds.values())).tolist())
-        started.set()
-        assert go.wait(60)
-        return run(self, feeds, fetches)
+    queued, submit = [], BatchingRunner.submit
 
     def seen(self: BatchingRunner, servable: Servable, plan: Plan) -> futures.Future:
         queued.append(submit(self, servable, plan))
         return queued[-1]
 
-    monkeypatch.setattr(Servable, "run", held)
     monkeypatch.setattr(BatchingRunner, "submit", seen)
     with serve({"m": base_path}, batching=BatchOptions(threads=1)) as served:
         predict, timeout_seconds = served.predictions.Predict, 0.2
         # It keeps the only thread busy.
         busy = predict.future(predict_request("m", {"x": [0.0]}))
-        assert started.wait(30)
+        assert held_runs.started.wait(30)
         while len(queued) == 1:  # Else it did not get there in time.
             late = predict.future(predict_request("m", {"x": [1.0]}), timeout=timeout_seconds)
             assert late.code() == grpc.StatusCode.DEADLINE_EXCEEDED
             timeout_seconds *= 2
         with pytest.raises(futures.CancelledError):
             queued[1].result(30)
-        go.set()
+        held_runs.go.set()
         busy.result(60)
         predict(predict_request("m", {"x": [2.0]}))
-    assert ran == [[0.0], [2.0]]
+    assert held_runs.fed == [[0.0], [2.0]]

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import pathlib
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 
 import grpc
 import numpy as np
@@ -15,6 +15,7 @@ from serving.client import Client
 from serving.server.manager import ManagerOptions
 from serving.server.model_server import DRAIN_SECONDS
 from serving.server.servable import Servable
+from tests.serving.conftest import HeldRuns
 from tests.serving.models import predict_request
 from tests.serving.servers import LOCAL, Served, serve
 
@@ -95,22 +96,10 @@ def test_calls_that_have_begun_are_ended(doubler_versions: pathlib.Path) -> None
         assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
 
 
-def test_who_asks_while_others_are_answered_is_told(
-    server: Served, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    begun, go = threading.Event(), threading.Event()
-    original = Servable.run
-
-    def run(self: Servable, feeds: Mapping, fetches: Sequence[str]) -> list[np.ndarray]:
-        if not begun.is_set():
-            begun.set()
-            assert go.wait(60)
-        return original(self, feeds, fetches)
-
-    monkeypatch.setattr(Servable, "run", run)
+def test_who_asks_while_others_are_answered_is_told(server: Served, held_runs: HeldRuns) -> None:
     predict, request = server.predictions.Predict, predict_request("m", {"x": [1.0]})
     call = predict.future(request)
-    assert begun.wait(30)
+    assert held_runs.started.wait(30)
     stopping = threading.Thread(target=server.server.stop)
     stopping.start()
     calls = iter(functools.partial(predict, request, timeout=20), None)
@@ -119,7 +108,7 @@ def test_who_asks_while_others_are_answered_is_told(
     assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
     assert caught.value.details() == "The server is stopping"
     assert not call.done()
-    go.set()
+    held_runs.go.set()
     assert call.result(60).outputs["y"].float_val == [2.0]
     stopping.join()
 
