@@ -113,7 +113,7 @@ def _be(
         os.dup2(opened, descriptor)
         os.close(opened)
     sys.stdin, sys.stdout, sys.stderr = (
-        io.TextIOWrapper(open(descriptor, mode, buffering=0, closefd=False), write_through=True)
+        io.TextIOWrapper(io.FileIO(descriptor, mode, closefd=False), write_through=True)
         for descriptor, mode in ((0, "rb"), (1, "wb"), (2, "wb"))
     )
     signal.signal(signal.SIGINT, signal.default_int_handler)
