@@ -2,26 +2,17 @@
 
 import json
 import pathlib
-import subprocess
-import sys
 
 import pytest
 
-from tests import flags
+from tests import flags, programs
 from tests.tiny import QUICK, TINY
 
-ROOT = pathlib.Path(__file__).parents[2]
 OTHER = "tests.tools.other_step"
 
 
-def benchmark(*options: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", "tools.benchmark", *options],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def benchmark(*options: str) -> programs.Ended:
+    return programs.run("tools.benchmark", *options)
 
 
 @pytest.fixture(scope="module")

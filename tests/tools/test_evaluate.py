@@ -1,9 +1,9 @@
-"""A run, its export and the served export have the same figures; mistakes are one line."""
+"""The public commands in a row: a run, its export and the served export have the same figures."""
 
 import json
 import pathlib
-import subprocess
-import sys
+import signal
+import socket
 from collections.abc import Iterator, Sequence
 
 import grpc
@@ -12,9 +12,10 @@ import pytest
 import tensorflow as tf
 
 from serving.client import Picture
-from tests import kinds
-from tests.tools.test_programs import ROOT, command, free_port
+from tests import kinds, programs
+from tfgan2.data import pipeline, records
 from tfgan2.export import saved_model
+from tfgan2.metrics import features
 from tfgan2.metrics.protocol import Protocol
 from tfgan2.program import UsageError
 from tfgan2.runs.directory import RunDirectory
@@ -26,38 +27,56 @@ CARD = {"truncation": 1.0, "crop_margin": 1.0, "text_source": "caption", "text_e
 METRICS = "--metrics=agreement,diversity,kid,fid,inception_score,precision,coverage"
 
 
+def printed(module: str, *options: str) -> str:
+    ended = programs.run(module, *options)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+@pytest.fixture(scope="module")
+def judged(digits_file: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """The digits, prepared, with a classifier beside them that has learned for a few steps."""
+    data = tmp_path_factory.mktemp("judged") / "data"
+    options = ["--source=digits", f"--input_dir={digits_file.parent}", "--test_fraction=0.125"]
+    shown = printed("tools.prepare", *options, f"--output_dir={data}")
+    assert shown == f"{data}: 140 train, 20 test, 35 words, 0 rejects\n"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(features, "FEWEST_STEPS", 20)
+        view = pipeline.View(32)
+        judging.domain_classifier(data, records.load_manifest(data), view=view)
+    return data
+
+
 @pytest.fixture(scope="module")
 def exported(run: RunDirectory, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """The tiny run, exported with what the card of an export says."""
-    sampler, config, checkpoint = load_sampler(run)
     path = tmp_path_factory.mktemp("exported") / "tiny"
-    card = {**CARD, "image_size": 32, "checkpoint": pathlib.Path(checkpoint).name}
-    saved_model.export(sampler, path, captions=config.data["example_captions"], card=card)
+    shown = printed("tools.export", f"--run_dir={run.path}", f"--export_dir={path}")
+    assert shown == f"{path}/1\n"
     return path
 
 
-@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
 def target(exported: pathlib.Path) -> Iterator[str]:
     """Serves it."""
     options = ["--model_name=tiny", f"--model_base_path={exported}", f"--port={free_port()}"]
-    program = [sys.executable, "-m", "serving.server", *options]
-    with subprocess.Popen(program, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
-        try:
-            ready = next(line for line in server.stdout if line.startswith("Running gRPC"))
-            yield f"localhost:{ready.split(':')[1].split()[0]}"
-        finally:
-            server.terminate()
-
-
-def last_line(path: pathlib.Path) -> dict:
-    return json.loads(path.read_text().splitlines()[-1])
+    with programs.start("serving.server", *options) as server:
+        ready = next(line for line in server.stdout if line.startswith("Running gRPC"))
+        yield f"localhost:{ready.split(':')[1].split()[0]}"
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(30) == 0
 
 
 def test_a_run_its_export_and_what_is_served_have_the_same_figures(
     run: RunDirectory,
     exported: pathlib.Path,
     target: str,
-    data_dir: pathlib.Path,
+    judged: pathlib.Path,
     tmp_path: pathlib.Path,
 ) -> None:
     files = {name: tmp_path / f"{name}.jsonl" for name in ("run", "export", "served")}
@@ -68,14 +87,13 @@ def test_a_run_its_export_and_what_is_served_have_the_same_figures(
     }
     shown = {}
     for name, source in sources.items():
-        options = [*source, f"--data_dir={data_dir}", f"--output={files[name]}"]
-        ended = command(
-            "tools.evaluate", *options, METRICS, "--samples=70", "--truncation=1", "--nearest=3"
-        )
-        assert ended.returncode == 0, ended.stderr
-        shown[name] = ended.stdout.splitlines()[1:]
+        options = [*source, f"--data_dir={judged}", f"--output={files[name]}", METRICS]
+        lines = printed("tools.evaluate", *options, "--samples=70", "--truncation=1", "--nearest=3")
+        shown[name] = lines.splitlines()[1:]
     assert shown["run"] == shown["export"] == shown["served"]
-    lines = {name: last_line(path) for name, path in files.items()}
+    names = {line.split()[0] for line in shown["run"]}
+    assert names > set(METRICS.partition("=")[2].split(","))
+    lines = {name: json.loads(path.read_text()) for name, path in files.items()}
     for name in ("export", "served"):
         for metric, result in lines["run"]["metrics"].items():
             assert lines[name]["metrics"][metric] == pytest.approx(result, rel=1e-3), metric
@@ -86,6 +104,24 @@ def test_a_run_its_export_and_what_is_served_have_the_same_figures(
     assert compared.splitlines()[0].split() == ["run.jsonl", "export.jsonl", "served.jsonl"]
     (row,) = (row for row in compared.splitlines() if row.split()[0] == "fid")
     assert len(set(row.split()[1:])) == 1
+
+
+def test_the_light_metrics_are_measured_unless_told_otherwise(
+    run: RunDirectory, judged: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    options = [f"--run_dir={run.path}", f"--data_dir={judged}", f"--output={tmp_path}/line"]
+    first, *lines = printed("tools.evaluate", *options, "--samples=20").splitlines()
+    assert first == "ckpt-2, 20 samples"
+    names = ["agreement", "diversity", "kid", "kid_blurred"]
+    assert [line.split()[0] for line in lines] == names
+
+
+def test_a_picture_is_drawn_by_the_server(target: str, tmp_path: pathlib.Path) -> None:
+    picture = tmp_path / "three.png"
+    caption = "--caption=the digit three, bitte"
+    options = [f"--target={target}", "--model=tiny", caption, "--seed=1", f"--output={picture}"]
+    assert printed("serving.client", *options) == f"{picture}: seed 1, 1 unknown words\n"
+    assert picture.read_bytes().startswith(b"\x89PNG")
 
 
 def test_an_export_draws_what_the_live_model_does(tmp_path: pathlib.Path) -> None:
@@ -165,7 +201,7 @@ def test_what_is_no_export_is_refused(tmp_path: pathlib.Path) -> None:
 
 
 def test_statistics_are_shared(
-    run: RunDirectory, data_dir: pathlib.Path, tmp_path: pathlib.Path
+    run: RunDirectory, judged: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     sampler, config, checkpoint = load_sampler(run)
     subject = evaluation.subject_of_run(sampler, checkpoint=checkpoint, recipe=config.recipe)
@@ -173,7 +209,7 @@ def test_statistics_are_shared(
 
     def fid(measures: evaluation.Measures) -> dict:
         protocol = Protocol(samples=20, seed=0, truncation=0.0)
-        options = {"data_dir": data_dir, "metrics": ["fid"], "protocol": protocol}
+        options = {"data_dir": judged, "metrics": ["fid"], "protocol": protocol}
         return evaluation.measure(subject, measures, **options)
 
     written = fid(evaluation.Measures(save_statistics=shared))
@@ -222,7 +258,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     run: RunDirectory,
 ) -> None:
     places = {"tmp": tmp_path, "data": data_dir, "run": run.path}
-    ended = command("tools.evaluate", *(option.format(**places) for option in options))
+    ended = programs.run("tools.evaluate", *(option.format(**places) for option in options))
     assert ended.returncode == 2, ended.stderr
     assert len(ended.stderr.splitlines()) == 1, ended.stderr
     assert line in ended.stderr

@@ -6,21 +6,18 @@ import sys
 
 import pytest
 
+from tests import programs
 from tests.serving.batch import painted
 from tests.serving.batch.jobs import generate, tree, write_captions
 
-ROOT = pathlib.Path(__file__).parents[2]
 WITHOUT_BEAM = (
     "import runpy, sys; sys.modules['apache_beam'] = None; "
     "runpy.run_module('tools.generate', run_name='__main__', alter_sys=True)"
 )
 
 
-def run_generate(*options: str, start: tuple[str, ...] = ()) -> subprocess.CompletedProcess:
-    command = start or ("-m", "tools.generate")
-    return subprocess.run(
-        [sys.executable, *command, *options], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+def run_generate(*options: str) -> programs.Ended:
+    return programs.run("tools.generate", *options)
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +28,11 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_without_the_extra_it_says_which() -> None:
+    command = [sys.executable, "-c", WITHOUT_BEAM]
     asked = ["--export_dir=a", "--captions=b", "--output_dir=c"]
-    ended = run_generate(*asked, start=("-c", WITHOUT_BEAM))
+    ended = subprocess.run(
+        [*command, *asked], cwd=programs.ROOT, capture_output=True, text=True, check=False
+    )
     assert ended.returncode == 2
     assert ended.stderr.startswith("error: apache-beam: must be installed (pip install 'tfgan2[bat")
     assert len(ended.stderr.splitlines()) == 1

@@ -2,30 +2,21 @@
 
 import json
 import pathlib
-import subprocess
-import sys
 import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
 
-from tests import flags
+from tests import flags, programs
 from tests.tiny import QUICK
 from tools.benchmarks.growth import plot
 from tools.benchmarks.growth.series import Fit, Series
 
-ROOT = pathlib.Path(__file__).parents[2]
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def growth(*options: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", "tools.benchmarks.growth", *options],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def growth(*options: str) -> programs.Ended:
+    return programs.run("tools.benchmarks.growth", *options)
 
 
 def points_in(picture: bytes) -> dict[str, int]:

@@ -1,26 +1,17 @@
 """The public commands, as a user types them: what they print, and how mistakes end."""
 
+import os
 import pathlib
-import socket
 import subprocess
 import sys
 
 import pytest
 
+from tests import flags, programs
+from tests.tiny import QUICK
 from tfgan2.runs.directory import RunDirectory
 
 RECIPE = "--flagfile=tfgan2/recipes/digits_df_gan.flags"
-ROOT = pathlib.Path(__file__).parents[2]
-
-
-def command(module: str, *options: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", module, *options],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 BAD = {
@@ -101,6 +92,26 @@ BAD = {
         [RECIPE, "--data_dir={data}", "--run_dir={tmp}/run", "--text_encoder={tmp}"],
         "--text_encoder: must be a run, with a config.json",
     ),
+    "stage1_run_dir": (
+        "tfgan2.train",
+        [RECIPE, "--data_dir={data}", "--run_dir={tmp}/run", "--stage1_run_dir={run}"],
+        "--stage1_run_dir: must be left out but for stack_gan's stage 2",
+    ),
+    "inception_weights": (
+        "tfgan2.train",
+        [RECIPE, "--data_dir={data}", "--run_dir={tmp}/run", "--inception_weights=imagenet"],
+        "--inception_weights: must be left out but for a matching model",
+    ),
+    "strategy": (
+        "tfgan2.train",
+        [RECIPE, "--data_dir={data}", "--run_dir={tmp}/run", "--strategy=multi_worker"],
+        "TF_CONFIG: must",
+    ),
+    "schedule": (
+        "tfgan2.train",
+        [RECIPE, "--data_dir={data}", "--run_dir={tmp}/run", "--keep_best=kid"],
+        "--evaluate_every: must be above 0 for --keep_best",
+    ),
     "matching": (
         "tools.evaluate",
         ["--run_dir={run}", "--data_dir={data}", "--matching={run}"],
@@ -156,7 +167,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     run: RunDirectory,
 ) -> None:
     filled = [option.format(tmp=tmp_path, data=data_dir, run=run.path) for option in options]
-    ended = command(module, *filled)
+    ended = programs.run(module, *filled)
     assert ended.returncode == 2, ended.stderr
     assert len(ended.stderr.splitlines()) == 1, ended.stderr
     assert ended.stderr.startswith("error: ")
@@ -164,12 +175,35 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     assert not (tmp_path / "run").exists()
 
 
+def fresh(*options: str) -> subprocess.CompletedProcess:
+    """Runs Python from its start, in an environment that says nothing of TensorFlow."""
+    environment = {name: it for name, it in os.environ.items() if not name.startswith("TF_")}
+    return subprocess.run(
+        [sys.executable, *options],
+        cwd=programs.ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_tensorflow_says_nothing_and_the_goal_is_the_flag_given_last(
+    run: RunDirectory, data_dir: pathlib.Path
+) -> None:
+    places = [f"--data_dir={data_dir}", f"--run_dir={run.path}"]
+    goal = ["--steps=50", "--epochs=0.0"]  # The run has two steps; no passes are one step.
+    ended = fresh("-m", "tfgan2.train", *flags.of(QUICK), *places, *goal)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout == f"done: step 2, checkpoint {run.checkpoints}/ckpt-2\n"
+
+
 def test_help_shows_an_example_and_the_flags_of_the_recipe() -> None:
-    shown = command("tfgan2.train", "--helpshort")
+    shown = programs.run("tfgan2.train", "--helpshort")
     assert shown.returncode == 0
     for text in ("Example:", "--run_dir", "--batch_size", "--checkpoint_every", "--steps"):
         assert text in shown.stdout
-    assert command("serving.server", "--helpshort").returncode == 0
+    assert programs.run("serving.server", "--helpshort").returncode == 0
 
 
 def test_help_of_training_loads_no_tensorflow() -> None:
@@ -180,80 +214,9 @@ def test_help_of_training_loads_no_tensorflow() -> None:
         "sys.argv[1:] = ['--helpshort']; "
         "runpy.run_module('tfgan2.train', run_name='__main__', alter_sys=True)"
     )
-    ended = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    ended = fresh("-c", code)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.splitlines()[-1] == "loaded []"
-
-
-def test_the_flag_given_last_is_the_goal(data_dir: pathlib.Path, tmp_path: pathlib.Path) -> None:
-    (tmp_path / "config.json").write_text("{}")  # Stops it before it trains.
-    options = ["--steps=10", "--epochs=0.0", RECIPE]
-    ended = command("tfgan2.train", *options, f"--data_dir={data_dir}", f"--run_dir={tmp_path}")
-    assert "config.json: must be the configuration" in ended.stderr
-
-
-def test_the_commands_in_a_row(
-    digits_file: pathlib.Path, run: RunDirectory, tmp_path: pathlib.Path
-) -> None:
-    data = tmp_path / "data"
-    prepared = command(
-        "tools.prepare",
-        "--source=digits",
-        f"--input_dir={digits_file.parent}",
-        f"--output_dir={data}",
-        "--test_fraction=0.125",
-    )
-    assert prepared.stdout == f"{data}: 140 train, 20 test, 35 words, 0 rejects\n"
-    evaluated = command("tools.evaluate", f"--run_dir={run.path}", f"--data_dir={data}")
-    assert evaluated.returncode == 0, evaluated.stderr
-    assert [line.split()[0] for line in evaluated.stdout.splitlines()[1:]] == [
-        "agreement",
-        "diversity",
-        "kid",
-        "kid_blurred",
-    ]
-    exported = command("tools.export", f"--run_dir={run.path}", f"--export_dir={tmp_path}/export")
-    assert exported.stdout == f"{tmp_path}/export/1\n", exported.stderr
-
-    server = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "serving.server",
-            "--model_name=tiny",
-            f"--model_base_path={tmp_path}/export",
-            f"--port={free_port()}",
-        ],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with server:
-        try:
-            ready = next(line for line in server.stdout if line.startswith("Running gRPC"))
-            target = f"localhost:{ready.split(':')[1].split()[0]}"
-            picture = tmp_path / "three.png"
-            asked = command(
-                "serving.client",
-                f"--target={target}",
-                "--model=tiny",
-                "--caption=the digit three, bitte",
-                "--seed=1",
-                f"--output={picture}",
-            )
-            assert asked.stdout == f"{picture}: seed 1, 1 unknown words\n", asked.stderr
-            assert picture.read_bytes().startswith(b"\x89PNG")
-        finally:
-            server.terminate()
-        assert server.wait(30) == 0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        return probe.getsockname()[1]
 
 
 def test_the_client_imports_no_tensorflow() -> None:
@@ -262,7 +225,5 @@ def test_the_client_imports_no_tensorflow() -> None:
         "bad = [name for name in sys.modules if name.split('.')[0].startswith("
         "('tensorflow', 'tf_keras', 'keras', 'tfgan2'))]; sys.exit(str(bad) if bad else 0)"
     )
-    ended = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    ended = fresh("-c", code)
     assert ended.returncode == 0, ended.stderr

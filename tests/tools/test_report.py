@@ -4,8 +4,6 @@ import base64
 import html.parser
 import json
 import pathlib
-import subprocess
-import sys
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -13,10 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from tests import browser
+from tests import browser, programs
 from tools.reports import page, reading
 
-ROOT = pathlib.Path(__file__).parents[2]
 RECIPE = {"model": "df_gan", "batch_size": 8, "loss": "hinge", "r1_weight": 0.5}
 PROTOCOL = {"features": "domain classifier", "samples": 1000, "seed": 0, "versions": {"numpy": "2"}}
 VOID = {"meta", "img", "link", "br", "hr", "input"}
@@ -304,18 +301,8 @@ def test_what_is_spread_begins_and_ends_with_the_whole(
     assert reading.spread(count, wanted) == indices
 
 
-def program(*options: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", "tools.report", *options],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def test_the_program_writes_into_the_first_run(two_runs: tuple[str, str]) -> None:
-    result = program(*(f"--run_dir={path}" for path in two_runs))
+    result = programs.run("tools.report", *(f"--run_dir={path}" for path in two_runs))
     assert result.returncode == 0, result.stderr
     assert Page((pathlib.Path(two_runs[0]) / "report.html").read_text(encoding="utf-8")).images()
 
@@ -335,7 +322,9 @@ def test_a_mistake_ends_in_one_line(options: list[str], said: str, tmp_path: pat
     run = make_run(tmp_path / "run")
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "config.json").write_text('{"recipe": 3')
-    result = program(*(option.format(tmp=tmp_path, run=run) for option in options))
+    result = programs.run(
+        "tools.report", *(option.format(tmp=tmp_path, run=run) for option in options)
+    )
     assert (result.returncode, result.stdout) == (2, "")
     (line,) = result.stderr.splitlines()
     assert line.startswith("error: ")
