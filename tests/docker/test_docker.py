@@ -3,15 +3,16 @@
 import functools
 import pathlib
 import re
-import subprocess
-import sys
+import runpy
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import setuptools
 import yaml
 
+from tests import programs
 from tests.docker import dockerfiles
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -28,8 +29,7 @@ MODEL_SERVER = "/usr/bin/tensorflow_model_server"
 @functools.cache
 def flags_of(module: str) -> frozenset[str]:
     """Names of the flags that a program takes."""
-    command = [sys.executable, "-m", module, "--helpxml"]
-    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    told = programs.run(module, "--helpxml").stdout
     tree = ElementTree.fromstring(told[told.index("<?xml") :])
     return frozenset(str(flag.findtext("name")) for flag in tree.iter("flag"))
 
@@ -145,24 +145,17 @@ def test_the_programs_are_told_flags_that_they_have() -> None:
     check_source(recipe)
 
 
-def test_the_demo_image_has_what_the_extra_needs() -> None:
+def test_the_demo_image_has_what_the_extra_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     (installing,) = [
         instruction.words
         for instruction in dockerfiles.parse(DOCKER / "demo.Dockerfile")
         if instruction.name == "RUN"
     ]
     installed = set(installing[installing.index("constraints.txt") + 1 :])
-    setup = subprocess.run(
-        [sys.executable, "-c", SETUP], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert installed == {re.split(r"[<>=]", need)[0] for need in setup.stdout.split()}
-
-
-SETUP = """
-import setuptools
-setuptools.setup = lambda **given: print(*given["extras_require"]["demo"])
-import setup
-"""
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(setuptools, "setup", given.update)
+    runpy.run_path(str(ROOT / "setup.py"))
+    assert installed == {re.split(r"[<>=]", need)[0] for need in given["extras_require"]["demo"]}
 
 
 def test_ports_are_those_that_programs_open() -> None:

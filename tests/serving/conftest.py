@@ -1,15 +1,20 @@
-"""A small model, written once."""
+"""What tests of serving share: small models, written once, and a stub of a server."""
 
 import dataclasses
 import pathlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pytest
 
 from serving.server.servable import Servable
+from tests import kinds
 from tests.serving import models
+from tests.serving import stub as stubs
+from tests.serving.batch import painted
+from tests.serving.stub import Stub
+from tfgan2.export import saved_model
 
 
 @dataclasses.dataclass
@@ -58,3 +63,41 @@ def base_path(doubler_versions: pathlib.Path, tmp_path: pathlib.Path) -> pathlib
     path.mkdir()
     (path / "1").symlink_to(doubler_versions / "1")
     return path
+
+
+@pytest.fixture(scope="session")
+def kinds_dir(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """Exports of a model that draws without captions, and of one that writes them."""
+    folder = tmp_path_factory.mktemp("kinds")
+    samplers = {"unconditional": kinds.unconditional(), "joint": kinds.joint(folder)}
+    for name, sampler in samplers.items():
+        saved_model.export(sampler, folder / name, captions=["7"], card={})
+    return folder
+
+
+@pytest.fixture(scope="session")
+def painted_dir(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """An export that draws captions."""
+    folder = tmp_path_factory.mktemp("painted")
+    painted.write(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def seeds_dir(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """An export that draws without captions."""
+    folder = tmp_path_factory.mktemp("seeds")
+    painted.write(folder, "of_seeds")
+    return folder
+
+
+@pytest.fixture
+def stub() -> Stub:
+    return Stub()
+
+
+@pytest.fixture
+def address(stub: Stub) -> Iterator[str]:
+    """Where the stub answers."""
+    with stubs.serve(stub) as address:
+        yield address

@@ -2,6 +2,8 @@
 
 import contextlib
 import dataclasses
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import grpc
@@ -73,10 +75,12 @@ def serve(
         runner.close()
 
 
-def until(manager: Manager, promise: Callable[[], bool]) -> None:
+def until(promise: Callable[[], bool]) -> None:
     """Waits for a change in a manager."""
-    with manager._changed:
-        assert manager._changed.wait_for(promise, 30)
+    ends = time.monotonic() + 60
+    while not promise():
+        assert time.monotonic() < ends
+        threading.Event().wait(0.005)
 
 
 def states(manager: Manager, model: str) -> dict[int, str]:

@@ -47,17 +47,6 @@ def ask(request: pytest.FixtureRequest) -> Ask:
     return request.param
 
 
-@pytest.fixture
-def stub() -> Stub:
-    return Stub()
-
-
-@pytest.fixture
-def address(stub: Stub) -> Iterator[str]:
-    with stubs.serve(stub) as address:
-        yield address
-
-
 @pytest.fixture(scope="module")
 def shared_stub() -> Stub:
     return Stub()
@@ -168,19 +157,14 @@ def test_a_call_that_was_not_taken_is_made_again(ask: Ask, stub: Stub, address: 
     assert first == second
 
 
-@pytest.mark.parametrize(
-    "code",
-    [code for code in grpc.StatusCode if code not in (grpc.StatusCode.OK, UNAVAILABLE)],
-    ids=lambda code: code.name.lower(),
-)
-def test_no_other_failure_is_tried_again(
-    ask: Ask, stub: Stub, address: str, code: grpc.StatusCode
-) -> None:
-    stub.fail(code)
-    with pytest.raises(grpc.RpcError) as caught:
-        ask(address, ONE, retry=AT_ONCE)
-    assert (caught.value.code(), caught.value.details()) == (code, "as the test says")
-    assert len(stub.requests) == 1
+def test_no_other_failure_is_tried_again(ask: Ask, stub: Stub, address: str) -> None:
+    codes = set(grpc.StatusCode) - {grpc.StatusCode.OK, UNAVAILABLE}
+    for number, code in enumerate(codes, start=1):
+        stub.fail(code)
+        with pytest.raises(grpc.RpcError) as caught:
+            ask(address, ONE, retry=AT_ONCE)
+        assert (caught.value.code(), caught.value.details()) == (code, "as the test says")
+        assert len(stub.requests) == number
 
 
 def test_an_unavailable_server_is_asked_as_often_as_told(
@@ -294,21 +278,16 @@ def test_messages_may_be_large(ask: Ask, stub: Stub, address: str) -> None:
     assert [len(png) for png in pictures] == [9_000_000, 9_000_000]
 
 
-BAD_QUESTIONS = {
-    "one_string": ({"captions": "seven"}, "captions: must be a list of them"),
-    "truncation": ({"captions": ["a"], "truncation": 0.5}, "seeds: must be given with a trunc"),
-    "fewer_seeds": ({"captions": ["a", "b"], "seeds": [1]}, "seeds: must be 2, one a caption"),
-    "large_seed": ({"captions": ["a"], "seeds": [2**63]}, "seeds: must be from -2\\^63"),
-    "form": ({"captions": ["a"], "form": "jpeg"}, "form: must be one of png, pil, array"),
-}
-
-
-@pytest.mark.parametrize(("question", "rule"), BAD_QUESTIONS.values(), ids=BAD_QUESTIONS)
-def test_bad_questions_are_not_sent(
-    ask: Ask, stub: Stub, address: str, question: dict[str, Any], rule: str
-) -> None:
-    with pytest.raises(ValueError, match=rule):
-        ask(address, question)
+def test_bad_questions_are_not_sent(ask: Ask, stub: Stub, address: str) -> None:
+    for question, rule in (
+        ({"captions": "seven"}, "captions: must be a list of them"),
+        ({"captions": ["a"], "truncation": 0.5}, "seeds: must be given with a trunc"),
+        ({"captions": ["a", "b"], "seeds": [1]}, "seeds: must be 2, one a caption"),
+        ({"captions": ["a"], "seeds": [2**63]}, r"seeds: must be from -2\^63"),
+        ({"captions": ["a"], "form": "jpeg"}, "form: must be one of png, pil, array"),
+    ):
+        with pytest.raises(ValueError, match=rule):
+            ask(address, question)
     assert stub.requests == []
 
 

@@ -1,5 +1,6 @@
 """The server and the client with models that draw without captions, or write texts."""
 
+import pathlib
 from collections.abc import Iterator
 
 import grpc
@@ -8,18 +9,13 @@ import pytest
 import tensorflow as tf
 
 from serving.client import Client
-from tests import kinds
 from tests.serving import servers
-from tfgan2.export import saved_model
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("exports")
-    samplers = {"auto_write": kinds.unconditional(), "img_txt": kinds.joint(folder)}
-    for name, sampler in samplers.items():
-        saved_model.export(sampler, folder / name, captions=["7"], card={})
-    with servers.serve({name: folder / name for name in samplers}) as served:
+def address(kinds_dir: pathlib.Path) -> Iterator[str]:
+    models = {name: kinds_dir / name for name in ("unconditional", "joint")}
+    with servers.serve(models) as served:
         yield served.address
 
 
@@ -28,7 +24,7 @@ def side(png: bytes) -> int:
 
 
 def test_an_unconditional_model_is_asked_without_captions(address: str) -> None:
-    with Client(address, model="auto_write") as client:
+    with Client(address, model="unconditional") as client:
         pictures = client.draw(seeds=[1, 2])
         assert [picture.seed for picture in pictures] == [1, 2]
         assert pictures[0].png != pictures[1].png
@@ -43,7 +39,7 @@ def test_an_unconditional_model_is_asked_without_captions(address: str) -> None:
 
 
 def test_a_joint_model_sends_its_text(address: str) -> None:
-    with Client(address, model="img_txt") as client:
+    with Client(address, model="joint") as client:
         drawn = client.draw(["", "7", "7"], seeds=[1, 1, 2])
         assert drawn[0].text in {str(digit) for digit in range(10)}
         assert [picture.text for picture in drawn[1:]] == ["7", "7"]

@@ -26,10 +26,13 @@ REFUSED = {
 }
 
 
-@pytest.fixture(scope="module", params=[None, BatchOptions(threads=2)], ids=["alone", "merged"])
-def served(request: pytest.FixtureRequest, doubler_versions: pathlib.Path) -> Iterator[Served]:
-    options = ServerOptions(host="127.0.0.1", port=0, rest_port=0)
-    with serve({"m": doubler_versions}, batching=request.param, options=options) as running:
+@pytest.fixture(scope="module")
+def served(doubler_versions: pathlib.Path) -> Iterator[Served]:
+    options, batching = (
+        ServerOptions(host="127.0.0.1", port=0, rest_port=0),
+        BatchOptions(threads=2),
+    )
+    with serve({"m": doubler_versions}, batching=batching, options=options) as running:
         yield running
 
 
@@ -104,26 +107,24 @@ def test_names_that_nobody_has_leave_nothing_behind(served: Served) -> None:
     assert lines() == before
 
 
+CUT_OFF = [
+    b"",
+    b"\x00" * 1000,
+    b"GET / HTTP/1.1\r\n",
+    b"POST /v1/models/m:predict HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+    b"POST /v1/models/m:predict HTTP/1.1\r\nContent-Length: 10\r\n\r\n{",
+    b"POST /v1/models/m:predict HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\n\r\n",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00\x00\x00\x12\x01",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff" * 100,
+]
+
+
 @pytest.mark.parametrize("port", ["port", "rest_port"])
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"\x00" * 1000,
-        b"GET / HTTP/1.1\r\n",
-        b"POST /v1/models/m:predict HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
-        b"POST /v1/models/m:predict HTTP/1.1\r\nContent-Length: 10\r\n\r\n{",
-        b"POST /v1/models/m:predict HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-        b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\n\r\n",
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00\x00\x00\x12\x01",
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff" * 100,
-    ],
-    ids=range(9),
-)
-def test_cut_off_connections_harm_nobody(port: str, content: bytes, served: Served) -> None:
+def test_cut_off_connections_harm_nobody(port: str, served: Served) -> None:
     address = ("127.0.0.1", getattr(served.server, port))
-    for _ in range(3):
+    for content in CUT_OFF * 3:
         # The server may close it before all has been sent.
         with contextlib.suppress(ConnectionError), socket.create_connection(address) as connection:
             connection.sendall(content)
-    assert answers(served)
+        assert answers(served)

@@ -96,13 +96,13 @@ def test_a_new_version_takes_over_and_the_old_one_drains(tmp_path: pathlib.Path)
         assert held.servable.version == 1
         make(tmp_path, 2)
         manager.configure([config(tmp_path)])
-        until(manager, lambda: states(manager, "m") == {2: "AVAILABLE", 1: "UNLOADING"})
+        until(lambda: states(manager, "m") == {2: "AVAILABLE", 1: "UNLOADING"})
         assert not held.servable.closed
         assert answering(manager) == 2
         with pytest.raises(StatusError, match=r"Servable not found for request: Specific\(m, 1\)"):
             manager.acquire(spec(1))
         held.release()
-        until(manager, lambda: states(manager, "m") == {2: "AVAILABLE", 1: "END"})
+        until(lambda: states(manager, "m") == {2: "AVAILABLE", 1: "END"})
         assert held.servable.closed
 
 
@@ -111,7 +111,7 @@ def test_a_broken_new_version_leaves_the_old_one_serving(tmp_path: pathlib.Path)
         manager.configure([config(make(tmp_path, 1))])
         make(tmp_path, 2)
         manager.configure([config(tmp_path)])
-        until(manager, lambda: states(manager, "m") == {2: "END", 1: "AVAILABLE"})
+        until(lambda: states(manager, "m") == {2: "END", 1: "AVAILABLE"})
         error = manager.statuses("m")[0].error
         assert error is not None
         assert str(error) == "ValueError: broken"
@@ -131,14 +131,14 @@ def test_what_failed_is_tried_again_once_it_was_gone(tmp_path: pathlib.Path) -> 
         make(tmp_path, 2)
         for _ in range(3):
             manager.configure([config(tmp_path)])
-            until(manager, lambda: states(manager, "m")[2] == "END")
+            until(lambda: states(manager, "m")[2] == "END")
         assert tried == [1, 2]
         bad.clear()
         (tmp_path / "2").rmdir()
         manager.configure([config(tmp_path)])
         make(tmp_path, 2)
         manager.configure([config(tmp_path)])
-        until(manager, lambda: states(manager, "m") == {2: "AVAILABLE", 1: "END"})
+        until(lambda: states(manager, "m") == {2: "AVAILABLE", 1: "END"})
 
 
 def test_a_failed_load_is_tried_as_often_as_said(tmp_path: pathlib.Path) -> None:
@@ -207,18 +207,18 @@ def test_a_base_path_that_vanished_unloads_nothing_and_an_empty_one_everything(
         assert states(manager, "m") == {1: "AVAILABLE"}
         base.mkdir()
         manager.configure([config(base)])
-        until(manager, lambda: states(manager, "m") == {1: "END"})
+        until(lambda: states(manager, "m") == {1: "END"})
         # And what comes back is loaded again.
         make(base, 1)
         manager.configure([config(base)])
-        until(manager, lambda: states(manager, "m") == {1: "AVAILABLE"})
+        until(lambda: states(manager, "m") == {1: "AVAILABLE"})
 
 
 def test_a_model_that_is_no_longer_listed_is_unloaded(tmp_path: pathlib.Path) -> None:
     with Manager(failing(), UNPOLLED) as manager:
         manager.configure([config(make(tmp_path, 1))])
         manager.configure([])
-        until(manager, lambda: states(manager, "m") == {1: "END"})
+        until(lambda: states(manager, "m") == {1: "END"})
 
 
 def test_labels_name_versions_that_are_loaded(tmp_path: pathlib.Path) -> None:
@@ -277,7 +277,6 @@ def test_no_call_fails_while_versions_are_swapped(
             (base_path / str(version - 1)).unlink()
             served.manager.configure(live)
             until(
-                served.manager,
                 lambda version=version: (
                     [*states(served.manager, "m").values()][:2] == ["AVAILABLE", "END"]
                 ),

@@ -1,6 +1,5 @@
-"""The server as a whole: any SavedModel, sockets, TLS, health, reflection, warm-up, reload."""
+"""The server as a whole: any SavedModel, sockets, health, reflection, warm-up, reload."""
 
-import json
 import pathlib
 import socket
 from collections.abc import Iterator
@@ -16,7 +15,6 @@ from tensorflow_serving.apis import (
     classification_pb2,
     inference_pb2,
     model_management_pb2,
-    predict_pb2,
     prediction_service_pb2_grpc,
     regression_pb2,
 )
@@ -31,7 +29,6 @@ from tests.serving import models
 from tests.serving.models import predict_request
 from tests.serving.servers import Served, serve, states, until
 
-CERTIFICATES = pathlib.Path(__file__).parent / "certificates"
 DTYPES = [
     tf.bool, tf.uint8, tf.uint16, tf.uint32, tf.uint64, tf.int8, tf.int16, tf.int32, tf.int64,
     tf.float16, tf.bfloat16, tf.float32, tf.float64, tf.complex64, tf.complex128,
@@ -68,12 +65,11 @@ def refused(call: object, *arguments: object) -> tuple[grpc.StatusCode, str]:
     return caught.value.code(), caught.value.details()
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: dtype.name)
-def test_any_dtype_comes_back(dtype: tf.DType, served: Served) -> None:
-    sent = np.array([0, 1, 1], dtype.as_numpy_dtype)
-    answer = asked(served, "dtypes", {"x": sent}, dtype.name)
-    assert answer.dtype == sent.dtype
-    assert answer.tolist() == sent.tolist()
+def test_any_dtype_comes_back(served: Served) -> None:
+    for dtype in DTYPES:
+        sent = np.array([0, 1, 1], dtype.as_numpy_dtype)
+        answer = asked(served, "dtypes", {"x": sent}, dtype.name)
+        assert (answer.dtype, answer.tolist()) == (sent.dtype, sent.tolist())
 
 
 def test_a_model_of_tensorflow_1_is_served(served: Served) -> None:
@@ -97,18 +93,15 @@ def test_one_value_stands_for_all_but_not_without_end(served: Served) -> None:
     assert told == (grpc.StatusCode.INVALID_ARGUMENT, "tensor parsing error: x")
 
 
-@pytest.mark.parametrize(
-    ("name", "request_class"),
-    [
-        ("Classify", classification_pb2.ClassificationRequest),
-        ("Regress", regression_pb2.RegressionRequest),
-        ("MultiInference", inference_pb2.MultiInferenceRequest),
-    ],
-)
-def test_what_is_not_offered_says_so(name: str, request_class: type, served: Served) -> None:
-    code, text = refused(getattr(served.predictions, name), request_class())
-    assert code == grpc.StatusCode.UNIMPLEMENTED
-    assert text.startswith(f"{name} is not offered")
+def test_what_is_not_offered_says_so(served: Served) -> None:
+    for name, request in (
+        ("Classify", classification_pb2.ClassificationRequest()),
+        ("Regress", regression_pb2.RegressionRequest()),
+        ("MultiInference", inference_pb2.MultiInferenceRequest()),
+    ):
+        code, text = refused(getattr(served.predictions, name), request)
+        assert code == grpc.StatusCode.UNIMPLEMENTED
+        assert text.startswith(f"{name} is not offered")
 
 
 def test_numbers_go_packed_where_that_is_said(doubler_versions: pathlib.Path) -> None:
@@ -161,45 +154,6 @@ def test_reflection_tells_services_and_messages(served: Served) -> None:
     assert methods["Predict"] == ".tensorflow.serving.PredictRequest"
 
 
-def write_ssl(path: pathlib.Path, *, verify: bool) -> str:
-    def quoted(name: str) -> str:
-        return json.dumps((CERTIFICATES / name).read_text())
-
-    path.write_text(
-        f"server_key: {quoted('server.key')} server_cert: {quoted('server.pem')} "
-        f"custom_ca: {quoted('ca.pem')} client_verify: {str(verify).lower()}"
-    )
-    return str(path)
-
-
-def answers(served: Served, client: str | None, request: predict_pb2.PredictRequest) -> bool:
-    """Whether a client with this certificate, or none, is answered."""
-    ends = ("key", "pem") if client else ()
-    own = [(CERTIFICATES / f"{client}.{end}").read_bytes() for end in ends]
-    credentials = grpc.ssl_channel_credentials((CERTIFICATES / "ca.pem").read_bytes(), *own)
-    with grpc.secure_channel(served.address, credentials) as channel:
-        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-        try:
-            return list(stub.Predict(request).outputs["y"].float_val) == [2.0]
-        except grpc.RpcError as error:
-            if error.code() == grpc.StatusCode.UNAVAILABLE:
-                return False
-            raise
-
-
-@pytest.mark.parametrize("verify", [False, True])
-def test_tls_refuses_plain_text_and_unknown_clients(
-    verify: bool, doubler_versions: pathlib.Path, tmp_path: pathlib.Path
-) -> None:
-    credentials = config_files.credentials(write_ssl(tmp_path / "ssl", verify=verify))
-    options = ServerOptions(host="127.0.0.1", port=0, credentials=credentials)
-    request = predict_request("m", {"x": [1.0]})
-    with serve({"m": doubler_versions}, options=options) as running:
-        answered = [answers(running, client, request) for client in ("client", "stranger", None)]
-        assert answered == [True, not verify, not verify]
-        assert refused(running.predictions.Predict, request)[0] == grpc.StatusCode.UNAVAILABLE
-
-
 def test_a_taken_port_is_a_mistake(served: Served, doubler_versions: pathlib.Path) -> None:
     options = ServerOptions(host="127.0.0.1", port=served.server.port)
     listed = {"m": doubler_versions}
@@ -210,45 +164,46 @@ def test_a_taken_port_is_a_mistake(served: Served, doubler_versions: pathlib.Pat
         pass
 
 
+def with_warm_up(version: pathlib.Path, folder: pathlib.Path, records: list[bytes]) -> str:
+    """Makes the version another with these records, and returns its folder."""
+    folder.mkdir(parents=True)
+    for part in version.iterdir():
+        (folder / part.name).symlink_to(part)
+    models.write_warmup(folder, records)
+    return str(folder)
+
+
 def test_warm_up_requests_are_answered_before_others(
     doubler_versions: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
-    version = models.write_doubler(tmp_path / "good", 1)
     records = [models.warmup_record(name, {"x": [[1.0, 2.0]]}) for name in ("rows", "rows")]
-    models.write_warmup(version, records)
-    with serve({"m": tmp_path / "good"}) as running:
-        assert running.metrics.model_warmup_records_read.total(str(version)) == 2
+    version = with_warm_up(doubler_versions / "1", tmp_path / "1", records)
+    with serve({"m": tmp_path}) as running:
+        assert running.metrics.model_warmup_records_read.total(version) == 2
 
 
-@pytest.mark.parametrize(
-    ("records", "text"),
-    [
-        ([b"\xff"], "Failed to parse warmup record"),
-        ([models.warmup_record("nope", {"x": [1.0]})], 'Serving signature key "nope" not found.'),
-        ([models.warmup_record("", {"x": [1.0]})] * 3, "exceeds the maximum (2) at"),
-        ([b""], "Unsupported log_type for warmup: None"),
-        (None, "Please verify your warmup data is in TFRecord format."),
-    ],
-    ids=["record", "signature", "many", "kind", "file"],
-)
 def test_a_bad_warm_up_fails_the_version(
-    records: list[bytes] | None,
-    text: str,
-    doubler_versions: pathlib.Path,
-    tmp_path: pathlib.Path,
-    monkeypatch: pytest.MonkeyPatch,
+    doubler_versions: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(warmup, "MOST_RECORDS", 2)
-    version = tmp_path / "1"
-    version.mkdir()
-    for part in (doubler_versions / "1").iterdir():
-        (version / part.name).symlink_to(part)
-    models.write_warmup(version, records or [])
-    if records is None:
-        (version / "assets.extra" / "tf_serving_warmup_requests").write_bytes(b"x" * 100)
-    with pytest.raises(StatusError) as caught, serve({"m": tmp_path}):
+    unknown = models.warmup_record("nope", {"x": [1.0]})
+    bad = {
+        "record": ([b"\xff"], "Failed to parse warmup record"),
+        "signature": ([unknown], 'Serving signature key "nope" not found.'),
+        "many": ([models.warmup_record("", {"x": [1.0]})] * 3, "exceeds the maximum (2) at"),
+        "kind": ([b""], "Unsupported log_type for warmup: None"),
+        "file": ([], "Please verify your warmup data is in TFRecord format."),
+    }
+    for name, (records, _) in bad.items():
+        with_warm_up(doubler_versions / "1", tmp_path / name / "1", records)
+    file = tmp_path / "file" / "1" / "assets.extra" / "tf_serving_warmup_requests"
+    file.write_bytes(b"x" * 100)
+    with pytest.raises(StatusError) as caught, serve({name: tmp_path / name for name in bad}):
         pass
-    assert text in str(caught.value)
+    _, *told = str(caught.value).split("{name: ")
+    for each, (name, (_, text)) in zip(told, bad.items(), strict=True):
+        assert each.startswith(f"{name} version: 1}}")
+        assert text in each
 
 
 def reload_request(text: str) -> model_management_pb2.ReloadConfigRequest:
@@ -266,7 +221,7 @@ def test_the_configuration_is_replaced_by_a_request(doubler_versions: pathlib.Pa
         assert response.status.error_code == 0
         answer = running.predictions.Predict(predict_request("new", {"x": [1.0]}))
         assert answer.model_spec.version.value == 1
-        until(running.manager, lambda: states(running.manager, "old") == {2: "END"})
+        until(lambda: states(running.manager, "old") == {2: "END"})
         old = predict_request("old", {"x": [1.0]})
         assert refused(running.predictions.Predict, old)[0] == grpc.StatusCode.NOT_FOUND
         reload = running.models.HandleReloadConfigRequest
@@ -280,22 +235,19 @@ def test_the_configuration_is_replaced_by_a_request(doubler_versions: pathlib.Pa
         assert text.startswith("1 model(s) did not become available: {{{name: bad version: 1}")
 
 
-@pytest.mark.parametrize(
-    ("text", "rule"),
-    [
-        ('name: "m" base_path: "/m"', "Illegal setting neither ModelServerConfig::model_type"),
+def test_bad_model_lists(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "models.config"
+    for text, rule in (
+        ('base_path: "/m"', "Illegal setting neither ModelServerConfig::model_type"),
         (
-            'name: "m" base_path: "m" model_platform: "tensorflow"',
+            'base_path: "m" model_platform: "tensorflow"',
             r"Expected model m to have an absolute path or URI; got base_path\(\)=m",
         ),
-        ('name: "m" base_path: "/m" model_platform: "pytorch"', "must be tensorflow"),
-    ],
-)
-def test_bad_model_lists(text: str, rule: str, tmp_path: pathlib.Path) -> None:
-    path = tmp_path / "models.config"
-    path.write_text(f"model_config_list: {{ config: {{ {text} }}, }}")
-    with pytest.raises(StatusError, match=rule):
-        config_files.models(str(path))
+        ('base_path: "/m" model_platform: "pytorch"', "must be tensorflow"),
+    ):
+        path.write_text(f'model_config_list: {{ config: {{ name: "m" {text} }}, }}')
+        with pytest.raises(StatusError, match=rule):
+            config_files.models(str(path))
 
 
 def test_a_model_list_is_read(tmp_path: pathlib.Path) -> None:

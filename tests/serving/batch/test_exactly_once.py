@@ -2,18 +2,17 @@
 
 import os
 import pathlib
+import shutil
 import signal
-import subprocess
-import sys
 
 import pytest
 
 from serving.batch import storage
 from serving.program import UsageError
+from tests import programs
 from tests.serving.batch import painted
 from tests.serving.batch.jobs import generate, tree, write_captions
 
-ROOT = pathlib.Path(__file__).parents[3]
 CAPTIONS = [f"caption {number}" for number in range(14)]
 CAPTIONS[9] = painted.REFUSED
 # Files that take their place in a whole run: captions twice, job.json, blocks, shards, three at the
@@ -25,25 +24,20 @@ class Stopped(BaseException):
     """Nothing of the job catches it."""
 
 
-@pytest.fixture
-def captions(tmp_path: pathlib.Path) -> pathlib.Path:
-    return write_captions(tmp_path / "captions.txt", CAPTIONS)
-
-
-@pytest.fixture(scope="module", params=["png", "tfrecord"])
-def form(request: pytest.FixtureRequest) -> str:
-    return request.param
+@pytest.fixture(scope="module")
+def captions(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    return write_captions(tmp_path_factory.mktemp("captions") / "captions.txt", CAPTIONS)
 
 
 @pytest.fixture(scope="module")
 def whole(
-    form: str, painted_dir: pathlib.Path, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, bytes]:
-    """The outputs of a run that nothing stopped."""
+    painted_dir: pathlib.Path, captions: pathlib.Path, tmp_path_factory: pytest.TempPathFactory
+) -> pathlib.Path:
+    """Folders of runs that nothing stopped, one in each format."""
     folder = tmp_path_factory.mktemp("whole")
-    captions = write_captions(folder / "captions.txt", CAPTIONS)
-    generate(painted_dir, captions, folder / "out", shards=3, format=form)
-    return tree(folder / "out")
+    for form in RENAMES:
+        generate(painted_dir, captions, folder / form, shards=3, format=form)
+    return folder
 
 
 def stop_at(monkeypatch: pytest.MonkeyPatch, renames: int, *, before: bool) -> None:
@@ -62,41 +56,40 @@ def stop_at(monkeypatch: pytest.MonkeyPatch, renames: int, *, before: bool) -> N
     monkeypatch.setattr(storage, "rename", counted)
 
 
-@pytest.mark.parametrize("resume", [False, True])
+@pytest.mark.parametrize("form", RENAMES)
 def test_whenever_it_was_stopped_the_next_run_leaves_the_same(
     form: str,
-    whole: dict[str, bytes],
-    resume: bool,
+    whole: pathlib.Path,
     painted_dir: pathlib.Path,
     captions: pathlib.Path,
     tmp_path: pathlib.Path,
 ) -> None:
-    for renames in {*range(0, RENAMES[form], 3), *range(RENAMES[form] - 4, RENAMES[form])}:
+    last, expected = RENAMES[form], tree(whole / form)
+    stops = sorted({*range(0, last, 5), *range(last - 3, last)})
+    for number, renames in enumerate(stops):
         folder = tmp_path / f"out{renames}"
         with pytest.MonkeyPatch.context() as patch:
             stop_at(patch, renames, before=bool(renames % 2))
             with pytest.raises(BaseException, match="Stopped"):
                 generate(painted_dir, captions, folder, shards=3, format=form)
+        resume = number % 4 in (1, 2)
         generate(painted_dir, captions, folder, shards=3, format=form, resume=resume)
-        assert tree(folder) == whole
+        assert tree(folder) == expected
 
 
 def test_a_killed_process_is_no_other_case(
     painted_dir: pathlib.Path, captions: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
-    many = {"images_per_caption": 200, "shards": 10}
+    many = {"images_per_caption": 60, "shards": 10}
     generate(painted_dir, captions, tmp_path / "whole", **many)
     folder = tmp_path / "out"
-    command = [
-        sys.executable,
-        *("-m", "tools.generate", f"--export_dir={painted_dir}", f"--captions={captions}"),
-        *(f"--output_dir={folder}", "--batch_size=3", "--images_per_caption=200", "--shards=10"),
-    ]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
-    while not (folder / ".work" / "finished").exists() and process.poll() is None:
-        os.sched_yield()
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    options = [f"--export_dir={painted_dir}", f"--captions={captions}", f"--output_dir={folder}"]
+    options += ["--batch_size=3", "--images_per_caption=60", "--shards=10"]
+    with programs.start("tools.generate", *options) as process:
+        while not (folder / ".work" / "finished").exists():
+            os.sched_yield()
+        process.send_signal(signal.SIGKILL)
+        assert process.wait(60) == -signal.SIGKILL
     assert not (folder / "_SUCCESS").exists()
     generate(painted_dir, captions, folder, resume=True, **many)
     assert tree(folder) == tree(tmp_path / "whole")
@@ -125,48 +118,43 @@ def test_resume_leaves_finished_shards_as_they_are(
 
 
 @pytest.mark.parametrize("resume", [False, True])
-@pytest.mark.parametrize(
-    ("changed", "named"),
-    [
-        ({"seed": 1}, "seed"),
-        ({"truncation": 0.5}, "truncation"),
-        ({"images_per_caption": 2, "batch_size": 2}, "images_per_caption, batch_size"),
-        ({"shards": 3, "format": "tfrecord"}, "format, shards"),
-    ],
-)
 def test_a_folder_of_another_job_is_left_alone(
     resume: bool,
-    changed: dict,
-    named: str,
+    whole: pathlib.Path,
     painted_dir: pathlib.Path,
     captions: pathlib.Path,
     tmp_path: pathlib.Path,
 ) -> None:
-    folder = tmp_path / "out"
-    generate(painted_dir, captions, folder)
-    before = tree(folder)
-    rule = f"^--output_dir: must be absent or empty, .* with other {named}$"
-    with pytest.raises(UsageError, match=rule):
-        generate(painted_dir, captions, folder, resume=resume, **changed)
-    assert tree(folder) == before
-
-
-def test_other_captions_or_weights_are_another_job(
-    painted_dir: pathlib.Path, captions: pathlib.Path, tmp_path: pathlib.Path
-) -> None:
-    folder = tmp_path / "out"
-    generate(painted_dir, captions, folder)
+    folder = whole / "png"
     before = tree(folder)
     others = write_captions(tmp_path / "others.txt", [*CAPTIONS[1:], CAPTIONS[0]])
-    with pytest.raises(UsageError, match=r"with other captions$"):
-        generate(painted_dir, others, folder, resume=True)
-    painted.write(tmp_path / "model", version=2)
-    with pytest.raises(UsageError, match=r"with other model$"):
-        generate(tmp_path / "model", captions, folder, resume=True)
-    assert tree(folder) == before
-    # The same captions in another file, though, are the same job.
-    generate(painted_dir, captions.rename(tmp_path / "renamed.txt"), folder, resume=True)
-    assert tree(folder) == before
+    model = shutil.copytree(painted_dir, tmp_path / "model")
+    with (model / "1" / "variables" / "variables.index").open("ab") as weights:
+        weights.write(b"other")
+    for source, asked, changed, named in (
+        (painted_dir, captions, {"seed": 1}, "seed"),
+        (painted_dir, captions, {"truncation": 0.5}, "truncation"),
+        (
+            *(painted_dir, captions),
+            *({"images_per_caption": 2, "batch_size": 2}, "images_per_caption, batch_size"),
+        ),
+        (painted_dir, captions, {"shards": 2, "format": "tfrecord"}, "format, shards"),
+        (painted_dir, others, {}, "captions"),
+        (model, captions, {}, "model"),
+    ):
+        rule = f"^--output_dir: must be absent or empty, .* with other {named}$"
+        with pytest.raises(UsageError, match=rule):
+            generate(source, asked, folder, resume=resume, **{"shards": 3} | changed)
+        assert tree(folder) == before
+
+
+def test_the_same_captions_in_another_file_are_the_same_job(
+    whole: pathlib.Path, painted_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    before = tree(whole / "png")
+    renamed = write_captions(tmp_path / "renamed.txt", CAPTIONS)
+    generate(painted_dir, renamed, whole / "png", shards=3, resume=True)
+    assert tree(whole / "png") == before
 
 
 def test_a_folder_of_something_else_is_left_alone(

@@ -2,13 +2,14 @@
 
 import hashlib
 import pathlib
+import shutil
 
 import pytest
 import tensorflow as tf
 
 from serving.batch import pipeline, storage
 from serving.batch.drawing import Painter
-from serving.batch.outputs import Outputs
+from serving.batch.outputs import Outputs, Summary
 from serving.program import UsageError
 from tests.serving.batch import painted
 from tests.serving.batch.jobs import generate, lines, pixels, tree, write_captions
@@ -17,36 +18,41 @@ from tests.serving.batch.mapped import SCHEME
 CAPTIONS = ["a seven", "the digit 4", "", "a seven", "ein schönes Bild", "8", "nine"]
 
 
-@pytest.fixture
-def captions(tmp_path: pathlib.Path) -> pathlib.Path:
-    return write_captions(tmp_path / "captions.txt", CAPTIONS)
+OPTIONS = {"seed": 5, "images_per_caption": 2, "shards": 2}
 
 
-def picture(model_dir: pathlib.Path, caption: str, seed: int, rows: int) -> bytes:
-    """What the model draws, asked directly."""
-    outputs = tf.saved_model.load(str(model_dir / "1")).signatures["generate"](
-        caption=tf.constant([caption] * rows),
-        seed=tf.constant([seed] * rows, tf.int64),
-        truncation=tf.zeros([rows]),
-    )
-    return outputs["image_bytes"].numpy()[0]
+@pytest.fixture(scope="module")
+def captions(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    return write_captions(tmp_path_factory.mktemp("captions") / "captions.txt", CAPTIONS)
+
+
+@pytest.fixture(scope="module")
+def job(
+    painted_dir: pathlib.Path, captions: pathlib.Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[pathlib.Path, Summary]:
+    """The folder of a job, and what it came to."""
+    folder = tmp_path_factory.mktemp("job") / "out"
+    return folder, generate(painted_dir, captions, folder, **OPTIONS)
 
 
 def test_a_manifest_tells_every_picture(
-    painted_dir: pathlib.Path, captions: pathlib.Path, tmp_path: pathlib.Path
+    painted_dir: pathlib.Path, job: tuple[pathlib.Path, Summary]
 ) -> None:
-    folder = tmp_path / "out"
-    summary = generate(painted_dir, captions, folder, images_per_caption=2, shards=2)
+    folder, summary = job
     told = lines(folder / "manifest.jsonl")
+    generated = tf.saved_model.load(str(painted_dir / "1")).signatures["generate"]
     assert (summary.pictures, summary.errors, summary.with_unknown_words) == (14, 0, 12)
     assert [row["caption"] for row in told] == [text for text in CAPTIONS for _ in range(2)]
     assert [row["id"] for row in told] == [
         f"{row:09d}-{copy:06d}" for row in range(7) for copy in range(2)
     ]
     for row in told:
-        assert (folder / row["file"]).read_bytes() == picture(
-            painted_dir, row["caption"], row["seed"], 3
+        drawn = generated(
+            caption=tf.constant([row["caption"]] * 3),
+            seed=tf.constant([row["seed"]] * 3, tf.int64),
+            truncation=tf.zeros([3]),
         )
+        assert (folder / row["file"]).read_bytes() == drawn["image_bytes"].numpy()[0]
         assert row["unknown_words"] == len(row["caption"].encode())
         assert list(row) == ["id", "caption", "seed", "file", "offset", "unknown_words"]
     # The same caption and copy is the same picture wherever it stands.
@@ -61,40 +67,32 @@ def test_a_manifest_tells_every_picture(
     assert (folder / "errors.jsonl").read_bytes() == b""
 
 
-def test_the_seed_is_as_documented(
-    painted_dir: pathlib.Path, captions: pathlib.Path, tmp_path: pathlib.Path
-) -> None:
-    generate(painted_dir, captions, tmp_path / "out", seed=5, images_per_caption=2)
+def test_the_seed_is_as_documented(job: tuple[pathlib.Path, Summary]) -> None:
     text = "ein schönes Bild".encode()
     digest = hashlib.sha256(bytes([0] * 7 + [5]) + text + bytes([0] * 7 + [1])).digest()
-    (row,) = [
-        row for row in lines(tmp_path / "out" / "manifest.jsonl") if row["id"] == "000000004-000001"
-    ]
-    assert row["seed"] == int(f"{int.from_bytes(digest, 'big'):0256b}"[:31], 2)
+    told = {row["id"]: row["seed"] for row in lines(job[0] / "manifest.jsonl")}
+    assert told["000000004-000001"] == int(f"{int.from_bytes(digest, 'big'):0256b}"[:31], 2)
 
 
 def test_records_hold_the_same_pictures(
-    painted_dir: pathlib.Path, captions: pathlib.Path, tmp_path: pathlib.Path
+    painted_dir: pathlib.Path,
+    captions: pathlib.Path,
+    job: tuple[pathlib.Path, Summary],
+    tmp_path: pathlib.Path,
 ) -> None:
-    generate(painted_dir, captions, tmp_path / "png", shards=2)
-    generate(painted_dir, captions, tmp_path / "records", shards=2, format="tfrecord")
-    files = [str(tmp_path / "records" / f"shard-0000{n}-of-00002.tfrecord") for n in range(2)]
+    generate(painted_dir, captions, tmp_path, format="tfrecord", **OPTIONS)
+    files = [str(tmp_path / f"shard-0000{n}-of-00002.tfrecord") for n in range(2)]
     records = [record.numpy() for record in tf.data.TFRecordDataset(files)]
-    told = lines(tmp_path / "records" / "manifest.jsonl")
-    for record, row, png_row in zip(
-        records, told, lines(tmp_path / "png" / "manifest.jsonl"), strict=True
-    ):
+    told, png_rows = lines(tmp_path / "manifest.jsonl"), lines(job[0] / "manifest.jsonl")
+    for record, row, png_row in zip(records, told, png_rows, strict=True):
         feature = tf.train.Example.FromString(record).features.feature
-        assert (
-            feature["image"].bytes_list.value[0]
-            == (tmp_path / "png" / png_row["file"]).read_bytes()
-        )
+        png = (job[0] / png_row["file"]).read_bytes()
+        assert feature["image"].bytes_list.value[0] == png
         assert feature["id"].bytes_list.value[0].decode() == row["id"]
         assert feature["caption"].bytes_list.value[0].decode() == row["caption"]
         assert feature["seed"].int64_list.value[0] == row["seed"] == png_row["seed"]
         assert feature["unknown_words"].int64_list.value[0] == row["unknown_words"]
-        content = (tmp_path / "records" / row["file"]).read_bytes()
-        assert content[row["offset"] + 12 :].startswith(record)
+        assert (tmp_path / row["file"]).read_bytes()[row["offset"] + 12 :].startswith(record)
 
 
 def test_always_as_many_rows_are_drawn_at_a_time(
@@ -106,21 +104,22 @@ def test_always_as_many_rows_are_drawn_at_a_time(
 
 
 def test_shards_and_workers_change_no_picture(
-    painted_dir: pathlib.Path, captions: pathlib.Path, tmp_path: pathlib.Path
+    painted_dir: pathlib.Path,
+    captions: pathlib.Path,
+    job: tuple[pathlib.Path, Summary],
+    tmp_path: pathlib.Path,
 ) -> None:
     threads = ("--direct_running_mode=multi_threading", "--direct_num_workers=2")
-    generate(painted_dir, captions, tmp_path / "one")
-    generate(painted_dir, captions, tmp_path / "many", shards=3)
-    generate(painted_dir, captions, tmp_path / "threads", shards=3, beam_options=threads)
-    assert tree(tmp_path / "many") == tree(tmp_path / "threads")
-    for one, many in zip(
-        lines(tmp_path / "one" / "manifest.jsonl"),
-        lines(tmp_path / "many" / "manifest.jsonl"),
-        strict=True,
-    ):
-        assert one | {"file": ""} == many | {"file": ""}
-        png = (tmp_path / "one" / one["file"]).read_bytes()
-        assert png == (tmp_path / "many" / many["file"]).read_bytes()
+    generate(painted_dir, captions, tmp_path / "one", **OPTIONS | {"shards": 1})
+    generate(painted_dir, captions, tmp_path / "threads", beam_options=threads, **OPTIONS)
+    assert tree(job[0]) == tree(tmp_path / "threads")
+    folders = (tmp_path / "one", job[0])
+    for rows in zip(*(lines(folder / "manifest.jsonl") for folder in folders), strict=True):
+        one, many = (
+            row | {"file": (folder / row["file"]).read_bytes()}
+            for row, folder in zip(rows, folders, strict=True)
+        )
+        assert one == many
 
 
 def test_a_row_that_fails_fails_alone(painted_dir: pathlib.Path, tmp_path: pathlib.Path) -> None:
@@ -159,15 +158,15 @@ def test_captions_that_cannot_be_read_count_before_anything_is_drawn(
     assert [(row["caption"], row["seed"]) for row in failed] == [(None, None)] * 3
 
 
-def test_a_model_without_captions_draws_a_count(tmp_path: pathlib.Path) -> None:
-    painted.write(tmp_path / "model", "of_seeds")
-    generate(tmp_path / "model", None, tmp_path / "out", images_per_caption=7)
+def test_a_model_without_captions_draws_a_count(
+    seeds_dir: pathlib.Path, captions: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    generate(seeds_dir, None, tmp_path / "out", images_per_caption=7)
     told = lines(tmp_path / "out" / "manifest.jsonl")
     assert [list(row) for row in told] == [["id", "seed", "file", "offset"]] * 7
     assert len({row["seed"] for row in told}) == 7
-    captions = write_captions(tmp_path / "captions.txt", ["a"])
     with pytest.raises(UsageError, match=r"^--count: must be given for a model .*without captions"):
-        generate(tmp_path / "model", captions, tmp_path / "other")
+        generate(seeds_dir, captions, tmp_path / "other")
 
 
 def test_a_joint_model_adds_its_text(tmp_path: pathlib.Path) -> None:
@@ -214,36 +213,32 @@ def test_a_block_is_written_before_the_next_but_one_is_drawn(
 
 
 def test_any_filesystem_of_beam_will_do(
+    painted_dir: pathlib.Path,
+    captions: pathlib.Path,
+    job: tuple[pathlib.Path, Summary],
+    tmp_path: pathlib.Path,
+) -> None:
+    mapped = (f"{SCHEME}:/{captions}", f"{SCHEME}:/{tmp_path}/out")
+    generate(painted_dir, *mapped, **OPTIONS)
+    assert tree(tmp_path / "out") == tree(job[0])
+    assert storage.names(mapped[1]) == storage.names(str(job[0]))
+    generate(painted_dir, *mapped, resume=True, **OPTIONS)
+    assert tree(tmp_path / "out") == tree(job[0])
+
+
+def test_the_newest_version_is_loaded_unless_one_is_given(
     painted_dir: pathlib.Path, captions: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
-    generate(painted_dir, captions, tmp_path / "local", shards=2)
-    captions.rename(tmp_path / "moved.txt")
-    generate(painted_dir, f"{SCHEME}:/{tmp_path}/moved.txt", f"{SCHEME}:/{tmp_path}/out", shards=2)
-    assert tree(tmp_path / "out") == tree(tmp_path / "local")
-    assert storage.names(f"{SCHEME}:/{tmp_path}/out") == storage.names(str(tmp_path / "local"))
-    generate(
-        painted_dir,
-        f"{SCHEME}:/{tmp_path}/moved.txt",
-        f"{SCHEME}:/{tmp_path}/out",
-        shards=2,
-        resume=True,
-    )
-
-
-def test_the_newest_version_is_loaded_unless_one_is_given(tmp_path: pathlib.Path) -> None:
-    captions = write_captions(tmp_path / "captions.txt", ["a"])
-    for version in (1, 2, 10):
-        painted.write(tmp_path / "model", version=version)
-    jobs = {}
-    for name in ("", "1", "10"):
-        folder = tmp_path / f"out{name}"
-        generate(tmp_path / "model" / name, captions, folder)
-        jobs[name] = lines_of_job(folder)
-    assert jobs[""] == jobs["10"] != jobs["1"]
-
-
-def lines_of_job(folder: pathlib.Path) -> bytes:
-    return (folder / "job.json").read_bytes()
+    model = tmp_path / "model"
+    for version in ("1", "2", "10"):
+        copied = shutil.copytree(painted_dir / "1", model / version)
+        (copied / "assets").mkdir(exist_ok=True)
+        (copied / "assets" / "version").write_text(version)  # Tells them apart.
+    generate(model, captions, tmp_path / "out")
+    generate(model / "10", captions, tmp_path / "out")
+    for version in ("1", "2"):
+        with pytest.raises(UsageError, match=r"with other model$"):
+            generate(model / version, captions, tmp_path / "out")
 
 
 def test_seeds_of_a_caption_differ_between_copies_and_jobs() -> None:

@@ -128,11 +128,12 @@ def test_a_server_that_goes_away_ends_the_job_which_goes_on_later(tmp_path: path
 
 
 def test_what_is_not_served_is_told_before_anything_is_written(
-    painted_dir: pathlib.Path, captions: pathlib.Path, tmp_path: pathlib.Path
+    painted_dir: pathlib.Path,
+    seeds_dir: pathlib.Path,
+    captions: pathlib.Path,
+    tmp_path: pathlib.Path,
 ) -> None:
-    painted.write(tmp_path / "seeds", "of_seeds")
-    models = {"painted": painted_dir, "seeds": tmp_path / "seeds"}
-    with servers.serve(models) as served:
+    with servers.serve({"painted": painted_dir, "seeds": seeds_dir}) as served:
         with pytest.raises(UsageError, match=r"^--target: must serve the model other, got NOT_F"):
             generate(Server(served.address, "other"), captions, tmp_path / "out")
         with pytest.raises(UsageError, match=r"^--count: must be given for a model .* without"):

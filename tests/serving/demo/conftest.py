@@ -8,11 +8,9 @@ import pytest
 
 from serving.demo.answers import DemoOptions
 from serving.demo.card import Card
-from tests import kinds
 from tests.serving import servers
 from tests.serving.demo import pages
 from tests.serving.demo.pages import Page
-from tfgan2.export import saved_model
 
 CARD = Card(
     model="df_gan",
@@ -25,15 +23,9 @@ PICTURES = 4
 
 
 @pytest.fixture(scope="session")
-def served(
-    export_dir: pathlib.Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[servers.Served]:
-    folder = tmp_path_factory.mktemp("exports")
-    samplers = {"unconditional": kinds.unconditional(), "joint": kinds.joint(folder)}
-    for name, sampler in samplers.items():
-        saved_model.export(sampler, folder / name, captions=["7"], card={})
-    models = {"caption": export_dir, **{name: folder / name for name in samplers}}
-    with servers.serve(models) as running:
+def served(export_dir: pathlib.Path, kinds_dir: pathlib.Path) -> Iterator[servers.Served]:
+    models = {name: kinds_dir / name for name in ("unconditional", "joint")}
+    with servers.serve({"caption": export_dir, **models}) as running:
         yield running
 
 

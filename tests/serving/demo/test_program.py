@@ -12,88 +12,61 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.serving import stub as stubs
+from tests import programs
 from tests.serving.demo.pages import Answer, Page
 from tests.serving.stub import Stub
 
 ROOT = pathlib.Path(__file__).parents[3]
-SERVED = ["--target=localhost:1", "--model=m"]
-
-
-def command(*options: str) -> list[str]:
-    return [sys.executable, "-m", "serving.demo", *options]
+SERVED = ("--target=localhost:1", "--model=m")
 
 
 @contextlib.contextmanager
-def running(*options: str) -> Iterator[tuple[subprocess.Popen, Page]]:
+def running(*options: str) -> Iterator[tuple[programs.Running, Page]]:
     """Starts the program on a free port, and yields it once that is open."""
-    with subprocess.Popen(
-        command("--host=127.0.0.1", "--port=0", *options),
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as program:
-        assert program.stdout is not None
-        try:
-            line = next(line for line in program.stdout if "http://" in line)
-            yield program, Page(int(line.rpartition(":")[2].strip("/\n")))
-        finally:
-            program.kill()
+    with programs.start("serving.demo", "--host=127.0.0.1", "--port=0", *options) as program:
+        line = next(line for line in program.stdout if "http://" in line)
+        yield program, Page(int(line.rpartition(":")[2].strip("/\n")))
 
 
-@pytest.mark.parametrize(
-    ("options", "told"),
-    [
-        ([], "error: --target: must be given, or else --quickstart, got neither"),
-        (["--target=a:1"], "error: --model: must be given, or else --quickstart, got neither"),
-        (
-            ["--target=a", "--model=m"],
-            "error: --target: must be host:port, or several a:1,",
-        ),
-        ([*SERVED, "--port=99999"], "error: --port=99999: 99999 is not an integer in the range"),
-        ([*SERVED, "--host=192.0.2.1"], "error: --port: must be free, at an address of this"),
-        ([*SERVED, "--rate_limit=8"], "error: --rate_limit: must be 0 or at least --gallery"),
-        ([*SERVED, "--model_card=none"], "error: --model_card: must be a file that can be read"),
-        ([*SERVED, "--model_card=Makefile"], "error: --model_card: must be a JSON file, got"),
-        (["--quickstart", "--target=a:1"], "error: --target: must be left out with --quickstart"),
-        (["--quickstart", "--exports_dir=docs"], "error: --exports_dir: must hold an export, as"),
-        ([*SERVED, "seven"], "error: arguments: only flags are taken, got seven"),
-    ],
-)
-def test_a_mistake_is_one_line(options: list[str], told: str) -> None:
-    ended = subprocess.run(command(*options), cwd=ROOT, capture_output=True, text=True, check=False)
+MISTAKES = [
+    ("--target: must be given, or else --quickstart, got neither",),
+    ("--model: must be given, or else --quickstart, got neither", "--target=a:1"),
+    ("--target: must be host:port, or several a:1,", "--target=a", "--model=m"),
+    ("--port=99999: 99999 is not an integer in the range", *SERVED, "--port=99999"),
+    ("--port: must be free, at an address of this", *SERVED, "--host=192.0.2.1"),
+    ("--rate_limit: must be 0 or at least --gallery", *SERVED, "--rate_limit=8"),
+    ("--model_card: must be a file that can be read", *SERVED, "--model_card=none"),
+    ("--model_card: must be a JSON file, got", *SERVED, "--model_card=Makefile"),
+    ("--target: must be left out with --quickstart", "--quickstart", "--target=a:1"),
+    ("--exports_dir: must hold an export, as", "--quickstart", "--exports_dir=docs"),
+    ("arguments: only flags are taken, got seven", *SERVED, "seven"),
+]
+
+
+@pytest.mark.parametrize("case", MISTAKES, ids=lambda case: case[-1])
+def test_a_mistake_is_one_line(case: tuple[str, ...]) -> None:
+    told, *options = case
+    ended = programs.run("serving.demo", *options)
     assert ended.returncode == 2
     (line,) = ended.stderr.splitlines()
-    assert line.startswith(told)
+    assert line.startswith(f"error: {told}")
 
 
-@pytest.mark.parametrize(
-    ("card", "told"),
-    [
+def test_a_card_of_another_form_is_a_mistake(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "card.json"
+    for card, told in (
         ([], "must hold a JSON object, got list"),
         ({"trained_on": "digits"}, "trained_on must be dict, got str"),
         ({"example_captions": [1]}, "example_captions must be texts, got others"),
-    ],
-)
-def test_a_card_of_another_form_is_a_mistake(
-    card: object, told: str, tmp_path: pathlib.Path
-) -> None:
-    path = tmp_path / "card.json"
-    path.write_text(json.dumps(card))
-    ended = subprocess.run(
-        command(*SERVED, f"--model_card={path}"),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (ended.returncode, ended.stderr.startswith(f"error: --model_card: {told}")) == (2, True)
+    ):
+        path.write_text(json.dumps(card))
+        ended = programs.run("serving.demo", *SERVED, f"--model_card={path}")
+        assert ended.returncode == 2
+        assert ended.stderr.startswith(f"error: --model_card: {told}")
 
 
 def test_the_help_has_an_example() -> None:
-    told = subprocess.run(
-        command("--helpshort"), cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    told = programs.run("serving.demo", "--helpshort")
     assert told.returncode == 0
     assert "python -m serving.demo --target=localhost:8500 --model=digits" in told.stdout
 
@@ -106,13 +79,11 @@ def test_it_needs_no_tensorflow() -> None:
     assert ended.stdout == "['serving.wire.tensors']\n"
 
 
-def test_sigterm_ends_what_has_begun() -> None:
-    stub, answers = Stub(), list[Answer]()
+def test_sigterm_ends_what_has_begun(stub: Stub, address: str) -> None:
+    answers: list[Answer] = []
     stub.stuck = True
-    with (
-        stubs.serve(stub) as target,
-        running(f"--target={target}", "--model=stub", "--timeout_seconds=300") as (program, page),
-    ):
+    options = (f"--target={address}", "--model=stub", "--timeout_seconds=300")
+    with running(*options) as (program, page):
         asking = threading.Thread(target=lambda: answers.append(page.ask("/text/seven?seed=1")))
         asking.start()
         assert stub.asked.wait(60)

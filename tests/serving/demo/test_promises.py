@@ -4,7 +4,6 @@ import pathlib
 import re
 import shutil
 import threading
-from collections.abc import Iterator
 
 import grpc
 import pytest
@@ -15,7 +14,6 @@ from serving.demo.cache import ENTRY_BYTES, PictureCache
 from serving.demo.limiting import RateLimit
 from serving.server.model_config import ModelConfig
 from tests.serving import servers
-from tests.serving import stub as stubs
 from tests.serving.demo import pages
 from tests.serving.demo.pages import Page
 from tests.serving.stub import Stub
@@ -24,23 +22,12 @@ SEVEN = "/text/seven?seed=1"
 NOWHERE = "127.0.0.1:9"
 
 
-@pytest.fixture
-def stub() -> Stub:
-    return Stub()
-
-
-@pytest.fixture
-def target(stub: Stub) -> Iterator[str]:
-    with stubs.serve(stub) as address:
-        yield address
-
-
 def options(**changes: object) -> DemoOptions:
     return DemoOptions(**{"model": "stub", "gallery_pictures": 3, **changes})
 
 
-def test_a_picture_is_drawn_once(stub: Stub, target: str) -> None:
-    with pages.serve(target, options()) as page:
+def test_a_picture_is_drawn_once(stub: Stub, address: str) -> None:
+    with pages.serve(address, options()) as page:
         gallery = page.gallery(caption="seven", seed="1").json["pictures"]
         for one in gallery:
             assert page.ask(f"/{one['address']}").status == 200
@@ -52,8 +39,8 @@ def test_a_picture_is_drawn_once(stub: Stub, target: str) -> None:
         assert len(stub.requests) == 4
 
 
-def test_a_page_without_a_cache_draws_each_time(stub: Stub, target: str) -> None:
-    with pages.serve(target, options(cache_bytes=0)) as page:
+def test_a_page_without_a_cache_draws_each_time(stub: Stub, address: str) -> None:
+    with pages.serve(address, options(cache_bytes=0)) as page:
         assert page.ask(SEVEN).content == page.ask(SEVEN).content
         assert len(stub.requests) == 2
 
@@ -81,8 +68,8 @@ def test_a_dead_model_is_told_and_the_page_is_there() -> None:
         assert (page.ask("/").status, page.ask("/healthz").status) == (200, 200)
 
 
-def test_a_slow_model_is_told_within_the_deadline(stub: Stub, target: str) -> None:
-    with pages.serve(target, options(timeout_seconds=0.3)) as page:
+def test_a_slow_model_is_told_within_the_deadline(stub: Stub, address: str) -> None:
+    with pages.serve(address, options(timeout_seconds=0.3)) as page:
         assert page.ask(SEVEN).status == 200
         stub.stuck = True
         answer = page.ask("/text/other?seed=1")
@@ -93,23 +80,23 @@ def test_a_slow_model_is_told_within_the_deadline(stub: Stub, target: str) -> No
         assert page.ask(SEVEN).status == 200  # Kept, whatever the model does.
 
 
-def test_a_server_that_never_answers_is_a_message(stub: Stub, target: str) -> None:
+def test_a_server_that_never_answers_is_a_message(stub: Stub, address: str) -> None:
     stub.silent = True
-    with pages.serve(target, options(timeout_seconds=0.2)) as page:
+    with pages.serve(address, options(timeout_seconds=0.2)) as page:
         assert page.ask("/model").status == 504
         assert page.ask(SEVEN).status == 504
     stub.given_up.set()
 
 
-def test_a_model_that_comes_back_is_found(stub: Stub, target: str) -> None:
-    with pages.serve(target, options()) as page:
+def test_a_model_that_comes_back_is_found(stub: Stub, address: str) -> None:
+    with pages.serve(address, options()) as page:
         stub.fail(*[grpc.StatusCode.UNAVAILABLE] * 2)
         assert page.ask(SEVEN).status == 503
         assert page.ask(SEVEN).status == 200
 
 
-def test_a_refusal_of_the_server_is_no_picture(stub: Stub, target: str) -> None:
-    with pages.serve(target, options()) as page:
+def test_a_refusal_of_the_server_is_no_picture(stub: Stub, address: str) -> None:
+    with pages.serve(address, options()) as page:
         stub.fail(grpc.StatusCode.INTERNAL)
         answer = page.ask(SEVEN)
         assert (answer.status, answer.text) == (502, "the model cannot draw this (INTERNAL)\n")
@@ -124,7 +111,6 @@ def test_another_version_has_other_tags(export_dir: pathlib.Path, tmp_path: path
         shutil.copytree(export_dir / "1", base / "2")
         served.manager.configure([ModelConfig(name="stub", base_path=str(base))])
         servers.until(
-            served.manager,
             lambda: servers.states(served.manager, "stub").get(2) == "AVAILABLE",
         )
         page.ask("/text/eight?seed=1")  # Its answer tells of the new version.
@@ -133,8 +119,8 @@ def test_another_version_has_other_tags(export_dir: pathlib.Path, tmp_path: path
         assert second.headers["ETag"] != first.headers["ETag"]
 
 
-def test_an_address_may_have_only_so_many_pictures(stub: Stub, target: str) -> None:
-    with pages.serve(target, options(pictures_per_minute=3)) as page:
+def test_an_address_may_have_only_so_many_pictures(stub: Stub, address: str) -> None:
+    with pages.serve(address, options(pictures_per_minute=3)) as page:
         assert page.gallery(caption="seven", seed="1").status == 200
         refused = page.ask("/text/eight?seed=1")
         assert refused.status == 429
@@ -143,7 +129,7 @@ def test_an_address_may_have_only_so_many_pictures(stub: Stub, target: str) -> N
         # Not believed of just anybody.
         assert page.ask("/text/eight?seed=1", X_Forwarded_For="10.0.0.9").status == 429
     trusting = {"trusted_proxies": ("127.0.0.1",)}
-    with pages.serve(target, options(pictures_per_minute=3), **trusting) as page:
+    with pages.serve(address, options(pictures_per_minute=3), **trusting) as page:
         for client in ("10.0.0.8", "10.0.0.9"):
             asked = [page.ask("/text/a", X_Forwarded_For=client).status for _ in range(4)]
             assert asked == [200, 200, 200, 429]
@@ -159,8 +145,8 @@ def test_a_bucket_fills_steadily() -> None:
     assert [limit.take("a", 61), limit.take("a", 60)] == [1.0, 0.0]
 
 
-def test_a_large_body_is_refused(stub: Stub, target: str) -> None:
-    with pages.serve(target, options(body_bytes=1000)) as page:
+def test_a_large_body_is_refused(stub: Stub, address: str) -> None:
+    with pages.serve(address, options(body_bytes=1000)) as page:
         assert page.gallery(caption="x" * 1000).status == 413
         assert page.gallery(caption="x" * 400).status == 200
 
@@ -204,9 +190,9 @@ def test_the_page_is_of_its_own_files_alone() -> None:
                 assert unsafe not in text, path
 
 
-def test_many_ask_at_once(stub: Stub, target: str) -> None:
+def test_many_ask_at_once(stub: Stub, address: str) -> None:
     statuses = []
-    with pages.serve(target, options()) as page:
+    with pages.serve(address, options()) as page:
         threads = [
             threading.Thread(
                 target=lambda n=n: statuses.append(page.ask(f"/text/a?seed={n}").status)
