@@ -1,37 +1,32 @@
 """An imported run is a run: evaluated, exported, and trained further, by the public commands."""
 
+import dataclasses
 import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests import programs
 from tests.data import drawn
-from tfgan2.data import preparing, sources
+from tests.tiny import QUICK
+from tfgan2.data import pipeline, preparing, records, sources
+from tfgan2.metrics import features
 from tfgan2.program import UsageError
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.sampling import load_matcher, load_sampler
 from tfgan2.text.tokenizers import count_words
-from tfgan2.training import trainer
+from tfgan2.training import judging, trainer
 
-ROOT = pathlib.Path(__file__).parents[2]
 PUBLISHED = pathlib.Path(__file__).parent / "published"
-DF_GAN = PUBLISHED / "2022_32px" / "zip" / "state_epoch_0007.pth"
+DF_GAN = PUBLISHED / "2022_32px"
 DAMSM = PUBLISHED / "rnn_encoder_small"
 STEPS_IN_FILE = 2
 
 
 def command(module: str, *options: str) -> str:
-    ended = subprocess.run(
-        [sys.executable, "-m", module, *options],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ended = programs.run(module, *options)
     assert ended.returncode == 0, ended.stderr
     return ended.stdout
 
@@ -49,7 +44,7 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
     shown = command(
         "tools.import_weights",
         "--from=df_gan",
-        f"--generator={DF_GAN}",
+        f"--generator={DF_GAN}/zip/state_epoch_0007.pth",
         *text_encoder_flags(),
         f"--run_dir={path}",
     )
@@ -60,6 +55,7 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
 
 @pytest.fixture(scope="module")
 def colours(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """Red and blue squares, with a classifier beside them that has learned for a few steps."""
     path = tmp_path_factory.mktemp("colours") / "data"
     collection = sources.Collection(
         splits={
@@ -73,6 +69,9 @@ def colours(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     preparing.prepare(
         collection, source="folder", image_size=32, output_dir=path, count_words=count_words
     )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(features, "FEWEST_STEPS", 5)
+        judging.domain_classifier(path, records.load_manifest(path), view=pipeline.View(32))
     return path
 
 
@@ -86,6 +85,17 @@ def goes_on(run: RunDirectory, data_dir: pathlib.Path, *, steps: int) -> trainer
         goal=trainer.Goal(steps=steps),
         strategy="one_device",
     )
+
+
+def test_it_reads_and_draws_as_torch_does(imported: RunDirectory) -> None:
+    sampler, config, _ = load_sampler(imported)
+    with np.load(DAMSM / "answers.npz") as answers:
+        read = sampler.embed(tf.constant(config.data["example_captions"]))
+        np.testing.assert_allclose(read, answers["sentence"], atol=1e-4)
+    with np.load(DF_GAN / "answers.npz") as answers:
+        drawn_here = sampler.generator(answers["noise"], answers["sentence"])
+        expected = answers["drawn"].transpose(0, 2, 3, 1)
+        np.testing.assert_allclose(drawn_here, expected, atol=1e-4 * np.abs(expected).max())
 
 
 def test_it_is_exported_and_evaluated_and_trained_further(
@@ -130,16 +140,8 @@ def test_a_text_encoder_alone_begins_a_gan_and_judges_nothing(
     command("tools.import_weights", "--from=damsm", *text_encoder_flags(), f"--run_dir={path}")
     with pytest.raises(UsageError, match="--matching: must be a whole matching model"):
         load_matcher(RunDirectory.existing(path), flag="--matching")
-    recipe = recipes.Recipe(
-        image_size=32,
-        batch_size=4,
-        generator_channels=1,
-        discriminator_channels=1,
-        freeze_text_encoder=True,
-        precision="float32",
-    )
     trainer.train(
-        recipe,
+        dataclasses.replace(QUICK, freeze_text_encoder=True),
         recipes.Schedule(),
         data_dir=colours,
         run_dir=tmp_path / "run",

@@ -77,13 +77,8 @@ DF_GANS = files_of(cases.DF_GANS)
 DF_GANS_2022 = files_of(name for name, case in cases.DF_GANS.items() if case.form == "2022")
 RNN_ENCODERS = files_of(cases.RNN_ENCODERS)
 CHAR_CNN_RNNS = files_of(cases.CHAR_CNN_RNNS)
-# Of the same sentence size, as a user has them.
+# Of the same sentence size, as a user has them; test_imported_runs.py has small ones.
 GENERATORS_AND_ENCODERS = [
-    pytest.param(
-        Files("2022_32px", "zip", committed=True),
-        Files("rnn_encoder_small", "legacy", committed=True),
-        id="small",
-    ),
     pytest.param(
         Files("2022_256px_full", "zip", committed=False),
         Files("rnn_encoder_5450", "zip", committed=False),
