@@ -29,7 +29,6 @@ LENGTHS = (2, 4, 1, 3, 4)
 NONE_SAME = np.zeros([ROWS, ROWS], bool)
 SOME_SAME = NONE_SAME.copy()
 SOME_SAME[0, 3] = SOME_SAME[3, 0] = SOME_SAME[1, 2] = SOME_SAME[2, 1] = True
-SAME = pytest.mark.parametrize("same", [NONE_SAME, SOME_SAME], ids=["none_same", "some_same"])
 
 
 def normal(*shape: int, seed: int = 0) -> np.ndarray:
@@ -104,24 +103,6 @@ def test_word_similarities_equal_loops_over_real_words() -> None:
     np.testing.assert_allclose(similarities, similarities_by_loops(words, regions), rtol=1e-5)
 
 
-@SAME
-def test_the_words_loss_equals_loops(same: np.ndarray) -> None:
-    words, regions = padded_words(), normal(ROWS, REGIONS, SIZE)
-    similarities = word_similarities(*tensors(words), tf.constant(LENGTHS), *tensors(regions))
-    loss = cross_entropies(10.0 * similarities, tf.constant(same))
-    expected = cross_entropies_by_loops(10.0 * similarities_by_loops(words, regions), same)
-    assert float(loss) == pytest.approx(expected, rel=1e-5)
-
-
-@SAME
-def test_the_sentence_loss_equals_loops(same: np.ndarray) -> None:
-    images, sentences = normal(ROWS, SIZE), normal(ROWS, SIZE, seed=1)
-    cosines = np.array([[cosine(image, sentence) for sentence in sentences] for image in images])
-    loss = cross_entropies(*tensors(10.0 * cosines), tf.constant(same))
-    expected = cross_entropies_by_loops(10.0 * cosines, same)
-    assert float(loss) == pytest.approx(expected, rel=1e-5)
-
-
 def test_pairs_of_one_class_have_no_influence_on_the_loss() -> None:
     similarities, other = normal(ROWS, ROWS), normal(ROWS, ROWS, seed=1)
     changed = np.where(SOME_SAME, other, similarities)
@@ -135,13 +116,6 @@ def test_pairs_of_one_class_have_no_influence_on_the_loss() -> None:
         tape.watch(scores)
         loss = cross_entropies(scores, tf.constant(SOME_SAME))
     np.testing.assert_array_equal(tape.gradient(loss, scores).numpy() == 0, SOME_SAME)
-
-
-@SAME
-def test_the_structured_joint_embedding_loss_equals_loops(same: np.ndarray) -> None:
-    images, sentences = normal(ROWS, SIZE), normal(ROWS, SIZE, seed=1)
-    loss = structured_joint_embedding(*tensors(images, sentences), tf.constant(same))
-    assert float(loss) == pytest.approx(hinge_by_loops(images, sentences, same), rel=1e-5)
 
 
 def test_the_structured_joint_embedding_loss_is_0_beyond_the_margin() -> None:
@@ -280,7 +254,7 @@ def test_damsm_loss_is_that_of_the_formulas() -> None:
     assert float(loss) == float(parts["loss"]) == pytest.approx(sum(expected), rel=1e-4)
 
 
-@pytest.mark.parametrize("reader", ["bi_lstm", "word_cnn", "char_cnn_rnn_cvpr2016"])
+@pytest.mark.parametrize("reader", ["word_cnn", "char_cnn_rnn_cvpr2016"])
 def test_sje_loss_is_that_of_the_formulas(reader: str) -> None:
     model, batch = make(SJE, text_encoder_kind=reader), random_batch()
     if reader.startswith("char"):
@@ -309,33 +283,17 @@ def test_codes_are_such_that_inner_products_are_what_the_losses_compare() -> Non
         np.testing.assert_allclose(products, expected, rtol=1e-4, atol=1e-6)
 
 
-def moved(model: Matching, batch: Batch, network: keras.Model) -> dict[str, bool]:
-    variables = network.trainable_variables
-    before = [variable.numpy() for variable in variables]
-    model.train_step(batch)
-    return {
-        variable.name: not np.array_equal(variable.numpy(), old)
-        for variable, old in zip(variables, before, strict=True)
-    }
-
-
 @pytest.mark.parametrize("kind", [DAMSM, SJE])
-def test_a_step_moves_both_encoders(kind: type[Matching]) -> None:
-    for name in ("text_encoder", "image_encoder"):
-        model = make(kind)
-        network = getattr(model, name)
-        still = [name for name, did in moved(model, random_batch(), network).items() if not did]
-        assert not still
-        assert int(model.step) == 1
-
-
-@pytest.mark.parametrize("kind", [DAMSM, SJE])
-def test_a_step_moves_every_variable_that_the_update_lists(kind: type[Matching]) -> None:
+def test_a_step_moves_every_variable_of_both_encoders(kind: type[Matching]) -> None:
     model = make(kind)
     (update,) = model.updates
-    before = [variable.numpy() for variable in update.variables]
+    encoders = (model.text_encoder, model.image_encoder)
+    learned = [variable for it in encoders for variable in it.trainable_variables]
+    assert {id(variable) for variable in update.variables} == {id(it) for it in learned}
+    before = [variable.numpy() for variable in learned]
     model.train_step(random_batch())
-    assert not any(map(np.array_equal, update.variables, before))
+    assert not any(map(np.array_equal, learned, before))
+    assert int(model.step) == 1
 
 
 @pytest.mark.parametrize("kind", [DAMSM, SJE])
@@ -348,26 +306,24 @@ def test_a_batch_with_a_caption_without_words_moves_to_finite_weights() -> None:
     batch = random_batch(lengths=(6, 0, 1, 0))
     for kind in (DAMSM, SJE):
         model = make(kind)
-        for _ in range(3):
-            assert np.isfinite(float(model.train_step(batch)["matching/loss"]))
+        assert np.isfinite(float(model.train_step(batch)["matching/loss"]))
         assert all(np.isfinite(variable).all() for variable in model.trainable_variables)
 
 
 def test_dropout_is_the_same_for_the_same_seed_and_step_alone() -> None:
-    def outcome(*, seed: int, step: int) -> tuple[float, np.ndarray]:
+    def outcomes(seed: int, *steps: int) -> list[float]:
         model = make(DAMSM, seed=seed)
-        model.step.assign(step)
-        loss = float(model.train_step(random_batch())["matching/loss"])
-        return loss, model.text_encoder.word_embedding.get_weights()[0]
+        weights, losses = model.get_weights(), []
+        for step in steps:
+            model.set_weights(weights)
+            model.step.assign(step)
+            losses.append(float(model.train_step(random_batch())["matching/loss"]))
+        return losses
 
-    loss, weights = outcome(seed=3, step=0)
-    again, same_weights = outcome(seed=3, step=0)
-    assert loss == pytest.approx(again, rel=1e-6)
-    np.testing.assert_allclose(weights, same_weights, rtol=1e-5, atol=1e-7)
-    for seed, step in ((4, 0), (3, 1)):
-        other, other_weights = outcome(seed=seed, step=step)
-        assert abs(other - loss) > 1e-3
-        assert np.abs(other_weights - weights).max() > 1e-4
+    (first, again, later), (other,) = outcomes(3, 0, 0, 1), outcomes(4, 0)
+    assert first == pytest.approx(again, rel=1e-6)
+    assert abs(first - later) > 1e-3
+    assert abs(first - other) > 1e-3
 
 
 def test_images_are_moved_about_in_training_alone() -> None:
@@ -385,21 +341,18 @@ def test_steps_bring_pairs_together() -> None:
     batch = random_batch(lengths=(6, 6, 6, 6))
     batch["label"] = tf.constant([-1] * 4, tf.int64)
     for kind in (DAMSM, SJE):
-        model = make(kind, matching_learning_rate=1e-2)
-        losses = [float(model.train_step(batch)["matching/loss"]) for _ in range(20)]
-        assert np.mean(losses[-5:]) < 0.7 * losses[0]
+        model = make(kind, matching_learning_rate=3e-2)
+        losses = [float(model.train_step(batch)["matching/loss"]) for _ in range(7)]
+        assert np.mean(losses[-2:]) < 0.7 * losses[0]
 
 
-def test_optimizers_are_the_published_ones() -> None:
-    adam = make(DAMSM).optimizers["matching"]
+def test_optimizers_are_the_published_ones_with_rates_that_fall_by_passes() -> None:
+    model = make(DAMSM)
+    adam = model.optimizers["matching"]
     assert isinstance(adam, keras.optimizers.Adam)
     assert (adam.beta_1, adam.beta_2, adam.global_clipnorm) == (0.5, 0.999, 0.25)
-    rmsprop = make(SJE).optimizers["matching"]
-    assert isinstance(rmsprop, keras.optimizers.RMSprop)
-
-
-def test_a_pass_is_so_many_steps_as_whole_batches_and_at_least_one() -> None:
-    model = make(DAMSM)
+    assert isinstance(make(SJE).optimizers["matching"], keras.optimizers.RMSprop)
+    # A pass is so many steps as whole batches, and at least one.
     for images, steps in ((17, 4), (16, 4), (3, 1)):
         rate = model.learning_rate(images)
         assert float(rate(tf.constant(steps - 1))) == pytest.approx(2e-3, rel=1e-6)
