@@ -196,17 +196,14 @@ def test_a_batch_waits_for_more_as_long_as_said() -> None:
     assert held.batches == [[1, 2], [3]]
 
 
-@pytest.mark.parametrize(
-    ("feeds", "text"),
-    [
+def test_what_has_no_rows_cannot_be_merged() -> None:
+    for feeds, text in (
         ({}, "must have at least one input tensor"),
         ({"x": np.float32(1)}, "must have at least one dimension"),
         ({"x": np.ones(2), "y": np.ones(3)}, "must have equal 0th-dimension size"),
-    ],
-)
-def test_what_has_no_rows_cannot_be_merged(feeds: dict[str, np.ndarray], text: str) -> None:
-    with pytest.raises(StatusError, match=f"Batching Run\\(\\) .*{text}"):
-        merging.count_rows(feeds)
+    ):
+        with pytest.raises(StatusError, match=rf"Batching Run\(\) .*{text}"):
+            merging.count_rows(feeds)
 
 
 def test_shorter_rows_are_padded_with_their_own_first_value() -> None:
@@ -231,20 +228,17 @@ def test_every_request_gets_its_own_rows(sizes: list[int]) -> None:
         assert same.tolist() == request["x"].tolist() == (-negative).tolist()
 
 
-@pytest.mark.parametrize(
-    ("text", "rule"),
-    [
+def test_bad_parameters_are_refused(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "batching.config"
+    for text, rule in (
         ("max_batch_size { value: 4 } allowed_batch_sizes: 2", "last entry was 2; expected 4"),
         ("max_batch_size { value: 4 } allowed_batch_sizes: [4, 2, 4]", "ascending"),
         ("max_batch_size { value: 0 }", "max_batch_size must be at least 1"),
         ("max_batch_size: 4", "Invalid protobuf file"),
-    ],
-)
-def test_bad_parameters_are_refused(text: str, rule: str, tmp_path: pathlib.Path) -> None:
-    path = tmp_path / "batching.config"
-    path.write_text(text)
-    with pytest.raises(StatusError, match=rule):
-        config_files.batching(str(path))
+    ):
+        path.write_text(text)
+        with pytest.raises(StatusError, match=rule):
+            config_files.batching(str(path))
 
 
 def test_parameters_are_read(tmp_path: pathlib.Path) -> None:
@@ -273,11 +267,8 @@ def test_clients_at_the_same_time_get_their_own_answers(base_path: pathlib.Path)
                 if list(response.outputs["y"].float_val) != [2 * value for value in values]:
                     errors.append((client, call))
 
-        asking = [threading.Thread(target=ask, args=(client,)) for client in range(8)]
-        for thread in asking:
-            thread.start()
-        for thread in asking:
-            thread.join()
+        with futures.ThreadPoolExecutor(8) as threads:
+            list(threads.map(ask, range(8)))
         assert not errors
         with pytest.raises(grpc.RpcError) as caught:
             stub.Predict(predict_request("m", {"x": 1.0}, signature="scalar"))

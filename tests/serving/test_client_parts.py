@@ -18,36 +18,22 @@ from tests.serving import stub as stubs
 UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
 
 
-@pytest.mark.parametrize(
-    ("target", "addresses"),
-    [
+def test_targets() -> None:
+    for target, addresses in (
         ("localhost:8500", ["localhost:8500"]),
         ("a:1,b-2.example:65535", ["a:1", "b-2.example:65535"]),
         ("[::1]:8500,10.0.0.1:8500", ["[::1]:8500", "10.0.0.1:8500"]),
         ("unix:/run/serving.sock", ["unix:/run/serving.sock"]),
         ("dns:///serving.default:8500", ["dns:///serving.default:8500"]),
         ("ipv4:10.0.0.1:1,10.0.0.2:1", ["ipv4:10.0.0.1:1,10.0.0.2:1"]),
-    ],
-)
-def test_targets(target: str, addresses: list[str]) -> None:
-    assert parse_target(target) == addresses
+    ):
+        assert parse_target(target) == addresses
 
 
-@pytest.mark.parametrize(
-    "target",
-    [
-        "",
-        "localhost",
-        "a:1,",
-        "a:1, b:2",
-        "a:0",
-        "a:65536",
-        "a:b",
-        "::1:8500",
-        "http://a:1",
-        "a:1/",
-    ],
-)
+BAD_TARGETS = ["", "localhost", "a:1,", "a:1, b:2", "a:0", "a:65536", "a:b", "::1:8500"]
+
+
+@pytest.mark.parametrize("target", [*BAD_TARGETS, "http://a:1", "a:1/"])
 def test_bad_targets(target: str) -> None:
     with pytest.raises(ValueError, match=r"^target: must be host:port, or several"):
         parse_target(target)
@@ -64,23 +50,19 @@ def test_any_target_is_read_or_refused(target: str) -> None:
         assert ",".join(addresses) == target
 
 
-@pytest.mark.parametrize(
-    ("pair", "rule"),
-    [
-        (("Authorization", "x"), "must have keys of a-z"),
-        (("grpc-timeout", "x"), "must have keys of a-z"),
-        (("", "x"), "must have keys of a-z"),
-        (("trace-bin", "x"), "must be bytes where the key ends with -bin, and else str, got str"),
-        (("trace", b"x"), "must be bytes where the key ends with -bin, and else str, got bytes"),
-        (("trace", "é"), "must be printable ASCII"),
-        (("trace", "secret\n"), "must be printable ASCII, got something else for trace$"),
-    ],
-)
-def test_metadata_that_grpc_would_not_send_is_refused(
-    pair: tuple[str, str | bytes], rule: str
-) -> None:
-    with pytest.raises(ValueError, match=rf"^metadata: {rule}"):
-        checked_metadata([("fine", "1"), pair])
+def test_metadata_that_grpc_would_not_send_is_refused() -> None:
+    kinds = "must be bytes where the key ends with -bin, and else str, got"
+    for key, value, rule in (
+        ("Authorization", "x", "must have keys of a-z"),
+        ("grpc-timeout", "x", "must have keys of a-z"),
+        ("", "x", "must have keys of a-z"),
+        ("trace-bin", "x", f"{kinds} str"),
+        ("trace", b"x", f"{kinds} bytes"),
+        ("trace", "é", "must be printable ASCII"),
+        ("trace", "secret\n", "must be printable ASCII, got something else for trace$"),
+    ):
+        with pytest.raises(ValueError, match=rf"^metadata: {rule}"):
+            checked_metadata([("fine", "1"), (key, value)])
 
 
 def test_waits_double_up_to_the_longest() -> None:
@@ -92,13 +74,11 @@ def test_waits_double_up_to_the_longest() -> None:
     assert retry.wait_seconds(10**6) <= 1.2
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("attempts", 0), ("first_seconds", -0.1), ("factor", 0.5), ("longest_seconds", float("nan"))],
-)
-def test_impossible_retries_are_refused(name: str, value: float) -> None:
-    with pytest.raises(ValueError, match=f"^{name}: must be at least"):
-        Retry(**{name: value})
+def test_impossible_retries_are_refused() -> None:
+    bad = {"attempts": 0, "first_seconds": -0.1, "factor": 0.5, "longest_seconds": float("nan")}
+    for name, value in bad.items():
+        with pytest.raises(ValueError, match=f"^{name}: must be at least"):
+            Retry(**{name: value})
 
 
 def test_every_address_is_tried_once_before_a_wait() -> None:
@@ -139,20 +119,18 @@ CERTIFICATE = b"-----BEGIN CERTIFICATE-----\n"
 KEY = b"-----BEGIN EC PRIVATE KEY-----\n"
 
 
-@pytest.mark.parametrize(
-    ("parts", "rule"),
-    [
+def test_certificates_that_cannot_be_are_refused() -> None:
+    together = "certificate and key must be given together"
+    for parts, rule in (
         ({"ca": b""}, "ca: must hold a CERTIFICATE in PEM"),
         ({"ca": KEY}, "ca: must hold a CERTIFICATE in PEM"),
         ({"certificate": KEY, "key": KEY}, "certificate: must hold a CERTIFICATE in PEM"),
         ({"certificate": CERTIFICATE, "key": CERTIFICATE}, "key: must hold a PRIVATE KEY in PEM"),
-        ({"certificate": CERTIFICATE}, "key: certificate and key must be given together"),
-        ({"key": KEY}, "certificate: certificate and key must be given together"),
-    ],
-)
-def test_certificates_that_cannot_be_are_refused(parts: dict[str, bytes], rule: str) -> None:
-    with pytest.raises(ValueError, match=f"^{rule}"):
-        Tls(**parts)
+        ({"certificate": CERTIFICATE}, f"key: {together}"),
+        ({"key": KEY}, f"certificate: {together}"),
+    ):
+        with pytest.raises(ValueError, match=f"^{rule}"):
+            Tls(**parts)
 
 
 def test_a_sheet_is_laid_out_row_by_row() -> None:

@@ -71,17 +71,11 @@ def answering(manager: Manager, version: int | None = None, label: str = "") -> 
     return lease.servable.version
 
 
-@pytest.mark.parametrize(
-    ("policy", "chosen"),
-    [
-        (Policy(), [9]),
-        (Policy(newest=2), [9, 5]),
-        (BOTH, [9, 5, 1]),
-        (Policy(specific=(1, 5, 7)), [5, 1]),
-    ],
-)
-def test_a_policy_chooses_versions(policy: Policy, chosen: list[int]) -> None:
-    assert policy.choose([1, 9, 5]) == chosen
+def test_a_policy_chooses_versions() -> None:
+    assert Policy().choose([1, 9, 5]) == [9]
+    assert Policy(newest=2).choose([1, 9, 5]) == [9, 5]
+    assert BOTH.choose([1, 9, 5]) == [9, 5, 1]
+    assert Policy(specific=(1, 5, 7)).choose([1, 9, 5]) == [5, 1]
 
 
 def test_versions_are_folders_named_by_numbers(tmp_path: pathlib.Path) -> None:

@@ -101,66 +101,40 @@ def test_infinite_numbers_are_bare(served: Served) -> None:
     assert '"y": -Infinity' in text
 
 
-BAD = {
-    "empty": (b"", 400, "JSON Parse error: The document is empty"),
-    "no_json": (b'{"instances": [1,]}', 400, "JSON Parse error: "),
-    "not_utf8": (b'{"instances": ["\xff"]}', 400, "JSON Parse error: "),
-    "deep": (b"[" * 100_000, 400, "JSON Parse error: "),
-    "no_object": (b"[1]", 400, "Request must be a JSON object"),
-    "no_key": ({"examples": []}, 400, "Missing 'inputs' or 'instances' key"),
-    "both_keys": ({"inputs": [1], "instances": [1]}, 400, "only one of"),
-    "no_rows": ({"instances": []}, 400, "non-empty list"),
-    "signature": (
+ECHO = {"signature_name": "echo"}
+ROWS = {"signature_name": "rows"}
+NO_INT32 = "Type: Number is not of expected type: int32"
+BAD = [
+    (b"", "JSON Parse error: The document is empty"),
+    (b'{"instances": [1,]}', "JSON Parse error: "),
+    (b'{"instances": ["\xff"]}', "JSON Parse error: "),
+    (b"[" * 100_000, "JSON Parse error: "),
+    (b"[1]", "Request must be a JSON object"),
+    ({"examples": []}, "Missing 'inputs' or 'instances' key"),
+    ({"inputs": [1], "instances": [1]}, "only one of"),
+    ({"instances": []}, "non-empty list"),
+    (
         {"signature_name": "nope", "instances": [1]},
-        400,
         'Serving signature name: \\"nope\\" not found in signature def',
     ),
-    "type": (
-        {"inputs": ["a"]},
-        400,
-        'JSON Value: \\"a\\" Type: String is not of expected type: float',
-    ),
-    "bool": ({"inputs": [True]}, 400, "Type: Bool is not of expected type: float"),
-    "row": ({"instances": [1.0, "a"]}, 400, "Failed to process element: 1 key: x of 'instances'"),
-    "ragged": ({"signature_name": "rows", "inputs": [[1, 2], [3]]}, 400, "at unexpected size: 1"),
-    "ragged_rows": (
-        {"signature_name": "rows", "instances": [[1, 2], [3]]},
-        400,
-        "Expecting tensor size: [2] but got: [1]",
-    ),
-    "missing_input": (
-        {"signature_name": "echo", "inputs": {"data": ["a"]}},
-        400,
-        "Missing named input: ids in 'inputs' object.",
-    ),
-    "large_integer": (
-        {"signature_name": "echo", "inputs": {"data": ["a"], "ids": [[2**31]]}},
-        400,
-        "JSON Value: 2147483648 Type: Number is not of expected type: int32",
-    ),
-    "fraction": (
-        {"signature_name": "echo", "inputs": {"data": ["a"], "ids": [[1.5]]}},
-        400,
-        "JSON Value: 1.5 Type: Number is not of expected type: int32",
-    ),
-    "base64": (
-        {"signature_name": "echo", "inputs": {"data": [{"b64": "-_"}], "ids": [[1]]}},
-        400,
-        "Unable to base64 decode",
-    ),
-    "uneven_outputs": (
-        {"signature_name": "echo", "instances": [{"data": "a", "ids": [1]}] * 2},
-        400,
-        "has inconsistent batch size",
-    ),
-    "op": ({"signature_name": "numbers", "instances": ["x"]}, 400, "could not correctly convert"),
-}
+    ({"inputs": ["a"]}, 'JSON Value: \\"a\\" Type: String is not of expected type: float'),
+    ({"inputs": [True]}, "Type: Bool is not of expected type: float"),
+    ({"instances": [1.0, "a"]}, "Failed to process element: 1 key: x of 'instances'"),
+    (ROWS | {"inputs": [[1, 2], [3]]}, "at unexpected size: 1"),
+    (ROWS | {"instances": [[1, 2], [3]]}, "Expecting tensor size: [2] but got: [1]"),
+    (ECHO | {"inputs": {"data": ["a"]}}, "Missing named input: ids in 'inputs' object."),
+    (ECHO | {"inputs": {"data": ["a"], "ids": [[2**31]]}}, f"JSON Value: 2147483648 {NO_INT32}"),
+    (ECHO | {"inputs": {"data": ["a"], "ids": [[1.5]]}}, f"JSON Value: 1.5 {NO_INT32}"),
+    (ECHO | {"inputs": {"data": [{"b64": "-_"}], "ids": [[1]]}}, "Unable to base64 decode"),
+    (ECHO | {"instances": [{"data": "a", "ids": [1]}] * 2}, "has inconsistent batch size"),
+    ({"signature_name": "numbers", "instances": ["x"]}, "could not correctly convert"),
+]
 
 
-@pytest.mark.parametrize(("body", "code", "text"), BAD.values(), ids=BAD)
-def test_bad_bodies(body: object, code: int, text: str, served: Served) -> None:
+@pytest.mark.parametrize(("body", "text"), BAD, ids=range(len(BAD)))
+def test_bad_bodies(body: object, text: str, served: Served) -> None:
     got, told, headers = ask(served, "POST", "/v1/models/m:predict", body)
-    assert got == code, told
+    assert got == 400, told
     assert text in told
     assert told.startswith('{\n    "error": "')
     assert headers["Content-Type"] == "application/json"

@@ -18,7 +18,7 @@ ANY = st.sampled_from(NUMBERS).flatmap(
 
 
 @given(ANY)
-@settings(max_examples=500)
+@settings(max_examples=200)
 @example(np.zeros(2, np.float16))
 @example(np.zeros([0, 3], np.float16))
 def test_numbers_travel(array: np.ndarray) -> None:
@@ -42,7 +42,7 @@ def test_strings_travel(values: list[bytes]) -> None:
 
 
 @given(st.binary(max_size=60))
-@settings(max_examples=1000)
+@settings(max_examples=300)
 def test_random_bytes_are_refused_or_read(content: bytes) -> None:
     proto = messages.TensorProto()
     try:

@@ -12,7 +12,7 @@ import tempfile
 import pytest
 import tensorflow as tf
 import zstandard
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving.batch import captions, staging, tfrecords
@@ -177,6 +177,7 @@ def test_records_as_tensorflow_writes_them(tmp_path: pathlib.Path) -> None:
 
 
 @given(st.lists(st.binary(max_size=50), min_size=1))
+@settings(max_examples=20)
 def test_records_as_tensorflow_reads_them(records: list[bytes]) -> None:
     content = b"".join(map(tfrecords.frame, records))
     assert list(tfrecords.records(io.BytesIO(content))) == records

@@ -2,11 +2,9 @@
 
 import pathlib
 import re
-import shutil
-import threading
+from concurrent import futures
 
 import grpc
-import pytest
 
 from serving.client import Picture
 from serving.demo.answers import PAGE, DemoOptions
@@ -102,17 +100,14 @@ def test_a_refusal_of_the_server_is_no_picture(stub: Stub, address: str) -> None
         assert (answer.status, answer.text) == (502, "the model cannot draw this (INTERNAL)\n")
 
 
-def test_another_version_has_other_tags(export_dir: pathlib.Path, tmp_path: pathlib.Path) -> None:
-    base = tmp_path / "model"
-    base.mkdir()
-    (base / "1").symlink_to(export_dir / "1")
-    with servers.serve({"stub": base}) as served, pages.serve(served.address, options()) as page:
+def test_another_version_has_other_tags(painted_dir: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "1").symlink_to(painted_dir / "1")
+    models = [ModelConfig(name="stub", base_path=str(tmp_path))]
+    with servers.serve(models) as served, pages.serve(served.address, options()) as page:
         first = page.ask(SEVEN)
-        shutil.copytree(export_dir / "1", base / "2")
-        served.manager.configure([ModelConfig(name="stub", base_path=str(base))])
-        servers.until(
-            lambda: servers.states(served.manager, "stub").get(2) == "AVAILABLE",
-        )
+        (tmp_path / "2").symlink_to(painted_dir / "1")
+        served.manager.configure(models)
+        servers.until(lambda: servers.states(served.manager, "stub").get(2) == "AVAILABLE")
         page.ask("/text/eight?seed=1")  # Its answer tells of the new version.
         second = page.ask(SEVEN, If_None_Match=first.headers["ETag"])
         assert (second.status, second.headers["Model-Version"]) == (200, "2")
@@ -151,29 +146,18 @@ def test_a_large_body_is_refused(stub: Stub, address: str) -> None:
         assert page.gallery(caption="x" * 400).status == 200
 
 
-@pytest.mark.parametrize(
-    ("path", "status"),
-    [
-        ("/", 200),
-        ("/model", 200),
-        ("/page/main.js", 200),
-        (SEVEN, 200),
-        ("/text/", 400),
-        ("/nowhere", 404),
-        ("/gallery", 405),
-        ("/page/../answers.py", 404),
-        ("/page/..%2fanswers.py", 404),
-    ],
-)
-def test_every_answer_tells_browsers_what_to_refuse(page: Page, path: str, status: int) -> None:
-    answer = page.ask(path)
-    assert answer.status == status
-    policy = answer.headers["Content-Security-Policy"].split("; ")
-    assert "default-src 'none'" in policy
-    assert {"script-src 'self'", "style-src 'self'", "frame-ancestors 'none'"} <= set(policy)
-    assert "unsafe" not in answer.headers["Content-Security-Policy"]
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert answer.headers["Referrer-Policy"] == "no-referrer"
+def test_every_answer_tells_browsers_what_to_refuse(page: Page) -> None:
+    statuses = {"/": 200, "/model": 200, "/page/main.js": 200, SEVEN: 200, "/text/": 400}
+    statuses |= dict.fromkeys(("/nowhere", "/page/../answers.py", "/page/..%2fanswers.py"), 404)
+    for path, status in (statuses | {"/gallery": 405}).items():
+        answer = page.ask(path)
+        assert answer.status == status, path
+        policy = answer.headers["Content-Security-Policy"].split("; ")
+        assert "default-src 'none'" in policy
+        assert {"script-src 'self'", "style-src 'self'", "frame-ancestors 'none'"} <= set(policy)
+        assert "unsafe" not in answer.headers["Content-Security-Policy"]
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Referrer-Policy"] == "no-referrer"
 
 
 def test_the_page_is_of_its_own_files_alone() -> None:
@@ -191,16 +175,6 @@ def test_the_page_is_of_its_own_files_alone() -> None:
 
 
 def test_many_ask_at_once(stub: Stub, address: str) -> None:
-    statuses = []
-    with pages.serve(address, options()) as page:
-        threads = [
-            threading.Thread(
-                target=lambda n=n: statuses.append(page.ask(f"/text/a?seed={n}").status)
-            )
-            for n in range(20)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    assert statuses == [200] * 20
+    with pages.serve(address, options()) as page, futures.ThreadPoolExecutor(20) as threads:
+        answers = threads.map(page.ask, [f"/text/a?seed={number}" for number in range(20)])
+    assert [answer.status for answer in answers] == [200] * 20
