@@ -6,19 +6,16 @@ import json
 import os
 import pathlib
 import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests import programs
 from tests.data.drawn import draw, item
 from tfgan2.data import preparing, records
 from tfgan2.data.sources import Collection, Reject
 from tfgan2.program import UsageError
-
-ROOT = pathlib.Path(__file__).parents[2]
 
 
 def collection(train: range, test: range) -> Collection:
@@ -151,24 +148,22 @@ def test_a_killed_prepare_leaves_no_data_set_and_the_next_completes(
     digits_file: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     target = tmp_path / "out"
-    command = [
-        *(sys.executable, "-m", "tools.prepare", "--source=digits", "--workers=2"),
-        *(f"--input_dir={digits_file.parent}", f"--output_dir={target}", "--image_size=512"),
-    ]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, text=True) as process:
+    options = ("--source=digits", f"--input_dir={digits_file.parent}", f"--output_dir={target}")
+    with programs.start("tools.prepare", *options, "--workers=2", "--image_size=512") as process:
         unfinished = tmp_path / "out.partial/train-00000.unfinished"
-        while process.poll() is None and not (unfinished.is_file() and unfinished.stat().st_size):
+        runs = pathlib.Path(f"/proc/{process.pid}")
+        while runs.exists() and not (unfinished.is_file() and unfinished.stat().st_size):
             os.sched_yield()
-        children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+        children = (runs / f"task/{process.pid}/children").read_text()
         process.send_signal(signal.SIGKILL)
-    assert process.returncode == -signal.SIGKILL
+        assert process.wait(timeout=60.0) == -signal.SIGKILL
     assert not target.exists()
     with pytest.raises(UsageError, match=r"--data_dir: must hold dataset\.json"):
         records.load_manifest(tmp_path / "out.partial")
     for child in children.split():
         while pathlib.Path(f"/proc/{child}").exists():
             os.sched_yield()
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    assert programs.run("tools.prepare", *options, "--image_size=32").returncode == 0
     assert records.verify(target).records("train") == 140
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
@@ -202,7 +197,7 @@ def test_training_refuses_missing_and_truncated_shards(damage: str, prepared: pa
         records.load_manifest(prepared)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"format": 2}', '{"format": 1}', "null"])
+@pytest.mark.parametrize("text", ["{", "[]", '{"format": 2}', '{"format": 1}'])
 def test_a_manifest_of_another_form_is_refused(text: str, prepared: pathlib.Path) -> None:
     (prepared / "dataset.json").write_text(text)
     with pytest.raises(UsageError, match=r"dataset\.json: must be (the manifest|of format 2)"):
