@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tests import programs
+from tests.contract.games import eagerly
 from tests.data import drawn
 from tests.tiny import QUICK
 from tfgan2.data import pipeline, preparing, records, sources
@@ -77,14 +78,15 @@ def colours(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 def goes_on(run: RunDirectory, data_dir: pathlib.Path, *, steps: int) -> trainer.Outcome:
     """As a user would: with the recipe that its config.json names."""
-    return trainer.train(
-        run.read_config().recipe,
-        recipes.Schedule(),
-        data_dir=data_dir,
-        run_dir=run.path,
-        goal=trainer.Goal(steps=steps),
-        strategy="one_device",
-    )
+    with eagerly():
+        return trainer.train(
+            run.read_config().recipe,
+            recipes.Schedule(),
+            data_dir=data_dir,
+            run_dir=run.path,
+            goal=trainer.Goal(steps=steps),
+            strategy="one_device",
+        )
 
 
 def test_it_reads_and_draws_as_torch_does(imported: RunDirectory) -> None:
@@ -140,15 +142,16 @@ def test_a_text_encoder_alone_begins_a_gan_and_judges_nothing(
     command("tools.import_weights", "--from=damsm", *text_encoder_flags(), f"--run_dir={path}")
     with pytest.raises(UsageError, match="--matching: must be a whole matching model"):
         load_matcher(RunDirectory.existing(path), flag="--matching")
-    trainer.train(
-        dataclasses.replace(QUICK, freeze_text_encoder=True),
-        recipes.Schedule(),
-        data_dir=colours,
-        run_dir=tmp_path / "run",
-        goal=trainer.Goal(steps=1),
-        strategy="one_device",
-        text_encoder=path,
-    )
+    with eagerly():
+        trainer.train(
+            dataclasses.replace(QUICK, freeze_text_encoder=True),
+            recipes.Schedule(),
+            data_dir=colours,
+            run_dir=tmp_path / "run",
+            goal=trainer.Goal(steps=1),
+            strategy="one_device",
+            text_encoder=path,
+        )
     sampler, _, _ = load_sampler(RunDirectory.existing(tmp_path / "run"))
     captions = RunDirectory.existing(path).read_config().data["example_captions"]
     answers = np.load(DAMSM / "answers.npz")

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from tests import digits
+from tests.contract.games import eagerly
 from tests.tiny import TINY, VARIANTS
 from tfgan2.program import UsageError
+from tfgan2.runs import checkpoint
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.sampling import load_sampler, load_text_encoder
@@ -30,16 +32,17 @@ def start(
     text_encoder: pathlib.Path | None = None,
     steps: int = 1,
 ) -> RunDirectory:
-    trainer.train(
-        recipe,
-        recipes.Schedule(sample_every=1000),
-        data_dir=data_dir,
-        run_dir=run_dir,
-        goal=trainer.Goal(steps=steps),
-        strategy="one_device",
-        text_encoder=text_encoder,
-        stage1_run_dir=stage1_run_dir,
-    )
+    with eagerly():
+        trainer.train(
+            recipe,
+            recipes.Schedule(sample_every=1000),
+            data_dir=data_dir,
+            run_dir=run_dir,
+            goal=trainer.Goal(steps=steps),
+            strategy="one_device",
+            text_encoder=text_encoder,
+            stage1_run_dir=stage1_run_dir,
+        )
     return RunDirectory.existing(run_dir)
 
 
@@ -60,9 +63,13 @@ def stage_one(large: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> 
 def stage_two(
     large: pathlib.Path, stage_one: RunDirectory, tmp_path_factory: pytest.TempPathFactory
 ) -> RunDirectory:
+    """A step, begun with a copy of stage one that is gone since."""
+    folder = tmp_path_factory.mktemp("two")
+    shutil.copytree(stage_one.path, folder / "one")
     recipe = dataclasses.replace(STAGE_TWO, freeze_text_encoder=False)
-    path = tmp_path_factory.mktemp("two") / "run"
-    return start(recipe, large, path, stage1_run_dir=stage_one.path)
+    run = start(recipe, large, folder / "run", stage1_run_dir=folder / "one")
+    shutil.rmtree(folder / "one")
+    return run
 
 
 def assert_same(one: list[np.ndarray], other: list[np.ndarray]) -> None:
@@ -86,8 +93,8 @@ def test_the_configuration_says_what_stage_two_began_with(
     stage_one: RunDirectory, stage_two: RunDirectory
 ) -> None:
     config = stage_two.read_config()
-    assert config.stage_one == str(stage_one.path)
-    assert config.text_encoder["run"] == str(stage_one.path)
+    assert config.stage_one == str(stage_two.path.parent / "one")
+    assert config.text_encoder["run"] == config.stage_one
     assert config.recipe.freeze_text_encoder
     assert recipes.text_options(config.recipe) == recipes.text_options(STAGE_ONE)
     assert stage_one.read_config().stage_one is None
@@ -101,17 +108,19 @@ def test_stage_two_draws_stage_one_enlarged_from_one_seed(stage_two: RunDirector
 
 
 def test_stage_two_goes_on_without_stage_one(
-    stage_one: RunDirectory, large: pathlib.Path, tmp_path: pathlib.Path
+    stage_one: RunDirectory, stage_two: RunDirectory, large: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
-    whole = start(STAGE_TWO, large, tmp_path / "whole", stage1_run_dir=stage_one.path, steps=2)
-    moved = tmp_path / "moved"
-    shutil.copytree(stage_one.path, moved)
-    start(STAGE_TWO, large, tmp_path / "halves", stage1_run_dir=moved)
-    shutil.rmtree(moved)
-    halves = start(STAGE_TWO, large, tmp_path / "halves", steps=2)
-    one, other = load_sampler(whole)[0], load_sampler(halves)[0]
-    assert_same(one.generator.get_weights(), other.generator.get_weights())
-    assert_same(one.text_encoder.get_weights(), other.text_encoder.get_weights())
+    run = RunDirectory.existing(shutil.copytree(stage_two.path, tmp_path / "run"))
+    start(STAGE_TWO, large, run.path, steps=2)
+    assert [path[-6:] for path in checkpoint.find(run.checkpoints)] == ["ckpt-2", "ckpt-1"]
+    before, after = load_sampler(stage_two)[0], load_sampler(run)[0]
+    for sampler in (before, after):
+        sampler.generator.stage_one.trainable = True
+    kept = before.generator.stage_one.get_weights()
+    assert_same(kept, after.generator.stage_one.get_weights())
+    assert_same(before.text_encoder.get_weights(), after.text_encoder.get_weights())
+    pairs = zip(before.generator.get_weights(), after.generator.get_weights(), strict=True)
+    assert any((one != other).any() for one, other in pairs)
 
 
 def test_a_run_killed_before_its_first_checkpoint_asks_for_stage_one_again(

@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
+from tests.contract.games import eagerly
 from tests.tiny import QUICK, TINY, VARIANTS
 from tfgan2.program import UsageError
 from tfgan2.runs import recipe as recipes
@@ -30,15 +31,16 @@ def start(
     steps: int = 2,
     evaluate_every: int = 0,
 ) -> RunDirectory:
-    trainer.train(
-        recipe,
-        recipes.Schedule(evaluate_every=evaluate_every),
-        data_dir=data_dir,
-        run_dir=run_dir,
-        goal=trainer.Goal(steps=steps),
-        strategy="one_device",
-        text_encoder=text_encoder,
-    )
+    with eagerly():
+        trainer.train(
+            recipe,
+            recipes.Schedule(evaluate_every=evaluate_every),
+            data_dir=data_dir,
+            run_dir=run_dir,
+            goal=trainer.Goal(steps=steps),
+            strategy="one_device",
+            text_encoder=text_encoder,
+        )
     return RunDirectory.existing(run_dir)
 
 

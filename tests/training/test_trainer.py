@@ -11,6 +11,7 @@ import tensorflow as tf
 from PIL import Image
 
 from tests import digits
+from tests.contract.games import eagerly
 from tests.tiny import QUICK
 from tfgan2.data import records
 from tfgan2.metrics.protocol import Protocol
@@ -32,14 +33,15 @@ def start(
     schedule: recipes.Schedule | None = None,
     steps: int = 2,
 ) -> trainer.Outcome:
-    return trainer.train(
-        recipe,
-        schedule or recipes.Schedule(),
-        data_dir=data_dir,
-        run_dir=run_dir,
-        goal=trainer.Goal(steps=steps),
-        strategy="one_device",
-    )
+    with eagerly():
+        return trainer.train(
+            recipe,
+            schedule or recipes.Schedule(),
+            data_dir=data_dir,
+            run_dir=run_dir,
+            goal=trainer.Goal(steps=steps),
+            strategy="one_device",
+        )
 
 
 def test_a_run_is_what_the_house_says(run: RunDirectory, manifest: records.Manifest) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.contract.games import eagerly
 from tests.tiny import TINY, VARIANTS
 from tfgan2.data import records
 from tfgan2.program import UsageError
@@ -28,15 +29,16 @@ def start(
     text_encoder: pathlib.Path | None = None,
     steps: int = 2,
 ) -> RunDirectory:
-    trainer.train(
-        recipe,
-        schedule or recipes.Schedule(sample_every=1, log_every=1),
-        data_dir=data_dir,
-        run_dir=run_dir,
-        goal=trainer.Goal(steps=steps),
-        strategy="one_device",
-        text_encoder=text_encoder,
-    )
+    with eagerly():
+        trainer.train(
+            recipe,
+            schedule or recipes.Schedule(sample_every=1, log_every=1),
+            data_dir=data_dir,
+            run_dir=run_dir,
+            goal=trainer.Goal(steps=steps),
+            strategy="one_device",
+            text_encoder=text_encoder,
+        )
     return RunDirectory.existing(run_dir)
 
 
