@@ -77,21 +77,6 @@ def test_masks_are_a_function_of_step_and_name() -> None:
     assert not np.array_equal(one, draw(8, 16, step=3, name="other"))
 
 
-def test_replicas_take_their_rows_of_the_masks() -> None:
-    strategy = tf.distribute.MirroredStrategy(
-        ["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice()
-    )
-
-    @tf.function
-    def rows(batch_size: int) -> tf.Tensor:
-        step = tf.constant(3, tf.int64)
-        noise = StepNoise(seed=1, step=step, scope="a", batch_size=batch_size)
-        return cutmix.masks(noise, name="mask", image_size=8)
-
-    halves = strategy.experimental_local_results(strategy.run(rows, args=(4,)))
-    np.testing.assert_array_equal(np.concatenate(halves), rows(8))
-
-
 def test_a_mix_takes_real_pixels_where_the_mask_is_one() -> None:
     mask = tf.constant([[1.0, 0.0], [0.0, 1.0]])[tf.newaxis, :, :, tf.newaxis]
     mixed = cutmix.mix(tf.fill([1, 2, 2, 3], 0.5), tf.fill([1, 2, 2, 3], -1.0), mask)

@@ -152,7 +152,7 @@ def test_replicas_move_the_direction_to_where_one_device_does() -> None:
     np.testing.assert_allclose(layer.get_weights()[-1], alone.direction, rtol=1e-5)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("dtype", ["float32", "mixed_float16"])
 def test_layers_of_keras_are_divided_as_they_are(dtype: str) -> None:
     keras.utils.set_random_seed(1)
     layers = [
@@ -172,9 +172,10 @@ def test_layers_of_keras_are_divided_as_they_are(dtype: str) -> None:
     assert set(divided_layers(network)) == {layers[0], layers[2]}
     assert len(network.trainable_variables) == trained
     assert [it.name for it in network.non_trainable_variables] == ["moving_direction:0"] * 2
-    for _ in range(1000):
-        for layer in divided_layers(network):
-            layer.iterate()
+    for layer in divided_layers(network):
+        iterate = tf.function(layer.iterate)
+        for _ in range(1000):
+            iterate()
 
     def divided(kernel: tf.Variable) -> np.ndarray:
         matrix = kernel.numpy().reshape(-1, kernel.shape[-1])

@@ -1,9 +1,7 @@
 """Neighbourhoods: what lies in whose ball, on cases that one can see."""
 
 import numpy as np
-import pytest
 
-from tfgan2.metrics import neighbours
 from tfgan2.metrics.blocks import empty_rows
 from tfgan2.metrics.neighbours import neighbourhoods
 
@@ -24,33 +22,13 @@ def test_points_on_a_line() -> None:
     np.testing.assert_array_equal(found.covered, [True, True, False, True])
 
 
-def test_two_sets_of_one_distribution_lie_in_each_other() -> None:
-    found = neighbourhoods(normal(500, seed=0), normal(500, seed=1), nearest=5)
-    assert found.precise.mean() > 0.9
-    assert found.recalled.mean() > 0.9
-    assert found.densities.mean() == pytest.approx(1.0, abs=0.1)
-    assert found.covered.mean() > 0.9
-
-
-def test_far_sets_have_nothing_of_each_other() -> None:
-    found = neighbourhoods(normal(100, seed=0), normal(100, seed=1, mean=99.0), nearest=5)
+def test_copies_are_at_no_distance() -> None:
+    rows = np.random.default_rng(0).normal(10.0, 1.0, (11, 301))
+    real, drawn = rows[np.arange(33) % 11], rows[np.arange(120) // 5 % 11]
+    # The nearest of each is a copy, so that its ball is a point, and an open one holds nothing.
+    found = neighbourhoods(real, drawn, nearest=1)
     for shares in (found.precise, found.recalled, found.densities, found.covered):
         assert not shares.any()
-
-
-def test_one_image_repeated_recalls_nothing_and_covers_few() -> None:
-    real = normal(200, seed=0)
-    found = neighbourhoods(real, np.repeat(real[:1], 200, axis=0), nearest=5)
-    assert found.precise.all()
-    assert not found.recalled.any()
-    assert found.covered.mean() < 0.1
-
-
-def test_copies_are_at_no_distance() -> None:
-    real = np.random.default_rng(0).normal(10.0, 1.0, (11, 301))
-    squared = neighbours._squared_distances(real, real[np.arange(120) % 11])
-    assert (squared[np.arange(120) % 11, np.arange(120)] == 0.0).all()
-    assert (squared > 0.0).sum() == 10 * 120
 
 
 def test_blocks_order_and_place_change_nothing() -> None:
