@@ -12,32 +12,10 @@ from tfgan2.text.encoders import LSTM, BiLSTM, TextOptions, WordCNN, make_encode
 Tokens = dict[str, tf.Tensor]
 
 
-def test_padding_has_no_influence() -> None:
-    encoder = WordCNN(vocabulary_size=9, sentence_size=5)
-    short = encoder({"ids": tf.constant([[3, 4]]), "length": tf.constant([2])})
-    padded = encoder({"ids": tf.constant([[3, 4, 0, 0, 0]]), "length": tf.constant([2])})
-    rubbish = encoder({"ids": tf.constant([[3, 4, 7, 8, 1]]), "length": tf.constant([2])})
-    np.testing.assert_allclose(short, padded, atol=1e-6)
-    np.testing.assert_allclose(short, rubbish, atol=1e-6)
-
-
-def test_order_and_words_have_influence() -> None:
-    encoder = WordCNN(vocabulary_size=9, sentence_size=5)
-    ids = tf.constant([[1, 2, 3], [3, 2, 1], [1, 2, 4]])
-    one, turned, other = encoder({"ids": ids, "length": tf.constant([3, 3, 3])}).numpy()
-    assert np.abs(one - turned).max() > 1e-3
-    assert np.abs(one - other).max() > 1e-3
-
-
-def test_an_empty_caption_has_a_finite_sentence() -> None:
-    encoder = WordCNN(vocabulary_size=9, sentence_size=5)
-    sentence = encoder({"ids": tf.zeros([1, 4], tf.int32), "length": tf.constant([0])})
-    assert np.isfinite(sentence.numpy()).all()
-
-
-def small_bi_lstm() -> BiLSTM:
+def small(kind: type[keras.Model]) -> keras.Model:
     keras.utils.set_random_seed(0)
-    encoder = BiLSTM(vocabulary_size=9, sentence_size=8, word_embedding_size=5)
+    embedding = {} if kind is WordCNN else {"word_embedding_size": 5}
+    encoder = kind(vocabulary_size=9, sentence_size=8, **embedding)
     for variable in encoder.trainable_variables:
         # Off their start, where embeddings are so small that little has influence.
         variable.assign(variable + tf.random.normal(variable.shape, stddev=0.5))
@@ -49,55 +27,54 @@ def some_captions() -> Tokens:
     return {"ids": tf.constant(ids), "length": tf.constant([3, 1, 6, 0])}
 
 
-def test_bi_lstm_padding_has_no_influence() -> None:
-    encoder, tokens = small_bi_lstm(), some_captions()
+EACH_OF_WORDS = pytest.mark.parametrize("kind", [WordCNN, LSTM, BiLSTM])
+
+
+@EACH_OF_WORDS
+def test_padding_has_no_influence(kind: type[keras.Model]) -> None:
+    encoder, tokens = small(kind), some_captions()
+    sentence = encoder(tokens)
     real = tf.sequence_mask(tokens["length"], 6)
     rubbish = {**tokens, "ids": tf.where(real, tokens["ids"], 8)}
-    for ours, theirs in zip(
-        encoder.words_and_sentence(tokens), encoder.words_and_sentence(rubbish), strict=True
-    ):
-        np.testing.assert_array_equal(ours, theirs)
-    np.testing.assert_array_equal(encoder(tokens), encoder(rubbish))
-    short = {"ids": tokens["ids"][:1, :3], "length": tokens["length"][:1]}
-    words, sentence = encoder.words_and_sentence(tokens)
-    alone_words, alone = encoder.words_and_sentence(short)
-    np.testing.assert_allclose(words[:1, :3], alone_words, atol=1e-6)
-    np.testing.assert_allclose(sentence[:1], alone, atol=1e-6)
-
-
-def test_bi_lstm_words_are_0_at_padded_steps_alone() -> None:
-    tokens = some_captions()
-    words, _ = small_bi_lstm().words_and_sentence(tokens)
-    real = tf.sequence_mask(tokens["length"], 6).numpy()
-    assert not words.numpy()[~real].any()
-    assert words.numpy()[real].all()
-
-
-def test_bi_lstm_sentence_is_the_last_state_forward_and_the_first_backward() -> None:
-    encoder, tokens = small_bi_lstm(), some_captions()
-    words, sentence = encoder.words_and_sentence(tokens)
+    np.testing.assert_allclose(sentence, encoder(rubbish), atol=1e-6)
     for row, length in enumerate(tokens["length"].numpy()[:3]):
-        np.testing.assert_array_equal(sentence[row, :4], words[row, length - 1, :4])
-        np.testing.assert_array_equal(sentence[row, 4:], words[row, 0, 4:])
-    np.testing.assert_array_equal(encoder(tokens), sentence)
+        short = {"ids": tokens["ids"][row : row + 1, :length], "length": tf.constant([length])}
+        np.testing.assert_allclose(sentence[row : row + 1], encoder(short), atol=1e-6)
 
 
-def test_bi_lstm_order_and_words_have_influence_in_both_directions() -> None:
-    ids = tf.constant([[1, 2, 3], [3, 2, 1], [1, 2, 4], [4, 2, 3]])
-    sentences = small_bi_lstm()({"ids": ids, "length": tf.constant([3] * 4)}).numpy()
-    for half in np.split(sentences, 2, axis=1):
-        assert np.abs(half[1:] - half[0]).max(axis=1).min() > 1e-3
+@EACH_OF_WORDS
+def test_order_and_words_have_influence(kind: type[keras.Model]) -> None:
+    ids = tf.constant([[1, 2, 3], [3, 2, 1], [4, 2, 3], [1, 2, 4]])
+    sentences = small(kind)({"ids": ids, "length": tf.constant([3] * 4)}).numpy()
+    # A half of what reads in both directions is of one direction.
+    for part in np.split(sentences, 2 if kind is BiLSTM else 1, axis=1):
+        assert np.abs(part[1:] - part[0]).max(axis=1).min() > 1e-3
 
 
-def test_bi_lstm_an_empty_caption_is_finite() -> None:
-    encoder, tokens = small_bi_lstm(), some_captions()
-    for features in encoder.words_and_sentence(tokens):
-        assert np.isfinite(features).all()
+@EACH_OF_WORDS
+def test_an_empty_caption_has_a_finite_sentence_and_finite_gradients(
+    kind: type[keras.Model],
+) -> None:
+    encoder = small(kind)
     with tf.GradientTape() as tape:
-        words, sentence = encoder.words_and_sentence({k: v[3:] for k, v in tokens.items()})
-        total = tf.reduce_sum(words) + tf.reduce_sum(sentence)
+        sentence = encoder({name: it[3:] for name, it in some_captions().items()})
+        total = tf.reduce_sum(sentence)
+    assert np.isfinite(sentence).all()
+    if kind is LSTM:
+        assert not sentence.numpy().any()
     gradients = tape.gradient(total, encoder.trainable_variables)
     assert all(np.isfinite(tf.convert_to_tensor(gradient)).all() for gradient in gradients)
+
+
+def test_bi_lstm_padding_has_no_influence_on_words() -> None:
+    encoder, tokens = small(BiLSTM), some_captions()
+    real = tf.sequence_mask(tokens["length"], 6)
+    rubbish = {**tokens, "ids": tf.where(real, tokens["ids"], 8)}
+    words, _ = encoder.words_and_sentence(tokens)
+    assert np.isfinite(words).all()
+    np.testing.assert_array_equal(words, encoder.words_and_sentence(rubbish)[0])
+    short = {"ids": tokens["ids"][:1, :3], "length": tokens["length"][:1]}
+    np.testing.assert_allclose(words[:1, :3], encoder.words_and_sentence(short)[0], atol=1e-6)
 
 
 def test_bi_lstm_parameter_count_is_the_published_one_with_one_bias_for_two() -> None:
@@ -105,21 +82,8 @@ def test_bi_lstm_parameter_count_is_the_published_one_with_one_bias_for_two() ->
     assert encoder.count_params() == 2_075_320 - 2 * 512
 
 
-def test_bi_lstm_dropout_has_influence_and_none_has_none() -> None:
-    encoder, tokens = small_bi_lstm(), some_captions()
-    draws = np.random.default_rng(0).uniform(size=[4, 6 * 5]).astype(np.float32)
-    plain = encoder.words_and_sentence(tokens)
-    dropped = encoder.words_and_sentence(tokens, dropout=tf.constant(draws))
-    again = encoder.words_and_sentence(tokens, dropout=tf.constant(draws))
-    for ours, theirs, same in zip(plain, dropped, again, strict=True):
-        assert np.abs(ours - theirs).max() > 1e-2
-        np.testing.assert_array_equal(theirs, same)
-    for ours, theirs in zip(plain, encoder.words_and_sentence(tokens, dropout=None), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-
-
 def test_bi_lstm_dropout_sets_embeddings_to_0_below_a_half_and_doubles_the_others() -> None:
-    encoder = small_bi_lstm()
+    encoder = small(BiLSTM)
     tokens = {"ids": tf.constant([[3, 4]]), "length": tf.constant([2])}
     draws = tf.constant([[0.1, 0.5, 0.9, 0.49, 0.0, 0.6, 0.4, 0.99, 0.2, 0.51]])
     _, dropped = encoder.words_and_sentence(tokens, dropout=draws)
@@ -148,32 +112,6 @@ def test_bi_lstm_equals_the_reference() -> None:
     assert np.abs(expected).max() > 0.1
 
 
-def small_lstm() -> LSTM:
-    keras.utils.set_random_seed(0)
-    encoder = LSTM(vocabulary_size=9, sentence_size=4, word_embedding_size=5)
-    for variable in encoder.trainable_variables:
-        variable.assign(variable + tf.random.normal(variable.shape, stddev=0.5))
-    return encoder
-
-
-def test_lstm_padding_has_no_influence() -> None:
-    encoder, tokens = small_lstm(), some_captions()
-    sentence = encoder(tokens)
-    real = tf.sequence_mask(tokens["length"], 6)
-    rubbish = {**tokens, "ids": tf.where(real, tokens["ids"], 8)}
-    np.testing.assert_array_equal(sentence, encoder(rubbish))
-    for row, length in enumerate(tokens["length"].numpy()[:3]):
-        short = {"ids": tokens["ids"][row : row + 1, :length], "length": [length]}
-        np.testing.assert_allclose(sentence[row : row + 1], encoder(short), atol=1e-6)
-
-
-def test_lstm_order_and_words_have_influence() -> None:
-    ids = tf.constant([[1, 2, 3], [3, 2, 1], [4, 2, 3], [1, 2, 4]])
-    one, *others = small_lstm()({"ids": ids, "length": tf.constant([3] * 4)}).numpy()
-    for other in others:
-        assert np.abs(one - other).max() > 1e-3
-
-
 def test_lstm_equals_the_reference() -> None:
     state = states.rnn_encoder(20, embedding_size=7, sentence_size=12, seed=1)
     encoder = LSTM(vocabulary_size=20, sentence_size=6, word_embedding_size=7)
@@ -187,16 +125,6 @@ def test_lstm_equals_the_reference() -> None:
     tokens = {"ids": tf.constant(ids, tf.int32), "length": tf.constant(lengths, tf.int32)}
     np.testing.assert_allclose(encoder(tokens), expected[:, :6], atol=1e-5)
     assert np.abs(expected).max() > 0.1
-
-
-def test_lstm_an_empty_caption_is_0_and_has_finite_gradients() -> None:
-    encoder, tokens = small_lstm(), some_captions()
-    with tf.GradientTape() as tape:
-        sentence = encoder({name: it[3:] for name, it in tokens.items()})
-        total = tf.reduce_sum(sentence)
-    assert not sentence.numpy().any()
-    gradients = tape.gradient(total, encoder.trainable_variables)
-    assert all(np.isfinite(tf.convert_to_tensor(gradient)).all() for gradient in gradients)
 
 
 def test_lstm_has_the_published_sizes() -> None:
