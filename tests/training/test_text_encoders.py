@@ -13,6 +13,7 @@ import tf_keras as keras
 from tests.contract.games import eagerly
 from tests.tiny import QUICK, TINY, VARIANTS
 from tfgan2.program import UsageError
+from tfgan2.runs import checkpoint
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.sampling import load_matcher, load_sampler, load_text_encoder
@@ -60,9 +61,13 @@ def other(data_dir: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> R
 def gan(
     damsm: RunDirectory, data_dir: pathlib.Path, tmp_path_factory: pytest.TempPathFactory
 ) -> RunDirectory:
-    """Begun with the encoder, two steps."""
-    path = tmp_path_factory.mktemp("gan") / "run"
-    return start(GAN, data_dir, path, text_encoder=damsm.path)
+    """Two steps, begun with a copy of the encoder's run that is gone since."""
+    folder = tmp_path_factory.mktemp("gan")
+    shutil.copytree(damsm.path, folder / "damsm")
+    recipe = dataclasses.replace(GAN, text_encoder_kind="word_cnn", sentence_size=2, max_words=1)
+    run = start(recipe, data_dir, folder / "run", text_encoder=folder / "damsm")
+    shutil.rmtree(folder / "damsm")
+    return run
 
 
 def weights(encoder: keras.Model) -> list[np.ndarray]:
@@ -88,16 +93,14 @@ def test_a_matching_run_reports_retrieval_against_chance(
 
 
 def test_a_gan_begins_with_the_encoder_its_sizes_and_its_vocabulary(
-    damsm: RunDirectory, data_dir: pathlib.Path, tmp_path: pathlib.Path
+    damsm: RunDirectory, gan: RunDirectory
 ) -> None:
-    recipe = dataclasses.replace(GAN, text_encoder_kind="word_cnn", sentence_size=2, max_words=1)
-    run = start(recipe, data_dir, tmp_path / "run", text_encoder=damsm.path)
-    config = run.read_config()
+    config = gan.read_config()
     assert recipes.text_options(config.recipe) == recipes.text_options(DAMSM)
-    assert config.text_encoder["run"] == str(damsm.path)
-    assert run.vocabulary_file.read_bytes() == damsm.vocabulary_file.read_bytes()
+    assert config.text_encoder["run"] == str(gan.path.parent / "damsm")
+    assert gan.vocabulary_file.read_bytes() == damsm.vocabulary_file.read_bytes()
     trained, _ = load_text_encoder(damsm)
-    sampler, _, _ = load_sampler(run)
+    sampler, _, _ = load_sampler(gan)
     assert same(weights(sampler.text_encoder), weights(trained))
 
 
@@ -112,17 +115,14 @@ def test_without_freezing_the_encoder_goes_on_learning(
 
 
 def test_a_run_goes_on_without_the_run_it_began_with(
-    damsm: RunDirectory, data_dir: pathlib.Path, tmp_path: pathlib.Path
+    gan: RunDirectory, data_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
-    whole = start(GAN, data_dir, tmp_path / "whole", text_encoder=damsm.path, steps=3)
-    moved = tmp_path / "moved"
-    shutil.copytree(damsm.path, moved)
-    start(GAN, data_dir, tmp_path / "halves", text_encoder=moved)
-    shutil.rmtree(moved)
-    halves = start(GAN, data_dir, tmp_path / "halves", steps=3)
-    one, other = load_sampler(whole)[0], load_sampler(halves)[0]
-    assert same(weights(one.generator), weights(other.generator))
-    assert same(weights(one.text_encoder), weights(other.text_encoder))
+    run = RunDirectory.existing(shutil.copytree(gan.path, tmp_path / "run"))
+    start(GAN, data_dir, run.path, steps=3)
+    assert [path[-6:] for path in checkpoint.find(run.checkpoints)] == ["ckpt-3", "ckpt-2"]
+    before, after = load_sampler(gan)[0], load_sampler(run)[0]
+    assert same(weights(before.text_encoder), weights(after.text_encoder))
+    assert not same(weights(before.generator), weights(after.generator))
 
 
 def test_another_encoder_is_refused(
