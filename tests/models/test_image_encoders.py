@@ -34,8 +34,7 @@ def small(image_size: int, image_channels: int) -> SmallImageEncoder:
     )
 
 
-@pytest.mark.parametrize("image_channels", [1, 3])
-@pytest.mark.parametrize("image_size", [16, 32, 64, 128])
+@pytest.mark.parametrize(("image_size", "image_channels"), [(16, 1), (128, 3)])
 def test_small_every_size_gives_64_regions_and_a_code(image_size: int, image_channels: int) -> None:
     encoder = small(image_size, image_channels)
     regions, codes = encoder(pictures(2, image_size, image_channels))
@@ -82,23 +81,18 @@ def inception() -> InceptionImageEncoder:
     return InceptionImageEncoder(code_size=CODE_SIZE)
 
 
-def test_inception_regions_are_those_of_its_last_17x17_layer(
+def test_inception_regions_are_those_of_its_last_17x17_layer_and_grey_is_three_equal_channels(
     inception: InceptionImageEncoder,
 ) -> None:
-    regions, codes = inception(pictures(1, 64, 3))
+    grey = pictures(1, 64, 1)
+    in_colour = inception(tf.tile(grey, [1, 1, 1, 3]))
+    for ours, theirs in zip(inception(grey), in_colour, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+    regions, codes = in_colour
     assert (regions.shape, codes.shape) == ((1, 289, CODE_SIZE), (1, CODE_SIZE))
     assert regions.dtype == codes.dtype == tf.float32
     features, whole = inception.inception.outputs
     assert (tuple(features.shape[3:]), tuple(whole.shape[3:])) == ((768,), (2048,))
-
-
-def test_inception_grey_is_three_equal_channels(inception: InceptionImageEncoder) -> None:
-    grey = pictures(1, 64, 1)
-    regions, codes = inception(grey)
-    assert (regions.shape, codes.shape) == ((1, 289, CODE_SIZE), (1, CODE_SIZE))
-    in_colour = inception(tf.tile(grey, [1, 1, 1, 3]))
-    for ours, theirs in zip((regions, codes), in_colour, strict=True):
-        np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
 def test_inception_does_not_train_but_what_is_above_does(
