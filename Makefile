@@ -1,7 +1,8 @@
 # make quickstart   trains on real digits, exports, serves, and draws a caption
 # make check        format, lint, types, import contracts
-# make test         one tiny configuration of every system
-# make test-all     the same, and every variant (alone: make test-variants)
+# make test         every promise, with one tiny configuration of every system
+# make test-contract  what graphs may get wrong, with every system
+# make test-variants  the same promises with every variant of the systems
 # make test-long    200 steps in every mixed precision
 # make test-torch   published weights against PyTorch, in an environment of its own
 # make test-browser the pages in a real Chromium; installs Debian's if none is there
@@ -21,15 +22,13 @@ ADDONS_INSTALL := install --quiet --disable-pip-version-check --constraint const
 # The line's Keras, before TensorFlow is imported.
 ADDONS_PYTEST := TF_USE_LEGACY_KERAS=1 $(ADDONS_VENV)/bin/python -m pytest \
   --numprocesses 2 --dist worksteal
-QUICK := -m "not slow and not long and not torch and not browser"
+QUICK := -m "not contract and not slow and not long and not torch and not browser"
 SLOW := -m "slow and not long and not torch"
-# Of a run that has to end: see .ci/run.
-HAS_TIME := test -z "$$TFGAN2_TESTS_UNTIL" || test "$$(date +%s)" -lt "$$TFGAN2_TESTS_UNTIL"
 SUPPORTED := import sys; sys.exit(0 if (3, 10) <= sys.version_info[:2] <= (3, 13) else 1)
 ADDONS_SUPPORTED := import sys; sys.exit(0 if (3, 10) <= sys.version_info[:2] <= (3, 11) else 1)
 HAS_GPU := import sys, tensorflow as tf; sys.exit(not tf.config.list_physical_devices('GPU'))
 
-.PHONY: quickstart check test test-all test-variants test-long test-torch test-browser test-addons test-gpu clean
+.PHONY: quickstart check test test-contract test-variants test-long test-torch test-browser test-addons test-gpu clean
 
 quickstart: $(VENV)/.quickstart
 	$(BIN)/python -m tools.quickstart
@@ -40,23 +39,14 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-# Not in one go: TensorFlow keeps the graph of every fit as long as its process lives.
 test: $(VENV)/.dev
-	$(PYTEST) $(QUICK) tests/contract
-	$(PYTEST) $(QUICK) --ignore=tests/contract
+	$(PYTEST) $(QUICK)
 
-test-all: test test-variants
+test-contract: $(VENV)/.dev
+	$(PYTEST) -m contract tests/contract
 
 test-variants: $(VENV)/.dev
-	set -e; for file in runs steps; do \
-	  for systems in "df_gan and (unet or rdn or imagan)" "df_gan and not (unet or rdn or imagan)" \
-	    stack_gan "not df_gan and not stack_gan"; do \
-	    $(HAS_TIME) || { echo "no time left: $$file of $$systems"; continue; }; \
-	    $(PYTEST) $(SLOW) -k "$$systems" tests/contract/test_$$file.py; \
-	  done; \
-	done
-	$(HAS_TIME) || { echo "no time left: variants outside tests/contract"; exit 0; }; \
-	  $(PYTEST) $(SLOW) --ignore=tests/contract
+	$(PYTEST) $(SLOW)
 
 test-long: $(VENV)/.dev
 	$(BIN)/python -m pytest -m long

@@ -1,25 +1,25 @@
-"""What all tests share: two logical CPUs, a tiny data set in the real format, a tiny run."""
+"""What all tests share: two logical CPUs, a tiny data set in the real format, a tiny run.
+
+TensorFlow takes five seconds to load: nothing here imports it before a test that needs it.
+"""
+
+from __future__ import annotations
 
 import gzip
 import os
 import pathlib
-import time
+import sys
+from typing import TYPE_CHECKING
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from hypothesis import settings
 
-from tests import digits
-from tests.tiny import QUICK
-from tfgan2.data import records
-from tfgan2.export import saved_model
-from tfgan2.runs import recipe as recipes
-from tfgan2.runs.directory import RunDirectory
-from tfgan2.runs.sampling import load_sampler
-from tfgan2.training import trainer
+if TYPE_CHECKING:
+    from tfgan2.data import records
+    from tfgan2.runs.directory import RunDirectory
 
 DIGITS_PER_CLASS = 16
 
@@ -28,24 +28,27 @@ settings.load_profile("untimed")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "slow: a variant that only `make test-all` runs")
+    config.addinivalue_line("markers", "slow: a variant; only `make test-variants` runs it")
+    of_all_systems = "contract: every system in a graph; only `make test-contract` runs it"
+    config.addinivalue_line("markers", of_all_systems)
     config.addinivalue_line("markers", "long: minutes in one test; only `make test-long` runs it")
     needs_chromium = "browser: drives a real Chromium; only `make test-browser` runs it"
     config.addinivalue_line("markers", needs_chromium)
     needs_torch = "torch: needs files that torch writes; only `make test-torch` runs it"
     config.addinivalue_line("markers", needs_torch)
+
+
+def pytest_collection_finish() -> None:
+    """Gives TensorFlow two CPUs, if a test that was collected has imported TensorFlow."""
+    if "tensorflow" not in sys.modules:
+        return
+    import tensorflow as tf
+
     cpu = tf.config.list_physical_devices("CPU")[0]
     halves = [tf.config.LogicalDeviceConfiguration()] * 2
     # It takes longer to improve a tiny graph than to run it; programs that tests start do.
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     tf.config.set_logical_device_configuration(cpu, halves)
-
-
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Leaves out, and says so, what CI has no time for: see .ci/run."""
-    until = os.environ.get("TFGAN2_TESTS_UNTIL")
-    if until and time.time() > float(until):
-        pytest.skip("no time left")
 
 
 @pytest.fixture(scope="session")
@@ -67,6 +70,8 @@ def digits_file(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 @pytest.fixture(scope="session")
 def data_dir(digits_file: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """Those digits, prepared: 140 train, 20 test."""
+    from tests import digits
+
     target = tmp_path_factory.mktemp("data") / "digits"
     digits.prepare(digits_file, target, image_size=32)
     return target
@@ -74,12 +79,19 @@ def data_dir(digits_file: pathlib.Path, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture(scope="session")
 def manifest(data_dir: pathlib.Path) -> records.Manifest:
+    from tfgan2.data import records
+
     return records.load_manifest(data_dir)
 
 
 @pytest.fixture(scope="session")
 def run(data_dir: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
     """Two steps of the quick recipe."""
+    from tests.tiny import QUICK
+    from tfgan2.runs import recipe as recipes
+    from tfgan2.runs.directory import RunDirectory
+    from tfgan2.training import trainer
+
     path = tmp_path_factory.mktemp("runs") / "tiny"
     trainer.train(
         QUICK,
@@ -95,6 +107,9 @@ def run(data_dir: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> Run
 @pytest.fixture(scope="session")
 def export_dir(run: RunDirectory, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """That run, exported as version 1."""
+    from tfgan2.export import saved_model
+    from tfgan2.runs.sampling import load_sampler
+
     sampler, config, _ = load_sampler(run)
     path = tmp_path_factory.mktemp("exports") / "tiny"
     saved_model.export(sampler, path, captions=config.data["example_captions"], card={})

@@ -1,25 +1,38 @@
 """Every promise is tested against every system."""
 
+import dataclasses
 import pathlib
 
+import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests import digits
-from tests.contract.cases import CASES, DRAWING_CASES, LARGEST_IMAGE_PX
-from tests.contract.games import train
+from tests.contract.cases import DRAWING_CASES, LARGEST_IMAGE_PX, RECIPES, Case
+from tests.contract.games import IMAGES_PER_EPOCH, make_batches, make_gan, make_tokenizer, train
+from tfgan2.adversarial.gan import GAN
 from tfgan2.data import records
 from tfgan2.models import auto_write
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.recipe import Recipe
 
 
-@pytest.fixture(params=CASES)
+@dataclasses.dataclass(frozen=True)
+class Built:
+    """A system that runs eagerly, its batches, and the values that its variables began with."""
+
+    gan: GAN
+    batches: tf.data.Dataset
+    start: list[np.ndarray]
+
+
+@pytest.fixture(params=RECIPES)
 def recipe(request: pytest.FixtureRequest) -> Recipe:
     return request.param
 
 
 @pytest.fixture(params=DRAWING_CASES)
-def drawing_recipe(request: pytest.FixtureRequest) -> Recipe:
+def drawing_case(request: pytest.FixtureRequest) -> Case:
     return request.param
 
 
@@ -44,19 +57,69 @@ def manifest(data_dir: pathlib.Path) -> records.Manifest:
 
 
 @pytest.fixture(scope="session")
-def runs() -> dict[Recipe, RunDirectory]:
+def built() -> dict[Recipe, Built]:
     return {}
 
 
 @pytest.fixture
-def trained(
-    drawing_recipe: Recipe,
-    runs: dict[Recipe, RunDirectory],
+def game(
+    recipe: Recipe,
+    built: dict[Recipe, Built],
+    data_dir: pathlib.Path,
+    manifest: records.Manifest,
+    tmp_path: pathlib.Path,
+) -> tuple[GAN, tf.data.Dataset]:
+    """A system as it begins, built once for all tests."""
+    if recipe not in built:
+        tokenizer = make_tokenizer(recipe, tmp_path, manifest)
+        gan = make_gan(recipe, tokenizer, run_eagerly=True)
+        batches = make_batches(recipe, data_dir, manifest, tokenizer)
+        built[recipe] = Built(gan, batches, [variable.numpy() for variable in gan.variables])
+    gan, start = built[recipe].gan, built[recipe].start
+    gan.compile(optimizers=gan.make_optimizers(IMAGES_PER_EPOCH), run_eagerly=True)
+    for variable, value in zip(gan.variables, start, strict=True):
+        variable.assign(value)
+    return gan, built[recipe].batches
+
+
+@pytest.fixture(scope="session")
+def runs() -> dict[Case, RunDirectory]:
+    return {}
+
+
+def trained_run(
+    case: Case,
+    runs: dict[Case, RunDirectory],
     data_dir: pathlib.Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> RunDirectory:
-    """Two steps of a system that draws, made once for all tests."""
-    if drawing_recipe not in runs:
+    """Four steps of a system, with checkpoints of the second and the last; made once."""
+    if case not in runs:
         path = tmp_path_factory.mktemp("run") / "run"
-        runs[drawing_recipe] = train(drawing_recipe, data_dir, path, steps=2)
-    return runs[drawing_recipe]
+        runs[case] = train(case, data_dir, path, steps=4)
+    return runs[case]
+
+
+@pytest.fixture
+def trained(
+    drawing_case: Case,
+    runs: dict[Case, RunDirectory],
+    data_dir: pathlib.Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> RunDirectory:
+    """The run of a system that draws; tests only read it."""
+    return trained_run(drawing_case, runs, data_dir, tmp_path_factory)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the tests of a system together, so that a process that begins a system has its run."""
+
+    def system(item: pytest.Item) -> str:
+        here = item.path.parent == pathlib.Path(__file__).parent
+        return item.callspec.id.partition("-")[0] if here and hasattr(item, "callspec") else ""
+
+    first = next((n for n, item in enumerate(items) if system(item)), None)
+    if first is not None:
+        ours = [item for item in items if system(item)]
+        others = [item for item in items if not system(item)]
+        items[:] = others[:first] + sorted(ours, key=system) + others[first:]

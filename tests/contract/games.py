@@ -1,14 +1,18 @@
 """Builds a system and a few of its batches, as the trainer does."""
 
+import contextlib
 import dataclasses
+import functools
 import itertools
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+import pytest
 import tensorflow as tf
 import tf_keras as keras
 
+from tests.contract.cases import Case
 from tfgan2.adversarial.gan import GAN
 from tfgan2.adversarial.sampler import AnySampler, JointSampler, UnconditionalSampler
 from tfgan2.data import pipeline, records
@@ -106,27 +110,35 @@ def leave_start(network: keras.Model) -> None:
         variable.assign(variable + noise.astype(np.float32))
 
 
-def train(
-    recipe: recipes.Recipe, data_dir: pathlib.Path, run_dir: pathlib.Path, *, steps: int
-) -> RunDirectory:
-    begins_with = {}
+def train(case: Case, data_dir: pathlib.Path, run_dir: pathlib.Path, *, steps: int) -> RunDirectory:
+    """Trains to a step, with a checkpoint of every second step."""
+    recipe, begins_with = case.recipe, {}
     if is_stage_two(recipe):
         begins_with["stage1_run_dir"] = stage_one(recipe, data_dir, run_dir.parent)
     elif recipe.freeze_text_encoder:
-        begins_with["text_encoder"] = reader(recipe, run_dir.parent)
-    trainer.train(
-        recipe,
-        recipes.Schedule(checkpoint_every=1000, sample_every=1000),
-        data_dir=data_dir,
-        run_dir=run_dir,
-        goal=trainer.Goal(steps=steps),
-        strategy="one_device",
-        **begins_with,
-    )
+        begins_with["text_encoder"] = text_encoder(recipe, run_dir.parent)
+    with eagerly() if case.run_eagerly else contextlib.nullcontext():
+        trainer.train(
+            recipe,
+            recipes.Schedule(checkpoint_every=2, keep_checkpoints=2, sample_every=1000),
+            data_dir=data_dir,
+            run_dir=run_dir,
+            goal=trainer.Goal(steps=steps),
+            strategy="one_device",
+            **begins_with,
+        )
     return RunDirectory.existing(run_dir)
 
 
-def reader(recipe: recipes.Recipe, folder: pathlib.Path) -> pathlib.Path:
+@contextlib.contextmanager
+def eagerly() -> Iterator[None]:
+    """Within it, systems that are compiled run their steps eagerly."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(GAN, "compile", functools.partialmethod(GAN.compile, run_eagerly=True))
+        yield
+
+
+def text_encoder(recipe: recipes.Recipe, folder: pathlib.Path) -> pathlib.Path:
     """A run of a text encoder by characters, for a recipe that freezes it."""
     path = folder / "text_encoder"
     if not path.exists():
@@ -148,7 +160,7 @@ def stage_one(recipe: recipes.Recipe, data_dir: pathlib.Path, folder: pathlib.Pa
             image_size=recipe.image_size // MAGNIFICATION,
             freeze_text_encoder=False,
         )
-        train(first_stage, data_dir, path, steps=1)
+        train(Case(first_stage, run_eagerly=True), data_dir, path, steps=1)
     return path
 
 
