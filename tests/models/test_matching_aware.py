@@ -14,18 +14,16 @@ from tfgan2.adversarial.losses import Logits
 from tfgan2.adversarial.noise import StepNoise
 from tfgan2.runs.recipe import Recipe
 
-PLAIN = VARIANTS["df_gan-no_penalty"]
+PLAIN = dataclasses.replace(TINY["stack_gan"], mode_seeking_weight=0.0)
 U_NET = VARIANTS["df_gan-unet"]
-SYSTEMS = {name: TINY[name] for name in ("df_gan", "gan_cls", "stack_gan")}
 
 
 def noise_of(scope: str) -> StepNoise:
     return StepNoise(seed=1, step=tf.constant(0, tf.int64), scope=scope, batch_size=8)
 
 
-@pytest.mark.parametrize("recipe", SYSTEMS.values(), ids=SYSTEMS)
-def test_several_captions_are_read_as_the_mean_of_their_sentences(recipe: Recipe) -> None:
-    recipe = dataclasses.replace(recipe, captions_per_image=3)
+def test_several_captions_are_read_as_the_mean_of_their_sentences() -> None:
+    recipe = dataclasses.replace(PLAIN, captions_per_image=3)
     gan = games.make(recipe)
     tokens = games.some_batch(recipe)["tokens"]
     assert tokens["ids"].shape == (8, 3, recipe.max_words)
@@ -34,7 +32,7 @@ def test_several_captions_are_read_as_the_mean_of_their_sentences(recipe: Recipe
     np.testing.assert_allclose(gan.encode(tokens), tf.add_n(each) / 3, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("recipe", SYSTEMS.values(), ids=SYSTEMS)
+@pytest.mark.parametrize("recipe", [TINY["gan_cls"], PLAIN], ids=["gan_cls", "stack_gan"])
 def test_real_generated_and_mismatched_pairs_are_judged(
     recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -65,32 +63,22 @@ def parts_of(gan: GAN, recipe: Recipe) -> tuple[float, dict[str, float]]:
     return float(loss), {name: float(value) for name, value in parts.items()}
 
 
-def test_penalties_are_added_to_the_loss_and_nothing_else_is() -> None:
-    loss, parts = parts_of(games.make(TINY["df_gan"]), TINY["df_gan"])
-    logits = {"real_logit", "fake_logit", "mismatched_logit"}
-    assert set(parts) == {"loss", "ma_gp", "r1", "r2"} | logits
-    assert min(parts[name] for name in ("ma_gp", "r1", "r2")) > 0
-    total = parts["loss"] + parts["ma_gp"] + parts["r1"] + parts["r2"]
-    assert loss == pytest.approx(total, rel=1e-5)
-    loss, parts = parts_of(games.make(PLAIN), PLAIN)
-    assert set(parts) == {"loss"} | logits
-    assert loss == parts["loss"]
-
-
-@pytest.mark.parametrize("name", ["r1", "r2", "ma_gp"])
-def test_penalties_are_proportional_to_their_weights(name: str) -> None:
-    recipes = [dataclasses.replace(PLAIN, **{f"{name}_weight": weight}) for weight in (1.0, 3.0)]
-    one, three = (parts_of(games.make(recipe), recipe)[1][name] for recipe in recipes)
-    assert one > 0
-    assert three == pytest.approx(3 * one, rel=1e-5)
-
-
-def test_the_logits_of_a_u_net_are_of_the_whole_and_of_every_pixel() -> None:
-    gan, batch = games.make(U_NET), games.some_batch(U_NET)
-    sentence = gan.encode(batch["tokens"])
-    logits = gan.judge(gan.image_features(batch["image"], training=True), sentence)
-    assert [tuple(it.shape) for it in logits.matched] == [(8,), (8, 32, 32)]
-    assert logits.alone == ()
+def test_penalties_are_proportional_to_their_weights_and_added_to_the_loss() -> None:
+    names = {"ma_gp", "r1", "r2"}
+    judged = {"loss", "real_logit", "fake_logit", "mismatched_logit"}
+    found = []
+    for weight in (0.0, 1.0, 3.0):
+        recipe = dataclasses.replace(PLAIN, **{f"{name}_weight": weight for name in names})
+        loss, parts = parts_of(games.make(recipe), recipe)
+        assert set(parts) == judged | (names if weight else set())
+        total = parts["loss"] + sum(parts[name] for name in names & set(parts))
+        assert loss == pytest.approx(total, rel=1e-5)
+        found.append(parts)
+    none, one, three = found
+    assert three["loss"] == pytest.approx(none["loss"], rel=1e-5)
+    for name in names:
+        assert one[name] > 0
+        assert three[name] == pytest.approx(3 * one[name], rel=1e-5)
 
 
 def test_cutmix_is_the_loss_of_mixed_images_and_the_consistency_of_their_pixels() -> None:
@@ -123,16 +111,15 @@ def test_the_weight_of_cutmix_grows_with_the_images_seen() -> None:
     recipe = dataclasses.replace(U_NET, cutmix_weight=2.0, cutmix_warm_up_images=80)
     gan = games.make(recipe)
     values = []
-    for step in (0, 5, 10, 1000):
+    for step in (0, 5, 1000):
         gan.step.assign(step)
         for layer in gan.submodules:  # All from the same estimates.
             if hasattr(layer, "direction"):
                 layer.direction.assign(tf.ones_like(layer.direction))
         values.append(parts_of(gan, recipe)[1]["cutmix"])
     assert values[0] == 0.0
-    assert values[3] > 0.0
+    assert values[2] > 0.0
     assert values[1] == pytest.approx(values[2] / 2, rel=1e-5)
-    assert values[2] == pytest.approx(values[3], rel=1e-5)
 
 
 @pytest.mark.parametrize("name", ["df_gan-unet", "stack_gan-unet"])
@@ -150,6 +137,9 @@ def test_the_loss_of_a_u_net_is_the_mean_over_the_whole_and_the_pixels(
     monkeypatch.setattr(gan, "judge", record)
     _, parts = parts_of(gan, recipe)
     real, fake, wrong = ([it.numpy() for it in logits.matched] for logits in seen[:3])
+    # Of the whole and of every pixel.
+    assert [it.shape for it in real] == [(8,), (8, 32, 32)]
+    assert all(it.alone == () for it in seen)
     assert recipe.mismatch_weight == 1.0
     if recipe.loss == "hinge":
         rights = [np.maximum(0, 1 - it).mean() for it in real]
@@ -164,7 +154,8 @@ def test_the_loss_of_a_u_net_is_the_mean_over_the_whole_and_the_pixels(
 def test_a_relativistic_generator_is_compared_with_the_real_image_of_its_row(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    gan, batch = games.make(PLAIN), games.some_batch(PLAIN)
+    recipe = dataclasses.replace(PLAIN, loss="relativistic", kl_weight=0.0)
+    gan, batch = games.make(recipe), games.some_batch(recipe)
     fakes = gan.generate(batch, noise_of("generator"))
     seen, judge = [], gan.judge
     monkeypatch.setattr(gan, "judge", lambda *pair: seen.append(judge(*pair)) or seen[-1])

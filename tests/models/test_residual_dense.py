@@ -46,8 +46,6 @@ def learned_parameters(network: keras.Model) -> int:
     ("image_size", "block", "count"),
     [
         (256, "imagan", 17_041_190),  # The published one.
-        (256, "rdn", 14_734_630),
-        (32, "imagan", 15_885_571),
         (32, "rdn", 13_579_011),
     ],
 )
@@ -55,8 +53,7 @@ def test_parameter_counts_are_the_stated_ones(image_size: int, block: str, count
     assert learned_parameters(published(image_size, block)) == count
 
 
-@pytest.mark.parametrize("block", BLOCKS)
-@pytest.mark.parametrize("image_size", [32, 64, 128, 256])
+@pytest.mark.parametrize(("image_size", "block"), [(32, "imagan"), (256, "rdn")])
 def test_images_have_their_size_and_range(image_size: int, block: str) -> None:
     images = tiny(image_size=image_size, block=block)(tf.ones([2, 4]), tf.ones([2, 3]))
     assert images.shape == (2, image_size, image_size, 1)

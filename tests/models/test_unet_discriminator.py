@@ -37,9 +37,7 @@ def some_sentences(rows: int = 2) -> tf.Tensor:
     return tf.constant(np.random.default_rng(2).normal(size=[rows, SENTENCE_SIZE]), tf.float32)
 
 
-@pytest.mark.parametrize(
-    ("image_size", "widest"), [(16, 2), (32, 4), (64, 8), (128, 16), (256, 16)]
-)
+@pytest.mark.parametrize(("image_size", "widest"), [(16, 2), (32, 4), (256, 16)])
 def test_features_and_logits_have_their_shapes(image_size: int, widest: int) -> None:
     features, head = tiny(image_size, base_channels=2)
     bottleneck, pixels = features(some_images(image_size))
@@ -78,26 +76,15 @@ def trained(network: keras.Model) -> int:
 def test_parameter_counts_at_256_px_are_the_stated_ones() -> None:
     features = UNetFeatures(image_size=256, image_channels=3, base_channels=64)
     head = UNetHead(bottleneck_channels=1024, pixel_channels=64, sentence_size=256)
-    # A block: two 3x3 convolutions and one of 1x1, each with a bias.
-    encoder = (
-        (9 * 3 * 64 + 64) + (9 * 64 * 64 + 64) + (3 * 64 + 64)
-        + (9 * 64 * 128 + 128) + (9 * 128 * 128 + 128) + (64 * 128 + 128)
-        + (9 * 128 * 256 + 256) + (9 * 256 * 256 + 256) + (128 * 256 + 256)
-        + (9 * 256 * 512 + 512) + (9 * 512 * 512 + 512) + (256 * 512 + 512)
-        + (9 * 512 * 512 + 512) + (9 * 512 * 512 + 512) + (512 * 512 + 512)
-        + (9 * 512 * 1024 + 1024) + (9 * 1024 * 1024 + 1024) + (512 * 1024 + 1024)
-    )  # fmt: skip
+
+    def blocks(*widths: tuple[int, int]) -> int:
+        # A block: two 3x3 convolutions and one of 1x1, each with a bias.
+        return sum((9 * a * b + b) + (9 * b * b + b) + (a * b + b) for a, b in widths)
+
+    encoder = blocks((3, 64), (64, 128), (128, 256), (256, 512), (512, 512), (512, 1024))
     # What comes in: the bottleneck, then two equal parts, of the decoder and of the encoder.
-    decoder = (
-        (9 * 1024 * 512 + 512) + (9 * 512 * 512 + 512) + (1024 * 512 + 512)
-        + (9 * 1024 * 512 + 512) + (9 * 512 * 512 + 512) + (1024 * 512 + 512)
-        + (9 * 1024 * 256 + 256) + (9 * 256 * 256 + 256) + (1024 * 256 + 256)
-        + (9 * 512 * 128 + 128) + (9 * 128 * 128 + 128) + (512 * 128 + 128)
-        + (9 * 256 * 64 + 64) + (9 * 64 * 64 + 64) + (256 * 64 + 64)
-        + (9 * 128 * 64 + 64) + (9 * 64 * 64 + 64) + (128 * 64 + 64)
-    )  # fmt: skip
-    assert encoder + decoder == 44_066_496
-    assert trained(features) == 44_066_496
+    decoder = blocks((1024, 512), (1024, 512), (1024, 256), (512, 128), (256, 64), (128, 64))
+    assert trained(features) == encoder + decoder == 44_066_496
     # A logit with its bias and a map of the sentence, of the whole and of the pixels.
     assert (1024 + 1) + 256 * 1024 + (64 + 1) + 256 * 64 == 279_618
     assert trained(head) == 279_618
