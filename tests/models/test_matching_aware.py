@@ -13,6 +13,7 @@ from tfgan2.adversarial.gan import GAN
 from tfgan2.adversarial.losses import Logits
 from tfgan2.adversarial.noise import StepNoise
 from tfgan2.runs.recipe import Recipe
+from tfgan2.text.tokenizers import CharacterTokenizer
 
 PLAIN = dataclasses.replace(TINY["stack_gan"], mode_seeking_weight=0.0)
 U_NET = VARIANTS["df_gan-unet"]
@@ -66,19 +67,39 @@ def parts_of(gan: GAN, recipe: Recipe) -> tuple[float, dict[str, float]]:
 def test_penalties_are_proportional_to_their_weights_and_added_to_the_loss() -> None:
     names = {"ma_gp", "r1", "r2"}
     judged = {"loss", "real_logit", "fake_logit", "mismatched_logit"}
+    times = {"ma_gp": 2.0, "r1": 3.0, "r2": 5.0}
     found = []
-    for weight in (0.0, 1.0, 3.0):
-        recipe = dataclasses.replace(PLAIN, **{f"{name}_weight": weight for name in names})
+    for weights in (dict.fromkeys(names, 0.0), dict.fromkeys(names, 1.0), times):
+        recipe = dataclasses.replace(PLAIN, **{f"{name}_weight": weights[name] for name in names})
         loss, parts = parts_of(games.make(recipe), recipe)
-        assert set(parts) == judged | (names if weight else set())
+        assert set(parts) == judged | (names if any(weights.values()) else set())
         total = parts["loss"] + sum(parts[name] for name in names & set(parts))
         assert loss == pytest.approx(total, rel=1e-5)
         found.append(parts)
-    none, one, three = found
-    assert three["loss"] == pytest.approx(none["loss"], rel=1e-5)
+    none, one, several = found
+    assert several["loss"] == pytest.approx(none["loss"], rel=1e-5)
     for name in names:
         assert one[name] > 0
-        assert three[name] == pytest.approx(3 * one[name], rel=1e-5)
+        assert several[name] == pytest.approx(times[name] * one[name], rel=1e-5)
+
+
+def test_mode_seeking_is_weighed_into_the_generators_loss() -> None:
+    def term(weight: float) -> float:
+        recipe = dataclasses.replace(PLAIN, mode_seeking_weight=weight)
+        gan, batch = games.make(recipe), games.some_batch(recipe)
+        loss, parts = gan.generator_loss(batch, gan.generate(batch, noise_of("generator")))
+        assert float(loss) == pytest.approx(sum(map(float, parts.values())), rel=1e-5)
+        return float(parts["mode_seeking"])
+
+    assert term(0.3) == pytest.approx(3 * term(0.1), rel=1e-4)
+
+
+def test_pictures_are_drawn_by_the_averages() -> None:
+    recipe = TINY["df_gan"]
+    gan = games.make(recipe)
+    sampler = gan.sampler(CharacterTokenizer(), truncation=1.0)
+    assert sampler.generator is gan.average_generator is not gan.generator
+    assert sampler.text_encoder is gan.average_text_encoder is not gan.text_encoder
 
 
 def test_cutmix_is_the_loss_of_mixed_images_and_the_consistency_of_their_pixels() -> None:

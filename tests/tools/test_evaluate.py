@@ -219,6 +219,19 @@ def test_statistics_are_shared(
     assert comparing.differences(written["protocol"], read["protocol"])
 
 
+def test_images_are_those_of_the_split(run: RunDirectory, judged: pathlib.Path) -> None:
+    sampler, config, checkpoint = load_sampler(run)
+    subject = evaluation.subject_of_run(sampler, checkpoint=checkpoint, recipe=config.recipe)
+    line = evaluation.measure(
+        subject,
+        evaluation.Measures(split="train"),
+        data_dir=judged,
+        metrics=["kid"],
+        protocol=Protocol(samples=4, seed=0, truncation=0.0),
+    )
+    assert (line["protocol"]["split"], line["protocol"]["real_images"]) == ("train", 140)
+
+
 @pytest.mark.parametrize(
     ("name", "weights", "line"),
     [
