@@ -9,6 +9,7 @@ import tensorflow as tf
 from tests.models import games
 from tests.tiny import TINY, VARIANTS
 from tfgan2.adversarial import cutmix, losses
+from tfgan2.adversarial.averaging import Averaging
 from tfgan2.adversarial.gan import GAN
 from tfgan2.adversarial.losses import Logits
 from tfgan2.adversarial.noise import StepNoise
@@ -94,12 +95,16 @@ def test_mode_seeking_is_weighed_into_the_generators_loss() -> None:
     assert term(0.3) == pytest.approx(3 * term(0.1), rel=1e-4)
 
 
-def test_pictures_are_drawn_by_the_averages() -> None:
-    recipe = TINY["df_gan"]
+def test_pictures_are_drawn_by_averages_that_follow_as_the_recipe_says() -> None:
+    recipe = dataclasses.replace(TINY["df_gan"], ema_half_life_images=123.0, ema_ramp_up=0.25)
     gan = games.make(recipe)
     sampler = gan.sampler(CharacterTokenizer(), truncation=1.0)
     assert sampler.generator is gan.average_generator is not gan.generator
     assert sampler.text_encoder is gan.average_text_encoder is not gan.text_encoder
+    follows = Averaging(half_life_images=123.0, ramp_up=0.25, batch_size=8)
+    assert gan.averaging == follows
+    at_once = games.make(dataclasses.replace(recipe, no_ema=True)).averaging
+    assert at_once == dataclasses.replace(follows, half_life_images=0.0)
 
 
 def test_cutmix_is_the_loss_of_mixed_images_and_the_consistency_of_their_pixels() -> None:

@@ -109,7 +109,7 @@ def test_a_value_that_is_no_number_is_named_and_ends_the_run(
 
     def with_nan(*args: Any, start_step: int = 0, **options: Any) -> tf.data.Dataset:
         """In float32 one batch is enough; in float16 it has to be all of them."""
-        first, last = (30, 31 if precision == "float32" else 1000)
+        first, last = (45, 46 if precision == "float32" else 1000)
         numbers = tf.data.Dataset.counter(start_step)
         batches = tf.data.Dataset.zip(numbers, real(*args, start_step=start_step, **options))
 
@@ -126,9 +126,10 @@ def test_a_value_that_is_no_number_is_named_and_ends_the_run(
     assert warnings_of(tmp_path) == [health.NON_FINITE]
     kept = find(RunDirectory(tmp_path).checkpoints)
     text = str(failed.value)
-    assert "not finite in 12 steps in a row, up to step 42: --max_bad_steps=12" in text
+    assert "not finite in 12 steps in a row, up to step 57: --max_bad_steps=12" in text
     assert f"the last good checkpoint is {kept[0]}" in text
-    assert kept[0].endswith("ckpt-25")
+    # At step 50 a checkpoint is due, and what has learned of the batch in float32 is not kept.
+    assert kept[0].endswith("ckpt-25" if precision == "float32" else "ckpt-50")
     values = tf.train.load_checkpoint(kept[0])
     for name in values.get_variable_to_shape_map():
         value = np.asarray(values.get_tensor(name))
