@@ -132,7 +132,10 @@ def test_nothing_of_the_generator_moves_in_the_warm_up(replicas: int, precision:
     start, drawing = generator_state(gan), games.values(kernels(gan.generator))
     judging = games.values(kernels(gan.discriminator))
     dataset = as_dataset(gan, strategy)
-    gan.fit(dataset, steps_per_epoch=WARM_UP_STEPS, verbose=0)
+    logs = gan.fit(dataset, steps_per_epoch=WARM_UP_STEPS, verbose=0).history
+    # What is logged is the mean over the replicas: here still about that of guessing.
+    guessing = gan.judging.guessing["real/loss"]
+    assert logs["real/loss"][0] == pytest.approx(guessing, rel=0.3)
     for before, after in zip(start, generator_state(gan), strict=True):
         assert before
         assert games.same(before, after)
