@@ -6,7 +6,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TextIO, TypeVar
 
 # Before TensorFlow loads: its start-up notices would bury a one-line error.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -20,6 +20,7 @@ Item = TypeVar("Item")
 
 FAILURE_EXIT_CODE = 1
 USAGE_ERROR_EXIT_CODE = 2
+SECONDS_BETWEEN_LINES = 10.0
 
 
 class UsageError(Exception):
@@ -67,7 +68,19 @@ def progress(
     items: Iterable[Item], *, total: int | None, description: str, unit: str
 ) -> Iterable[Item]:
     """Passes items on and shows on stderr how many went by, how fast, and the time left."""
-    return tqdm(items, total=total, desc=description, unit=f" {unit}", dynamic_ncols=True)
+    return progress_bar(items, total=total, desc=description, unit=f" {unit}")
+
+
+def progress_bar(items: Iterable[Item] | None = None, **options: Any) -> tqdm:
+    """Makes a bar on stderr; where stderr is no terminal, a line every ten seconds.
+
+    Args:
+      items: what the bar passes on; None if the caller moves the bar.
+      **options: those of `tqdm`.
+    """
+    if sys.stderr.isatty():
+        return tqdm(items, dynamic_ncols=True, **options)
+    return tqdm(items, file=_Lines(sys.stderr), mininterval=SECONDS_BETWEEN_LINES, **options)
 
 
 def warn(text: str) -> None:
@@ -87,6 +100,22 @@ def write_file(path: pathlib.Path, content: bytes) -> None:
     except BaseException:
         os.unlink(partial)
         raise
+
+
+class _Lines:
+    """Writes each state of a progress bar as a line of its own, for logs."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        """Writes a state without the carriage return before it."""
+        if text.strip():
+            self._stream.write(text.strip() + "\n")
+
+    def flush(self) -> None:
+        """Flushes the stream beneath."""
+        self._stream.flush()
 
 
 def _exit_with(mistake: object, *, code: int = USAGE_ERROR_EXIT_CODE) -> NoReturn:

@@ -2,14 +2,17 @@
 
 import contextlib
 import os
+import sys
 import threading
 from collections.abc import Iterator
+from typing import TextIO
 
 from tqdm import tqdm
 
 from serving.batch.outputs import Outputs
 
 SECONDS_BETWEEN_LOOKS = 1.0
+SECONDS_BETWEEN_LINES = 10.0
 
 
 def done(outputs: Outputs) -> int:
@@ -29,12 +32,15 @@ def done(outputs: Outputs) -> int:
 def shown(outputs: Outputs) -> Iterator[None]:
     """Shows a bar on stderr with rate and time left, meanwhile."""
     begun = done(outputs)
+    terminal = sys.stderr.isatty()
     bar = tqdm(
         total=outputs.job.rows,
         initial=begun,
         desc="generate",
         unit=" pictures",
-        dynamic_ncols=True,
+        dynamic_ncols=terminal,
+        file=sys.stderr if terminal else _Lines(sys.stderr),
+        mininterval=0.1 if terminal else SECONDS_BETWEEN_LINES,
     )
     ended = threading.Event()
 
@@ -53,3 +59,19 @@ def shown(outputs: Outputs) -> Iterator[None]:
         ended.set()
         watcher.join()
         bar.close()
+
+
+class _Lines:
+    """Writes each state of a progress bar as a line of its own, for logs."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        """Writes a state without the carriage return before it."""
+        if text.strip():
+            self._stream.write(text.strip() + "\n")
+
+    def flush(self) -> None:
+        """Flushes the stream beneath."""
+        self._stream.flush()

@@ -10,6 +10,7 @@ import tensorflow as tf
 import tf_keras as keras
 from tqdm import tqdm
 
+from tfgan2 import program
 from tfgan2.runs.directory import RunDirectory, append_line
 from tfgan2.training import runtime
 
@@ -59,12 +60,11 @@ class Progress(StepCallback):
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Opens the bar."""
         super().on_train_begin(logs)
-        self._bar = tqdm(
+        self._bar = program.progress_bar(
             total=self._goal * self._batch_size,
             initial=self.step * self._batch_size,
             desc=self._label(),
             unit=" images",
-            dynamic_ncols=True,
             bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}, {rate_fmt}",
         )
 
