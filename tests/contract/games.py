@@ -21,7 +21,7 @@ from tfgan2.models.stack_gan_networks import MAGNIFICATION, StageOneGenerator
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.text import encoders, tokenizers
-from tfgan2.training import inputs, trainer
+from tfgan2.training import inputs, trainer, work
 
 IMAGES_PER_EPOCH = 16
 
@@ -117,7 +117,7 @@ def train(case: Case, data_dir: pathlib.Path, run_dir: pathlib.Path, *, steps: i
         begins_with["stage1_run_dir"] = stage_one(recipe, data_dir, run_dir.parent)
     elif recipe.freeze_text_encoder:
         begins_with["text_encoder"] = text_encoder(recipe, run_dir.parent)
-    with eagerly() if case.run_eagerly else contextlib.nullcontext():
+    with without_pictures(), eagerly() if case.run_eagerly else contextlib.nullcontext():
         trainer.train(
             recipe,
             recipes.Schedule(checkpoint_every=2, keep_checkpoints=2, sample_every=1000),
@@ -135,6 +135,15 @@ def eagerly() -> Iterator[None]:
     """Within it, systems that are compiled run their steps eagerly."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(GAN, "compile", functools.partialmethod(GAN.compile, run_eagerly=True))
+        yield
+
+
+@contextlib.contextmanager
+def without_pictures() -> Iterator[None]:
+    """Within it, no run draws sheets, which takes longer than a few steps of a tiny network."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("draw_sheet", "finish"):
+            patch.setattr(work.DrawingWork, name, lambda self, step: None)
         yield
 
 

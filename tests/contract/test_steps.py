@@ -185,7 +185,7 @@ def test_two_replicas_have_the_gradients_and_reach_the_weights_of_one(
 ) -> None:
     recipe = case.recipe
     # A generator of 20 normalized layers magnifies from step to step what rounding differs in.
-    steps, rate = (2, 1e-4) if recipe.model == "stack_gan" else (4, 0.01)
+    rate = 1e-4 if recipe.model == "stack_gan" else 0.01
     tokenizer = make_tokenizer(recipe, tmp_path, manifest)
     alone = tf.distribute.get_strategy()
     gradients, weights = [], []
@@ -201,7 +201,7 @@ def test_two_replicas_have_the_gradients_and_reach_the_weights_of_one(
         gradients.append([[v.numpy() for v in update.optimizer.recorded] for update in gan.updates])
         for optimizer in gan.optimizers.values():
             optimizer.learning_rate = rate
-        gan.fit(batches, steps_per_epoch=steps, verbose=0)
+        gan.fit(batches, steps_per_epoch=2, verbose=0)
         weights.append(gan.get_weights())
     # Statistics over two replicas are summed in another order, which 20 layers of them magnify.
     for ours, theirs in zip(*gradients, strict=True):
@@ -224,10 +224,9 @@ def test_stays_finite_and_near_float32_in_mixed_precision(
     recipe = dataclasses.replace(case.recipe, discriminator_learning_rate=1e-4)
     tokenizer = make_tokenizer(recipe, tmp_path, manifest)
 
-    def losses_of(precision: str, *counts: int) -> list[dict[str, float]]:
+    def losses_of(precision: str, *counts: int, run_eagerly: bool = True) -> list[dict[str, float]]:
         """Losses after every count of further steps."""
-        eagerly = case.run_eagerly or precision == "float32"
-        gan = make_gan(recipe, tokenizer, precision=precision, run_eagerly=eagerly)
+        gan = make_gan(recipe, tokenizer, precision=precision, run_eagerly=run_eagerly)
         batches = make_batches(recipe, data_dir, manifest, tokenizer)
         losses = []
         for count in counts:
@@ -244,9 +243,9 @@ def test_stays_finite_and_near_float32_in_mixed_precision(
         return losses
 
     exact = losses_of("float32", 1, 2)
-    more = 2 if case.run_eagerly else 10
-    half = losses_of("mixed_float16", 1, more)
-    brain = losses_of("mixed_bfloat16", 1, 2, more)
+    more = 1 if case.run_eagerly else 10
+    half = losses_of("mixed_float16", 1, more, run_eagerly=case.run_eagerly)
+    brain = losses_of("mixed_bfloat16", 1, 2)  # Without a loss scale, a graph has nothing to skip.
     # float16 skips some of its first steps, and a generator of 20 normalized layers magnifies from
     # step to step what rounding differs in.
     compared = 0 if is_stage_two(recipe) else 1

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests import digits
-from tests.contract.games import eagerly
+from tests.contract.games import eagerly, without_pictures
 from tests.tiny import TINY, VARIANTS
 from tfgan2.program import UsageError
 from tfgan2.runs import checkpoint
@@ -32,7 +32,7 @@ def start(
     text_encoder: pathlib.Path | None = None,
     steps: int = 1,
 ) -> RunDirectory:
-    with eagerly():
+    with eagerly(), without_pictures():
         trainer.train(
             recipe,
             recipes.Schedule(sample_every=1000),

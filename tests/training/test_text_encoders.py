@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from tests.contract.games import eagerly
+from tests.contract.games import eagerly, without_pictures
 from tests.tiny import QUICK, TINY, VARIANTS
 from tfgan2.program import UsageError
 from tfgan2.runs import checkpoint
@@ -32,7 +32,7 @@ def start(
     steps: int = 2,
     evaluate_every: int = 0,
 ) -> RunDirectory:
-    with eagerly():
+    with eagerly(), without_pictures():
         trainer.train(
             recipe,
             recipes.Schedule(evaluate_every=evaluate_every),
