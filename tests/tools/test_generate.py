@@ -63,7 +63,10 @@ def test_without_the_extra_it_says_which() -> None:
             "--direct_num_workers",
         ),
         (["--export_dir=/none", "--captions=c"], "--export_dir: must hold a version, as tools.exp"),
-        (["{model}", "--captions={damaged}.none*"], "--captions: must be a file, or a pattern that matches"),
+        (
+            ["{model}", "--captions={damaged}.none*"],
+            "--captions: must be a file, or a pattern that m",
+        ),
         (["{model}", "--captions={damaged}"], "--captions: must be whole files, got"),
         (["{model}", "--count=3"], "--captions: must be given for a model that draws with captio"),
     ],
