@@ -20,6 +20,7 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
+from serving.client import Client
 from serving.program import UsageError
 from serving.server import config_files, warmup
 from serving.server.model_config import ModelConfig, Policy
@@ -64,6 +65,13 @@ def refused(call: object, *arguments: object) -> tuple[grpc.StatusCode, str]:
     with pytest.raises(grpc.RpcError) as caught:
         call(*arguments)
     return caught.value.code(), caught.value.details()
+
+
+def test_messages_may_be_of_any_size(served: Served) -> None:
+    sent = np.zeros(5 * 2**20, np.uint8)  # GRPC's own limit is 4 MiB.
+    with Client(served.address, model="dtypes") as client:
+        answer = client.predict("uint8", {"x": sent})["y"]
+    assert np.array_equal(answer, sent)
 
 
 def test_any_dtype_comes_back(served: Served) -> None:

@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import json
 import pathlib
+import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -45,15 +47,19 @@ def tls_of(authority: trustme.CA, own: trustme.LeafCert) -> Tls:
     return Tls(ca=authority.cert_pem.bytes(), certificate=chain, key=own.private_key_pem.bytes())
 
 
+def write_config(authority: trustme.CA, path: pathlib.Path, *, verify: bool) -> None:
+    own = tls_of(authority, authority.issue_cert("localhost"))
+    written = {"server_key": own.key, "server_cert": own.certificate, "custom_ca": own.ca}
+    quoted = [f"{name}: {json.dumps(content.decode())}\n" for name, content in written.items()]
+    path.write_text("".join(quoted) + f"client_verify: {str(verify).lower()}")
+
+
 @contextlib.contextmanager
 def serve(
     authority: trustme.CA, model: pathlib.Path, path: pathlib.Path, *, verify: bool
 ) -> Iterator[str]:
     """Serves with what a file says, which is written first."""
-    own = tls_of(authority, authority.issue_cert("localhost"))
-    written = {"server_key": own.key, "server_cert": own.certificate, "custom_ca": own.ca}
-    quoted = [f"{name}: {json.dumps(content.decode())}\n" for name, content in written.items()]
-    path.write_text("".join(quoted) + f"client_verify: {str(verify).lower()}")
+    write_config(authority, path, verify=verify)
     options = ServerOptions(
         host="127.0.0.1", port=0, credentials=config_files.credentials(str(path))
     )
@@ -137,3 +143,20 @@ def test_the_program_reads_the_files(address: str, trusted: Tls, tmp_path: pathl
     alone = subprocess.run(command, cwd=programs.ROOT, capture_output=True, text=True, check=False)
     (line,) = alone.stderr.splitlines()
     assert (alone.returncode, line.startswith(told), output.exists()) == (2, True, False)
+
+
+def test_the_server_s_program_reads_its_file(
+    authority: trustme.CA, painted_dir: pathlib.Path, trusted: Tls, tmp_path: pathlib.Path
+) -> None:
+    path = tmp_path / "ssl.config"
+    write_config(authority, path, verify=True)
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        port = probe.getsockname()[1]
+    options = [f"--port={port}", "--model_name=m", f"--model_base_path={painted_dir}"]
+    with programs.start("serving.server", *options, f"--ssl_config_file={path}") as server:
+        assert any(line.startswith("Running gRPC") for line in server.stdout)
+        assert drawn(f"localhost:{port}", trusted)
+        refused(f"localhost:{port}", None)
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(30) == 0
