@@ -8,6 +8,7 @@ import grpc
 import numpy as np
 import pytest
 from PIL import Image
+from tensorflow_serving.apis import predict_pb2
 
 from tests import programs
 from tests.serving import stub as stubs
@@ -34,7 +35,7 @@ def test_one_picture_is_one_file(stub: Stub, target: str, tmp_path: pathlib.Path
 
 
 def test_several_are_a_sheet_with_a_row_for_each_caption(
-    target: str, tmp_path: pathlib.Path
+    stub: Stub, target: str, tmp_path: pathlib.Path
 ) -> None:
     output = tmp_path / "sheet.png"
     ended = run_client(target, *TWO_BY_TWO, f"--output={output}")
@@ -44,6 +45,9 @@ def test_several_are_a_sheet_with_a_row_for_each_caption(
         f"{output}, row 2, column 1: seed 1, 2 unknown words",
         f"{output}, row 2, column 2: seed 2, 3 unknown words",
     ], ended.stderr
+    (request,) = stub.requests
+    captions = predict_pb2.PredictRequest.FromString(request).inputs["caption"].string_val
+    assert captions == [b"a", b"a", b"b", b"b"]
     with Image.open(io.BytesIO(output.read_bytes())) as file:
         sheet = np.asarray(file)
     row = np.concatenate([stubs.picture(1), stubs.picture(2)], axis=1)
