@@ -1,1 +1,1 @@
-"""The game, whoever plays it: updates, losses, penalties, randomness, sampling."""
+"""Adversarial training, for any networks: updates, losses, penalties, noise, sampling."""

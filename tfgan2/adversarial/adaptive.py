@@ -1,4 +1,4 @@
-"""How often images are augmented, as the discriminator's overfitting demands.
+"""Adaptive discriminator augmentation: a probability that follows the overfitting.
 
 Source: Karras et al. 2020, "Training Generative Adversarial Networks with Limited Data",
 section 3.1 (ADA).
@@ -10,19 +10,20 @@ STEPS = 4
 
 
 class AdaptiveProbability(tf.Module):
-    """A probability that grows while real images are too easily told, and falls when they aren't.
+    """Augmentation probability: rises while r_t exceeds its target, and falls below the target.
 
     Attributes:
-      probability: float32, saved with the game: 0 at first.
+      probability: float32 scalar in [0, 1], saved in checkpoints; starts at 0.
     """
 
     def __init__(self, *, target: float, images: int, batch_size: int) -> None:
-        """Starts at 0.
+        """Creates the variables, all 0.
 
         Args:
-          target: of the mean sign of what the discriminator says of real images (published: 0.6).
-          images: seen while the probability goes from 0 to 1 at most (published: 500,000).
-          batch_size: rows of a global batch.
+          target: target of r_t, the mean sign of the logits of real images (published: 0.6).
+          images: fewest real images in which the probability can rise from 0 to 1
+            (published: 500,000).
+          batch_size: images per global batch.
         """
         super().__init__(name="adaptive")
         self._target = target
@@ -31,13 +32,13 @@ class AdaptiveProbability(tf.Module):
         self._signs = self._number("signs")
 
     def observe(self, sign: tf.Tensor, step: tf.Tensor) -> None:
-        """Takes note of a step, and moves after every fourth; to be called by a replica.
+        """Adds r_t of a step; every fourth step changes the probability. Call in replica context.
 
         Args:
-          sign: mean over the global batch of the sign of what is said of real images.
-          step: number of the step, from 0 on.
+          sign: r_t, mean sign of the logits of real images over the global batch; float32 scalar.
+          step: step number, from 0; int64 scalar.
         """
-        # Where float16 overflows, there is nothing to be learned.
+        # A float16 overflow counts as the target, so it does not change the probability.
         total = self._signs + tf.where(tf.math.is_finite(sign), sign, self._target)
         due = tf.equal(tf.math.floormod(step + 1, STEPS), 0)
         change = self._change * tf.sign(total / STEPS - self._target)

@@ -1,8 +1,8 @@
-"""Differentiable augmentation of what the discriminator sees, real or generated.
+"""Differentiable augmentation (DiffAugment) of real and generated images.
 
 Source: Zhao et al. 2020, "Differentiable Augmentation for Data-Efficient GAN Training",
-section 3.2. Published are all three operations in this order, with shifts of up to an eighth of the
-side and boxes of half the side; there a shift fills with zeros.
+section 3.2. The paper uses all three operations in this order, with shifts of up to 1/8 of the
+image side and boxes of 1/2 of the side; its shifts fill with zeros.
 """
 
 import dataclasses
@@ -14,12 +14,12 @@ from tfgan2.adversarial.noise import StepNoise
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
-    """Which operations there are.
+    """The enabled operations.
 
     Attributes:
-      color: brightness, saturation and contrast of every image are changed.
-      translation_px: every image is moved by at most so much; 0: not at all.
-      cutout: side of the square that is cut out, as a share of the image's; 0: none is.
+      color: changes brightness, saturation and contrast of every image.
+      translation_px: largest shift of an image in px; 0: off.
+      cutout: side of the square that is cut out, as a fraction of the image side; 0: off.
     """
 
     color: bool = False
@@ -28,7 +28,7 @@ class Augmentation:
 
     @property
     def any(self) -> bool:
-        """Whether there is an operation at all."""
+        """Whether an operation is enabled."""
         return self.color or self.translation_px > 0 or self.cutout > 0.0
 
     def __call__(
@@ -41,18 +41,18 @@ class Augmentation:
         darkest: float = -1.0,
         every: int = 1,
     ) -> tf.Tensor:
-        """Applies the operations to every image by draws of its own.
+        """Applies the operations to every image, with separate random draws per image.
 
         Args:
           images: float32 [B, S, S, C] in [darkest, 1].
-          noise: of this step.
-          name: of the draws.
-          probability: of each operation for each image, in [0, 1].
-          darkest: what black is: -1 or 0.
-          every: the images are those of every so manieth row of the noise.
+          noise: noise of this step.
+          name: name of the draws; equal names give equal draws.
+          probability: probability of each operation for each image, in [0, 1].
+          darkest: lower end of the value range: -1 or 0.
+          every: row stride; the images use every `every`-th row of the noise.
 
         Returns:
-          Like `images`; colours may leave their range.
+          Images like `images`; colours may leave the value range.
         """
 
         def chosen(operation: str, changed: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
@@ -80,12 +80,12 @@ def recolor(images: tf.Tensor, draws: tf.Tensor, *, darkest: float = -1.0) -> tf
 
     Args:
       images: float32 [B, S, S, C] in [darkest, 1].
-      draws: float32 [B, 3] in [0, 1): brightness changes by -1/4 to 1/4 of the range, saturation
-        becomes 0 to 2 times, contrast 1/2 to 3/2 times what it was.
-      darkest: what black is: -1 or 0.
+      draws: float32 [B, 3] in [0, 1): brightness changes by -1/4 to 1/4 of the value range,
+        saturation is multiplied by 0 to 2, contrast by 1/2 to 3/2.
+      darkest: lower end of the value range: -1 or 0.
 
     Returns:
-      Like `images`.
+      Images like `images`.
     """
     brightness, saturation, contrast = tf.unstack(draws[:, :, tf.newaxis, tf.newaxis], axis=1)
     place = tf.newaxis
@@ -97,19 +97,19 @@ def recolor(images: tf.Tensor, draws: tf.Tensor, *, darkest: float = -1.0) -> tf
 
 
 def translate(images: tf.Tensor, draws: tf.Tensor, *, max_shift_px: int) -> tf.Tensor:
-    """Moves every image by a whole number of pixels of its own, and fills with its border colour.
+    """Shifts every image by a random whole number of pixels, and repeats its border pixels.
 
     Args:
-      images: [B, S, S, C].
-      draws: float32 [B, 2] in [0, 1).
-      max_shift_px: the shift is uniform in -max_shift_px..max_shift_px, in each direction.
+      images: float [B, S, S, C].
+      draws: float32 [B, 2] in [0, 1): vertical and horizontal shift.
+      max_shift_px: largest shift in px; shifts are uniform in -max_shift_px..max_shift_px.
 
     Returns:
-      Like `images`.
+      Images like `images`.
     """
     size = images.shape[1]
     shift = tf.floor(draws * (2 * max_shift_px + 1)) - max_shift_px
-    # A one-hot matrix a row and axis: a matrix product, whose gradients are matrix products too.
+    # One one-hot matrix per image and axis: matrix products, whose gradients are also products.
     source = tf.range(size, dtype=tf.float32)[tf.newaxis, :] + shift[:, :, tf.newaxis]
     source = tf.cast(tf.clip_by_value(source, 0.0, size - 1.0), tf.int32)
     rows = tf.one_hot(source[:, 0], size, dtype=images.dtype)
@@ -118,16 +118,16 @@ def translate(images: tf.Tensor, draws: tf.Tensor, *, max_shift_px: int) -> tf.T
 
 
 def cut_out(images: tf.Tensor, draws: tf.Tensor, *, share: float, grey: float) -> tf.Tensor:
-    """Covers a square of every image, whose centre is anywhere in it and whose border cuts it.
+    """Covers a square of every image; its centre is uniform in the image, which clips the square.
 
     Args:
       images: float32 [B, S, S, C].
-      draws: float32 [B, 2] in [0, 1).
-      share: side of the square as a share of the image's.
-      grey: what is there then.
+      draws: float32 [B, 2] in [0, 1): vertical and horizontal place.
+      share: side of the square as a fraction of the image side.
+      grey: value of the covered pixels.
 
     Returns:
-      Like `images`.
+      Images like `images`.
     """
     size = images.shape[1]
     side = int(size * share + 0.5)

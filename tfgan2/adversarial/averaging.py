@@ -1,4 +1,4 @@
-"""How the average of the weights, which is what is sampled, follows them."""
+"""Decay of the exponential moving average (EMA) of the weights."""
 
 import dataclasses
 
@@ -7,12 +7,12 @@ import tensorflow as tf
 
 @dataclasses.dataclass(frozen=True)
 class Averaging:
-    """How the exponential moving average of what is sampled follows the live weights.
+    """EMA options; samples are drawn with the EMA weights.
 
     Attributes:
-      half_life_images: after so many real images a weight counts half; 0 takes the live weights.
-      ramp_up: the half-life is at most this share of the images seen so far.
-      batch_size: rows of a global batch.
+      half_life_images: EMA half-life in real images; 0: the EMA equals the live weights.
+      ramp_up: EMA ramp-up; the half-life is at most `ramp_up` times the images trained on so far.
+      batch_size: images per global batch.
     """
 
     half_life_images: float
@@ -20,7 +20,7 @@ class Averaging:
     batch_size: int
 
     def decay(self, step: tf.Tensor) -> tf.Tensor:
-        """Weight of the average against the live value after step number `step`, from 0 on."""
+        """EMA decay after step number `step`, which starts at 0: float32 scalar."""
         images = tf.cast(step + 1, tf.float32) * self.batch_size
         half_life = tf.minimum(float(self.half_life_images), images * self.ramp_up)
         return tf.pow(0.5, self.batch_size / half_life)

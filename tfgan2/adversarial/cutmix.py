@@ -1,4 +1,4 @@
-"""CutMix: a discriminator that judges pixels sees real and generated ones in one image.
+"""CutMix for a discriminator with pixel logits: one image mixes real and generated pixels.
 
 Source: Schoenfeld et al. 2020, "A U-Net Based Discriminator for Generative Adversarial Networks",
 section 3.2.
@@ -10,21 +10,20 @@ from tfgan2.adversarial.noise import StepNoise
 
 
 def masks(noise: StepNoise, *, name: str, image_size: int) -> tf.Tensor:
-    """Draws for every row which pixels are to be real: all but a box, or the box alone.
+    """Draws a mask of real pixels for every row: a box, or all pixels outside the box.
 
-    With lambda uniform in [0, 1), the box has a side of sqrt(1 - lambda) times the image's and its
-    centre anywhere in the image, whose border cuts it. Which of the two is real is even odds.
+    With lambda uniform in [0, 1), the side of the box is sqrt(1 - lambda) times the image side. Its
+    centre is uniform in the image, which clips the box. The box is real with probability 1/2.
 
     Args:
-      noise: of this step.
-      name: of the draw.
-      image_size: S, side in pixels.
+      noise: noise of this step.
+      name: name of the draw.
+      image_size: image side S in px.
 
     Returns:
       float32 [B, S, S, 1]: 1 where real, 0 where fake.
 
-    Source: Schoenfeld et al. 2020, section 3.2; the box is that of Yun et al. 2019, "CutMix",
-      section 3.1.
+    Source: Schoenfeld et al. 2020, section 3.2; box: Yun et al. 2019, "CutMix", section 3.1.
     """
     draws = noise.uniform(name, 4)[:, :, tf.newaxis]
     half_side = tf.sqrt(1.0 - draws[:, 0]) / 2.0
@@ -37,15 +36,15 @@ def masks(noise: StepNoise, *, name: str, image_size: int) -> tf.Tensor:
 
 
 def mix(real: tf.Tensor, fake: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """Puts together the real pixels that a mask names and generated ones.
+    """Mixes real and generated images by a mask.
 
     Args:
-      real: float32 [B, S, S, C].
+      real: float32 [B, S, S, C], or pixel logits.
       fake: like `real`.
       mask: float32 [B, S, S, 1], 1 where real, 0 where fake.
 
     Returns:
-      Like `real`.
+      Images like `real`.
 
     Source: Schoenfeld et al. 2020, section 3.2.
     """
@@ -53,7 +52,7 @@ def mix(real: tf.Tensor, fake: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
 
 
 def cutmix_loss(global_logit: tf.Tensor, pixel_logits: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """Loss of a discriminator at mixed images: each pixel is what it is, the whole is fake.
+    """Discriminator loss at mixed images: pixel labels follow the mask, the image label is fake.
 
     Args:
       global_logit: float32 [B].
@@ -61,8 +60,9 @@ def cutmix_loss(global_logit: tf.Tensor, pixel_logits: tf.Tensor, mask: tf.Tenso
       mask: float32 [B, S, S, 1], 1 where real, 0 where fake.
 
     Returns:
-      float32 scalar: half the mean cross entropy of the pixels plus half that of the rows; the
-      published code adds them up whole, but halves them at images that are not mixed.
+      float32 scalar: half the mean cross entropy of the pixel logits plus half the mean cross
+      entropy of the global logits. The published code does not halve these two terms, but halves
+      the terms of images that are not mixed.
 
     Source: Schoenfeld et al. 2020, section 3.2.
     """
@@ -73,12 +73,12 @@ def cutmix_loss(global_logit: tf.Tensor, pixel_logits: tf.Tensor, mask: tf.Tenso
 def consistency(
     mixed_pixels: tf.Tensor, real_pixels: tf.Tensor, fake_pixels: tf.Tensor, mask: tf.Tensor
 ) -> tf.Tensor:
-    """How far the judgement of a mix is from the mix of the judgements.
+    """Consistency loss: logits of the mixed image against the mix of both images' logits.
 
     Args:
-      mixed_pixels: float32 [B, S, S], pixel logits of the mixed images.
-      real_pixels: like `mixed_pixels`, of the real images.
-      fake_pixels: like `mixed_pixels`, of the generated images.
+      mixed_pixels: pixel logits of the mixed images; float32 [B, S, S].
+      real_pixels: pixel logits of the real images; like `mixed_pixels`.
+      fake_pixels: pixel logits of the generated images; like `mixed_pixels`.
       mask: float32 [B, S, S, 1], 1 where real, 0 where fake.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The game, whoever plays it: the updates of a step in their order, precision, averages."""
+"""Base class of all systems: ordered updates of a training step, precision, EMA."""
 
 import abc
 import contextlib
@@ -27,12 +27,12 @@ from tfgan2.adversarial.updates import GENERATOR, PENALTY, Batch, Drawing, Judgi
 
 
 class GAN(keras.Model, abc.ABC):
-    """Base of every system: `fit` runs its updates on batches of the global batch's rows.
+    """Base of every system; `fit` runs the system's updates on each batch.
 
     Attributes:
-      options_class: dataclass of what defines the system; its fields are fields of the recipe.
-      image_sizes_px: sides of the images that the system can draw.
-      reads: `captions`; `texts`, which it writes too; or None.
+      options_class: dataclass of the system's options; its fields are fields of the recipe.
+      image_sizes_px: image sides in px that the system can generate.
+      reads: conditioning input: `captions`; `texts`, which the system also generates; or None.
     """
 
     options_class: ClassVar[type]
@@ -43,13 +43,13 @@ class GAN(keras.Model, abc.ABC):
     def __init__(
         self, *, name: str, seed: int, averaging: Averaging, remedies: Remedies | None = None
     ) -> None:
-        """Starts at step 0.
+        """Creates the step counter, at 0, and the update schedule.
 
         Args:
-          name: of the system.
-          seed: of all randomness of the training steps.
-          averaging: how fast the averages follow.
-          remedies: what is done against a game that goes wrong; None for what is no game.
+          name: name of the system.
+          seed: seed of all noise in training steps.
+          averaging: EMA options.
+          remedies: stabilizer options; None without a discriminator.
         """
         super().__init__(name=name)
         self.seed = seed
@@ -71,46 +71,46 @@ class GAN(keras.Model, abc.ABC):
 
     @classmethod
     def allowed(cls, options: Any) -> Mapping[str, Collection[Any]]:
-        """What fields of the recipe may be for this system; `options` is of `options_class`."""
+        """Allowed values by name of a recipe field; `options` is an `options_class`."""
         return {"image_size": cls.image_sizes_px}
 
     @abc.abstractmethod
     def generate(self, batch: Batch, noise: StepNoise) -> Any:
-        """Draws what the losses judge, from a batch and this update's noise."""
+        """Runs the generator on a batch with the update's noise; returns the generated batch."""
 
     @property
     @abc.abstractmethod
     def updates(self) -> tuple[Update, ...]:
-        """The updates of a step in their order; their optimizers are there once it is compiled."""
+        """Updates of a step in order; available after `compile`, which sets the optimizers."""
 
     @property
     @abc.abstractmethod
     def averages(self) -> tuple[tuple[keras.Model, keras.Model], ...]:
-        """Pairs of networks: the float32 average that is sampled, and the live one it follows."""
+        """Pairs of networks: the float32 EMA, used for sampling, and the live network."""
 
     @property
     def draws_once(self) -> bool:
-        """Whether the generator learns of the images that the discriminator has just learned of.
+        """Whether both updates share one generated batch; otherwise each update generates its own.
 
-        They have a field `image`. Else each update draws its own.
+        A shared generated batch must have a field `image`.
         """
         return False
 
     @property
     def judging(self) -> Judging | None:
-        """What says how the discriminator does; None for a system without one."""
+        """Names of the discriminator statistics in the logs; None without a discriminator."""
         return None
 
     @abc.abstractmethod
     def make_optimizers(self, images_per_epoch: int) -> dict[str, keras.optimizers.Optimizer]:
-        """Makes the optimizers that the recipe describes, by the names that `updates` uses.
+        """Creates the recipe's optimizers, keyed by the names that `updates` uses.
 
         Args:
-          images_per_epoch: of a pass over the data, by which some learning rates fall.
+          images_per_epoch: images per epoch; some learning rate schedules need this number.
         """
 
     def start_averages(self) -> None:
-        """Sets the averages to the live weights."""
+        """Copies the live weights to the EMA networks."""
         for average, live in self.averages:
             average.set_weights(live.get_weights())
 
@@ -122,13 +122,13 @@ class GAN(keras.Model, abc.ABC):
         jit_compile: bool = False,
         run_eagerly: bool = False,
     ) -> None:
-        """Gives every update its optimizer, with a loss scale of its own in mixed_float16.
+        """Sets the optimizer of every update; in mixed_float16 each optimizer scales its loss.
 
         Args:
-          optimizers: by the names that `updates` uses; updates may share one.
-          steps_per_execution: steps that one call into the graph runs.
+          optimizers: optimizers by the names that `updates` uses; updates may share one.
+          steps_per_execution: training steps per graph call.
           jit_compile: whether XLA compiles the step.
-          run_eagerly: whether steps run outside a graph, to be debugged.
+          run_eagerly: whether steps run without a graph, for debugging.
         """
         super().compile(
             steps_per_execution=steps_per_execution,
@@ -156,16 +156,16 @@ class GAN(keras.Model, abc.ABC):
             build(update.optimizer, update.variables)
 
     def make_train_function(self, force: bool = False) -> Callable:
-        """Makes what `fit` calls, as Keras asks for it; `force` makes it anew."""
+        """Builds the train function that `fit` calls; `force` builds a new one."""
         if force or self.train_function is None:
-            # Keras's own count, which it lowers for the last call of an epoch.
+            # Keras owns this variable, and lowers its value for the last call of an epoch.
             count = self._steps_per_execution
             self.train_function = steps.make_function(self, count=count)
         return self.train_function
 
     @contextlib.contextmanager
     def taking(self, turn: Turn) -> Iterator[None]:
-        """Within it, `train_step` is a step that has what a turn says; it is a whole one else."""
+        """Context in which `train_step` runs the phase `turn`; outside, a step runs everything."""
         self.turn = turn
         try:
             yield
@@ -173,13 +173,13 @@ class GAN(keras.Model, abc.ABC):
             self.turn = Turn()
 
     def plays(self, update_name: str, turn: Turn) -> bool:
-        """Whether an update is a part of a step."""
+        """Whether an update runs in the step phase `turn`."""
         in_turn = {GENERATOR: turn.generates, PENALTY: turn.penalizes}
         return in_turn.get(update_name, True)
 
     @property
     def penalty_factor(self) -> float:
-        """By which gradient penalties are multiplied in this step; 0 where it takes none."""
+        """Factor of the gradient penalties in this step; 0 in a step without penalties."""
         return float(self.rhythm.penalty_every) if self.turn.penalizes else 0.0
 
     def augmented(
@@ -191,7 +191,7 @@ class GAN(keras.Model, abc.ABC):
         darkest: float = -1.0,
         every: int = 1,
     ) -> tf.Tensor:
-        """Images as the discriminator is to see them; the arguments are those of `Augmentation`."""
+        """Augments images for the discriminator; for the arguments see `Augmentation.__call__`."""
         probability: float | tf.Tensor = self.augment_probability
         if self.adaptive is not None:
             probability = self.adaptive.probability.value()
@@ -205,7 +205,7 @@ class GAN(keras.Model, abc.ABC):
         )
 
     def loss_scale(self, optimizer_name: str) -> tf.Tensor | float:
-        """The factor by which an optimizer's gradients are scaled now; 1 unless in float16."""
+        """Current loss scale of an optimizer; 1 unless the system trains in float16."""
         optimizer = self.optimizers[optimizer_name]
         if isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer):
             return optimizer.loss_scale
@@ -215,17 +215,20 @@ class GAN(keras.Model, abc.ABC):
         """Runs the updates of one step on this replica's rows.
 
         Args:
-          batch: what the pipeline yields, with ids in the place of strings.
+          batch: batch of the input pipeline, with ids instead of strings.
 
         Returns:
-          `update/part` scalars, means over the global batch.
+          Logs: `update/part` scalars, means over the global batch.
         """
         parts: Parts = {}
         drawing = self._draw(batch) if self.draws_once else None
         for updates in self._moves():
+            # Forward passes change the moving statistics of all live networks: save them.
             statistics = [(it, tf.identity(it)) for it in self._statistics()]
             self._iterate(updates)
+            # Compute the gradients of simultaneous updates before a weight changes.
             taken = [self._differentiate(update, batch, drawing) for update in updates]
+            # Apply the gradients and collect the logs.
             own, any_moved = set(), tf.constant(False)
             for update, (gradients, named) in zip(updates, taken, strict=True):
                 applied, moved = self._apply(update, gradients)
@@ -233,12 +236,16 @@ class GAN(keras.Model, abc.ABC):
                 any_moved = tf.logical_or(any_moved, moved)
                 named |= applied
                 parts |= {f"{update.name}/{name}": value for name, value in named.items()}
+            # Restore all statistics but those of the networks that these updates train; restore
+            # these too if no update was applied.
             for statistic, before in statistics:
                 keeps = any_moved if statistic.ref() in own else tf.constant(False)
                 statistic.assign(tf.where(keeps, statistic, before))
         self._move_averages()
+        # Average the logs over the replicas.
         context = tf.distribute.get_replica_context()
         parts = context.all_reduce(tf.distribute.ReduceOp.MEAN, parts)
+        # Adapt the augmentation probability (ADA).
         signs = [value for name, value in parts.items() if name.endswith("/real_sign")]
         if self.adaptive is not None and signs:
             self.adaptive.observe(signs[0], self.step.value())
@@ -265,7 +272,7 @@ class GAN(keras.Model, abc.ABC):
             )
 
     def _moves(self) -> list[list[Update]]:
-        """The updates of this step, those together that take gradients at the same weights."""
+        """Updates of this step, grouped: one group computes its gradients at the same weights."""
         moves: list[list[Update]] = []
         for update in self.updates:
             if not self.plays(update.name, self.turn):
@@ -277,7 +284,7 @@ class GAN(keras.Model, abc.ABC):
         return moves
 
     def _iterate(self, updates: list[Update]) -> None:
-        """Improves the singular values by which kernels that move now are divided."""
+        """Runs a power iteration for the spectrally normalized kernels that these updates train."""
         moved = {id(it): it for update in updates for it in self._moved_by(update)}
         for network in moved.values():
             for layer in spectral.divided_layers(network):
@@ -299,7 +306,7 @@ class GAN(keras.Model, abc.ABC):
     def _differentiate(
         self, update: Update, batch: Batch, drawing: Drawing | None
     ) -> tuple[list[tf.Tensor], Parts]:
-        """Gradients of an update's loss, scaled in float16, and the named parts of the loss."""
+        """Gradients of an update's loss, scaled in float16, and the loss terms for the logs."""
         noise = self._noise(update.name, batch)
         replicas = tf.distribute.get_replica_context().num_replicas_in_sync
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -311,20 +318,20 @@ class GAN(keras.Model, abc.ABC):
             elif update.draws:
                 fakes = self.generate(batch, noise)
             loss, named = update.loss(batch, fakes)
-            # Optimizers add up the gradients of the replicas.
+            # Optimizers sum the gradients over the replicas.
             scaled = self._scaled(loss / replicas, update.optimizer)
         if drawing is not None and update.name == GENERATOR:
             return drawing.gradients(tape, scaled, update.variables), named
         return tape.gradient(scaled, update.variables), named
 
     def _statistics(self) -> list[tf.Variable]:
-        """Moving statistics of the networks that learn."""
+        """Moving statistics of the live networks."""
         return [it for network in self._live_networks() for it in moving_statistics(network)]
 
     def _own_statistics(self, update: Update) -> set[Any]:
-        """References to the moving statistics of the networks that an update moves.
+        """References to the moving statistics of the networks that an update trains.
 
-        Others run in it too, but theirs are to move in their own updates alone.
+        The update also runs other networks; their statistics change only in their own updates.
         """
         return {it.ref() for network in self._moved_by(update) for it in moving_statistics(network)}
 
@@ -342,10 +349,10 @@ class GAN(keras.Model, abc.ABC):
         return loss
 
     def _apply(self, update: Update, gradients: list[tf.Tensor]) -> tuple[Parts, tf.Tensor]:
-        """Moves the variables; in float16, not where a gradient overflows on any replica.
+        """Applies the gradients; in float16, skips the update if any replica overflows.
 
         Returns:
-          What is logged of it, and whether the variables moved.
+          Logs of the update, and whether the update was applied.
         """
         optimizer, overflow = update.optimizer, tf.constant(0, tf.int64)
         parts: Parts = {}
@@ -367,7 +374,7 @@ class GAN(keras.Model, abc.ABC):
         gradients = as_taken_by(optimizer, gradients)
         optimizer.apply_gradients(zip(gradients, update.variables, strict=True))
         if update.active_steps is not None:
-            # Not tf.cond: optimizers cannot be run in one by a replica.
+            # An optimizer cannot run inside tf.cond in replica context: run it, then undo it.
             take_back_unless(active, state, before)
         return parts, tf.logical_and(overflow == 0, active)
 
@@ -394,7 +401,7 @@ class GAN(keras.Model, abc.ABC):
         tf.distribute.get_replica_context().merge_call(move_all)
 
     def _averages_kept_by_optimizers(self) -> dict[Any, tf.Variable]:
-        """Averages that come from optimizers, by references to the live variables."""
+        """Averages that optimizers keep, by references to the live variables."""
         kept = {}
         for update in self.updates:
             for variable in update.variables:
@@ -410,5 +417,5 @@ class GAN(keras.Model, abc.ABC):
 
     @property
     def scales_loss(self) -> bool:
-        """Whether losses are scaled, and updates that overflow are not applied: in float16."""
+        """Whether losses are scaled and overflowing updates skipped: true in float16."""
         return any(network.compute_dtype == "float16" for network in self._live_networks())

@@ -1,4 +1,4 @@
-"""What the players want, as functions of the discriminator's logits."""
+"""Losses of generator and discriminator, as functions of the discriminator's logits."""
 
 import dataclasses
 import functools
@@ -7,21 +7,22 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-# Keeps the mode-seeking ratio finite where two pictures are the same.
+# Keeps the mode-seeking ratio finite for two equal images.
 SMALLEST_DISTANCE = 1e-3
 
 LOSSES = ("hinge", "bce", "relativistic")
-# What a discriminator loses that says 0 of everything.
+# Chance loss: the loss of a discriminator that always outputs 0.
 OF_GUESSING = {"hinge": 2.0, "bce": 2.0 * math.log(2.0), "relativistic": math.log(2.0)}
 
 
 @dataclasses.dataclass(frozen=True)
 class Logits:
-    """What a discriminator says of some rows, in one output or several.
+    """Logits of a discriminator with one or several outputs.
 
     Attributes:
-      matched: of image and sentence together, each float32 [B] or, by pixels, [B, H, W].
-      alone: of the image alone, likewise.
+      matched: conditional logits (image and sentence embedding); each float32 [B], or [B, H, W]
+        per pixel.
+      alone: unconditional logits (image only); same shapes.
     """
 
     matched: tuple[tf.Tensor, ...]
@@ -29,22 +30,22 @@ class Logits:
 
     @property
     def outputs(self) -> tuple[tf.Tensor, ...]:
-        """All of them."""
+        """Conditional logits, then unconditional logits."""
         return self.matched + self.alone
 
     @property
     def rows(self) -> tf.Tensor:
-        """Means over the outputs and their pixels: float32 [B]."""
+        """Mean logit per row, over outputs and pixels: float32 [B]."""
         means = [tf.reduce_mean(it, axis=list(range(1, it.shape.rank))) for it in self.outputs]
         return tf.add_n(means) / len(means)
 
 
 def taken_for_real(logit: tf.Tensor, *, smoothing: float = 0.0) -> tf.Tensor:
-    """Binary cross-entropy of logits against 1, the mean of all: float32 scalar.
+    """Mean binary cross-entropy of logits with label 1: float32 scalar.
 
     Args:
       logit: float32 of any shape.
-      smoothing: the label is 1 minus so much (one-sided label smoothing).
+      smoothing: one-sided label smoothing; the label is `1 - smoothing`.
 
     Source: Salimans et al. 2016, "Improved Techniques for Training GANs", section 3.4.
     """
@@ -55,7 +56,7 @@ def taken_for_real(logit: tf.Tensor, *, smoothing: float = 0.0) -> tf.Tensor:
 
 
 def taken_for_fake(logit: tf.Tensor) -> tf.Tensor:
-    """Binary cross-entropy of logits against 0, the mean of all: float32 scalar."""
+    """Mean binary cross-entropy of logits with label 0: float32 scalar."""
     return tf.reduce_mean(tf.nn.softplus(logit))
 
 
@@ -67,7 +68,7 @@ def _hinge_wrong(logit: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.nn.relu(1.0 + logit))
 
 
-# By the name of the loss: of a logit that should be high, and of one that should be low.
+# By loss name: the term of logits that should be high, and of logits that should be low.
 _TERMS: dict[str, tuple[Callable, Callable]] = {
     "hinge": (_hinge_right, _hinge_wrong),
     "bce": (taken_for_real, taken_for_fake),
@@ -83,19 +84,20 @@ def discriminator(
     mismatch_weight: float,
     label_smoothing: float = 0.0,
 ) -> tf.Tensor:
-    """Loss of a discriminator that may also judge whether caption and image match.
+    """Discriminator loss, optionally matching-aware (with mismatched pairs).
 
     Args:
-      loss: `hinge`; `bce`, binary cross-entropy; or `relativistic`, in which every real pair is to
-        score above the fake and the mismatched pair of its row.
-      real: of real images with their own captions.
-      fake: of generated images with the captions of the same rows.
-      mismatched: of real images with captions of others; None: they are not judged.
-      mismatch_weight: of the mismatched pairs, where generated ones have 1; published: 1.
-      label_smoothing: the label of real pairs is 1 minus so much; `bce` alone has labels.
+      loss: `hinge`; `bce`, binary cross-entropy; or `relativistic`, in which a real pair should
+        score above the generated and the mismatched pair of its row.
+      real: logits of real images with their own captions.
+      fake: logits of generated images with the captions of the same rows.
+      mismatched: logits of real images with other captions; None: no mismatched pairs.
+      mismatch_weight: weight of mismatched pairs; generated pairs have weight 1; published: 1.
+      label_smoothing: the label of real pairs is `1 - label_smoothing`; only for `bce`.
 
     Returns:
-      float32 scalar: the mean of what should be high, plus the weighted mean of what should be low.
+      float32 scalar: mean term of the logits that should be high, plus the weighted mean term of
+      the logits that should be low.
 
     Source: hinge: Tao et al. 2022, "DF-GAN", equation 3; bce: Reed et al. 2016, "Generative
       Adversarial Text to Image Synthesis", algorithm 1; relativistic: Huang et al. 2024, "The GAN
@@ -119,16 +121,16 @@ def discriminator(
 
 
 def real_sign(loss: str, *, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
-    """How surely real images are told, by which augmentation is adapted.
+    """r_t of ADA, the overfitting measure that adapts the augmentation probability.
 
     Args:
       loss: as for `discriminator`.
-      real: logits of real rows, float32 [B].
-      fake: logits of generated rows, float32 [B].
+      real: logits of real rows; float32 [B].
+      fake: logits of generated rows; float32 [B].
 
     Returns:
-      float32 scalar: the mean sign of the real rows; with `relativistic`, whose logits mean
-      something in pairs alone, that of the differences.
+      float32 scalar in [-1, 1]: mean sign of the real logits; with `relativistic`, mean sign of
+      `real - fake`, because relativistic logits have a meaning only in pairs.
 
     Source: Karras et al. 2020, "Training Generative Adversarial Networks with Limited Data",
       equation 1 (r_t).
@@ -137,12 +139,12 @@ def real_sign(loss: str, *, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
 
 
 def generator(loss: str, *, fake: Logits, real: Logits | None = None) -> tf.Tensor:
-    """Loss of the generator: the mean of its matched outputs, plus that of those of images alone.
+    """Generator loss: mean term of the conditional logits plus mean term of the unconditional.
 
     Args:
-      loss: as for `discriminator`; with `hinge` the generator wants the mean logit high.
-      fake: of generated images.
-      real: of real images of the same rows; `relativistic` needs it.
+      loss: as for `discriminator`; with `hinge` the loss is the negative mean logit.
+      fake: logits of generated images.
+      real: logits of real images of the same rows; only `relativistic` needs them.
 
     Returns:
       float32 scalar.
@@ -167,17 +169,17 @@ def generator(loss: str, *, fake: Logits, real: Logits | None = None) -> tf.Tens
 def mode_seeking(
     image: tf.Tensor, other_image: tf.Tensor, latent: tf.Tensor, other_latent: tf.Tensor
 ) -> tf.Tensor:
-    """Keeps two pictures of one caption as far apart as their latents are.
+    """Mode-seeking loss: two images of one caption should differ as much as their latents.
 
     Args:
-      image: float32 [B, S, S, C].
-      other_image: like `image`, of the same captions.
-      latent: float32 [B, D], from which `image` was drawn.
-      other_latent: like `latent`, of `other_image`.
+      image: generated images; float32 [B, S, S, C].
+      other_image: generated images of the same captions; like `image`.
+      latent: latents of `image`; float32 [B, D].
+      other_latent: latents of `other_image`; like `latent`.
 
     Returns:
-      float32 scalar: mean over rows of the inverse ratio of the distances (mean absolute
-      differences), large where the generator ignores its latent.
+      float32 scalar: mean over rows of latent distance / image distance (mean absolute
+      differences); large if the generator ignores the latent.
 
     Source: Mao et al. 2019, "Mode Seeking Generative Adversarial Networks for Diverse Image
       Synthesis", equation 3; the inverse is averaged, as in the published code.

@@ -1,4 +1,4 @@
-"""What a discriminator sees of a batch beyond its single images.
+"""Minibatch standard deviation.
 
 Source: Karras et al. 2018, "Progressive Growing of GANs for Improved Quality, Stability, and
 Variation", section 3; in groups as in the published code of StyleGAN2.
@@ -10,15 +10,15 @@ SMALLEST_VARIANCE = 1e-8
 
 
 def with_deviation(features: tf.Tensor, *, group: int) -> tf.Tensor:
-    """Adds a channel: how much features differ among the rows of a group.
+    """Adds a channel with the minibatch standard deviation.
 
     Args:
-      features: [B, H, W, C] of any float type; B is a multiple of `group`, or below it.
-      group: neighbouring rows that are compared, all of one replica; 0 adds nothing.
+      features: [B, H, W, C] of any float type; B is a multiple of `group`, or less than `group`.
+      group: neighbouring rows per group, all of one replica; 0 adds no channel.
 
     Returns:
-      [B, H, W, C + 1]: at all places of all rows of a group the mean of the standard deviations
-      over the group.
+      [B, H, W, C + 1]: the new channel is constant within a group; its value is the mean over
+      H, W and C of the standard deviation over the group's rows.
     """
     if not group:
         return features

@@ -1,4 +1,4 @@
-"""Everything random: a function of a row's seed when sampling, of (seed, step, row) in training."""
+"""Stateless noise: a function of the row's seed in sampling, of (seed, step, row) in training."""
 
 import zlib
 
@@ -8,14 +8,14 @@ import tensorflow as tf
 def latents(
     seeds: tf.Tensor, truncation: tf.Tensor, *, latent_size: int, default_truncation: float
 ) -> tf.Tensor:
-    """Draws a latent for every row from its own seed, whatever else is in the batch.
+    """Draws the latent of every row from the row's seed, independent of the other rows.
 
     Args:
       seeds: int64 [B].
-      truncation: float32 [B]; 1 is the plain normal, a value between 0 and 1 that many times a
-        normal redrawn into [-2, 2]; anything else means `default_truncation`.
+      truncation: float32 [B]; 1: normal distribution; t in (0, 1): t times a normal distribution
+        truncated to [-2, 2]; any other value: `default_truncation`.
       latent_size: length of a latent.
-      default_truncation: above 0 and at most 1.
+      default_truncation: in (0, 1].
 
     Returns:
       float32 [B, latent_size].
@@ -35,15 +35,15 @@ def latents(
 
 
 class StepNoise:
-    """Draws for the rows of one training step; the number of replicas changes none of them."""
+    """Noise for the rows of one training step; independent of the number of replicas."""
 
     def __init__(self, *, seed: int, step: tf.Tensor, scope: str, batch_size: int) -> None:
-        """Places this replica's rows in the global batch.
+        """Finds this replica's rows in the global batch.
 
         Args:
-          seed: the run's.
-          step: int64 scalar.
-          scope: names the use, so that two uses in a step draw different numbers.
+          seed: seed of the run.
+          step: step number; int64 scalar.
+          scope: name of the use; two scopes in one step draw different numbers.
           batch_size: rows of this replica.
         """
         self._seed, self._step, self._scope = seed, step, scope
@@ -53,7 +53,7 @@ class StepNoise:
         self._first = tf.cast(context.replica_id_in_sync_group, tf.int32) * batch_size
 
     def normal(self, name: str, size: int) -> tf.Tensor:
-        """Draws from the normal distribution: float32 [B, size]."""
+        """Draws from the standard normal distribution: float32 [B, size]."""
         shape = [self._all_rows, size]
         return self._own(tf.random.stateless_normal(shape, self._key(name), alg="philox"))
 

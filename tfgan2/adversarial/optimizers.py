@@ -1,4 +1,4 @@
-"""What a game asks of optimizers: Keras's, and its older class, which TensorFlow Addons has."""
+"""Common access to optimizers: Keras's class, and the legacy class of TensorFlow Addons."""
 
 from collections.abc import Sequence
 
@@ -6,11 +6,11 @@ import tensorflow as tf
 import tf_keras as keras
 
 LAZY = "LazyAdam"
-AVERAGE = "average"  # What wrappers of TensorFlow Addons call the weights that they average.
+AVERAGE = "average"  # Slot name of the averaged weights in wrappers of TensorFlow Addons.
 
 
 def build(optimizer: keras.optimizers.Optimizer, variables: Sequence[tf.Variable]) -> None:
-    """Makes an optimizer's state, before its first step."""
+    """Creates the state of an optimizer before the first step."""
     if isinstance(optimizer, keras.optimizers.legacy.Optimizer):
         optimizer._create_all_weights(variables)
     else:
@@ -18,7 +18,7 @@ def build(optimizer: keras.optimizers.Optimizer, variables: Sequence[tf.Variable
 
 
 def state_of(optimizer: keras.optimizers.Optimizer) -> list[tf.Variable]:
-    """All variables that an optimizer moves but the model's, those of one it wraps too."""
+    """All variables that an optimizer owns, including those of a wrapped optimizer."""
     if isinstance(optimizer, keras.optimizers.legacy.Optimizer):
         return optimizer.weights
     return optimizer.variables
@@ -27,10 +27,10 @@ def state_of(optimizer: keras.optimizers.Optimizer) -> list[tf.Variable]:
 def as_taken_by(
     optimizer: keras.optimizers.Optimizer, gradients: Sequence[tf.Tensor | tf.IndexedSlices]
 ) -> list[tf.Tensor | tf.IndexedSlices]:
-    """Gradients as an optimizer can take them.
+    """Converts gradients to a type that an optimizer accepts.
 
-    Of TensorFlow Addons, COCOB takes no sparse ones, and wrappers fail to hand them on to an SGD;
-    dense ones move the same rows, but for LazyAdam, which is made for sparse ones.
+    In TensorFlow Addons, COCOB does not support sparse gradients, and wrappers cannot pass them to
+    SGD. Dense gradients give the same update. LazyAdam is the exception: it needs sparse ones.
     """
     is_older = isinstance(optimizer, keras.optimizers.legacy.Optimizer)
     if not is_older or type(_innermost(optimizer)).__name__ == LAZY:
@@ -41,7 +41,7 @@ def as_taken_by(
 def average_kept_by(
     optimizer: keras.optimizers.Optimizer, variable: tf.Variable
 ) -> tf.Variable | None:
-    """The average of a variable that an optimizer keeps; None if it keeps none."""
+    """The averaged copy of a variable that an optimizer keeps; None if there is no such copy."""
     if not isinstance(optimizer, keras.optimizers.legacy.Optimizer):
         return None
     if AVERAGE not in optimizer.get_slot_names():
@@ -50,7 +50,7 @@ def average_kept_by(
 
 
 def _innermost(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
-    """The optimizer itself, where others scale its losses or are put around it."""
+    """The optimizer inside loss scaling and other wrappers."""
     while hasattr(optimizer, "_optimizer"):
         optimizer = optimizer._optimizer
     return optimizer

@@ -1,26 +1,26 @@
-"""Gradient penalties: passes in the policy's precision, norms and their powers in float32."""
+"""Gradient penalties: forward and backward in the policy's dtype, norms and powers in float32."""
 
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-# Keeps the derivative of a square root finite where a gradient vanishes.
+# Keeps the derivative of the square root finite at a zero gradient.
 SQUARED_NORM_FLOOR = 1e-12
 
 
 def input_gradients(
     critic: Callable[..., tf.Tensor], inputs: Sequence[tf.Tensor], *, scale: tf.Tensor | float
 ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-    """Applies a critic and differentiates it by its inputs, row by row.
+    """Computes the logits of a critic and their gradients with respect to the inputs.
 
     Args:
-      critic: from the inputs to logits [B]; a row's logit depends on that row of the inputs alone.
+      critic: function of the inputs that returns logits [B]; a logit depends only on its own row.
       inputs: tensors [B, ...].
-      scale: factor of the logits during the inner pass, so that gradients do not vanish in
-        float16; it is taken out of them again.
+      scale: factor of the logits in the inner backward pass, against underflow in float16; the
+        returned gradients are divided by `scale`.
 
     Returns:
-      The logits as float32, and float32 gradients of the shapes of the inputs.
+      The logits, float32 [B], and float32 gradients with the shapes of the inputs.
     """
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(inputs)
@@ -31,7 +31,7 @@ def input_gradients(
 
 
 def squared_norms(gradients: Sequence[tf.Tensor]) -> tf.Tensor:
-    """Squared L2 norm of each row over all tensors [B, ...] together: float32 [B]."""
+    """Squared L2 norm of each row, summed over all tensors [B, ...]: float32 [B]."""
     return tf.add_n(
         [tf.reduce_sum(tf.square(g), axis=list(range(1, g.shape.rank))) for g in gradients]
     )
@@ -43,14 +43,15 @@ def matching_aware(
     """Matching-aware gradient penalty (MA-GP) at real images with their own captions.
 
     Args:
-      gradients: of the logit by image and by sentence, float32 [B, ...].
-      weight: k.
-      power: p.
-      norm: `joint`, of all gradients as one vector, as in the published code; or `sum`, of a norm
-        of each, as in the paper.
+      gradients: gradients of the logit with respect to image and sentence embedding;
+        float32 [B, ...].
+      weight: weight k of the penalty.
+      power: exponent p.
+      norm: `joint`: the norm of all gradients as one vector, as in the published code; `sum`: the
+        sum of the norms of the gradients, as in the paper.
 
     Returns:
-      float32 scalar: k times the mean of the norm to the power p.
+      float32 scalar: k * mean(norm ** p).
 
     Source: Tao et al. 2022, "DF-GAN", section 3.3, equation 2.
     """
@@ -63,11 +64,11 @@ def zero_centred(gradients: Sequence[tf.Tensor], *, weight: float) -> tf.Tensor:
     """Zero-centred gradient penalty: R1 at real images, R2 at generated ones.
 
     Args:
-      gradients: of the logit by image, float32 [B, ...].
-      weight: gamma.
+      gradients: gradients of the logit with respect to the image; float32 [B, ...].
+      weight: weight gamma of the penalty.
 
     Returns:
-      float32 scalar: gamma / 2 times the mean squared norm.
+      float32 scalar: gamma / 2 * mean squared norm.
 
     Source: Mescheder et al. 2018, "Which Training Methods for GANs do actually Converge?",
       equation 9.

@@ -1,4 +1,4 @@
-"""What the field does against a game that goes wrong: options that every game with judges takes."""
+"""Options of the standard GAN stabilizers, and the schedule of the updates."""
 
 import dataclasses
 import itertools
@@ -9,7 +9,7 @@ import tensorflow as tf
 
 @dataclasses.dataclass(frozen=True)
 class Remedies:
-    """Remedies that need no caption; every field is a field of the recipe."""
+    """Stabilizers that need no caption; every field is a field of the recipe."""
 
     r1_weight: float
     r2_weight: float
@@ -28,7 +28,7 @@ class Remedies:
 
 @dataclasses.dataclass(frozen=True)
 class MatchingRemedies(Remedies):
-    """Those, and the penalty at real images with their own captions."""
+    """Stabilizers of text-to-image systems: `Remedies` and the matching-aware penalty (MA-GP)."""
 
     ma_gp_weight: float
     ma_gp_power: float
@@ -37,11 +37,11 @@ class MatchingRemedies(Remedies):
 
 @dataclasses.dataclass(frozen=True)
 class Turn:
-    """What a step has of what is not in every step.
+    """Phase of a step: the optional parts that run in this step.
 
     Attributes:
-      generates: the generator moves.
-      penalizes: gradient penalties are taken.
+      generates: whether the generator update runs.
+      penalizes: whether gradient penalties are computed.
     """
 
     generates: bool = True
@@ -50,24 +50,25 @@ class Turn:
 
 @dataclasses.dataclass(frozen=True)
 class Rhythm:
-    """Which steps have what, counted from the start of the run.
+    """Update schedule: the phase of every step, counted from the start of the run.
 
     Attributes:
-      discriminator_steps: of so many steps, the generator moves in the last alone.
-      penalty_every: of so many steps, the last alone has penalties, with so many times their
-        weight.
+      discriminator_steps: n_critic, discriminator steps per generator step; the generator update
+        runs in the last of `discriminator_steps` steps.
+      penalty_every: lazy regularization interval in steps; penalties run in the last of
+        `penalty_every` steps, with weights multiplied by `penalty_every`.
 
-    Source: Goodfellow et al. 2014, "Generative Adversarial Nets", algorithm 1 (k steps of the
-      discriminator), where each of them has a batch of its own too; Karras et al. 2020, "Analyzing
-      and Improving the Image Quality of StyleGAN", section 3.1 (lazy regularization). There a
-      penalty is a step of its own, for which Adam is corrected; here it is a part of the loss.
+    Source: Goodfellow et al. 2014, "Generative Adversarial Nets", algorithm 1 (k discriminator
+      steps, each with its own batch, as here); Karras et al. 2020, "Analyzing and Improving the
+      Image Quality of StyleGAN", section 3.1 (lazy regularization). There the penalty is a separate
+      optimizer step and Adam is adjusted for it; here the penalty is a term of the loss.
     """
 
     discriminator_steps: int = 1
     penalty_every: int = 1
 
     def turn(self, step: int) -> Turn:
-        """What a step has; the first step is 0."""
+        """Phase of step number `step`, which starts at 0."""
         return Turn(
             generates=(step + 1) % self.discriminator_steps == 0,
             penalizes=(step + 1) % self.penalty_every == 0,
@@ -75,12 +76,12 @@ class Rhythm:
 
     @property
     def turns(self) -> tuple[Turn, ...]:
-        """All that there are; the first has everything."""
+        """All phases of the schedule; the first phase runs everything."""
         every = (Turn(*has) for has in itertools.product((True, False), repeat=2))
         return tuple(turn for turn in every if turn in self._cycle)
 
     def number(self, step: tf.Tensor) -> tf.Tensor:
-        """Which of `turns` a step is: int32 scalar, from that of the step."""
+        """Phase index of step number `step`, as an index of `turns`: int32 scalar."""
         numbers = tf.constant([self.turns.index(turn) for turn in self._cycle])
         return tf.gather(numbers, tf.math.floormod(step, len(self._cycle)))
 

@@ -1,4 +1,4 @@
-"""What a replica does with variables and gradients beyond an optimizer."""
+"""Variables and gradients on replicas: moving statistics, undo, overflow, gradient norm."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from tfgan2.adversarial import spectral
 
 
 def moving_statistics(network: keras.Model) -> list[tf.Variable]:
-    """Moving statistics of a network's normalizations."""
+    """Moving statistics of a network: batch normalization and spectral normalization."""
     statistics: list[tf.Variable] = []
     for layer in network.submodules:
         if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
@@ -20,7 +20,7 @@ def moving_statistics(network: keras.Model) -> list[tf.Variable]:
 
 
 def take_back_unless(active: tf.Tensor, state: list[tf.Variable], before: list[tf.Tensor]) -> None:
-    """Sets variables back to earlier values where `active` is false; to be called by a replica."""
+    """Restores the earlier values of variables if `active` is false; call in replica context."""
 
     def take_back(variable: tf.Variable, active: tf.Tensor, value: tf.Tensor) -> tf.Operation:
         return variable.assign(tf.where(active, variable, value))
@@ -35,7 +35,7 @@ def take_back_unless(active: tf.Tensor, state: list[tf.Variable], before: list[t
 
 
 def overflows(gradients: list[tf.Tensor]) -> tf.Tensor:
-    """1 if a gradient is not finite on any replica, else 0: int64 scalar."""
+    """1 if any gradient on any replica is not finite, else 0: int64 scalar."""
     finite = [tf.reduce_all(tf.math.is_finite(_values(gradient))) for gradient in gradients]
     here = tf.cast(tf.logical_not(tf.reduce_all(finite)), tf.int64)
     context = tf.distribute.get_replica_context()
@@ -43,9 +43,9 @@ def overflows(gradients: list[tf.Tensor]) -> tf.Tensor:
 
 
 def gradient_norm(gradients: list[tf.Tensor], overflow: tf.Tensor) -> tf.Tensor:
-    """L2 norm of all gradients together, or 0 where an overflow keeps them from being applied.
+    """L2 norm of all gradients together; 0 if an overflow skips the update: float32 scalar.
 
-    With several replicas it is that of a replica's own gradients, times their number.
+    With several replicas: norm of this replica's gradients, times the number of replicas.
     """
     replicas = tf.distribute.get_replica_context().num_replicas_in_sync
     norm = tf.linalg.global_norm(gradients) * replicas

@@ -1,4 +1,4 @@
-"""From captions and seeds to pictures: the one path of sheets, evaluation and export."""
+"""Captions and seeds to images: shared by sample grids, evaluation and export."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -13,9 +13,9 @@ from tfgan2.text.tokenizers import Tokenizer
 
 Seeds: TypeAlias = Sequence[int] | np.ndarray
 Pair: TypeAlias = tuple[str, str]
-# From latents, and from sentences where there are any, to images.
+# Function of latents, and of sentence embeddings if conditional; returns images.
 Draws: TypeAlias = Callable[..., tf.Tensor]
-# Between vectors of one direction the arc is a line.
+# Lower bound of the slerp angle in radians: for parallel vectors slerp becomes lerp.
 SMALLEST_ANGLE = 1e-3
 ROW_TYPES = (
     tf.TensorSpec([None], tf.string),
@@ -26,14 +26,14 @@ ROW_TYPES = (
 
 @dataclasses.dataclass(frozen=True)
 class Drawn:
-    """Pictures uint8 [N, S, S, C], and of a joint model the N texts that it wrote with them."""
+    """Images, uint8 [N, S, S, C]; with a joint model also the N generated texts."""
 
     images: np.ndarray
     texts: list[str] | None = None
 
 
 class Sampler(tf.Module):
-    """Tokenizer, sentence encoder and generator in a row; a row never depends on its batch."""
+    """Tokenizer, text encoder and generator; a row never depends on the rest of the batch."""
 
     def __init__(
         self,
@@ -44,14 +44,15 @@ class Sampler(tf.Module):
         latent_size: int,
         truncation: float,
     ) -> None:
-        """Puts the path together.
+        """Stores the parts.
 
         Args:
-          tokenizer: from captions string [B] to ids, length and unknown_words.
-          text_encoder: from ids and length to sentences float32 [B, D].
-          generator: from latents and sentences to images float32 [B, S, S, C] in [-1, 1].
+          tokenizer: maps captions, string [B], to ids, length and unknown_words.
+          text_encoder: maps ids and length to sentence embeddings, float32 [B, D].
+          generator: maps latents and sentence embeddings to images, float32 [B, S, S, C] in
+            [-1, 1].
           latent_size: length of a latent.
-          truncation: what a truncation outside (0, 1] means.
+          truncation: default truncation; replaces a value outside (0, 1].
         """
         super().__init__(name="sampler")
         self.tokenizer = tokenizer
@@ -62,7 +63,7 @@ class Sampler(tf.Module):
 
     @property
     def sentence_size(self) -> int:
-        """Length of a sentence vector."""
+        """Length of a sentence embedding."""
         return self.text_encoder.sentence_size
 
     def unknown_words(self, caption: tf.Tensor) -> tf.Tensor:
@@ -70,19 +71,19 @@ class Sampler(tf.Module):
         return self.tokenizer(caption)["unknown_words"]
 
     def embed(self, caption: tf.Tensor) -> tf.Tensor:
-        """Encodes captions [B]: float32 [B, D]."""
+        """Sentence embeddings of captions [B]: float32 [B, D]."""
         return self.text_encoder(self.tokenizer(caption))
 
     def draw(self, sentence: tf.Tensor, seed: tf.Tensor, truncation: tf.Tensor) -> tf.Tensor:
-        """Draws pictures of sentences.
+        """Generates images from sentence embeddings.
 
         Args:
-          sentence: float32 [B, D].
+          sentence: sentence embeddings; float32 [B, D].
           seed: int64 [B].
-          truncation: float32 [B]; outside (0, 1] it means the default.
+          truncation: float32 [B]; a value outside (0, 1] means the default.
 
         Returns:
-          uint8 [B, S, S, C].
+          Images, uint8 [B, S, S, C].
         """
         latent = latents(
             seed, truncation, latent_size=self.latent_size, default_truncation=self.truncation
@@ -91,23 +92,23 @@ class Sampler(tf.Module):
 
     @tf.function(input_signature=ROW_TYPES)
     def pixels(self, caption: tf.Tensor, seed: tf.Tensor, truncation: tf.Tensor) -> tf.Tensor:
-        """Draws pictures of captions [B]; the rest as for `draw`."""
+        """Generates images of captions [B]; other arguments and result as for `draw`."""
         return self.draw(self.embed(caption), seed, truncation)
 
     def sample(self, captions: Sequence[str], seeds: Seeds, truncation: float) -> Drawn:
-        """Draws captions with seeds, one for one, all with one truncation."""
+        """Generates one image per pair of caption and seed, all with one truncation."""
         return Drawn(self.pixels(*_rows(captions, seeds, truncation)).numpy())
 
     def between(self, captions: Pair, seeds: tuple[int, int], shares: np.ndarray) -> np.ndarray:
-        """Draws pictures on the way from one caption and seed to another.
+        """Generates images that interpolate between two captions and two seeds.
 
         Args:
-          captions: the two; sentences are on the line through theirs.
-          seeds: the two; latents are on the arc through theirs.
-          shares: of the way, float32 [N].
+          captions: two captions; their sentence embeddings are interpolated linearly (lerp).
+          seeds: two seeds; their latents are interpolated spherically (slerp).
+          shares: interpolation weights, float32 [N]; 0 is the first caption and seed.
 
         Returns:
-          uint8 [N, S, S, C].
+          Images, uint8 [N, S, S, C].
         """
         latent = _latents_between(self, seeds, shares)
         sentence = _line(self.embed(tf.constant(captions)), shares)
@@ -115,18 +116,18 @@ class Sampler(tf.Module):
 
 
 class UnconditionalSampler(tf.Module):
-    """A generator that draws without captions."""
+    """Sampler of a generator without captions."""
 
     def __init__(
         self, *, generator: Draws, latent_size: int, truncation: float, darkest: float
     ) -> None:
-        """Puts the path together.
+        """Stores the parts.
 
         Args:
-          generator: from latents to images float32 [B, S, S, C] in [darkest, 1].
+          generator: maps latents to images, float32 [B, S, S, C] in [darkest, 1].
           latent_size: length of a latent.
-          truncation: what a truncation outside (0, 1] means.
-          darkest: what black is to the generator: -1 or 0.
+          truncation: default truncation; replaces a value outside (0, 1].
+          darkest: lower end of the generator's value range: -1 or 0.
         """
         super().__init__(name="unconditional_sampler")
         self.generator = generator
@@ -136,24 +137,24 @@ class UnconditionalSampler(tf.Module):
 
     @tf.function(input_signature=ROW_TYPES[1:])
     def pixels(self, seed: tf.Tensor, truncation: tf.Tensor) -> tf.Tensor:
-        """Draws pictures uint8 [B, S, S, C] of seeds [B] with truncations [B]."""
+        """Generates images, uint8 [B, S, S, C], from seeds [B] and truncations [B]."""
         latent = latents(
             seed, truncation, latent_size=self.latent_size, default_truncation=self.truncation
         )
         return to_pixels(self.generator(latent), darkest=self.darkest)
 
     def sample(self, captions: Sequence[str], seeds: Seeds, truncation: float) -> Drawn:
-        """Draws seeds with one truncation; captions say nothing to it."""
+        """Generates one image per seed, all with one truncation; captions are ignored."""
         return Drawn(self.pixels(*_rows(captions, seeds, truncation)[1:]).numpy())
 
     def between(self, captions: Pair, seeds: tuple[int, int], shares: np.ndarray) -> np.ndarray:
-        """Draws pictures on the way from one seed to another, as `Sampler.between`."""
+        """Generates images that interpolate between two seeds, as `Sampler.between`."""
         latent = _latents_between(self, seeds, shares)
         return to_pixels(self.generator(latent), darkest=self.darkest).numpy()
 
 
 class JointSampler(tf.Module):
-    """A generator that draws a picture and writes its text, or draws a picture of a given text."""
+    """Sampler of a generator of images and texts; a given text is used instead of a generated."""
 
     def __init__(
         self,
@@ -164,15 +165,15 @@ class JointSampler(tf.Module):
         latent_size: int,
         truncation: float,
     ) -> None:
-        """Puts the path together.
+        """Stores the parts.
 
         Args:
-          tokenizer: from captions string [B] to ids, length and unknown_words.
-          words: what the ids from 1 on stand for.
-          generator: from latents, ids int32 [B, T] and length [B] of the given texts (0: to be
-            written) to images float32 [B, S, S, C] in [-1, 1] and ids int32 [B, T].
+          tokenizer: maps captions, string [B], to ids, length and unknown_words.
+          words: words of the ids from 1 on.
+          generator: maps latents, ids int32 [B, T] and length [B] of the given texts (length 0:
+            generate the text) to images float32 [B, S, S, C] in [-1, 1] and ids int32 [B, T].
           latent_size: length of a latent.
-          truncation: what a truncation outside (0, 1] means.
+          truncation: default truncation; replaces a value outside (0, 1].
         """
         super().__init__(name="joint_sampler")
         self.tokenizer = tokenizer
@@ -189,10 +190,10 @@ class JointSampler(tf.Module):
     def draw(
         self, caption: tf.Tensor, seed: tf.Tensor, truncation: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Draws pictures and writes texts, of captions [B] that are empty; else draws those.
+        """Generates images of captions [B]; for an empty caption generates image and text.
 
         Returns:
-          uint8 [B, S, S, C] and string [B].
+          Images, uint8 [B, S, S, C], and texts, string [B].
         """
         latent = latents(
             seed, truncation, latent_size=self.latent_size, default_truncation=self.truncation
@@ -204,12 +205,12 @@ class JointSampler(tf.Module):
         return to_pixels(image), text
 
     def sample(self, captions: Sequence[str], seeds: Seeds, truncation: float) -> Drawn:
-        """Draws captions with seeds, one for one, all with one truncation."""
+        """Generates one image and text per pair of caption and seed, all with one truncation."""
         images, texts = self.draw(*_rows(captions, seeds, truncation))
         return Drawn(images.numpy(), [text.decode() for text in texts.numpy()])
 
     def between(self, captions: Pair, seeds: tuple[int, int], shares: np.ndarray) -> np.ndarray:
-        """Draws pictures on the way from one given text and seed to another; see `Sampler`."""
+        """Generates images that interpolate between two texts and two seeds; see `Sampler`."""
         latent = _latents_between(self, seeds, shares)
         text = self.generator.texts.encode(self.tokenizer(tf.constant(captions))["ids"])
         given = tf.ones([len(shares), 1])
@@ -221,7 +222,7 @@ AnySampler = Sampler | UnconditionalSampler | JointSampler
 
 
 def to_pixels(images: tf.Tensor, *, darkest: float = -1.0) -> tf.Tensor:
-    """Rounds images in [darkest, 1] to uint8."""
+    """Converts images in [darkest, 1] to uint8, with clipping and rounding."""
     share = (tf.clip_by_value(images, darkest, 1.0) - darkest) / (1.0 - darkest)
     return tf.cast(tf.round(share * 255.0), tf.uint8)
 
@@ -237,15 +238,15 @@ def _rows(
 
 
 def arc(one: tf.Tensor, other: tf.Tensor, shares: np.ndarray) -> tf.Tensor:
-    """Points on the arc through two vectors, whose lengths go from the one's to the other's.
+    """Spherical interpolation (slerp) between two vectors of any length.
 
     Args:
-      one: float32 [D].
-      other: float32 [D].
-      shares: of the way from the one to the other, float32 [N].
+      one: vector at weight 0; float32 [D].
+      other: vector at weight 1; float32 [D].
+      shares: interpolation weights; float32 [N].
 
     Returns:
-      float32 [N, D].
+      Interpolated vectors, float32 [N, D].
 
     Source: White 2016, "Sampling Generative Networks", section 2.1 (spherical interpolation).
     """
@@ -266,6 +267,6 @@ def _latents_between(sampler: AnySampler, seeds: tuple[int, int], shares: np.nda
 
 
 def _line(ends: tf.Tensor, shares: np.ndarray) -> tf.Tensor:
-    """Points [N, D] on the line through two rows [2, D]."""
+    """Linear interpolation (lerp) between two rows [2, D]: float32 [N, D]."""
     shares = tf.constant(shares, tf.float32)[:, tf.newaxis]
     return (1.0 - shares) * ends[0] + shares * ends[1]

@@ -1,7 +1,7 @@
-"""Layers divided by their largest singular value, which bounds how steep a discriminator is.
+"""Spectrally normalized layers, which bound the Lipschitz constant of a discriminator.
 
 Source: Miyato et al. 2018, "Spectral Normalization for Generative Adversarial Networks",
-algorithm 1, which multiplies by the transposes of the matrices here.
+algorithm 1; the matrices of the paper are the transposes of the matrices here.
 """
 
 import numpy as np
@@ -12,10 +12,10 @@ FIRST_ITERATIONS = 100
 
 
 class _Spectral(keras.layers.Layer):
-    """What the layers share: a kernel, a bias and the normalization.
+    """Base of the layers: kernel, bias and spectral normalization.
 
-    keras.layers.SpectralNormalization overwrites the kernel in the call, where an optimizer and a
-    gradient through the division need the kernel as it is.
+    keras.layers.SpectralNormalization overwrites the kernel in `call`. Here the variable keeps the
+    unnormalized kernel, which the optimizer and the gradient through the division need.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class _Spectral(keras.layers.Layer):
         self.channels, self.window, self.use_bias = channels, window, use_bias
 
     def build(self, input_shape: tf.TensorShape) -> None:
-        """Makes the weights, now that the channels of the input are known."""
+        """Creates the weights for the channels of the input."""
         self.kernel = self.add_weight(
             name="kernel",
             shape=(*self.window, input_shape[-1], self.channels),
@@ -51,7 +51,7 @@ class _Spectral(keras.layers.Layer):
             dtype=tf.float32,
             experimental_autocast=False,
             trainable=False,
-            # As in batch normalization: a replica moves its own, here to where all others move.
+            # As in batch normalization: each replica updates its copy; here all copies are equal.
             synchronization=tf.VariableSynchronization.ON_READ,
             aggregation=tf.VariableAggregation.MEAN,
         )
@@ -59,7 +59,7 @@ class _Spectral(keras.layers.Layer):
 
     @property
     def statistics(self) -> list[tf.Variable]:
-        """What moves in training without being trained; there once the layer is built."""
+        """Moving statistics, which no optimizer updates; available once the layer is built."""
         return [self.direction]
 
     def _normalized_kernel(self, *, training: bool | None) -> tf.Tensor:
@@ -75,13 +75,13 @@ class _Spectral(keras.layers.Layer):
 
 
 class SpectralConvolution(_Spectral):
-    """A `same` convolution whose kernel is divided by its largest singular value.
+    """A spectrally normalized convolution with `same` padding and stride 1.
 
     Args:
-      channels: of what goes out.
-      size: side of the window.
-      dtype: policy; the singular value is estimated in float32 under any.
-      use_bias: whether a bias, which is not divided, is added.
+      channels: channels of the output.
+      size: side of the kernel window.
+      dtype: dtype policy; the singular value is always estimated in float32.
+      use_bias: whether to add a bias; the bias is not normalized.
 
     Source: Miyato et al. 2018, "Spectral Normalization for Generative Adversarial Networks",
       algorithm 1, with the kernel as a matrix [size * size * channels in, channels out].
@@ -98,23 +98,23 @@ class SpectralConvolution(_Spectral):
         super().__init__(channels, window=(size, size), use_bias=use_bias, dtype=dtype)
 
     def call(self, features: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        """Turns [B, H, W, C] into [B, H, W, channels].
+        """Maps [B, H, W, C] to [B, H, W, channels].
 
         Args:
-          features: of any float type, cast to that of the policy.
-          training: whether the estimate improves by this call's power iteration; None: no.
+          features: any float type; cast to the policy's dtype.
+          training: whether to store the result of this call's power iteration; None: no.
         """
         kernel = self._normalized_kernel(training=training)
         return self._biased(tf.nn.conv2d(features, kernel, strides=1, padding="SAME"))
 
 
 class SpectralDense(_Spectral):
-    """A dense layer whose kernel is divided by its largest singular value.
+    """A spectrally normalized dense layer.
 
     Args:
-      units: of what goes out.
-      dtype: policy; the singular value is estimated in float32 under any.
-      use_bias: whether a bias, which is not divided, is added.
+      units: units of the output.
+      dtype: dtype policy; the singular value is always estimated in float32.
+      use_bias: whether to add a bias; the bias is not normalized.
 
     Source: Miyato et al. 2018, "Spectral Normalization for Generative Adversarial Networks",
       algorithm 1.
@@ -130,29 +130,29 @@ class SpectralDense(_Spectral):
         super().__init__(units, window=(), use_bias=use_bias, dtype=dtype)
 
     def call(self, features: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        """Turns [B, D] into [B, units].
+        """Maps [B, D] to [B, units].
 
         Args:
-          features: of any float type, cast to that of the policy.
-          training: whether the estimate improves by this call's power iteration; None: no.
+          features: any float type; cast to the policy's dtype.
+          training: whether to store the result of this call's power iteration; None: no.
         """
         return self._biased(tf.matmul(features, self._normalized_kernel(training=training)))
 
 
 class _Divided(keras.layers.Layer):
-    """What layers of Keras become by `divide`.
+    """Class of a Keras layer after `divide`.
 
-    Unlike the layers above, whose estimate improves with every call in training, these wait to be
-    told, so that no network has to hand down whether it trains.
+    The power iteration runs only in `iterate()`, so networks need not pass `training` to the layer.
+    The layers above run a power iteration in every call in training.
     """
 
     @property
     def statistics(self) -> list[tf.Variable]:
-        """What moves in training without being trained."""
+        """Moving statistics, which no optimizer updates."""
         return [self.direction]
 
     def begin(self) -> None:
-        """Estimates the direction of the first kernel's largest singular value."""
+        """Estimates the right singular vector of the initial kernel with 100 power iterations."""
         matrix = self._matrix().numpy()
         right = np.random.default_rng(0).normal(size=matrix.shape[1])
         for _ in range(FIRST_ITERATIONS):
@@ -170,11 +170,11 @@ class _Divided(keras.layers.Layer):
         )
 
     def iterate(self) -> None:
-        """Improves the estimate by a power iteration."""
+        """Runs one power iteration and stores the result."""
         self.direction.assign(_directions(self._matrix(), self.direction)[1])
 
     def divided_kernel(self) -> tf.Tensor:
-        """The kernel over its largest singular value."""
+        """The kernel divided by its largest singular value."""
         matrix = self._matrix()
         left, right = _directions(matrix, self.direction)
         largest = tf.reduce_sum(left * tf.linalg.matvec(matrix, right))
@@ -186,30 +186,30 @@ class _Divided(keras.layers.Layer):
 
 class _DividedConvolution(_Divided, keras.layers.Conv2D):
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """As of a convolution."""
+        """Convolves with the normalized kernel."""
         features = self.convolution_op(inputs, self.divided_kernel())
         return self.activation(features if self.bias is None else features + self.bias)
 
 
 class _DividedDense(_Divided, keras.layers.Dense):
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """As of a dense layer, of [B, D]."""
+        """Applies the normalized kernel to [B, D]."""
         features = tf.matmul(tf.cast(inputs, self.compute_dtype), self.divided_kernel())
         return self.activation(features if self.bias is None else features + self.bias)
 
 
-# What has statistics that move.
+# Layers with moving statistics.
 LAYERS = (_Spectral, _Divided)
 
 
 def divide(*networks: keras.Model) -> None:
-    """Divides every kernel of convolutions and dense layers by its largest singular value.
+    """Adds spectral normalization to all convolutions and dense layers.
 
-    The layers stay the objects that they are, with the weights that they have, and their class
-    changes: Keras has nothing between a layer's kernel and its use where one could step in.
+    The layer objects and their weights stay the same, but their class changes: Keras has no hook
+    between a layer's kernel and its use.
 
     Args:
-      networks: built, of float32 [B, H, W, C] and [B, D].
+      networks: built networks with trainable Conv2D and Dense layers.
     """
     classes = {keras.layers.Conv2D: _DividedConvolution, keras.layers.Dense: _DividedDense}
     for network in networks:
@@ -225,7 +225,7 @@ def divided_layers(network: keras.Model) -> list[_Divided]:
 
 
 def _directions(matrix: tf.Tensor, right: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """One power iteration, through which nothing is learned."""
+    """One power iteration without gradients: left and right singular vector."""
     fixed = tf.stop_gradient(matrix)
     left = tf.math.l2_normalize(tf.linalg.matvec(fixed, right))
     return left, tf.math.l2_normalize(tf.linalg.matvec(fixed, left, transpose_a=True))

@@ -1,4 +1,4 @@
-"""What `fit` calls: steps in a graph, each with what is its turn."""
+"""Builds the train function that `fit` calls."""
 
 from __future__ import annotations
 
@@ -16,15 +16,14 @@ INPUT_SECONDS = "input_seconds"
 
 
 def make_function(gan: GAN, *, count: tf.Variable) -> Callable[[Iterator], dict[str, tf.Tensor]]:
-    """Makes a function of an iterator of batches that takes steps, to the parts of the last one.
+    """Builds a function that runs steps on an iterator of batches and returns the last logs.
 
-    Which turn a step is, is decided outside of `strategy.run`: what a step leaves out is a graph
-    that does not run. In a graph, parts of what it leaves out are 0. One part is not the game's:
-    `input_seconds`, for which the step waited for its batch.
+    The phase is chosen outside `strategy.run`, so skipped work never runs. In a graph, logs of
+    skipped updates are 0. The logs also contain `input_seconds`, the wait for the batch in seconds.
 
     Args:
-      gan: compiled.
-      count: of steps in a call, int64 scalar; a graph for one step has no loop.
+      gan: compiled system.
+      count: steps per call, int64 scalar variable; the graph for one step has no loop.
     """
     turns = gan.rhythm.turns
     takes = [_take(gan, turn) for turn in turns]
@@ -42,7 +41,8 @@ def make_function(gan: GAN, *, count: tf.Variable) -> Callable[[Iterator], dict[
                 parts = take(batch)
                 if gan.run_eagerly:
                     return parts
-                names.extend(() if names else parts)  # The first turn has everything.
+                # Traced first, the first phase runs everything, so its logs have all the names.
+                names.extend(() if names else parts)
                 return {name: parts.get(name, tf.constant(0.0)) for name in names}
 
             return taken
@@ -60,7 +60,7 @@ def make_function(gan: GAN, *, count: tf.Variable) -> Callable[[Iterator], dict[
     one = _graph(step)
 
     def several(iterator: Iterator) -> dict[str, tf.Tensor]:
-        # AutoGraph would make the loop above this one, but trace a step twice for it.
+        # AutoGraph could convert the loop in `eagerly`, but would trace a step twice.
         _, parts = tf.while_loop(
             lambda taken, _: taken < count,
             lambda taken, _: (taken + 1, one(iterator)),
@@ -72,11 +72,11 @@ def make_function(gan: GAN, *, count: tf.Variable) -> Callable[[Iterator], dict[
 
 
 def make_one(gan: GAN, turn: Turn) -> Callable[[Iterator], dict[str, tf.Tensor]]:
-    """Makes a function of an iterator that takes one step of one turn, whatever its number is.
+    """Builds a function of an iterator that runs one step of a fixed phase.
 
     Args:
-      gan: compiled.
-      turn: of the step.
+      gan: compiled system.
+      turn: phase of the step, independent of the step number.
     """
     take = _take(gan, turn)
 
@@ -87,13 +87,13 @@ def make_one(gan: GAN, turn: Turn) -> Callable[[Iterator], dict[str, tf.Tensor]]
 
 
 def _graph(call: Callable) -> Callable:
-    # AutoGraph has nothing to do in a step, and the one of TensorFlow 2.15, which does not know
-    # tf_keras, would convert all of it, which takes two to three times as long.
+    # A step needs no AutoGraph. TensorFlow 2.15's AutoGraph does not exclude tf_keras and would
+    # convert all of tf_keras, which makes tracing two to three times as long.
     return tf.function(call, autograph=False, reduce_retracing=True)
 
 
 def _take(gan: GAN, turn: Turn) -> Callable[[Any], dict[str, tf.Tensor]]:
-    """Makes what all replicas do in a step of a turn, from a batch to the parts of one of them."""
+    """Builds a function of a batch that runs one step of a phase on all replicas; returns logs."""
     run = gan.train_step
     if gan.jit_compile:
         run = tf.function(run, autograph=False, jit_compile=True, reduce_retracing=True)
@@ -102,7 +102,7 @@ def _take(gan: GAN, turn: Turn) -> Callable[[Any], dict[str, tf.Tensor]]:
     def take(batch: Any) -> dict[str, tf.Tensor]:
         with gan.taking(turn):
             parts = strategy.run(run, args=(batch,))
-        # All replicas have the same, which is the mean.
+        # All replicas return the same logs: means over the replicas.
         return {name: strategy.experimental_local_results(it)[0] for name, it in parts.items()}
 
     return take
@@ -111,9 +111,9 @@ def _take(gan: GAN, turn: Turn) -> Callable[[Any], dict[str, tf.Tensor]]:
 def _with_next(
     iterator: Iterator, take: Callable[[Any], dict[str, tf.Tensor]]
 ) -> dict[str, tf.Tensor]:
-    """Takes a step with the next batch, and adds for how many seconds it was waited for.
+    """Runs a step on the next batch, and adds the wait for the batch in seconds to the logs.
 
-    What does not need the batch must not begin before: it would be taken for waiting.
+    Ops that need no batch must not start first, or their time counts as input wait.
     """
     began = tf.timestamp()
     with tf.control_dependencies([began]):

@@ -1,4 +1,4 @@
-"""What a step of a game is made of: players' moves, what they draw, what judges them."""
+"""Parts of a training step: updates, the shared generated batch, discriminator statistics."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -15,19 +15,19 @@ GENERATOR, PENALTY = "generator", "penalty"
 
 @dataclasses.dataclass(frozen=True)
 class Update:
-    """One player's move.
+    """Update of one network with one loss and one optimizer.
 
     Attributes:
-      name: of the player; what is called `generator` or `penalty` is left out of some steps if the
-        recipe says so.
-      loss: from a batch and the fakes to a scalar and its named parts, means over the rows.
-      draws: whether there are fakes; the loss has the update's noise in their place if not.
-      variables: what moves.
-      optimizer: how it moves.
-      active_steps: from a step's number, from 0 on, to whether the update moves anything in it;
-        None: in every step.
-      simultaneous: whether its gradients are taken where those of the update before it are, before
-        either moves anything.
+      name: name of the update; the recipe's schedule can skip `generator` and `penalty` in a step.
+      loss: function of a batch and the generated batch; returns the loss, a scalar, and the loss
+        terms for the logs, means over the rows.
+      draws: whether the loss needs a generated batch; if not, `loss` gets the update's noise.
+      variables: trained variables.
+      optimizer: optimizer of `variables`.
+      active_steps: function of the step number, from 0; returns whether the update is applied in
+        this step; None: applied in every step.
+      simultaneous: whether the gradients are computed at the same weights as in the previous
+        update, before either update is applied.
     """
 
     name: str
@@ -41,11 +41,12 @@ class Update:
 
 @dataclasses.dataclass(frozen=True)
 class Drawing:
-    """What a step has drawn once for all of its updates.
+    """Generated batch that all updates of a step share.
 
     Attributes:
-      fakes: as `generate` returns them.
-      tape: by which gradients of their `image` go on to the generator.
+      fakes: generated batch, as `generate` returns.
+      tape: tape of the generator's forward pass; continues gradients of `fakes.image` to the
+        generator's variables.
     """
 
     fakes: Any
@@ -54,7 +55,7 @@ class Drawing:
     def gradients(
         self, tape: tf.GradientTape, loss: tf.Tensor, variables: list[tf.Variable]
     ) -> list[tf.Tensor]:
-        """Gradients of a loss on `tape`, which has watched the variables and the image."""
+        """Gradients of a loss on `tape`, which watches the variables and `fakes.image`."""
         *direct, by_image = tape.gradient(loss, [*variables, self.fakes.image])
         drawn = self.tape.gradient(self.fakes.image, variables, output_gradients=by_image)
         return [
@@ -65,12 +66,12 @@ class Drawing:
 
 @dataclasses.dataclass(frozen=True)
 class Judging:
-    """Which parts of a step say how the discriminator does.
+    """Names of the discriminator statistics in the logs.
 
     Attributes:
-      real: name of its mean logit at real images.
-      fake: name of its mean logit at generated images.
-      guessing: by name of its losses, what they are where all its logits are 0.
+      real: name of the mean logit of real images.
+      fake: name of the mean logit of generated images.
+      guessing: chance loss by name of a loss: the loss of a discriminator that always outputs 0.
     """
 
     real: str
