@@ -1,4 +1,4 @@
-"""What every program shares: flag parsing, the error line, progress, files written whole."""
+"""Helpers of all command-line programs: flag parsing, errors, progress bars, atomic file writes."""
 
 import os
 import pathlib
@@ -8,9 +8,9 @@ import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn, TextIO, TypeVar
 
-# Before TensorFlow loads: its start-up notices would bury a one-line error.
+# Set before TensorFlow loads: its start-up messages would hide a one-line error.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# Before it too: TensorFlow Addons, where it is, is to have the Keras that is imported here.
+# Set before TensorFlow loads: TensorFlow Addons, if installed, must use tf_keras.
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
 from absl import app, flags, logging
@@ -24,30 +24,31 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 class UsageError(Exception):
-    """A mistake of the user's: reported in one line, with exit code 2 and no traceback."""
+    """An error of the user, reported in one line with exit code 2 and no traceback."""
 
     def __init__(self, subject: str, rule: str, value: object) -> None:
-        """Describes the mistake.
+        """Builds the message `subject: rule, got value`.
 
         Args:
-          subject: what is wrong, as the user wrote it: `--data_dir`, or a file's path.
-          rule: what it must be.
-          value: what was received.
+          subject: the wrong input, as the user wrote it: `--data_dir`, or the path of a file.
+          rule: what the input must be.
+          value: the value received.
         """
         super().__init__(f"{subject}: {rule}, got {value}")
 
 
 class Failure(Exception):  # noqa: N818
-    """What ends a program without being anybody's mistake: one line, exit code 1, no traceback."""
+    """An error that is not the user's: one line, exit code 1, no traceback."""
 
 
 def run(main: Callable[[], None]) -> NoReturn:
-    """Parses the flags, runs `main` and exits: 0 when it returns, 2 with one line on a usage error.
+    """Parses the flags, runs `main` and exits with code 0.
 
-    A `Failure` ends in one line too, with exit code 1.
+    A `UsageError` ends the program with one line and exit code 2, a `Failure` with one line and
+    exit code 1.
 
     Args:
-      main: the program; it reads its flags and returns nothing.
+      main: the program; reads its flags and returns nothing.
     """
 
     def guarded(arguments: Sequence[str]) -> None:
@@ -67,16 +68,16 @@ def run(main: Callable[[], None]) -> NoReturn:
 def progress(
     items: Iterable[Item], *, total: int | None, description: str, unit: str
 ) -> Iterable[Item]:
-    """Passes items on and shows on stderr how many went by, how fast, and the time left."""
+    """Yields the items, and shows on stderr the count, the rate and the time left."""
     return progress_bar(items, total=total, desc=description, unit=f" {unit}")
 
 
 def progress_bar(items: Iterable[Item] | None = None, **options: Any) -> tqdm:
-    """Makes a bar on stderr; where stderr is no terminal, a line every ten seconds.
+    """Makes a progress bar on stderr; if stderr is no terminal, prints a line every ten seconds.
 
     Args:
-      items: what the bar passes on; None if the caller moves the bar.
-      **options: those of `tqdm`.
+      items: the items to yield; None if the caller updates the bar.
+      **options: options of `tqdm`.
     """
     if sys.stderr.isatty():
         return tqdm(items, dynamic_ncols=True, **options)
@@ -84,12 +85,12 @@ def progress_bar(items: Iterable[Item] | None = None, **options: Any) -> tqdm:
 
 
 def warn(text: str) -> None:
-    """Tells the user on stderr, in one line, what is no error but should be known."""
+    """Prints a warning to stderr, in one line."""
     print(f"warning: {' '.join(text.split())}", file=sys.stderr)
 
 
 def write_file(path: pathlib.Path, content: bytes) -> None:
-    """Writes a file beside its place and renames it into it, and makes its folder if need be."""
+    """Writes a file atomically: a temporary file, then a rename. Creates the folder if absent."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -103,18 +104,18 @@ def write_file(path: pathlib.Path, content: bytes) -> None:
 
 
 class _Lines:
-    """Writes each state of a progress bar as a line of its own, for logs."""
+    """Writes each state of a progress bar as one line, for log files."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> None:
-        """Writes a state without the carriage return before it."""
+        """Writes a state without its carriage return."""
         if text.strip():
             self._stream.write(text.strip() + "\n")
 
     def flush(self) -> None:
-        """Flushes the stream beneath."""
+        """Flushes the underlying stream."""
         self._stream.flush()
 
 
@@ -126,14 +127,14 @@ def _exit_with(mistake: object, *, code: int = USAGE_ERROR_EXIT_CODE) -> NoRetur
 def _parse(arguments: Sequence[str]) -> list[str]:
     try:
         return flags.FLAGS(arguments)
-    except SystemExit:  # absl leaves with 1 after it has printed the help that was asked for.
+    except SystemExit:  # absl exits with code 1 after --help.
         sys.exit(0)
     except flags.Error as error:
         _exit_with(_describe(error))
 
 
 def _describe(error: flags.Error) -> str:
-    """Turns absl's account of a bad flag into `--flag: rule, got value`."""
+    """Turns an absl flag error into `--flag: rule, got value`."""
     text = str(error)
     if isinstance(error, flags.UnrecognizedFlagError):
         near = re.search(r"Did you mean: (\w+)", text)

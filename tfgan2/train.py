@@ -1,4 +1,4 @@
-r"""Trains a text-to-image GAN, or goes on with one.
+r"""Trains a text-to-image GAN, or resumes its run.
 
 Example:
   python -m tfgan2.train --flagfile=tfgan2/recipes/digits_df_gan.flags \
@@ -16,7 +16,7 @@ FLAGS = flags.FLAGS
 
 
 class _GoalFlag(flags.Flag):
-    """One of two flags that give the goal; the one given last takes the other's value away."""
+    """One of two flags that set the goal of the run; the flag given last clears the other one."""
 
     other: "_GoalFlag"
 
@@ -44,32 +44,37 @@ flags.DEFINE_enum(
     "strategy",
     "auto",
     ["auto", "one_device", "mirrored", "multi_worker"],
-    "devices; mirrored: all GPUs (without any: all logical CPUs); multi_worker: those of all "
-    "machines that TF_CONFIG names; auto: multi_worker if it names any, else mirrored over GPUs",
+    "devices; one_device: one GPU or CPU; mirrored: all GPUs (without GPUs: all logical CPUs); "
+    "multi_worker: the devices of all machines in TF_CONFIG; auto: multi_worker if TF_CONFIG names "
+    "several workers, else mirrored if there are GPUs, else one_device",
 )
-flags.DEFINE_string("data_dir", None, "a data set that tools.prepare wrote", required=True)
-flags.DEFINE_string("run_dir", None, "where the run is, or is to be", required=True)
+flags.DEFINE_string("data_dir", None, "data set, as tools.prepare writes it", required=True)
 flags.DEFINE_string(
-    "text_encoder", None, "a run whose text encoder a new run begins with: tools.train_text_encoder"
+    "run_dir", None, "run directory: absent, empty, or a run of the same recipe", required=True
+)
+flags.DEFINE_string(
+    "text_encoder",
+    None,
+    "run of tools.train_text_encoder; a new run starts with its text encoder",
 )
 flags.DEFINE_string(
     "stage1_run_dir",
     None,
-    "a run of stack_gan's stage 1, whose generator and text encoder a new run of stage 2 takes",
+    "run of stack_gan's stage 1; a new run of stage 2 starts with its generator and text encoder",
 )
 flags.DEFINE_string(
     "inception_weights",
     None,
-    "what --image_encoder=inception_v3 begins with: a file in Keras's format, or imagenet",
+    "initial weights of --image_encoder=inception_v3: a file in Keras's format, or imagenet",
 )
 flags.adopt_module_key_flags(recipes)
 
 
 def main() -> None:
-    """Trains to the goal."""
+    """Trains the model until the goal is reached."""
     if FLAGS.steps is None and FLAGS.epochs is None:
         raise program.UsageError("--steps", "or --epochs must be given", "neither")
-    # Not above: whoever asks what the flags are need not wait for TensorFlow.
+    # Imported here, so that --help does not wait for TensorFlow.
     from tfgan2.training import trainer
 
     outcome = trainer.train(

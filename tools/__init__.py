@@ -1,1 +1,1 @@
-"""Programs, one verb a file."""
+"""Command-line programs, one task per file."""

@@ -1,4 +1,4 @@
-r"""Measures how fast this package is on this machine, as ratios to what bounds it.
+r"""Measures the speed of this package on this machine, as ratios to an upper bound.
 
 Example:
   python -m tools.benchmark --what=pipeline,train,generate --model=df_gan --image_size=64
@@ -7,7 +7,7 @@ Example:
   python -m tools.benchmark --what= --against_generation=my_pytorch_code:make_drawer
 
 The other implementation's function is called with image_size, batch_size and precision, and returns
-a function that takes one training step, or draws one batch; its calls and ours are taken in turn.
+a function that runs one training step, or draws one batch. Its calls alternate with ours.
 """
 
 import dataclasses
@@ -25,57 +25,66 @@ from tfgan2.runs import recipe as recipes
 from tools.benchmarks import WHATS, results, systems
 from tools.benchmarks.systems import SYSTEMS
 
-# Of a system by its name.
+# Sizes of a system that is given by its name.
 IMAGE_SIZE_PX, BATCH_SIZE = 64, 16
-# What others than training need, by what shows that it is installed.
+# Packages that show whether the extra of a benchmark is installed, and the name of this extra.
 EXTRAS = {"serve": ("uvicorn", "serving"), "batch": ("apache_beam", "batch")}
 
 FLAGS = flags.FLAGS
-flags.DEFINE_list("what", ["pipeline", "train", "generate"], f"out of {','.join(WHATS)}")
+flags.DEFINE_list(
+    "what", ["pipeline", "train", "generate"], f"benchmarks to run: {','.join(WHATS)}"
+)
 flags.DEFINE_string(
     "model",
     "df_gan",
-    f"{', '.join(SYSTEMS)}: by their published recipes; or a name out of tfgan2/recipes/, or a "
-    "flagfile of tfgan2.train",
+    f"system with its published recipe: {', '.join(SYSTEMS)}; or a recipe of tfgan2/recipes/ by "
+    "name; or a flagfile of tfgan2.train",
 )
 flags.DEFINE_integer(
     "image_size",
     None,
-    f"side in pixels; default: {IMAGE_SIZE_PX} for a system, else its recipe's",
+    f"image side in pixels; default: {IMAGE_SIZE_PX} for a system, else the recipe's",
     1,
 )
 flags.DEFINE_integer(
-    "batch_size", None, f"of a step; default: {BATCH_SIZE} for a system, else its recipe's", 2
+    "batch_size",
+    None,
+    f"images per training step; default: {BATCH_SIZE} for a system, else the recipe's",
+    2,
 )
 flags.DEFINE_enum(
     "precision",
     None,
     recipes.PRECISIONS,
-    "of training; drawing is in float32; default: its recipe's, which is auto if it says nothing",
+    "precision of training; drawing is in float32; default: the recipe's, or auto",
 )
-flags.DEFINE_float("seconds", 20.0, "of measuring each, about; warming up comes before", 0.1)
-flags.DEFINE_string("data_dir", None, "a data set of tools.prepare; default: one that is drawn")
-flags.DEFINE_integer(
-    "cache_mb", 0, "decoded images are kept in memory if they fit into so many MiB", 0
+flags.DEFINE_float(
+    "seconds", 20.0, "approximate seconds of each measurement, without the warm-up", 0.1
 )
 flags.DEFINE_string(
-    "against", None, "MODULE:FUNCTION: another implementation's step is timed beside ours"
+    "data_dir", None, "data set, as tools.prepare writes it; default: synthetic images"
+)
+flags.DEFINE_integer(
+    "cache_mb", 0, "memory for decoded images in MiB; 0, or too little for all of them: no cache", 0
+)
+flags.DEFINE_string(
+    "against", None, "MODULE:FUNCTION of another implementation, whose training step is timed too"
 )
 flags.DEFINE_string(
     "against_generation",
     None,
-    "MODULE:FUNCTION: another implementation's drawing is timed beside that of our export",
+    "MODULE:FUNCTION of another implementation, whose drawing is timed beside our export's",
 )
-flags.DEFINE_string("json", None, "file for the machine and the results")
+flags.DEFINE_string("json", None, "file to which the machine and the results are written")
 
 
 def main() -> None:
-    """Measures one thing after the other, and prints a table."""
+    """Runs the benchmarks, and prints a table."""
     _check_flags()
-    logging.set_verbosity(logging.ERROR)  # Beam warns of packages that nothing here needs.
+    logging.set_verbosity(logging.ERROR)  # Beam warns about packages that are not needed here.
     path = systems.flagfile(FLAGS.model, flag="--model")
     recipe = recipes.from_flagfile(path)
-    # Not above: a mistake in the flags is told without waiting for TensorFlow.
+    # Imported here, so that wrong flags are reported without waiting for TensorFlow.
     from tfgan2.training import runtime
     from tools.benchmarks import against, against_generation, machine
     from tools.benchmarks.bench import Bench
@@ -128,7 +137,7 @@ def _check_flags() -> None:
 
 
 def _as_asked(recipe: recipes.Recipe) -> recipes.Recipe:
-    """The recipe with the sizes and the precision that were asked for."""
+    """Returns the recipe with the sizes and the precision of the flags."""
     asked: dict[str, Any] = {}
     if FLAGS.model in SYSTEMS:
         sizes = recipes.system_class(recipe).image_sizes_px

@@ -1,4 +1,4 @@
-r"""Measures how good pictures are, of a run, an export or a served model, against real images.
+r"""Evaluates the images of a run, an export or a served model against real images.
 
 Example:
   python -m tools.evaluate --run_dir=runs/digits --data_dir=data/digits \
@@ -23,59 +23,71 @@ SOURCES = ("run_dir", "export_dir", "target", "compare")
 OF_SERVED = ("crop_margin", "text_source")
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string("run_dir", None, "the run")
-flags.DEFINE_string("export_dir", None, "in its place: folder of the versions of an export")
-flags.DEFINE_string("target", None, "in its place: host:port of a server")
-flags.DEFINE_string("model", None, "name of the model on that server")
+flags.DEFINE_string("run_dir", None, "run directory")
+flags.DEFINE_string("export_dir", None, "folder of an export's versions, instead of --run_dir")
+flags.DEFINE_string("target", None, "host:port of a server, instead of --run_dir")
+flags.DEFINE_string("model", None, "name of the model on the server of --target")
 flags.DEFINE_list(
     "compare",
     None,
-    "in its place, two or more runs or files of evaluations, of which the newest are printed side "
-    "by side if they have one protocol",
+    "two or more runs or files of evaluations, instead of --run_dir; prints the newest evaluations "
+    "side by side if their protocols are the same",
 )
-flags.DEFINE_string("data_dir", None, "a data set that tools.prepare wrote")
-flags.DEFINE_string("output", None, "file the line goes to; default: the run's evaluations.jsonl")
-flags.DEFINE_enum("checkpoint", "latest", CHECKPOINTS, "which; best: what --keep_best has kept")
+flags.DEFINE_string("data_dir", None, "data set, as tools.prepare writes it")
+flags.DEFINE_string(
+    "output", None, "file to which a line is appended; default: the run's evaluations.jsonl"
+)
+flags.DEFINE_enum(
+    "checkpoint", "latest", CHECKPOINTS, "checkpoint of --run_dir; best: the one of --keep_best"
+)
 flags.DEFINE_list(
     "metrics",
     None,
-    f"out of {','.join(METRICS)}; default: what the data set allows of {','.join(LIGHT)}",
+    f"metrics out of {','.join(METRICS)}; default: all of {','.join(LIGHT)} that the data allow",
 )
 flags.DEFINE_string(
     "matching",
     None,
-    "the run of a matching model, of tools.train_text_encoder, or a SavedModel, that was not used "
-    "in training: for r_precision, and for features where the data have no labels",
+    "matching model: a run of tools.train_text_encoder or a SavedModel, not used in training; for "
+    "r_precision, and for features of data without labels",
 )
-flags.DEFINE_string("clip", None, "a SavedModel of images and captions, for clip_score")
+flags.DEFINE_string("clip", None, "SavedModel of images and captions, for clip_score")
 flags.DEFINE_string(
     "features",
     judging.DOMAIN,
-    "who gives features: domain (a classifier of the train split, or --matching), inception_v3, or "
+    "feature extractor: domain (a classifier of the train split, or --matching), inception_v3, or "
     "the folder of a SavedModel",
 )
 flags.DEFINE_string(
     "features_weights",
     None,
-    "of inception_v3: a file in Keras's format; default: Keras fetches ImageNet's",
+    "weights of inception_v3: a file in Keras's format; default: Keras downloads ImageNet's",
 )
-flags.DEFINE_string("statistics", None, "an .npz file with mu and sigma of real images, for fid")
-flags.DEFINE_string("save_statistics", None, "where to write those of the real images")
-flags.DEFINE_enum("split", "test", ["test", "train"], "whose captions and images")
-flags.DEFINE_integer("samples", 1000, "pictures drawn", 2)
-flags.DEFINE_integer("pictures_per_caption", 10, "at least so many; then fewer captions", 1)
+flags.DEFINE_string("statistics", None, ".npz file with mu and sigma of real images, for fid")
+flags.DEFINE_string(
+    "save_statistics", None, "file to which mu and sigma of the real images are written"
+)
+flags.DEFINE_enum("split", "test", ["test", "train"], "split of the captions and real images")
+flags.DEFINE_integer("samples", 1000, "number of images to draw", 2)
+flags.DEFINE_integer(
+    "pictures_per_caption", 10, "images per caption, at least; limits the number of captions", 1
+)
 flags.DEFINE_integer("nearest", 5, "neighbours, for precision, recall, density and coverage", 1)
-flags.DEFINE_integer("kid_subsets", 0, "kid is the mean of so many; 0: of the whole sets", 0)
-flags.DEFINE_integer("kid_subset_size", 1000, "images in each", 2)
-flags.DEFINE_integer("seed", 0, "of the first picture; the others count on", 0, 2**31 - 1)
-flags.DEFINE_float("truncation", 0.0, "of the latents, up to 1; 0: the recipe's", 0.0, 1.0)
-flags.DEFINE_integer("memory_mb", 1024, "MiB that features and distances may take, about", 1)
-flags.DEFINE_float("crop_margin", 1.0, "of a served model: as its recipe has it", 1.0, 2.0)
+flags.DEFINE_integer("kid_subsets", 0, "subsets over which kid is a mean; 0: the whole sets", 0)
+flags.DEFINE_integer("kid_subset_size", 1000, "images per kid subset", 2)
+flags.DEFINE_integer("seed", 0, "seed of the first image; each next image adds 1", 0, 2**31 - 1)
+flags.DEFINE_float(
+    "truncation", 0.0, "truncation of the latents, up to 1; 0: the recipe's", 0.0, 1.0
+)
+flags.DEFINE_integer("memory_mb", 1024, "approximate memory of features and distances in MiB", 1)
+flags.DEFINE_float(
+    "crop_margin", 1.0, "crop margin in the recipe of a served model; 1: no crop", 1.0, 2.0
+)
 flags.DEFINE_enum(
     "text_source",
     "caption",
     ["caption", "label", "label_number"],
-    "of a served model that writes: as its recipe has it",
+    "text source in the recipe of a served joint model",
 )
 
 
@@ -148,7 +160,7 @@ def _check_flags() -> None:
 
 
 def _subject() -> tuple[evaluation.Subject, judging.Reader | None, pathlib.Path]:
-    """What is measured, what is known of its text encoder, and where the line goes."""
+    """Returns the generator to measure, its text encoder if known, and the output file."""
     if FLAGS.run_dir is not None:
         run = RunDirectory.existing(FLAGS.run_dir)
         sampler, config, checkpoint = load_sampler(run, checkpoint=FLAGS.checkpoint)

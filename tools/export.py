@@ -1,4 +1,4 @@
-"""Writes a run's newest checkpoint as the next version of a SavedModel.
+"""Exports a run's newest or best checkpoint as the next version of a SavedModel.
 
 Example:
   python -m tools.export --run_dir=runs/digits --export_dir=exports/digits
@@ -14,13 +14,15 @@ from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.sampling import CHECKPOINTS, load_sampler
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string("run_dir", None, "the run", required=True)
-flags.DEFINE_enum("checkpoint", "latest", CHECKPOINTS, "which; best: what --keep_best has kept")
+flags.DEFINE_string("run_dir", None, "run directory", required=True)
+flags.DEFINE_enum(
+    "checkpoint", "latest", CHECKPOINTS, "checkpoint to export; best: the one of --keep_best"
+)
 flags.DEFINE_string("export_dir", None, "folder of the versions", required=True)
 
 
 def main() -> None:
-    """Exports, and prints the folder of the version."""
+    """Exports, and prints the folder of the new version."""
     run = RunDirectory.existing(FLAGS.run_dir)
     sampler, config, checkpoint = load_sampler(run, checkpoint=FLAGS.checkpoint)
     recipe = config.recipe

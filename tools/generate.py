@@ -1,4 +1,4 @@
-r"""Draws files of captions into pictures and a manifest, as an Apache Beam pipeline.
+r"""Draws the captions of files, and writes images and a manifest, with Apache Beam.
 
 Example:
   python -m tools.generate --export_dir=exports/digits --captions=captions.txt \
@@ -17,37 +17,46 @@ from serving import program
 from serving.program import UsageError
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string("export_dir", None, "folder of the versions of an export, or of one of them")
-flags.DEFINE_string("target", None, "in its place: host:port of a server, or several as a:1,b:2")
-flags.DEFINE_string("model", None, "name of the model on that server")
+flags.DEFINE_string("export_dir", None, "folder of an export's versions, or of one version")
+flags.DEFINE_string(
+    "target", None, "host:port of a server, or several as a:1,b:2, instead of --export_dir"
+)
+flags.DEFINE_string("model", None, "name of the model on the server of --target")
 flags.DEFINE_string(
     "captions",
     None,
-    "a file or pattern: a caption a line, .csv, .jsonl or .tfrecord, and .gz, .bz2, .xz or .zst",
+    "file or pattern: one caption per line, .csv, .jsonl or .tfrecord; also .gz, .bz2, .xz, .zst",
 )
-flags.DEFINE_integer("count", None, "pictures, of a model that draws without captions", 1)
+flags.DEFINE_integer("count", None, "number of images, for a model that reads no captions", 1)
 flags.DEFINE_string("output_dir", None, "folder of the outputs", required=True)
-flags.DEFINE_integer("images_per_caption", 1, "pictures of each caption", 1)
-flags.DEFINE_integer("seed", 0, "of the job; every picture has a seed of its own", 0, 2**63 - 1)
-flags.DEFINE_float("truncation", 0.0, "of the latents, up to 1; 0: the model's", 0.0, 1.0)
-flags.DEFINE_enum(
-    "format", "png", ["png", "tfrecord"], "a file a picture, in a folder a shard, or a file a shard"
+flags.DEFINE_integer("images_per_caption", 1, "images per caption", 1)
+flags.DEFINE_integer("seed", 0, "seed of the job; each image has its own seed", 0, 2**63 - 1)
+flags.DEFINE_float(
+    "truncation", 0.0, "truncation of the latents, up to 1; 0: the model's", 0.0, 1.0
 )
-flags.DEFINE_integer("batch_size", 64, "pictures drawn at a time", 1)
-flags.DEFINE_integer("shards", None, "parts of the outputs; default: one for 1,000 pictures", 1)
-flags.DEFINE_bool("resume", False, "leave out the shards that an earlier run has finished")
-flags.DEFINE_integer("max_errors", None, "pictures that may fail; default: any number", 0)
-flags.DEFINE_integer("concurrent_requests", 4, "that a process makes, with --target", 1)
-flags.DEFINE_float("timeout_seconds", 60.0, "of a request, with its retries; with --target", 0.001)
-flags.DEFINE_bool("dry_run", False, "read the captions, tell what would be done, write nothing")
+flags.DEFINE_enum(
+    "format",
+    "png",
+    ["png", "tfrecord"],
+    "png: a file per image, in a folder per shard; tfrecord: a file per shard",
+)
+flags.DEFINE_integer("batch_size", 64, "images per batch", 1)
+flags.DEFINE_integer("shards", None, "shards of the output; default: one per 1,000 images", 1)
+flags.DEFINE_bool("resume", False, "skip the shards that an earlier run has finished")
+flags.DEFINE_integer("max_errors", None, "images that may fail; default: any number", 0)
+flags.DEFINE_integer("concurrent_requests", 4, "concurrent requests per process, with --target", 1)
+flags.DEFINE_float(
+    "timeout_seconds", 60.0, "seconds per request, with its retries; with --target", 0.001
+)
+flags.DEFINE_bool("dry_run", False, "read the captions and print the plan, but write nothing")
 
 
 def main(beam_options: Sequence[str]) -> None:
-    """Draws, and prints a summary."""
-    logging.set_verbosity(logging.ERROR)  # Beam warns of packages that no job here needs.
+    """Draws the images, and prints a summary."""
+    logging.set_verbosity(logging.ERROR)  # Beam warns about packages that no job here needs.
     _check_flags(beam_options)
     try:
-        import apache_beam  # noqa: F401  Others may be missing for reasons of their own.
+        import apache_beam  # noqa: F401  Other modules may be missing for other reasons.
     except ModuleNotFoundError as error:
         rule = "must be installed (pip install 'tfgan2[batch]')"
         raise UsageError(f"apache-beam: {rule}, got {error}") from error

@@ -1,4 +1,4 @@
-r"""Turns published PyTorch weights into a run directory; PyTorch itself is not needed.
+r"""Converts published PyTorch weights into a run directory; needs no PyTorch.
 
 Examples:
   python -m tools.import_weights --from=df_gan --generator=state_epoch_1220.pth \
@@ -23,22 +23,24 @@ FLAGS = flags.FLAGS
 KINDS = ("df_gan", "damsm", "char_cnn_rnn")
 DEFAULT_RECIPE = pathlib.Path(tfgan2.recipes.__path__[0]) / "cub_df_gan.flags"
 
-flags.DEFINE_enum("from", None, KINDS, "what the files are of", required=True)
+flags.DEFINE_enum("from", None, KINDS, "published model of the files", required=True)
 flags.DEFINE_string("generator", None, "state_epoch_NNN.pth (2022), or netG_NNN.pth (2020)")
-flags.DEFINE_string("discriminator", None, "netD_NNN.pth (2020); without it, it starts anew")
+flags.DEFINE_string(
+    "discriminator", None, "netD_NNN.pth (2020); default: new weights, or those of a 2022 file"
+)
 flags.DEFINE_string("text_encoder", None, "text_encoderNNN.pth", required=True)
 flags.DEFINE_string("vocabulary", None, "captions_DAMSM.pickle or captions.pickle")
-flags.DEFINE_string("run_dir", None, "where the run is to be", required=True)
+flags.DEFINE_string("run_dir", None, "run directory to write", required=True)
 flags.DEFINE_string(
     "recipe",
     str(DEFAULT_RECIPE),
-    "flagfile of the run, but for what the tensors say: sizes, and the form of the code",
+    "flagfile of the run; the tensors override sizes and the form of the code",
 )
 
 
 def main() -> None:
-    """Imports, and prints what was read and what starts anew."""
-    kind = getattr(FLAGS, "from")  # A word of Python's.
+    """Imports the weights, and prints what was imported and what has new weights."""
+    kind = getattr(FLAGS, "from")  # `from` is a keyword of Python.
     _check_flags(kind)
     reader = importing.read_text_encoder(
         pathlib.Path(FLAGS.text_encoder),

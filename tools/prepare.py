@@ -1,4 +1,4 @@
-r"""Reads captioned images as users have them, and writes the data set that training reads.
+r"""Writes the data set of training from a user's captioned images.
 
 Examples:
   python -m tools.prepare --source=digits --output_dir=data/digits
@@ -16,13 +16,13 @@ from tfgan2 import program
 from tfgan2.data import images, sources
 
 FLAGS = flags.FLAGS
-flags.DEFINE_enum("source", None, tuple(sources.SOURCES), "layout of the files")
-flags.DEFINE_string("input_dir", None, "where the files are; digits and emoji have their own")
-flags.DEFINE_string("output_dir", None, "where the data set is to be")
+flags.DEFINE_enum("source", None, tuple(sources.SOURCES), "layout of the input files")
+flags.DEFINE_string("input_dir", None, "folder of the input files; digits and emoji need none")
+flags.DEFINE_string("output_dir", None, "folder of the data set to write")
 flags.DEFINE_integer(
     "image_size",
     None,
-    "side of the squares written, in pixels; default: "
+    "image side of the data set, in pixels; default: "
     + ", ".join(f"{name} {source.image_size}" for name, source in sources.SOURCES.items()),
     8,
     1024,
@@ -30,41 +30,41 @@ flags.DEFINE_integer(
 flags.DEFINE_float(
     "test_fraction",
     None,
-    f"share of test images where the source has no published split; default: "
+    f"share of test images of a source without a published split; default: "
     f"{sources.DEFAULT_TEST_FRACTION}",
     0.0,
     0.9,
 )
 flags.DEFINE_enum(
-    "resize", None, images.RESIZE, "how other shapes become squares; default: folder pad, else crop"
+    "resize", None, images.RESIZE, "method to make images square; default: folder pad, else crop"
 )
 flags.DEFINE_string(
-    "background", None, "colour behind padding and transparency: #rrggbb or a name; default: white"
+    "background", None, "colour of padding and transparency: #rrggbb or a name; default: white"
 )
 flags.DEFINE_integer(
-    "max_pixels", None, f"images with more are rejected; default: {images.DEFAULT_MAX_PIXELS}", 1
+    "max_pixels", None, f"pixels per image at most; default: {images.DEFAULT_MAX_PIXELS}", 1
 )
-flags.DEFINE_string("held_out", None, "file of names, a line each, that emoji keeps for the test")
-flags.DEFINE_string("class_names", None, "file of names, a line for each label of mnist_idx")
-flags.DEFINE_integer("max_rejects", None, "fails if more are rejected; default: any number", 0)
-flags.DEFINE_integer("limit", None, "at most so many images, taken evenly from the splits", 1)
+flags.DEFINE_string("held_out", None, "file of emoji names for the test split, one per line")
+flags.DEFINE_string("class_names", None, "file of class names of mnist_idx, one per line and label")
+flags.DEFINE_integer("max_rejects", None, "rejects at most, else failure; default: any number", 0)
+flags.DEFINE_integer("limit", None, "images at most, evenly chosen from the splits", 1)
 flags.DEFINE_integer("workers", os.cpu_count(), "processes that read and encode images", 1)
-flags.DEFINE_bool("dry_run", False, "does everything but leave a data set behind")
-flags.DEFINE_string("verify", None, "a data set to check, byte for byte, instead of writing one")
+flags.DEFINE_bool("dry_run", False, "read and check everything, but write no data set")
+flags.DEFINE_string("verify", None, "data set to check, byte for byte, instead of writing one")
 
 SHOWN_REASONS = 20
 OPTIONS = ("test_fraction", "resize", "background", "max_pixels", "held_out", "class_names")
 
 
 def main() -> None:
-    """Prepares or verifies, and prints what is there."""
+    """Prepares or verifies a data set, and prints a summary."""
     if FLAGS.verify is not None:
         _verify(FLAGS.verify)
         return
     for name in ("source", "output_dir"):
         if FLAGS[name].value is None:
             raise program.UsageError(f"--{name}", "must be given", "nothing")
-    # The worker processes load this file, and have no use for TensorFlow.
+    # Imported here: the worker processes load this file, and do not need TensorFlow.
     from tfgan2.data import preparing
     from tfgan2.text.tokenizers import count_words
 
@@ -100,7 +100,7 @@ def main() -> None:
 
 
 def _options(source: sources.Source) -> dict[str, Any]:
-    """The options that were given, for a source that takes them."""
+    """Returns the options that were given; checks that the source has them."""
     given: dict[str, Any] = {
         name: FLAGS[name].value for name in OPTIONS if FLAGS[name].value is not None
     }

@@ -1,4 +1,4 @@
-"""Runs the public commands one after the other: from real digits to a picture over gRPC.
+"""Runs the public commands in order: from real digits to an image over gRPC.
 
 Example:
   python -m tools.quickstart
@@ -18,7 +18,7 @@ from absl import flags
 from tfgan2 import program
 
 FLAGS = flags.FLAGS
-flags.DEFINE_integer("steps", None, "goal of the training, if not the recipe's", 1)
+flags.DEFINE_integer("steps", None, "goal of the training in steps; default: the recipe's", 1)
 
 DATA, RUN, EXPORT, PICTURES = "data/digits", "runs/digits", "exports/digits", "pictures"
 CAPTIONS = {
@@ -31,7 +31,7 @@ STOP_SECONDS = 60.0
 
 
 def main() -> None:
-    """Runs everything; the first command that fails ends it with that command's exit code."""
+    """Runs all commands; exits with the code of the first command that fails."""
     began = time.monotonic()
     _run("tools.prepare", "--source=digits", f"--output_dir={DATA}")
     goal = [] if FLAGS.steps is None else [f"--steps={FLAGS.steps}"]
@@ -60,7 +60,7 @@ def _run(module: str, *options: str) -> None:
 
 @contextmanager
 def _server() -> Iterator[str]:
-    """Serves the export on a free port, and yields host:port once it answers."""
+    """Serves the export on a free port, and yields host:port when the server is ready."""
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
         port = probe.getsockname()[1]

@@ -1,4 +1,4 @@
-r"""Writes a page about one run or several, to be sent to a colleague: it needs no other file.
+r"""Writes a self-contained HTML page about one or several runs.
 
 Example:
   python -m tools.report --run_dir=runs/digits
@@ -16,9 +16,9 @@ from tools.reports import page, reading
 NAME = "report.html"
 
 FLAGS = flags.FLAGS
-flags.DEFINE_multi_string("run_dir", None, "a run; may be given more than once", required=True)
-flags.DEFINE_string("output", None, f"where the page goes; default: {NAME} in the first run")
-flags.DEFINE_integer("sheets", 6, "sample sheets of each run, spread over its steps", 1)
+flags.DEFINE_multi_string("run_dir", None, "run directory; may be given again", required=True)
+flags.DEFINE_string("output", None, f"HTML file; default: {NAME} in the first run directory")
+flags.DEFINE_integer("sheets", 6, "sample grids per run, evenly chosen from all its steps", 1)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""An export or a served model as a sampler, so that it is measured as a live one is."""
+"""Samplers of an export or a served model, so that both are evaluated like a run."""
 
 import json
 import pathlib
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import grpc
 import numpy as np
 import tensorflow as tf
-import tensorflow_text  # noqa: F401  Its ops are in the graphs of exports.
+import tensorflow_text  # noqa: F401  Registers ops that exported graphs use.
 
 from serving.client import Client
 from tfgan2.adversarial.sampler import Drawn
@@ -21,23 +21,23 @@ class ExportSampler:
     """The newest version of an export.
 
     Attributes:
-      reads: `captions`, `texts` that it also writes, or None.
-      image_size: side in pixels.
-      truncation: its own.
-      crop_margin: of the images that it was trained on, as its recipe has it.
-      text_source: what it writes, as its recipe has it.
-      text_encoder: the checksum of the text encoder that it began with, or None.
+      reads: conditioning input: `captions`; `texts`, which a joint model also writes; or None.
+      image_size: image side in pixels.
+      truncation: default truncation of the model.
+      crop_margin: crop margin of the training images, as in the recipe.
+      text_source: text source of a joint model, as in the recipe.
+      text_encoder: checksum of the pretrained text encoder that training started with, or None.
       name: folder, version and checkpoint.
     """
 
     def __init__(self, export_dir: str) -> None:
-        """Loads it.
+        """Loads the export.
 
         Args:
           export_dir: folder of the versions.
 
         Raises:
-          UsageError: there is no version.
+          UsageError: the folder has no version, or a damaged one.
         """
         folder = pathlib.Path(export_dir)
         numbers = versions(folder) if folder.is_dir() else []
@@ -52,7 +52,7 @@ class ExportSampler:
             self.crop_margin, self.text_source = card["crop_margin"], card["text_source"]
             self.text_encoder = card["text_encoder"]
             self.name = f"{folder.resolve().name}/{version.name} ({card['checkpoint']})"
-        except Exception as error:  # A damaged SavedModel raises nearly anything.
+        except Exception as error:  # A damaged SavedModel raises errors of nearly any type.
             rule = "must be a version as tools.export writes"
             raise UsageError(str(version), rule, f"{error!r:.200}") from error
         self._inputs = set(self._pixels.structured_input_signature[1])
@@ -60,7 +60,7 @@ class ExportSampler:
         self.reads = "texts" if writes else "captions" if "caption" in self._inputs else None
 
     def sample(self, captions: Sequence[str], seeds: np.ndarray, truncation: float) -> Drawn:
-        """Draws captions with seeds, one for one, all with one truncation."""
+        """Draws one image per caption and seed, with one truncation for all."""
         rows = {
             "caption": tf.constant(list(captions)),
             "seed": tf.constant(seeds, tf.int64),
@@ -77,23 +77,23 @@ class ServedSampler:
     """A model behind a server.
 
     Attributes:
-      reads: `captions`, `texts` that it also writes, or None.
-      image_size: side in pixels.
-      truncation: None; a server does not say.
-      name: of the model and its server.
+      reads: conditioning input: `captions`; `texts`, which a joint model also writes; or None.
+      image_size: image side in pixels.
+      truncation: None, because a server does not report its default.
+      name: names of the model and its server.
     """
 
     truncation = None
 
     def __init__(self, target: str, *, model: str) -> None:
-        """Asks for a picture, to see what it is.
+        """Draws a probe image, to find the conditioning input and the image size.
 
         Args:
           target: host:port.
-          model: its name on the server.
+          model: name of the model on the server.
 
         Raises:
-          UsageError: the server does not answer, or not for this model.
+          UsageError: the server does not answer, or does not serve this model.
         """
         self._client = Client(target, model=model)
         self._target, self._model_name = target, model
@@ -110,7 +110,7 @@ class ServedSampler:
         self.image_size = drawn.images.shape[1]
 
     def sample(self, captions: Sequence[str], seeds: np.ndarray, truncation: float) -> Drawn:
-        """Draws captions with seeds, one for one, all with one truncation."""
+        """Draws one image per caption and seed, with one truncation for all."""
         asked = None if self.reads is None else captions
         try:
             pictures = self._client.draw(asked, seeds=seeds.tolist(), truncation=truncation)

@@ -1,4 +1,4 @@
-r"""Trains a text encoder beside an image encoder, for tfgan2.train --text_encoder.
+r"""Trains a text encoder with an image encoder, for tfgan2.train --text_encoder.
 
 Example:
   python -m tools.train_text_encoder --kind=damsm --data_dir=data/emoji --run_dir=runs/emoji_damsm
@@ -19,7 +19,7 @@ from tfgan2.training import trainer
 
 FLAGS = flags.FLAGS
 
-# What a kind is without further flags: the published codes' own figures.
+# Defaults of each kind, from the published code.
 KINDS = {
     "damsm": recipes.Recipe(
         model="damsm", batch_size=48, text_encoder_kind="bi_lstm", sentence_size=256
@@ -32,7 +32,7 @@ KINDS = {
         matching_learning_rate=7e-4,
     ),
 }
-# Fields of a recipe that mean something here.
+# Fields of a recipe that a matching model uses.
 FIELDS = (
     "seed",
     "batch_size",
@@ -51,21 +51,25 @@ FIELDS = (
     "matching_learning_rate_decay",
 )
 
-flags.DEFINE_enum("kind", "damsm", tuple(KINDS), "the loss, and with it the other defaults")
-flags.DEFINE_string("data_dir", None, "a data set that tools.prepare wrote", required=True)
-flags.DEFINE_string("run_dir", None, "where the run is, or is to be", required=True)
+flags.DEFINE_enum("kind", "damsm", tuple(KINDS), "loss, which also sets the other defaults")
+flags.DEFINE_string("data_dir", None, "data set, as tools.prepare writes it", required=True)
+flags.DEFINE_string(
+    "run_dir", None, "run directory: absent, empty, or a run of the same recipe", required=True
+)
 flags.DEFINE_float("epochs", 60.0, "goal in passes over the data", 0.0)
 flags.DEFINE_string(
     "inception_weights",
     None,
-    "what --image_encoder=inception_v3 begins with: a file in Keras's format, or imagenet",
+    "initial weights of --image_encoder=inception_v3: a file in Keras's format, or imagenet",
 )
-flags.DEFINE_enum("strategy", "auto", ["auto", "one_device", "mirrored"], "as of tfgan2.train")
+flags.DEFINE_enum(
+    "strategy", "auto", ["auto", "one_device", "mirrored"], "devices, as in tfgan2.train"
+)
 recipes.define_flags(recipes.Recipe, only=FIELDS, optional=True)
 
 
 def main() -> None:
-    """Trains to the goal; after every pass over the data, prints how often captions are found."""
+    """Trains until the goal is reached; prints retrieval metrics after each pass over the data."""
     given: dict[str, Any] = {
         name: FLAGS[name].value for name in FIELDS if FLAGS[name].value is not None
     }

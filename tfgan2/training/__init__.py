@@ -1,1 +1,1 @@
-"""From a recipe and a data set to a trained run."""
+"""Trains a run from a recipe and a data set."""

@@ -1,4 +1,4 @@
-"""How a run begins, or joins what is there: configuration, vocabulary, first weights."""
+"""Starts a run or resumes an earlier one: configuration, vocabulary, initial weights."""
 
 import dataclasses
 import hashlib
@@ -20,7 +20,7 @@ from tfgan2.text import tokenizers
 from tfgan2.text.options import WORD_ENCODERS, TextOptions
 from tfgan2.training import runtime
 
-# What of a recipe makes the generator of stage one, and is the same in stage two.
+# Options of the stage-I generator, which must have the same values in stage II.
 SHARED_BY_STAGES = (
     "generator_form",
     "generator_channels",
@@ -32,11 +32,11 @@ SHARED_BY_STAGES = (
 
 @dataclasses.dataclass(frozen=True)
 class Reader:
-    """A trained text encoder that another run begins with.
+    """A pretrained text encoder, with which a new run starts.
 
     Attributes:
-      run: where it comes from.
-      options: what defines it.
+      run: the run that trained the encoder.
+      options: options that define the encoder.
       encoder: the encoder, with its weights.
     """
 
@@ -46,19 +46,19 @@ class Reader:
 
     @property
     def description(self) -> dict[str, str]:
-        """What config.json says of it: its run, and the SHA-256 over its weights."""
+        """Entry in config.json: the encoder's run, and the SHA-256 of its weights."""
         weights = b"".join(value.tobytes() for value in self.encoder.get_weights())
         return {"run": str(self.run.path), "checksum": hashlib.sha256(weights).hexdigest()}
 
 
 @dataclasses.dataclass(frozen=True)
 class StageOne:
-    """A trained generator of StackGAN's stage one, that a run of stage two begins with.
+    """A trained StackGAN stage-I generator, with which a run of stage II starts.
 
     Attributes:
-      run: where it comes from.
-      recipe: of that run.
-      generator: the averaged generator, with its weights.
+      run: the run that trained the generator.
+      recipe: recipe of this run.
+      generator: the EMA generator, with its weights.
     """
 
     run: RunDirectory
@@ -68,13 +68,13 @@ class StageOne:
 
 @dataclasses.dataclass(frozen=True)
 class Start:
-    """What a new run begins with.
+    """The inputs of a new run.
 
     Attributes:
-      captions: some of the data set's.
-      texts: by label, what a joint model writes in the place of captions.
-      reader: the text encoder of another run.
-      stage_one: the generator of another run.
+      captions: example captions of the data set.
+      texts: texts by label, which a joint model writes instead of captions; None for captions.
+      reader: pretrained text encoder, or None.
+      stage_one: stage-I generator, or None.
     """
 
     captions: list[str]
@@ -84,14 +84,14 @@ class Start:
 
 
 def load_reader(run_dir: str | os.PathLike, *, flag: str = "--text_encoder") -> Reader:
-    """Loads the text encoder of a run.
+    """Loads the pretrained text encoder of a run.
 
     Args:
-      run_dir: of the run.
-      flag: that names it, for errors.
+      run_dir: the run directory.
+      flag: flag that names the run, for error messages.
 
     Raises:
-      UsageError: there is no such run, or it has no checkpoint.
+      UsageError: the run does not exist, or has no checkpoint.
     """
     run = RunDirectory.existing(run_dir, flag=flag)
     encoder, config = load_text_encoder(run, flag=flag)
@@ -99,14 +99,14 @@ def load_reader(run_dir: str | os.PathLike, *, flag: str = "--text_encoder") -> 
 
 
 def load_stage_one(run_dir: str | os.PathLike, recipe: recipes.Recipe) -> StageOne:
-    """Loads the generator of a run of stage one.
+    """Loads the stage-I generator of a run.
 
     Args:
-      run_dir: of the run.
-      recipe: of the stage two that is to begin with it.
+      run_dir: run directory of stage I.
+      recipe: recipe of stage II.
 
     Raises:
-      UsageError: there is no such run, it has no checkpoint, or the recipes don't fit.
+      UsageError: the run does not exist, has no checkpoint, or its recipe does not fit stage II.
     """
     generator, config = sampling.load_stage_one(run_dir)
     one, size = config.recipe, config.recipe.image_size
@@ -123,20 +123,20 @@ def load_stage_one(run_dir: str | os.PathLike, recipe: recipes.Recipe) -> StageO
 def begin_or_join(
     run: RunDirectory, recipe: recipes.Recipe, manifest: records.Manifest, start: Start
 ) -> recipes.Recipe:
-    """Writes config.json and the vocabulary of a new run, or checks that an old one is the same.
+    """Writes config.json and the vocabulary of a new run, or checks a run that exists already.
 
     Args:
-      run: where.
-      recipe: of the run, with the options of the text encoder that it begins with.
-      manifest: of its data set.
-      start: what it begins with.
+      run: the run directory.
+      recipe: recipe of the run, including the options of the pretrained text encoder.
+      manifest: manifest of the data set.
+      start: inputs of a new run.
 
     Returns:
-      The recipe with its precision resolved, and the text encoder's options where it began with
-      one of another run.
+      The recipe with `auto` precision resolved, and with the options of the pretrained text
+      encoder, if the run started with one.
 
     Raises:
-      UsageError: the directory holds a run of another recipe, text encoder or data set.
+      UsageError: the directory holds a run with another recipe, text encoder or data set.
     """
     if not run.config_file.exists():
         return _begin(run, recipe, manifest, start)
@@ -159,7 +159,7 @@ def begin_or_join(
     if manifest.channels != config.data["channels"]:
         rule = f"must have images of {config.data['channels']} channels, as the run has"
         raise UsageError("--data_dir", rule, manifest.channels)
-    if config.data["checksum"] is None:  # Imported weights have seen no data set of ours.
+    if config.data["checksum"] is None:  # A run of imported weights has no data set yet.
         data = {**config.data, **_description(manifest), "example_captions": start.captions}
         run.write_config(dataclasses.replace(config, data=data))
     elif manifest.checksum != config.data["checksum"]:
@@ -173,10 +173,10 @@ def begin_or_join(
 def check_first_weights(
     recipe: recipes.Recipe, reader: Reader | None, inception_weights: str | None
 ) -> None:
-    """Checks that a run can take what it is given to begin with.
+    """Checks that the model of the recipe can start with the given weights.
 
     Raises:
-      UsageError: it cannot.
+      UsageError: the model cannot use `reader` or `inception_weights`.
     """
     reads = recipes.system_class(recipe).reads == "captions"
     if reader is not None and (recipe.model in recipes.MATCHING_MODELS or not reads):
@@ -192,17 +192,17 @@ def check_first_weights(
 
 
 def read_inception(weights: str | None) -> list[np.ndarray]:
-    """Reads Inception-v3's weights: a file in Keras's format, or `imagenet`.
+    """Reads Inception-v3's weights from a file in Keras's format; `imagenet`: Keras's own weights.
 
     Raises:
-      UsageError: there are none, or they are of another network.
+      UsageError: no weights are given, or they belong to another network.
     """
     flag = "--inception_weights"
     if weights is None:
         raise UsageError(flag, "must be given for --image_encoder=inception_v3", "nothing")
     try:
         return keras.applications.InceptionV3(include_top=False, weights=weights).get_weights()
-    except Exception as error:  # Keras, h5py and the network raise nearly anything.
+    except Exception as error:  # Keras, h5py and the network raise errors of nearly any type.
         rule = "must be Inception-v3's in Keras's format, without the top layer"
         raise UsageError(flag, rule, f"{weights} ({error!r:.200})") from error
 
@@ -210,10 +210,10 @@ def read_inception(weights: str | None) -> list[np.ndarray]:
 def take_weights(
     gan: GAN, run: RunDirectory, start: Start, inception: list[np.ndarray] | None
 ) -> None:
-    """Gives a new game what it begins with of others: encoder, generator, Inception's weights.
+    """Sets a new model's initial weights: text encoder, stage-I generator, Inception-v3.
 
     Raises:
-      UsageError: the run began with another's weights and those are not given.
+      UsageError: the run started with pretrained weights, and they are not given.
     """
     if start.stage_one is not None:
         gan.begin_with_stage_one(start.stage_one.generator)
@@ -261,7 +261,7 @@ def _begin(
 
 
 def _description(manifest: records.Manifest) -> dict[str, str | int]:
-    """What config.json says of a data set."""
+    """Entry of a data set in config.json."""
     return {
         "source": manifest.source,
         "checksum": manifest.checksum,

@@ -1,4 +1,4 @@
-"""Keeps the checkpoint of the best evaluation, beside the newest ones."""
+"""Keeps the checkpoint of the best evaluation, beside the newest checkpoints."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -9,7 +9,7 @@ from tfgan2.program import write_file
 from tfgan2.runs.checkpoint import Checkpoints
 from tfgan2.runs.directory import RunDirectory
 
-# How good a value is: the higher, the better.
+# Score of a metric's value; higher is better.
 GOODNESS: dict[str, Callable[[float], float]] = {
     "agreement": lambda value: value,
     "diversity": lambda value: -abs(value - 1.0),
@@ -18,22 +18,22 @@ GOODNESS: dict[str, Callable[[float], float]] = {
 
 
 class Best:
-    """The checkpoint of the best evaluation so far by one metric, over all starts of the run."""
+    """Checkpoint of the best evaluation by one metric, over all starts of the run."""
 
     def __init__(self, gan: GAN, run: RunDirectory, *, metric: str) -> None:
-        """Takes up what earlier starts have kept.
+        """Opens the folder of the best checkpoint, which an earlier start may have written.
 
         Args:
-          gan: what is saved.
-          run: where.
-          metric: a key of `GOODNESS`, or `none`.
+          gan: the model to save.
+          run: the run directory.
+          metric: a key of `GOODNESS`; `none` keeps no checkpoint.
         """
         self._metric = metric
         self._checkpoints = Checkpoints(gan, run.best_checkpoint, keep=1)
         self._file = run.best_checkpoint / "evaluation.json"
 
     def consider(self, metrics: Mapping[str, Mapping[str, Any]]) -> None:
-        """Saves the state if its evaluation is better than that of the one kept."""
+        """Saves a checkpoint if `metrics` are better than the evaluation of the kept one."""
         if self._metric == "none":
             return
         value = metrics[self._metric]["value"]

@@ -1,4 +1,4 @@
-"""What TensorBoard shows beside the losses: sheets, warnings, weights, evaluations."""
+"""TensorBoard writer for sample grids, warnings, weights and evaluations."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,29 +9,29 @@ from tfgan2.runs.directory import RunDirectory
 
 
 class Board:
-    """Event files of a run, opened when they are first written to.
+    """Event files of a run; each file is opened at its first write.
 
-    They lie beside those of the losses, not among them: TensorBoard leaves a file as soon as it
-    sees a newer one.
+    The files have folders of their own: TensorBoard stops reading an event file of a folder as
+    soon as the folder has a newer one, so they must not lie beside the event files of the losses.
     """
 
     def __init__(self, run: RunDirectory) -> None:
-        """Opens nothing yet."""
+        """Opens no file yet."""
         self._folder = run.tensorboard
         self._writers: dict[str, tf.summary.SummaryWriter] = {}
 
     def picture(self, name: str, png: bytes, *, step: int) -> None:
-        """Shows a PNG."""
+        """Writes a PNG image."""
         with self._writer("samples").as_default(step=step):
             tf.summary.image(name, tf.io.decode_png(png)[tf.newaxis])
 
     def text(self, name: str, text: str, *, step: int) -> None:
-        """Shows a line of text."""
+        """Writes a line of text."""
         with self._writer("warnings").as_default(step=step):
             tf.summary.text(name, text)
 
     def histograms(self, variables: Sequence[tf.Variable], *, step: int) -> None:
-        """Shows how values are spread; variables of one name get numbers."""
+        """Writes a histogram per variable; variables of the same name get numbers."""
         seen: dict[str, int] = {}
         with self._writer("weights").as_default(step=step):
             for variable in variables:
@@ -41,13 +41,13 @@ class Board:
                 tf.summary.histogram(name + number, variable)
 
     def metrics(self, metrics: Mapping[str, Mapping[str, Any]], *, step: int) -> None:
-        """Adds a point to the curve of each metric of an evaluation."""
+        """Writes a scalar per metric of an evaluation."""
         with self._writer("evaluation").as_default(step=step):
             for name, result in metrics.items():
                 tf.summary.scalar(name, result["value"])
 
     def close(self) -> None:
-        """Ends the files."""
+        """Closes the event files."""
         for writer in self._writers.values():
             writer.close()
 

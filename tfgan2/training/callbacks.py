@@ -1,4 +1,4 @@
-"""What happens beside the steps: progress, logs, sheets, checkpoints, leaving when asked to."""
+"""Keras callbacks: progress bar, logs, periodic actions, stop on a signal."""
 
 import signal
 import time
@@ -16,26 +16,26 @@ from tfgan2.training import runtime
 
 
 class StepCallback(keras.callbacks.Callback):
-    """A callback that knows the step of the run, over all its starts."""
+    """A callback that counts the steps of the run, over all its starts."""
 
     def __init__(self) -> None:
         super().__init__()
         self.step = 0
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Takes up the step from which the run goes on."""
+        """Reads the step from which the run resumes."""
         self.step = int(self.model.step.numpy())
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Counts; one call may stand for several steps."""
+        """Updates the step; one call may run several steps."""
         before, self.step = self.step, int(self.model.step.numpy())
         self.after_steps(before, logs or {})
 
     def after_steps(self, before: int, logs: dict[str, float]) -> None:
-        """Called after steps `before` + 1 to `self.step`."""
+        """Called after the steps `before` + 1 to `self.step`."""
 
     def seen(self, logs: dict[str, float]) -> dict[str, float]:
-        """What a step logs, without the updates that it has left out, for which 0 stands."""
+        """Logs without skipped updates, which report 0."""
         turn = self.model.rhythm.turn(self.step - 1)
         return {
             name: float(value)
@@ -44,15 +44,15 @@ class StepCallback(keras.callbacks.Callback):
         }
 
     def passed(self, before: int, every: int) -> bool:
-        """Whether a multiple of `every` lies among the steps just done."""
+        """Whether the steps since `before` include a multiple of `every`."""
         return self.step // every > before // every
 
 
 class Progress(StepCallback):
-    """Shows the rate in images a second and the time left."""
+    """Progress bar with the rate in images per second and the time left."""
 
     def __init__(self, *, goal: int, batch_size: int) -> None:
-        """Counts up to `goal` steps of `batch_size` images."""
+        """Counts to `goal` steps of `batch_size` images."""
         super().__init__()
         self._goal, self._batch_size = goal, batch_size
         self._bar: tqdm | None = None
@@ -69,7 +69,7 @@ class Progress(StepCallback):
         )
 
     def after_steps(self, before: int, logs: dict[str, float]) -> None:
-        """Moves the bar."""
+        """Advances the bar."""
         assert self._bar is not None
         self._bar.set_description_str(self._label(), refresh=False)
         self._bar.update((self.step - before) * self._batch_size)
@@ -79,7 +79,7 @@ class Progress(StepCallback):
         self.close()
 
     def close(self) -> None:
-        """Ends the bar's line, so that an error has one of its own."""
+        """Ends the line of the bar, so that an error message starts on a new line."""
         if self._bar is not None:
             self._bar.close()
 
@@ -88,7 +88,7 @@ class Progress(StepCallback):
 
 
 class MetricsLog(StepCallback):
-    """Writes means of all losses to metrics.jsonl and TensorBoard."""
+    """Writes the mean of each logged value to metrics.jsonl and TensorBoard."""
 
     def __init__(self, run: RunDirectory, *, log_every: int, batch_size: int) -> None:
         """Writes a line every `log_every` steps."""
@@ -100,21 +100,21 @@ class MetricsLog(StepCallback):
         self._writer: tf.summary.SummaryWriter
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Opens the event file, and takes back what a lost stretch of the run had logged."""
+        """Opens the event file, and drops lines of metrics.jsonl after the restored step."""
         super().on_train_begin(logs)
         self._run.drop_metrics_after(self.step)
         self._writer = tf.summary.create_file_writer(str(self._run.tensorboard))
         self._start()
 
     def after_steps(self, before: int, logs: dict[str, float]) -> None:
-        """Adds up; writes when it is time."""
+        """Adds the logs to the sums; writes a line every `log_every` steps."""
         for name, value in self.seen(logs).items():
             self.note(name, value)
         if self.passed(before, self._log_every):
             self._write()
 
     def note(self, name: str, value: float) -> None:
-        """Adds a value to the mean that the next line has."""
+        """Adds a value to its mean in the next line."""
         self._sums[name] = self._sums.get(name, 0.0) + value
         self._counts[name] = self._counts.get(name, 0) + 1
 
@@ -140,25 +140,25 @@ class MetricsLog(StepCallback):
 
 
 class Every(StepCallback):
-    """Does something at every multiple of a number of steps, and at the end unless just done."""
+    """Runs an action every `every` steps, and at the end unless the last step has just run it."""
 
     def __init__(self, action: Callable[[int], object], *, every: int) -> None:
-        """Calls `action(step)` after steps that pass a multiple of `every`; never if that is 0."""
+        """Runs `action(step)` after steps that pass a multiple of `every`; 0: never."""
         super().__init__()
         self._action, self._every, self._done_at = action, every, -1
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """What was done at the step it goes on from is not done again."""
+        """Marks the restored step as done."""
         super().on_train_begin(logs)
         self._done_at = self.step
 
     def after_steps(self, before: int, logs: dict[str, float]) -> None:
-        """Acts when it is time."""
+        """Runs the action if a multiple of `every` has passed."""
         if self._every and self.passed(before, self._every):
             self._act()
 
     def on_train_end(self, logs: dict | None = None) -> None:
-        """Acts a last time."""
+        """Runs the action once more, if the last step has not run it."""
         if self._every and self._done_at != self.step:
             self._act()
 
@@ -168,46 +168,50 @@ class Every(StepCallback):
 
 
 class AtEnd(StepCallback):
-    """Does something when training ends."""
+    """Runs an action when training ends."""
 
     def __init__(self, action: Callable[[int], object]) -> None:
-        """Calls `action(step)` after the last step."""
+        """Runs `action(step)` after the last step."""
         super().__init__()
         self._action = action
 
     def on_train_end(self, logs: dict | None = None) -> None:
-        """Acts."""
+        """Runs the action."""
         self._action(self.step)
 
 
 class LeaveOnSignal(StepCallback):
-    """Ends training at the next step when SIGTERM or SIGINT comes, so that the state is saved."""
+    """Stops training at the next step after SIGTERM or SIGINT, so that the state is saved."""
 
     SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
     def __init__(self, agree: Callable[[bool], bool]) -> None:
-        """Stops when `agree` says, asked whether this process got a signal, that one did."""
+        """Stops when any process got a signal.
+
+        Args:
+          agree: gets whether this process got a signal; returns whether any process did.
+        """
         super().__init__()
         self.received: signal.Signals | None = None
         self._agree = agree
         self._previous: dict[signal.Signals, Any] = {}
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Takes over the signals."""
+        """Installs the signal handlers."""
         super().on_train_begin(logs)
         self._previous = {number: signal.signal(number, self._note) for number in self.SIGNALS}
 
     def after_steps(self, before: int, logs: dict[str, float]) -> None:
-        """Stops `fit` if a signal came."""
+        """Stops `fit` if any process got a signal."""
         if self._agree(self.received is not None):
             self.model.stop_training = True
 
     def on_train_end(self, logs: dict | None = None) -> None:
-        """Gives the signals back."""
+        """Restores the previous signal handlers."""
         self.close()
 
     def close(self) -> None:
-        """Gives the signals back, if it has them."""
+        """Restores the previous signal handlers, if they are replaced."""
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         self._previous = {}

@@ -1,4 +1,4 @@
-"""Evaluations of several runs side by side, if they have one protocol."""
+"""Prints evaluations of several runs side by side, if their protocols are the same."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from tfgan2.program import UsageError
 from tfgan2.runs.directory import RunDirectory
 
 FLAG = "--compare"
-# What is compared, and what is said but refuses nothing.
+# Fields in which protocols may differ: the checkpoint, and the versions, which get a note.
 COMPARED, TOLD = "checkpoint", "versions"
 COLUMN, NAME_COLUMN = 26, 25
 SMALL = 0.1
@@ -20,7 +20,7 @@ def newest_line(path: str | os.PathLike) -> dict[str, Any]:
     """Reads the last evaluation of a run, or of a file of evaluations.
 
     Raises:
-      UsageError: there is none.
+      UsageError: there is no evaluation.
     """
     file = pathlib.Path(path)
     if not file.is_file():
@@ -36,7 +36,7 @@ def newest_line(path: str | os.PathLike) -> dict[str, Any]:
 
 
 def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """Fields in which two protocols differ, beside the checkpoint and the versions."""
+    """Lists the fields in which two protocols differ, except checkpoint and versions."""
     names = [*one, *(name for name in other if name not in one)]
     return [
         f"{name} {one.get(name)!r} and {other.get(name)!r}"
@@ -46,10 +46,10 @@ def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
 
 
 def side_by_side(paths: Sequence[str]) -> str:
-    """A table of the newest evaluations, a column each.
+    """Makes a table of the newest evaluations, one column each.
 
     Raises:
-      UsageError: there are fewer than two, or their protocols differ.
+      UsageError: fewer than two paths are given, or their protocols differ.
     """
     if len(paths) < 2:
         raise UsageError(FLAG, "must be two or more, with commas between them", ",".join(paths))
@@ -76,7 +76,7 @@ def side_by_side(paths: Sequence[str]) -> str:
 
 
 def cell(result: Mapping[str, float] | None) -> str:
-    """A value, with its interval or deviation where it has one."""
+    """Formats a value, with its interval or standard deviation if present."""
     if result is None:
         return "-"
     text = _number(result["value"])
@@ -86,5 +86,5 @@ def cell(result: Mapping[str, float] | None) -> str:
 
 
 def _number(value: float) -> str:
-    """Three decimals, or two digits of what is small."""
+    """Formats with three decimals, or with two significant digits below 0.1."""
     return f"{value:.3f}" if value == 0.0 or abs(value) >= SMALL else f"{value:.2g}"

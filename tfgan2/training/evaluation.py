@@ -1,4 +1,4 @@
-"""Evaluates what draws: its data set, its judges, a line with metrics and protocol."""
+"""Measures a generator against a data set, and returns a line of metrics and protocol."""
 
 import dataclasses
 import hashlib
@@ -30,15 +30,15 @@ MODEL_DEFAULT = "the model's own"
 
 @dataclasses.dataclass(frozen=True)
 class Subject:
-    """What is measured, and what must be known of it.
+    """The generator to measure.
 
     Attributes:
-      sample: draws pictures.
-      reads: what it reads: `captions`, `texts` that it also writes, or None.
-      view: what of the data set's images it has seen.
-      truncation: its own; None where it does not say.
-      name: of its checkpoint.
-      text_source: of a model that writes: `caption`, `label` or `label_number`.
+      sample: draws images.
+      reads: conditioning input: `captions`; `texts`, which a joint model also writes; or None.
+      view: crop and size of the data set's images in training.
+      truncation: the generator's default truncation; None if unknown.
+      name: name of the checkpoint.
+      text_source: of a joint model: `caption`, `label` or `label_number`.
     """
 
     sample: evaluate.Sample
@@ -51,16 +51,16 @@ class Subject:
 
 @dataclasses.dataclass(frozen=True)
 class Measures:
-    """Against what and by whom it is measured.
+    """Split, feature extractors and other inputs of an evaluation.
 
     Attributes:
-      split: whose captions and images.
-      judge: a matching model, for r_precision, and for features where there are no labels.
-      features: an extractor; None takes the data set's own classifier, or the matching model.
-      clip: a SavedModel of images and captions, for clip_score.
-      statistics: an .npz file of mean and covariance, for fid.
-      save_statistics: where those of the real images go.
-      memory_mib: about what features and blocks of distances take in memory.
+      split: split of the captions and real images.
+      judge: matching model, for r_precision, and for features of a data set without labels.
+      features: feature extractor; None: the data set's own classifier, or the matching model.
+      clip: SavedModel of images and captions, for clip_score.
+      statistics: .npz file of mean and covariance of real images, for fid.
+      save_statistics: file to which mean and covariance of the real images are written.
+      memory_mib: approximate memory of features and blocks of distances, in MiB.
     """
 
     split: str = "test"
@@ -73,12 +73,12 @@ class Measures:
 
 
 def subject_of_run(sampler: AnySampler, *, checkpoint: str, recipe: recipes.Recipe) -> Subject:
-    """What is measured, where it is a run's.
+    """Describes the generator of a run.
 
     Args:
-      sampler: draws.
-      checkpoint: names it.
-      recipe: of the run.
+      sampler: draws images.
+      checkpoint: path of the checkpoint.
+      recipe: recipe of the run.
     """
     return Subject(
         sample=sampler.sample,
@@ -100,19 +100,19 @@ def evaluate_run(
     metrics: Sequence[str] | None,
     protocol: Protocol,
 ) -> dict[str, Any]:
-    """Measures a run's sampler against the test split, and appends to evaluations.jsonl.
+    """Measures a run's generator on the test split, and appends a line to evaluations.jsonl.
 
     Args:
       run: the run.
-      sampler: what is measured.
-      checkpoint: names it.
-      recipe: of the run.
-      data_dir: a data set that tools.prepare wrote.
-      metrics: their names; None takes the light ones that the data set allows.
-      protocol: how many samples of what.
+      sampler: draws images.
+      checkpoint: path of the checkpoint.
+      recipe: recipe of the run.
+      data_dir: data set, as tools.prepare writes it.
+      metrics: metric names; None: all light metrics that the data set allows.
+      protocol: number of samples, seeds and other counts.
 
     Returns:
-      The line: metrics and protocol.
+      The line: `metrics` and `protocol`.
 
     Raises:
       UsageError: the data set does not allow a metric.
@@ -131,26 +131,28 @@ def measure(
     metrics: Sequence[str] | None,
     protocol: Protocol,
 ) -> dict[str, Any]:
-    """Measures what draws against a data set.
+    """Measures a generator against a data set.
 
     Args:
-      subject: what is measured.
-      measures: against what and by whom.
-      data_dir: a data set that tools.prepare wrote.
-      metrics: their names; None takes the light ones that the data set allows.
-      protocol: how many samples of what.
+      subject: the generator.
+      measures: split, feature extractors and other inputs.
+      data_dir: data set, as tools.prepare writes it.
+      metrics: metric names; None: all light metrics that the data set allows.
+      protocol: number of samples, seeds and other counts.
 
     Returns:
-      The line: metrics and protocol.
+      The line: `metrics` and `protocol`.
 
     Raises:
-      UsageError: the data set, or who judges, does not allow a metric.
+      UsageError: the data set, or a missing model, does not allow a metric.
     """
+    # Load the real images and the feature extractors.
     manifest = records.load_manifest(data_dir)
     if not manifest.records(measures.split):
         raise UsageError("--data_dir", f"must have images in its {measures.split} split", data_dir)
     real = pipeline.StoredExamples(data_dir, manifest, split=measures.split, view=subject.view)
     judges, clip = _judges(subject, measures, metrics, data_dir=data_dir, manifest=manifest)
+    # Compute the metrics.
     names = metrics or [
         name for name in supported(real, judges, reads=subject.reads) if name in LIGHT
     ]
@@ -170,6 +172,7 @@ def measure(
             raise UsageError("--save_statistics", rule, "none")
         found = evaluate.statistics(real, judges, memory_mib=measures.memory_mib)
         moments.write(measures.save_statistics, found)
+    # Describe the protocol, so that values of other runs are comparable.
     features = _describe_features(judges, measures, names, manifest)
     shared = subject.reads != "captions" or caption_lists.are_shared(real)
     if "diversity" in names and not shared:
@@ -211,7 +214,7 @@ def _judges(
     data_dir: str | os.PathLike,
     manifest: records.Manifest,
 ) -> tuple[Judges, SavedMatcher | None]:
-    """Loads or trains who is needed, and no other."""
+    """Loads or trains the models that the metrics need, and no others."""
     names = METRICS if metrics is None else metrics
     own_features = measures.features is None and wanted(names) & {FEATURES, PROBABILITIES}
     classifier = None
@@ -282,7 +285,7 @@ def _describe_statistics(statistics: Moments, measures: Measures) -> dict[str, s
 def _text_labels(
     subject: Subject, manifest: records.Manifest, real: pipeline.StoredExamples
 ) -> dict[str, int] | None:
-    """Labels of what a joint model may write: words as its tokenizer leaves them."""
+    """Maps the texts of a joint model, as its tokenizer splits them, to labels."""
     if subject.reads != "texts":
         return None
     texts = inputs.written_texts(subject.text_source, manifest)

@@ -1,4 +1,4 @@
-"""What goes wrong in a game, seen in what it logs anyway: the cause, and the flag that helps."""
+"""Detects failing training from the logs; each warning names the cause and a flag that helps."""
 
 import dataclasses
 import math
@@ -12,35 +12,37 @@ SATURATED = "discriminator_saturated"
 EXPLODING = "gradient_norm_exploding"
 FALLING = "diversity_falling"
 
-# Mean over a window, of real above generated, in units of the logit. Runs that went well: up to 10.
+# Mean of (real logit - generated logit) over a window, in units of the logit. Healthy runs: up
+# to 10.
 SATURATED_GAP = 20.0
-# Median of a window, of the loss over that of guessing. Runs that went well: up to 1.
+# Median of (loss / chance loss) over a window. Healthy runs: up to 1.
 WORSE_THAN_GUESSING = 1.3
-# Median of a window over that of the windows before it, of which there must be a few.
+# Median of a window, relative to the median of the earlier windows; needs two earlier windows.
 EXPLODING_RATIO, KNOWN_WINDOWS = 100.0, 2
-# Of the largest spread of the run; seen in runs that went well: 0.65. In grey levels of 255,
-# pictures that differ by less are the same, but the start is often as grey.
+# Warn below 35 % of the largest spread of the run (healthy runs: 65 % or more), or after step 100
+# below half a grey level of 255, where images look the same. The first steps are often that grey.
 FALLEN_SHARE, SMALLEST_SPREAD, FROM_STEP = 0.35, 0.5, 100
 
 
 @dataclasses.dataclass(frozen=True)
 class Notice:
-    """A warning: its kind, and a line for people."""
+    """A warning: its kind, and a line of text."""
 
     kind: str
     text: str
 
 
 class Health:
-    """Watches one start of a run; a warning is given once, until what it says has ended."""
+    """Watches one start of a run; each warning is given once, until its cause has ended."""
 
     def __init__(self, *, judging: Judging | None, scales_loss: bool, max_bad_steps: int) -> None:
-        """Knows nothing yet.
+        """Starts without any history.
 
         Args:
-          judging: which parts say how the discriminator does, if there is one.
-          scales_loss: as in mixed_float16, where a step that overflows is taken back.
-          max_bad_steps: how many steps in a row may have values that are not finite.
+          judging: names of the discriminator statistics; None without a discriminator.
+          scales_loss: whether the optimizer scales the loss (mixed_float16) and so skips a step
+            that overflows.
+          max_bad_steps: number of consecutive steps with non-finite values that ends the run.
         """
         self._judging, self._scales_loss = judging, scales_loss
         self._max_bad_steps = max_bad_steps
@@ -55,12 +57,12 @@ class Health:
         self.bad_steps = 0
 
     def after_step(self, parts: Mapping[str, float], *, whole: bool, steps: int = 1) -> None:
-        """Takes note of a step.
+        """Records the logs of a step.
 
         Args:
-          parts: what it logs.
-          whole: whether all players moved, so that it can end a row of bad steps.
-          steps: for how many steps it stands.
+          parts: logs of the step.
+          whole: whether all updates ran in the step; only such a step resets the bad steps.
+          steps: number of steps that the logs stand for.
         """
         self._bad_part = self._find_bad(parts)
         if self._bad_part:
@@ -79,7 +81,7 @@ class Health:
                 self._norms.setdefault(player, []).append(value)
 
     def bad_step(self) -> Notice | None:
-        """What is to be said of bad steps: at once, or where losses are scaled, halfway."""
+        """Warning about non-finite values: at once, or with loss scaling at half the limit."""
         patience = self._max_bad_steps // 2 if self._scales_loss else 0
         if self.bad_steps <= patience:
             if not self.bad_steps:
@@ -94,20 +96,20 @@ class Health:
 
     @property
     def is_hopeless(self) -> bool:
-        """Whether there have been too many bad steps in a row."""
+        """Whether `max_bad_steps` steps in a row were bad."""
         return self.bad_steps >= self._max_bad_steps
 
     @property
     def bad_part(self) -> str:
-        """What is not finite, if anything is."""
+        """Name of the value that is not finite; empty if all are finite."""
         return self._bad_part
 
     def after_window(self, step: int, spread: float | None) -> Notice | None:
-        """Judges the steps since it was asked last; the gravest trouble explains the others.
+        """Checks the steps since the last call; the most serious warning hides the others.
 
         Args:
-          step: of the run.
-          spread: in grey levels of 255, how much pictures of a caption differ; None: not known.
+          step: step of the run.
+          spread: within-caption standard deviation, in grey levels of 255; None: unknown.
         """
         lost = self._lost_balance()
         ratios = self._norm_ratios()
@@ -143,7 +145,7 @@ class Health:
         return None
 
     def remember(self, spread: float) -> None:
-        """Takes note of a spread of an earlier start of the run."""
+        """Records a within-caption standard deviation of an earlier start of the run."""
         self._largest_spread = max(self._largest_spread, spread)
 
     def _find_bad(self, parts: Mapping[str, float]) -> str:
@@ -158,7 +160,7 @@ class Health:
         return bad
 
     def _lost_balance(self) -> str:
-        """How the discriminator of the window is beyond use, if it is."""
+        """Describes how the discriminator of the window is saturated; empty if it is not."""
         gaps, losses = self._gaps, self._losses
         self._gaps, self._losses = [], []
         if not gaps:
@@ -171,7 +173,7 @@ class Health:
         return ""
 
     def _norm_ratios(self) -> dict[str, float]:
-        """By update, the window's median over that of those before, where there are enough."""
+        """Returns per update the window's median gradient norm over the earlier median."""
         ratios = {}
         for player, norms in self._norms.items():
             if not norms:
@@ -184,7 +186,7 @@ class Health:
         return ratios
 
     def _has_fallen(self, step: int, spread: float | None) -> bool:
-        """Whether two windows in a row have a small spread."""
+        """Whether the spread was small in two windows in a row."""
         if spread is None:
             return False
         self.remember(spread)

@@ -1,4 +1,4 @@
-"""From the pipeline's batches to what each replica's step takes."""
+"""Turns the pipeline's batches into the inputs of each replica's training step."""
 
 import os
 from collections.abc import Sequence
@@ -12,24 +12,24 @@ from tfgan2.text.tokenizers import Tokenizer
 
 
 def label_texts(recipe: recipes.Recipe, manifest: records.Manifest) -> list[str] | None:
-    """By label the texts that a joint model writes; None where it writes captions, or nothing.
+    """Returns by label the texts that a joint model writes; None for captions or other models.
 
     Raises:
-      UsageError: the data set has no labels to write.
+      UsageError: the data set has no labels.
     """
     joint = recipes.system_class(recipe).reads == "texts"
     return written_texts(recipe.text_source, manifest) if joint else None
 
 
 def written_texts(source: str, manifest: records.Manifest) -> list[str] | None:
-    """By label the texts that stand for it; None where captions do.
+    """Returns a text per label; None if the source is captions.
 
     Args:
       source: `caption`, `label` or `label_number`.
-      manifest: of the data set.
+      manifest: manifest of the data set.
 
     Raises:
-      UsageError: the data set has no labels to write.
+      UsageError: the data set has no labels.
     """
     if source == "caption":
         return None
@@ -44,12 +44,12 @@ def written_texts(source: str, manifest: records.Manifest) -> list[str] | None:
 def tokenized(
     dataset: tf.data.Dataset, tokenizer: Tokenizer | None, *, texts: Sequence[str] | None = None
 ) -> tf.data.Dataset:
-    """Puts ids and lengths in the place of caption strings.
+    """Replaces caption strings by token ids and lengths.
 
     Args:
-      dataset: of the pipeline's batches.
-      tokenizer: None for a system that reads nothing.
-      texts: by label, what is read in the place of captions.
+      dataset: batches of the pipeline.
+      tokenizer: None for an unconditional system.
+      texts: texts by label, which replace the captions; None: captions.
     """
 
     def tokenize(batch: dict[str, tf.Tensor]) -> dict[str, object]:
@@ -75,13 +75,13 @@ def tokenized(
 def distributed(
     dataset: tf.data.Dataset, strategy: tf.distribute.Strategy
 ) -> tf.data.Dataset | tf.distribute.DistributedDataset:
-    """Gives every replica its rows of the global batch: the first replica the first rows.
+    """Gives every replica its rows of the global batch; the first replica gets the first rows.
 
     Args:
       dataset: global batches, the same in every process.
-      strategy: its replicas divide the rows evenly.
+      strategy: its replicas divide the rows of a batch evenly.
     """
-    # Threads of its own: what is read ahead does not queue behind the ops of a step.
+    # A private thread pool: prefetching does not queue behind the ops of a training step.
     options = tf.data.Options()
     options.threading.private_threadpool_size = os.cpu_count() or 1
     dataset = dataset.with_options(options)

@@ -1,4 +1,4 @@
-"""Who judges pictures: a classifier of the data set, networks of others, matching models."""
+"""Loads the models that evaluate images: classifier, feature extractors, matching models."""
 
 import dataclasses
 import os
@@ -26,14 +26,14 @@ Reader: TypeAlias = Mapping[str, str]
 
 @dataclasses.dataclass(frozen=True)
 class Judge:
-    """A matching model that judges pictures, and what the protocol says of it.
+    """A matching model that evaluates images, and its entry in the protocol.
 
     Attributes:
       matcher: the model.
-      run: its run or SavedModel.
-      checksum: SHA-256 over its weights, or of a run over those that read captions.
-      resize: what it does to images that are not of its size.
-      used_in_training: whether the pictures' model began with it; None where nobody knows.
+      run: path of its run or SavedModel.
+      checksum: SHA-256 of its weights; for a run, of its text encoder's weights only.
+      resize: how it resizes images of another size.
+      used_in_training: whether the measured model started with this text encoder; None: unknown.
     """
 
     matcher: MatchingModel
@@ -44,7 +44,7 @@ class Judge:
 
     @property
     def protocol(self) -> dict[str, Any]:
-        """What the protocol says of it."""
+        """Entry in the protocol."""
         return {
             "run": self.run,
             "checksum": self.checksum[:CHECKSUM_DIGITS],
@@ -58,13 +58,13 @@ def load_judge(path: str | os.PathLike, reader: Reader | None, *, channels: int)
     """Loads a matching model.
 
     Args:
-      path: its run, or a SavedModel.
-      reader: the run and checksum of the text encoder that the judged model began with, empty for
-        none; None if nobody knows.
-      channels: of the images.
+      path: run directory, or a SavedModel.
+      reader: run and checksum of the text encoder that the measured model started with; empty:
+        none; None: unknown.
+      channels: channels of the images.
 
     Raises:
-      UsageError: it is not a whole matching model, or has no checkpoint.
+      UsageError: the model is not a complete matching model, or has no checkpoint.
     """
     flag = "--matching"
     if is_saved_model(path):
@@ -84,7 +84,7 @@ def load_judge(path: str | os.PathLike, reader: Reader | None, *, channels: int)
     checksum = beginning.load_reader(run.path).description["checksum"]
     used = None
     if reader is not None:
-        # It may have learned on since.
+        # The same run counts too: it may have trained further since.
         same_run = pathlib.Path(reader.get("run", "")).resolve() == run.path.resolve()
         used = reader.get("checksum") == checksum or same_run
     return Judge(
@@ -98,7 +98,7 @@ def load_judge(path: str | os.PathLike, reader: Reader | None, *, channels: int)
 
 @dataclasses.dataclass(frozen=True)
 class FeatureSource:
-    """An extractor of features other than the data set's own, and what the protocol says of it."""
+    """A feature extractor other than the data set's classifier, and its entry in the protocol."""
 
     extractor: Extractor
     has_probabilities: bool
@@ -107,17 +107,17 @@ class FeatureSource:
 
 
 def load_features(name: str, weights: str | None) -> FeatureSource | None:
-    """Loads an extractor.
+    """Loads a feature extractor.
 
     Args:
       name: `domain`, `inception_v3`, or the folder of a SavedModel.
-      weights: of Inception-v3: a file in Keras's format; None lets Keras fetch ImageNet's.
+      weights: for inception_v3: a file in Keras's format; None: Keras downloads ImageNet's.
 
     Returns:
       None for `domain`: the data set's own classifier, or the matching model.
 
     Raises:
-      UsageError: it is no extractor.
+      UsageError: `name` is not a feature extractor.
     """
     if weights is not None and name != INCEPTION:
         rule = f"must be left out but for --features={INCEPTION}"
@@ -145,10 +145,10 @@ def load_features(name: str, weights: str | None) -> FeatureSource | None:
 def domain_classifier(
     data_dir: str | os.PathLike, manifest: records.Manifest, *, view: pipeline.View
 ) -> Classifier:
-    """Trains a classifier on the train split, or takes the one trained before.
+    """Trains a classifier on the train split, or loads the cached one from the data set's folder.
 
     Raises:
-      UsageError: the data set has no labels.
+      UsageError: the data set has fewer than two labels.
     """
     if len(manifest.label_names) < 2:
         raise UsageError("--data_dir", "must have labels for these metrics", data_dir)
@@ -171,6 +171,6 @@ def domain_classifier(
 
 
 def said_of_clip(matcher: SavedMatcher, path: str) -> Mapping[str, str]:
-    """What the protocol says of the model of the CLIP score."""
+    """Entry of the clip_score model in the protocol."""
     checksum = matcher.checksum[:CHECKSUM_DIGITS]
     return {"saved_model": path, "checksum": checksum, "resize": matcher.resize}

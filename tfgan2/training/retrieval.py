@@ -1,4 +1,4 @@
-"""How often a matching model finds an image's own first caption among a hundred."""
+"""Measures how often a matching model finds an image's own first caption among 100 captions."""
 
 from collections.abc import Mapping
 
@@ -20,17 +20,17 @@ def measure(
     seed: int,
     run: RunDirectory,
 ) -> tuple[dict[str, dict[str, float]], str]:
-    """Measures retrieval on images of every split, and appends to evaluations.jsonl.
+    """Measures retrieval on images of every split, and appends a line to evaluations.jsonl.
 
     Args:
-      matcher: the model.
+      matcher: the matching model.
       examples: images by split.
-      step: of the run.
-      seed: of the choice of wrong captions.
-      run: whose model it is.
+      step: step of the run.
+      seed: seed for the choice of wrong captions.
+      run: the run directory.
 
     Returns:
-      The metrics, and a line for people, with what chance would give.
+      The metrics, and a line of text that adds the values of a random ranking.
     """
     metrics: dict[str, dict[str, float]] = {}
     shown = []

@@ -1,4 +1,4 @@
-"""Where a run computes and in which precision."""
+"""Chooses devices and precision; reads package versions and memory."""
 
 import importlib.metadata
 import os
@@ -16,16 +16,16 @@ PACKAGES = ("tfgan2", "tensorflow", "tf-keras", "tensorflow-text", "numpy")
 
 
 def make_strategy(name: str) -> tf.distribute.Strategy:
-    """Chooses the devices.
+    """Creates the distribution strategy.
 
     Args:
-      name: `one_device`; `mirrored` (all GPUs, or all logical CPUs where there is no GPU);
-        `multi_worker` (all GPUs of all machines that TF_CONFIG names; it has to be called before
-        TensorFlow computes anything); or `auto` (multi_worker where TF_CONFIG names several,
-        mirrored where there are GPUs).
+      name: `one_device`; `mirrored`: all GPUs, or all logical CPUs without GPUs; `multi_worker`:
+        all GPUs of all machines in TF_CONFIG (must be called before TensorFlow computes anything);
+        or `auto`: multi_worker if TF_CONFIG names several workers, else mirrored if there are
+        GPUs, else one_device.
 
     Raises:
-      UsageError: `multi_worker` without a cluster, or TF_CONFIG is not what it must be.
+      UsageError: `multi_worker` without a cluster, or TF_CONFIG is malformed.
     """
     if name in ("auto", "multi_worker") and team.in_cluster():
         return tf.distribute.MultiWorkerMirroredStrategy()
@@ -40,15 +40,15 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
 
 
 def quieten_graph_optimizer() -> None:
-    """Turns off a graph optimization that fails, loudly, on gradients of leaky ReLUs."""
+    """Turns off remapping, a graph optimization that logs errors on gradients of leaky ReLUs."""
     tf.config.optimizer.set_experimental_options({"remapping": False})
 
 
 def resolve_precision(name: str) -> str:
-    """Turns `auto` into the Keras policy that is fast here.
+    """Turns `auto` into the fastest Keras policy of this machine.
 
     Args:
-      name: a policy, or `auto`: mixed_float16 on GPUs of compute capability 7 and up,
+      name: a Keras policy; or `auto`: mixed_float16 on GPUs of compute capability 7 and up,
         mixed_bfloat16 on CPUs with AMX, else float32.
     """
     if name != "auto":
@@ -64,7 +64,7 @@ def resolve_precision(name: str) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that decide what a run computes."""
+    """Versions of Python and of the packages that affect a run's results."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -75,7 +75,7 @@ def versions() -> dict[str, str]:
 
 
 def resident_mib() -> float:
-    """Memory that this process holds now, in MiB; where Linux does not say, the most it held."""
+    """Resident memory of this process in MiB; without /proc (not Linux), the peak so far."""
     if os.path.exists(STATM):
         with open(STATM, encoding="ascii") as file:
             return int(file.read().split()[1]) * resource.getpagesize() / MIB

@@ -1,4 +1,4 @@
-"""Sample sheets of fixed seeds, and the animation of all sheets of a run."""
+"""Draws sample grids of fixed seeds, and the animation of all grids of a run."""
 
 import io
 import pathlib
@@ -23,16 +23,16 @@ def sheet(
     columns: Sequence[str] = (),
     texts: Sequence[str] | None = None,
 ) -> bytes:
-    """Draws a sheet.
+    """Draws a sample grid.
 
     Args:
       images: uint8 [rows, columns, S, S, C].
-      rows: printed above the rows, cut to the width of the sheet.
-      columns: printed above the columns.
-      texts: printed below the images, row by row, cut to their width.
+      rows: row titles, printed above each row, cut to the width of the grid.
+      columns: column titles, cut to the width of an image.
+      texts: texts below the images, in row-major order, cut to the width of an image.
 
     Returns:
-      PNG bytes; small images are enlarged by a whole number.
+      PNG bytes; images below 48 px are enlarged by an integer factor.
     """
     zoom = max(1, -(-SMALLEST_SIDE_PX // images.shape[2]))
     side = images.shape[2] * zoom
@@ -69,13 +69,13 @@ def sheet(
 
 
 def animation(sheets: Sequence[pathlib.Path]) -> bytes:
-    """Shows sheets one after the other, at most a hundred of them, evenly chosen.
+    """Makes an animation of at most 100 grids, evenly chosen.
 
     Args:
-      sheets: PNG files of one size, at least one.
+      sheets: PNG files of the same size, at least one.
 
     Returns:
-      GIF bytes, five pictures a second.
+      GIF bytes; 200 ms per frame, 3 s for the last.
     """
     count = min(len(sheets), MOST_FRAMES)
     last = len(sheets) - 1

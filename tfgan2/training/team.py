@@ -1,4 +1,4 @@
-"""The processes that train a run together: who writes, and how they agree."""
+"""Multi-worker training: the chief writes, and all workers agree on decisions."""
 
 import contextlib
 import dataclasses
@@ -18,13 +18,13 @@ VARIABLE = "TF_CONFIG"
 
 @dataclasses.dataclass(frozen=True)
 class Team:
-    """This process's place among those that train a run together.
+    """The role of this process among the workers of a run.
 
     Attributes:
-      strategy: what joins them.
-      chief: whether this one writes the run directory; the others do the same work and throw away
-        what they would write, since whatever reads variables may need all of them.
-      alone: whether there are no others.
+      strategy: the distribution strategy.
+      chief: whether this process writes the run directory. The other workers do the same work and
+        discard their files, because reading variables may need all workers.
+      alone: whether there is only one process.
     """
 
     strategy: tf.distribute.Strategy
@@ -32,21 +32,21 @@ class Team:
     alone: bool = True
 
     def any(self, flag: bool) -> bool:
-        """Whether any process's flag is set; all of them have to ask."""
+        """Whether the flag is set in any process; all processes must call this."""
         if self.alone:
             return flag
         return bool(_total(self.strategy, tf.constant(float(flag))) > 0.0)
 
     def wait(self) -> None:
-        """Goes on when all processes have come here."""
+        """Waits until all processes have called this."""
         self.any(False)
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
-        """Work that needs all processes.
+        """Context of code that needs all processes.
 
         Raises:
-          Failure: another process has ended or cannot be reached.
+          Failure: another process has ended or is unreachable.
         """
         try:
             yield
@@ -61,7 +61,7 @@ class Team:
 
     @contextlib.contextmanager
     def writable(self, run: RunDirectory) -> Iterator[RunDirectory]:
-        """The run directory that this process may write: the run's own, or one to throw away."""
+        """Yields the directory that this process writes to: the run's, or a temporary one."""
         if self.chief:
             yield run
             return
@@ -73,7 +73,7 @@ def in_cluster() -> bool:
     """Whether TF_CONFIG names a cluster of several workers.
 
     Raises:
-      UsageError: TF_CONFIG is not what TensorFlow defines.
+      UsageError: TF_CONFIG does not have TensorFlow's format.
     """
     text = os.environ.get(VARIABLE, "")
     if not text:
@@ -92,7 +92,7 @@ def in_cluster() -> bool:
 
 
 def gather(strategy: tf.distribute.Strategy) -> Team:
-    """Finds this process's place in a strategy."""
+    """Finds the role of this process in a strategy."""
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return Team(strategy)
     task = strategy.cluster_resolver
@@ -103,6 +103,6 @@ def gather(strategy: tf.distribute.Strategy) -> Team:
 
 @tf.function
 def _total(strategy: tf.distribute.Strategy, value: tf.Tensor) -> tf.Tensor:
-    """The sum of a number over all replicas of all processes."""
+    """Sums a number over all replicas of all processes."""
     values = strategy.run(lambda: value)
     return strategy.reduce(tf.distribute.ReduceOp.SUM, values, axis=None)

@@ -1,4 +1,4 @@
-"""Puts a run together, from a recipe and a data set, and calls `fit`."""
+"""Builds a run from a recipe and a data set, and calls `fit`."""
 
 import contextlib
 import dataclasses
@@ -28,13 +28,13 @@ SHEET_CAPTIONS = 10
 
 @dataclasses.dataclass(frozen=True)
 class Goal:
-    """Where a run ends: at a step, or after so many passes over the train split."""
+    """Goal of a run: a number of steps, or of passes over the train split."""
 
     steps: int | None = None
     epochs: float | None = None
 
     def in_steps(self, *, images: int, batch_size: int) -> int:
-        """The goal in steps, for a train split of so many images."""
+        """Returns the goal in steps, for a train split of `images` images."""
         if self.steps is not None:
             return self.steps
         return max(1, round((self.epochs or 0.0) * images / batch_size))
@@ -42,7 +42,7 @@ class Goal:
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """How a start of a run ended: its step, its goal, the last checkpoint, where the time went."""
+    """Result of a start of a run: its step, its goal, the last checkpoint, a timing summary."""
 
     step: int
     goal: int
@@ -67,24 +67,26 @@ def train(
     stage1_run_dir: str | os.PathLike | None = None,
     inception_weights: str | None = None,
 ) -> Outcome:
-    """Trains to the goal, from the newest checkpoint on if there is one.
+    """Trains to the goal, from the newest checkpoint if there is one.
 
     Args:
-      recipe: what defines the run; `auto` precision takes that of the run, if it has begun.
-      schedule: how often what is done.
-      data_dir: a data set that tools.prepare wrote.
-      run_dir: absent, empty, or an earlier start of the same run.
-      goal: where the run ends; it may be another at the next start.
+      recipe: options that define the run; `auto` precision keeps the precision of an earlier start.
+      schedule: intervals of logs, checkpoints, sample grids and evaluations.
+      data_dir: data set, as tools.prepare writes it.
+      run_dir: absent, empty, or a run of the same recipe.
+      goal: goal of the run; may differ from the goal of an earlier start.
       strategy: `auto`, `one_device`, `mirrored` or `multi_worker`.
-      text_encoder: a run whose text encoder a new run begins with.
-      stage1_run_dir: a run of StackGAN's stage one, whose generator and text encoder a new run of
-        stage two begins with.
-      inception_weights: what a new matching model's Inception begins with: a file, or `imagenet`.
+      text_encoder: run whose text encoder a new run starts with.
+      stage1_run_dir: run of StackGAN's stage I; a new run of stage II starts with its generator
+        and text encoder.
+      inception_weights: initial Inception-v3 weights of a new matching model: a file, or
+        `imagenet`.
 
     Raises:
-      UsageError: the data set or a run directory is not what it must be.
-      Failure: values were not finite in too many steps, or another machine is lost.
+      UsageError: the data set, a run directory or an option is not valid.
+      Failure: too many steps in a row had non-finite values, or another worker is lost.
     """
+    # Check the flags against the data set, the devices and the runs to start with.
     crew = team.gather(runtime.make_strategy(strategy))
     runtime.quieten_graph_optimizer()
     manifest = records.load_manifest(data_dir)
@@ -95,6 +97,7 @@ def train(
     _check_data(manifest, recipe)
     _check_schedule(manifest, recipe, schedule)
     _check_replicas(crew.strategy.num_replicas_in_sync, recipe, schedule)
+    # Write the configuration of a new run, or check that of an earlier start.
     run = RunDirectory.at(run_dir)
     split = "test" if manifest.records("test") else "train"
     examples = pipeline.examples(
@@ -113,12 +116,13 @@ def train(
         recipe = beginning.begin_or_join(run, recipe, manifest, beginnings)
     steps = goal.in_steps(images=manifest.records("train"), batch_size=recipe.batch_size)
 
+    # Build the model, and restore the newest checkpoint.
     tokenizer = make_tokenizer(run, recipe)
     with crew.strategy.scope():
         gan = _build(recipe, manifest, tokenizer)
         if not find(run.checkpoints):
             beginning.take_weights(gan, run, beginnings, inception)
-        # Some optimizers keep copies of the weights that they begin with.
+        # After the initial weights are set: some optimizers copy them.
         gan.compile(
             optimizers=gan.make_optimizers(manifest.records("train")),
             steps_per_execution=schedule.steps_per_execution,
@@ -130,6 +134,7 @@ def train(
     if start >= steps:
         return Outcome(start, steps, checkpoint)
     crew.wait()
+    # Build the input pipeline and the callbacks, and train.
     bar = callbacks.Progress(goal=steps, batch_size=recipe.batch_size)
     leave = callbacks.LeaveOnSignal(crew.any)
     with contextlib.ExitStack() as stack:
@@ -188,20 +193,20 @@ def train(
                 callbacks.Every(work.evaluate, every=schedule.evaluate_every),
                 callbacks.Every(write_histograms, every=schedule.histogram_every),
                 callbacks.AtEnd(work.finish),
-                callbacks.AtEnd(lambda _: clock.summarize()),  # After all that is kept.
+                callbacks.AtEnd(lambda _: clock.summarize()),  # Changes the weights: after saving.
                 leave,
             ],
         )
-        crew.wait()  # Until the chief has saved.
+        crew.wait()  # Wait until the chief has saved.
     return Outcome(clock.step, steps, next(iter(saved.paths), None), clock.summary)
 
 
 def sheet_captions(examples: pipeline.Examples, texts: Sequence[str] | None) -> list[str]:
-    """Picks captions for a sheet: one of every label where there are labels, else the first.
+    """Picks captions for a sample grid: one per label if there are labels, else the first ones.
 
     Args:
-      examples: of the data set.
-      texts: by label, what is read in the place of captions; None: captions are.
+      examples: examples of the data set.
+      texts: texts by label, which replace the captions; None: captions.
     """
     if texts is not None:
         return list(texts[:SHEET_CAPTIONS])
@@ -216,7 +221,7 @@ def _others(
     text_encoder: str | os.PathLike | None,
     stage1_run_dir: str | os.PathLike | None,
 ) -> tuple[recipes.Recipe, beginning.Reader | None, beginning.StageOne | None]:
-    """Loads what a run begins with of other runs; the recipe takes their options."""
+    """Loads text encoder and stage-I generator of other runs; the recipe gets their options."""
     is_stage_two = recipe.model == "stack_gan" and recipe.stage == 2
     if stage1_run_dir and not is_stage_two:
         rule = "must be left out but for stack_gan's stage 2"
@@ -293,7 +298,7 @@ def _check_schedule(
         rule = "must be 0 for a data set without labels"
         raise UsageError("--evaluate_every", rule, schedule.evaluate_every)
     if schedule.jit_compile and recipe.model == "damsm":
-        # Seen on CPUs: the mask of its dropout is another in the gradient than in the loss.
+        # On CPUs, XLA gives dropout another mask in the gradient than in the loss.
         raise UsageError("--jit_compile", "must be off for damsm", schedule.jit_compile)
     if schedule.keep_best != "none" and matching:
         rule = f"must be none for {recipe.model}"

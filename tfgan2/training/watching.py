@@ -1,4 +1,4 @@
-"""Watches a run: warnings that name the cause, and where the time goes."""
+"""Run monitor: warns about failing training, and measures the step time."""
 
 import json
 import sys
@@ -23,7 +23,7 @@ FEWEST_TIMED_STEPS, TRIED_STEPS = 100, 5
 
 
 class Watch(StepCallback):
-    """Gives warnings on stderr, in metrics.jsonl and in TensorBoard, and ends a hopeless run."""
+    """Warns on stderr, in metrics.jsonl and in TensorBoard; ends a run of non-finite values."""
 
     def __init__(
         self,
@@ -34,15 +34,15 @@ class Watch(StepCallback):
         max_bad_steps: int,
         spread: Callable[[], float] | None,
     ) -> None:
-        """Watches from the first step on.
+        """Monitors from the first step.
 
         Args:
-          run: whose it is.
-          board: where warnings are shown.
-          log: to which the spread is added.
-          max_bad_steps: how many steps in a row may have values that are not finite.
-          spread: measures how much pictures of a caption differ, in grey levels; it is asked every
-            50 steps. None: nothing is drawn.
+          run: the run directory.
+          board: TensorBoard writer of the warnings.
+          log: log that gets the within-caption standard deviation.
+          max_bad_steps: number of consecutive steps with non-finite values that ends the run.
+          spread: measures the within-caption standard deviation in grey levels of 255, every 50
+            steps; None: the model draws no images.
         """
         super().__init__()
         self._run, self._board, self._log = run, board, log
@@ -50,7 +50,7 @@ class Watch(StepCallback):
         self._health: Health
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Takes up the spreads of earlier starts."""
+        """Reads the within-caption standard deviations of earlier starts."""
         super().on_train_begin(logs)
         self._health = Health(
             judging=self.model.judging,
@@ -62,10 +62,10 @@ class Watch(StepCallback):
                 self._health.remember(json.loads(line).get(SPREAD, 0.0))
 
     def after_steps(self, before: int, logs: dict[str, float]) -> None:
-        """Looks at what was logged anyway.
+        """Checks the logs of the steps.
 
         Raises:
-          Failure: too many steps in a row were bad.
+          Failure: too many steps in a row had non-finite values.
         """
         health, turn = self._health, self.model.rhythm.turn(self.step - 1)
         health.after_step(self.seen(logs), whole=turn == Turn(), steps=self.step - before)
@@ -86,13 +86,13 @@ class Watch(StepCallback):
 
     @property
     def spoiled(self) -> bool:
-        """Whether the weights may be lost; where losses are scaled, a bad step is taken back."""
+        """Whether the weights may be non-finite; loss scaling skips bad steps, so never then."""
         return self._health.bad_steps > 0 and not self.model.scales_loss
 
     def _say(self, notice: Notice | None) -> None:
         if notice is None:
             return
-        # Above the bar, not in its line.
+        # Print above the progress bar, not in its line.
         tqdm.write(f"warning: step {self.step}: {notice.text}", file=sys.stderr)
         fields = {"step": self.step, "warning": notice.kind, "message": notice.text}
         append_line(self._run.metrics_file, fields)
@@ -100,15 +100,15 @@ class Watch(StepCallback):
 
 
 class Stopwatch(StepCallback):
-    """Measures steps, without what is done between them; it has to be the first callback."""
+    """Measures the step time without other callbacks; must be the first callback."""
 
     def __init__(self, *, goal: int, batch_size: int, batches: Callable[[], Iterator]) -> None:
-        """Measures all steps of this start but its first call, which makes the graph.
+        """Measures all steps of this start except the first call, which builds the graph.
 
         Args:
-          goal: of the run; a run that has not reached it is leaving, and isn't kept waiting.
-          batch_size: of the global batch.
-          batches: makes an iterator, for steps that are tried at the end.
+          goal: goal of the run in steps; extra steps run only if the run has reached its goal.
+          batch_size: size of the global batch, in images.
+          batches: makes an iterator of batches, for the extra steps.
         """
         super().__init__()
         self._goal, self._batch_size, self._batches = goal, batch_size, batches
@@ -117,7 +117,7 @@ class Stopwatch(StepCallback):
         self.summary = ""
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Starts the clock."""
+        """Starts the clock of the run."""
         super().on_train_begin(logs)
         self._start, self._began = self.step, time.monotonic()
 
@@ -126,7 +126,7 @@ class Stopwatch(StepCallback):
         self._call_began = time.monotonic()
 
     def after_steps(self, before: int, logs: dict[str, float]) -> None:
-        """Adds up; values of the step are on the host by now, so it has ended."""
+        """Adds up the times; the logs are on the host, so the step has ended."""
         self._calls += 1
         if self._calls > 1:
             self._timed += self.step - before
@@ -134,7 +134,10 @@ class Stopwatch(StepCallback):
             self._waited += float(logs[steps.INPUT_SECONDS]) * (self.step - before)
 
     def summarize(self) -> None:
-        """Writes the summary; in a long run, tries steps without the generator, which spoils it."""
+        """Writes the summary. In a long run, times extra discriminator steps.
+
+        The extra steps change the weights: call after saving.
+        """
         seconds = time.monotonic() - self._began
         taken = f"{self.step - self._start} steps in {_spoken(seconds)}"
         if not self._timed:
@@ -156,7 +159,7 @@ class Stopwatch(StepCallback):
         return {"discriminator": alone, "generator": seconds - alone}
 
     def _discriminator_seconds(self) -> float:
-        """Mean seconds of steps without the generator, a share of which have penalties."""
+        """Mean seconds of a step without the generator, with lazy regularization."""
         every = self.model.rhythm.penalty_every
         penalized = self._seconds_of(Turn(generates=False))
         if every == 1:

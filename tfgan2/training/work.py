@@ -1,4 +1,4 @@
-"""What is done every so many steps beside training: drawing and measuring, or matching."""
+"""Periodic work beside training: sample grids and evaluations, or retrieval."""
 
 import os
 
@@ -21,13 +21,13 @@ from tfgan2.training.sheets import animation, sheet
 
 SHEET_SEEDS, UNCONDITIONAL_ROWS = 8, 8
 EVALUATION_SAMPLES = 1000
-# How much pictures of a caption differ is seen on a few.
+# The within-caption standard deviation is measured on few captions and seeds.
 SPREAD_CAPTIONS, SPREAD_SEEDS, SPREAD_UNCONDITIONAL = 4, 4, 16
 INTERPOLATION_ROWS = 4
 
 
 class DrawingWork:
-    """Sheets and evaluations of a system that draws."""
+    """Sample grids and evaluations of a system with a generator."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class DrawingWork:
         self._captions = captions
 
     def draw_sheet(self, step: int) -> None:
-        """Writes a sample sheet, and what a joint model wrote on it."""
+        """Writes a sample grid, and the texts that a joint model wrote."""
         picture, texts = draw_sheet(self._sampler, self._captions)
         if texts is not None:
             lines = "".join(f"{seed}\t{text}\n" for seed, text in enumerate(texts))
@@ -55,11 +55,11 @@ class DrawingWork:
         self._board.picture("samples", picture, step=step)
 
     def spread(self) -> float:
-        """How much pictures of a caption differ: in grey levels of 255, the mean over pixels."""
+        """Returns the within-caption standard deviation, in grey levels of 255."""
         return spread(self._sampler, self._captions)
 
     def evaluate(self, step: int) -> None:
-        """Writes a line of evaluations.jsonl, and keeps the checkpoint if it is the best."""
+        """Writes a line to evaluations.jsonl, and saves the checkpoint if it is the best."""
         line = evaluation.evaluate_run(
             self._run,
             self._sampler,
@@ -73,7 +73,7 @@ class DrawingWork:
         self._best.consider(line["metrics"])
 
     def finish(self, step: int) -> None:
-        """Animates the sheets of all starts of the run, and draws between seeds and captions."""
+        """Writes the animation of all sample grids of the run, and the interpolations."""
         picture = draw_interpolation(self._sampler, self._captions)
         write_file(self._run.interpolation, picture)
         self._board.picture("interpolation", picture, step=step)
@@ -83,7 +83,7 @@ class DrawingWork:
 
 
 class MatchingWork:
-    """Retrieval by a matching model, which draws nothing."""
+    """Retrieval of a matching model, which has no generator."""
 
     def __init__(
         self,
@@ -110,15 +110,15 @@ class MatchingWork:
         }
 
     def draw_sheet(self, step: int) -> None:
-        """Has nothing to draw."""
+        """Does nothing: there is no generator."""
 
     spread = None
 
     def finish(self, step: int) -> None:
-        """Has nothing to animate."""
+        """Does nothing: there are no sample grids."""
 
     def evaluate(self, step: int) -> None:
-        """Writes a line of evaluations.jsonl, and prints it."""
+        """Writes a line to evaluations.jsonl, and prints it."""
         metrics, shown = retrieval.measure(
             self._matcher, self._examples, step=step, seed=self._recipe.seed, run=self._run
         )
@@ -127,10 +127,10 @@ class MatchingWork:
 
 
 def draw_sheet(sampler: AnySampler, captions: list[str]) -> tuple[bytes, list[str] | None]:
-    """Draws a sheet: a row a caption with the seeds 0, 1, ..., or without captions all its seeds.
+    """Draws a sample grid: a row per caption with the seeds 0 to 7; without captions 64 seeds.
 
     Returns:
-      PNG bytes, and the texts of a joint model.
+      PNG bytes, and the texts of a joint model or None.
     """
     if isinstance(sampler, Sampler):
         seeds = list(range(SHEET_SEEDS))
@@ -145,7 +145,7 @@ def draw_sheet(sampler: AnySampler, captions: list[str]) -> tuple[bytes, list[st
 
 
 def draw_interpolation(sampler: AnySampler, captions: list[str]) -> bytes:
-    """Draws rows from one seed to the next and, where captions are read, from one to the next.
+    """Draws rows that interpolate between seeds, and between captions if the model reads captions.
 
     Returns:
       PNG bytes.
@@ -170,11 +170,10 @@ def draw_interpolation(sampler: AnySampler, captions: list[str]) -> bytes:
 
 
 def spread(sampler: AnySampler, captions: list[str]) -> float:
-    """How much pictures of a caption differ from seed to seed, on a few captions.
+    """Measures how much images of a caption differ from seed to seed, on a few captions.
 
     Returns:
-      The standard deviation over the seeds, in grey levels of 255: the mean over pixels and
-      captions.
+      Standard deviation over the seeds, mean over pixels and captions, in grey levels of 255.
     """
     seen, seeds = captions[:SPREAD_CAPTIONS], range(SPREAD_SEEDS)
     if isinstance(sampler, UnconditionalSampler):

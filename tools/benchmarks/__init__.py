@@ -1,3 +1,3 @@
-"""What tools.benchmark measures: a file with a function `measure` for each `--what`."""
+"""Benchmarks of tools.benchmark: a file with a function `measure` for each `--what`."""
 
 WHATS = ("pipeline", "train", "generate", "serve", "batch", "metrics")

@@ -1,8 +1,8 @@
-"""Any other implementation's step beside ours, taken in turn, so that both have the same machine.
+"""Times another implementation's training step beside ours; calls alternate on one machine.
 
 The other implementation is a function `MODULE:FUNCTION`. It is called once, with the keyword
 arguments `image_size` (pixels), `batch_size` (rows) and `precision` (`float32`, `mixed_bfloat16` or
-`mixed_float16`), and returns a function without arguments that takes one training step and returns
+`mixed_float16`), and returns a function without arguments that runs one training step and returns
 when the step is done.
 """
 
@@ -24,10 +24,10 @@ def load(name: str, *, flag: str = FLAG) -> MakeStep:
 
     Args:
       name: `MODULE:FUNCTION`.
-      flag: that it was given by.
+      flag: flag that gave the name, for error messages.
 
     Raises:
-      UsageError: there is no such function.
+      UsageError: the function does not exist.
     """
     module, _, function = name.partition(":")
     if not module or not function:
@@ -42,15 +42,15 @@ def load(name: str, *, flag: str = FLAG) -> MakeStep:
 
 
 def measure(bench: Bench, make_step: MakeStep, *, name: str) -> list[Result]:
-    """Takes our steps, of a batch that is in memory, and theirs in turn.
+    """Times our training step, with a batch in memory, and the other one, in alternation.
 
     Args:
-      bench: ours.
-      make_step: makes theirs.
-      name: of theirs.
+      bench: our system.
+      make_step: makes the other implementation's step.
+      name: name of the other implementation.
 
     Raises:
-      UsageError: theirs is no function.
+      UsageError: `make_step` returns no function.
     """
     recipe, steps = bench.recipe, bench.steps
     theirs = make_step(

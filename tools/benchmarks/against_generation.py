@@ -1,9 +1,9 @@
-"""Any other implementation's drawing beside ours, taken in turn, at the batch sizes of `generate`.
+"""Times another implementation's drawing beside ours, at the batch sizes of `generate`.
 
 The other implementation is a function `MODULE:FUNCTION`. It is called for each batch size, with the
-keyword arguments `image_size` (pixels), `batch_size` (rows) and `precision` (`float32`, in which
-exports draw), and returns a function without arguments that draws a batch of captions into a tensor
-of images, no files, and returns when they are there.
+keyword arguments `image_size` (pixels), `batch_size` (rows) and `precision` (`float32`, the
+precision of exports). It returns a function without arguments that draws a batch of captions into a
+tensor of images, without files, and returns when the tensor is ready. Its calls alternate with ours.
 """
 
 import functools
@@ -23,15 +23,15 @@ MakeDrawer = Callable[..., Call]
 
 
 def measure(bench: Bench, make_drawer: MakeDrawer, *, name: str) -> list[Result]:
-    """Draws by our export, its pixels and no PNG, and by theirs in turn.
+    """Times our export's `pixels` signature, without PNG, and the other one, in alternation.
 
     Args:
-      bench: ours.
-      make_drawer: makes theirs.
-      name: of theirs.
+      bench: our system.
+      make_drawer: makes the other implementation's function.
+      name: name of the other implementation.
 
     Raises:
-      UsageError: theirs is no function.
+      UsageError: `make_drawer` returns no function.
     """
     measured = [_measure(bench, make_drawer, name=name, rows=rows) for rows in BATCH_SIZES]
     return [result for both in measured for result in both]

@@ -1,4 +1,4 @@
-"""tools.generate in this process, against the SavedModel in one process."""
+"""Times tools.generate in this process, relative to the SavedModel in one process."""
 
 import contextlib
 import io
@@ -16,7 +16,7 @@ CAPTIONS = "captions.txt"
 
 
 def measure(bench: Bench) -> list[Result]:
-    """Draws a file of captions, from looking at the file to the manifest of the pictures."""
+    """Draws a file of captions; times from reading the file to writing the manifest."""
     exported = bench.exported
     rows, alone = exported.best
     wanted = int(alone * bench.seconds / REPETITIONS)
@@ -39,7 +39,7 @@ def measure(bench: Bench) -> list[Result]:
                 shards=None,
             ),
         )
-        with contextlib.redirect_stderr(io.StringIO()):  # A progress bar.
+        with contextlib.redirect_stderr(io.StringIO()):  # Hides the progress bar.
             began = time.perf_counter()
             running.run(request)
             took.append(time.perf_counter() - began)

@@ -1,4 +1,4 @@
-"""What is measured: a system with new weights, its data set, its export."""
+"""A system to measure: new weights, data set, training steps, export."""
 
 import functools
 import pathlib
@@ -25,21 +25,21 @@ from tools.benchmarks.stepping import Steps
 
 TRAIN_IMAGES, TEST_IMAGES = 512, 256
 SOME_CAPTIONS = 64
-# Of --seconds, what measuring a denominator takes.
+# Share of --seconds for measuring a denominator.
 ASIDE = 0.5
 SAMPLING_PRECISION = "float32"
 
 
 class Bench:
-    """A system with all that it is measured on, each part made when it is first asked for.
+    """A system and its data set; each part is made at its first use.
 
     Attributes:
-      recipe: of the system, its precision resolved.
-      seconds: of measuring one thing.
-      folder: for what is made.
-      data_dir: of the data set.
-      manifest: of the data set.
-      peaks: measured operations a second of multiplying matrices, by precision.
+      recipe: recipe of the system, its precision resolved.
+      seconds: seconds of each measurement.
+      folder: folder for the files of the benchmark.
+      data_dir: folder of the data set.
+      manifest: manifest of the data set.
+      peaks: measured matrix-multiply peak by precision, in operations per second.
     """
 
     def __init__(
@@ -53,16 +53,16 @@ class Bench:
         data_dir: str | None = None,
         cache_mb: int = 0,
     ) -> None:
-        """Looks at the data set, or draws one.
+        """Loads the data set's manifest, or makes a data set of synthetic images.
 
         Args:
-          recipe: of the system, its precision resolved.
-          name: of the system or recipe, for results.
-          folder: empty.
-          seconds: of measuring one thing.
-          channels: of drawn images: 1 or 3.
-          data_dir: a data set that tools.prepare wrote; None: drawn images.
-          cache_mb: decoded images are kept in memory if they fit into so many MiB.
+          recipe: recipe of the system, its precision resolved.
+          name: name of the system or recipe, for results.
+          folder: empty folder.
+          seconds: seconds of each measurement.
+          channels: channels of synthetic images: 1 or 3.
+          data_dir: data set, as tools.prepare writes it; None: synthetic images.
+          cache_mb: decoded images are cached if all of them fit into this many MiB.
 
         Raises:
           UsageError: the data set does not fit the recipe.
@@ -91,7 +91,7 @@ class Bench:
 
     @functools.cached_property
     def steps(self) -> Steps:
-        """Training steps."""
+        """Training steps of the system."""
         return Steps(
             self._gan,
             self.batches(),
@@ -101,7 +101,7 @@ class Bench:
 
     @functools.cached_property
     def exported(self) -> Exported:
-        """The export."""
+        """Export of the system."""
         return Exported(
             self._gan.sampler(self._tokenizer, truncation=self.recipe.truncation),
             self.folder / "export",
@@ -110,7 +110,7 @@ class Bench:
         )
 
     def batches(self) -> tf.data.Dataset:
-        """Batches as the trainer's steps take them, from the disk."""
+        """Batches from the disk, as the trainer reads them."""
         recipe = self.recipe
         batches = pipeline.batches(
             self.data_dir,
@@ -127,14 +127,14 @@ class Bench:
         return inputs.distributed(tokenized, tf.distribute.get_strategy())
 
     def examples(self, limit: int | None = None) -> pipeline.Examples:
-        """Images of the test split, or of the train split where there is none."""
+        """Images of the test split, or of the train split if there is no test split."""
         split = "test" if self.manifest.records("test") else "train"
         return pipeline.examples(
             self.data_dir, self.manifest, split=split, view=self._view, limit=limit
         )
 
     def peak(self, precision: str) -> float:
-        """Operations a second of multiplying matrices in a precision, measured once."""
+        """Matrix-multiply peak in a precision, in operations per second; measured once."""
         if precision not in self.peaks:
             self.peaks[precision] = machine.multiply_peak(precision, seconds=ASIDE * self.seconds)
         return self.peaks[precision]
@@ -152,7 +152,7 @@ class Bench:
         memory_mb: float | None = None,
         model: str | None = None,
     ) -> Result:
-        """A result; what is not given is that of training this system in this process."""
+        """Makes a result; the defaults are those of training this system in this process."""
         return Result(
             what=what,
             model=model or self._name,
@@ -169,16 +169,16 @@ class Bench:
     def share_of_peak(
         self, rate: Rate, count: Callable[[], int], *, images: int, precision: str
     ) -> tuple[float | None, str]:
-        """Which share of the machine's peak a rate is, and what that peak is, for results.
+        """Returns the share of the machine's peak that a rate reaches, and describes the peak.
 
         Args:
-          rate: of images.
-          count: counts the floating-point operations of some images.
-          images: how many those are.
-          precision: of the operations.
+          rate: images per second.
+          count: counts the floating-point operations of `images` images.
+          images: number of images.
+          precision: precision of the operations.
 
         Returns:
-          None for the share where operations cannot be counted, which is told as a warning.
+          None for the share if operations cannot be counted; a warning says why.
         """
         peak = self.peak(precision)
         told = f"the matrix-multiply peak, {peak / 1e9:.1f} GFLOP/s in {precision}"

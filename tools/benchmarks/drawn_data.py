@@ -1,4 +1,4 @@
-"""A data set of drawn images, in the real format: discs on shaded grounds, with captions."""
+"""Writes a data set of synthetic images, discs on shaded grounds, with captions."""
 
 import functools
 import os
@@ -26,21 +26,21 @@ CAPTIONS = (
     "picture {number} shows a round {disc} thing in front of something {ground}",
     "the ground of picture {number} is {ground} and what lies on it is {disc}",
 )
-# Grey levels: a photograph is not smooth, and a smooth image is decoded sooner.
+# Noise in grey levels: like photographs, noisy images take longer to decode than smooth ones.
 NOISE = 12
 
 
 def prepare(
     output_dir: str | os.PathLike, *, image_size: int, channels: int, train: int, test: int
 ) -> None:
-    """Writes a data set of so many images, as tools.prepare does.
+    """Writes a synthetic data set in the format of tools.prepare.
 
     Args:
-      output_dir: absent or empty.
-      image_size: side in pixels.
+      output_dir: absent or empty folder.
+      image_size: image side in pixels.
       channels: 1 or 3.
-      train: images of the train split.
-      test: images of the test split.
+      train: number of images of the train split.
+      test: number of images of the test split.
     """
     numbers = {"train": range(train), "test": range(train, train + test)}
     collection = Collection(
@@ -87,7 +87,7 @@ def _item(number: int, image_size: int, channels: int) -> Item:
 
 
 def _colours(number: int) -> tuple[str, str]:
-    """Of the disc and of its ground."""
+    """Returns the colours of the disc and of its ground."""
     names, steps = list(COLOURS), number // len(COLOURS) % (len(COLOURS) - 1)
     place = number % len(names)
     return names[place], names[(place + 1 + steps) % len(names)]

@@ -1,4 +1,4 @@
-"""A system with new weights as a SavedModel, loaded in this process."""
+"""A system with new weights, exported as a SavedModel and loaded in this process."""
 
 import functools
 import pathlib
@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_text  # noqa: F401  Its ops are in the graphs of exports.
+import tensorflow_text  # noqa: F401  Registers ops that exported graphs use.
 
 from tfgan2.adversarial.sampler import AnySampler
 from tfgan2.export import saved_model
 from tools.benchmarks import flops, timing
 from tools.benchmarks.timing import Call
 
-# By signature, what holds its pictures: PNG files, or uint8 [B, S, S, C].
+# Output of each signature that holds the images: PNG files, or uint8 [B, S, S, C].
 PICTURES = {"generate": "image_bytes", "pixels": "image"}
 SIGNATURE = "generate"
 BATCH_SIZES = (4, 16, 64)
@@ -22,11 +22,11 @@ CHECKED_CAPTIONS = 2
 
 
 class Exported:
-    """An export that draws.
+    """An export that draws images.
 
     Attributes:
-      version: its folder.
-      takes_captions: or else it draws of seeds alone.
+      version: folder of the version.
+      takes_captions: whether the model reads captions; else it draws from seeds alone.
     """
 
     def __init__(
@@ -37,13 +37,13 @@ class Exported:
         captions: Sequence[str],
         seconds: float,
     ) -> None:
-        """Exports and loads.
+        """Exports the sampler and loads the export.
 
         Args:
-          sampler: what draws.
-          export_dir: absent.
-          captions: to be drawn, in turn.
-          seconds: that finding the best batch size takes.
+          sampler: sampler to export.
+          export_dir: absent folder.
+          captions: captions to draw, in rotation.
+          seconds: seconds of the search for the best batch size.
         """
         self.captions, self._seconds = captions, seconds
         self.version = saved_model.export(
@@ -54,11 +54,11 @@ class Exported:
         self.takes_captions = "caption" in self._inputs
 
     def drawer(self, rows: int, *, signature: str = SIGNATURE) -> Call:
-        """Makes what draws so many pictures.
+        """Makes a function that draws a batch.
 
         Args:
-          rows: pictures.
-          signature: by which they are drawn: as PNG, or by `pixels` as uint8.
+          rows: images per batch.
+          signature: `generate` for PNG files, `pixels` for uint8.
         """
         every = {
             "caption": tf.constant(
@@ -72,16 +72,16 @@ class Exported:
         return lambda: draw(**asked)[pictures].numpy()
 
     def operations(self, rows: int, *, signature: str = SIGNATURE) -> int:
-        """Counts the floating-point operations of drawing so many pictures by a signature.
+        """Counts the floating-point operations of a batch of `rows` images.
 
         Raises:
-          UncountableError: they cannot be counted.
+          UncountableError: the operations cannot be counted.
         """
         return flops.count(self._signature(signature).graph, rows=rows)
 
     @functools.cached_property
     def best(self) -> tuple[int, float]:
-        """The batch size at which it draws most, and how many images a second: the median."""
+        """Batch size of the highest rate, and its median rate in images per second."""
         share, best = self._seconds / len(BATCH_SIZES), (0, 0.0)
         for rows in BATCH_SIZES:
             took = timing.repeat(self.drawer(rows), seconds=share)
@@ -90,7 +90,7 @@ class Exported:
 
     @property
     def told(self) -> str:
-        """What that is, for results."""
+        """Description of the best rate, for results."""
         rows, rate = self.best
         return f"the SavedModel in one process, {rate:.1f} images/s at batch size {rows}"
 

@@ -1,8 +1,8 @@
-"""Floating-point operations of a graph's convolutions and matrix products, counted from shapes.
+"""Counts the floating-point operations of a graph's convolutions and matrix products from shapes.
 
-A multiplication and an addition count as two. Other ops are not counted: their work is small beside
-these, and the peak that it is held against is that of multiplying matrices. In a convolution, what
-falls on padding counts like the rest.
+A multiplication and an addition count as two operations. Other ops are not counted: their work is
+small beside these, and the peak to compare with is that of matrix multiplication. A convolution
+counts its products with padding too.
 """
 
 import math
@@ -12,23 +12,23 @@ import tensorflow as tf
 
 LOOPS = ("While", "StatelessWhile")
 BRANCHES = ("If", "StatelessIf", "Case", "StatelessCase")
-# Would be left out silently.
+# Ops that would be left out silently; they raise an error instead.
 UNCOUNTED = ("Conv3D", "DepthwiseConv2dNative", "SparseTensorDenseMatMul", "XlaDotV2")
 
 
 class UncountableError(Exception):
-    """A graph whose operations cannot be counted from its shapes."""
+    """The operations of a graph cannot be counted from its shapes."""
 
 
 def count(graph: tf.Graph, *, rows: int) -> int:
-    """Counts the operations of one run of a graph, and of the functions that it calls.
+    """Counts the operations of one run of a graph, including the functions that it calls.
 
     Args:
-      graph: of a concrete function. Of branches, the one with the most operations is counted.
-      rows: what a first dimension is that the graph leaves open.
+      graph: graph of a concrete function; of branches, the one with the most operations counts.
+      rows: size of a first dimension that the graph leaves open.
 
     Raises:
-      UncountableError: a shape is not known, a product is of another kind, or is in a loop.
+      UncountableError: a shape is unknown, or a product is of another kind or in a loop.
     """
     return sum(_of_op(op, rows) for op in graph.get_operations())
 
@@ -55,7 +55,7 @@ def _of_op(op: tf.Operation, rows: int) -> int:
 
 
 def _convolution(kernel: list[int], op: tf.Operation, small: tf.Tensor, rows: int) -> int:
-    """Of a kernel [H, W, I, O] at every place of what it makes, or whose gradient it takes."""
+    """Counts a kernel [H, W, I, O] at every position of `small`."""
     shape = _dimensions(op, small, rows)
     channels_first = op.get_attr("data_format") == b"NCHW"
     places = shape[0] * math.prod(shape[2:] if channels_first else shape[1:3])
@@ -69,7 +69,7 @@ def _product(op: tf.Operation, rows: int, *, transposes: str) -> int:
 
 
 def _sum_of_products(op: tf.Operation, rows: int) -> int:
-    """Of two tensors: a product for every combination of their indices. Of one there is none."""
+    """Counts a product per combination of the indices of two tensors; one tensor has none."""
     equation = op.get_attr("equation").decode()
     if "." in equation:
         raise UncountableError(f"{op.type} {op.name} leaves indices out: {equation}")
@@ -93,7 +93,7 @@ def _called(op: tf.Operation) -> Iterator[tf.Graph]:
     for attribute in op.node_def.attr.values():
         called = [attribute.func] if attribute.HasField("func") else attribute.list.func
         for function in called:
-            # No public way leads from a call to the graph that is called.
+            # TensorFlow has no public way from a call to the graph of its function.
             found = op.graph._get_function(function.name)
             if found is None:
                 raise UncountableError(f"{op.type} {op.name} calls what has no graph")

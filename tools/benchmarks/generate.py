@@ -1,4 +1,4 @@
-"""Drawing by the signature `generate` of the SavedModel in one process, against the peak."""
+"""Times the signature `generate` of the SavedModel in one process, relative to the peak."""
 
 import functools
 
@@ -10,7 +10,7 @@ BATCH_SIZES = (16, 1)
 
 
 def measure(bench: Bench) -> list[Result]:
-    """Draws captions into PNG files in memory."""
+    """Draws images of captions as PNG files in memory."""
     return [_measure(bench, rows) for rows in BATCH_SIZES]
 
 

@@ -1,4 +1,4 @@
-"""The machine: what it is, and how fast it multiplies matrices."""
+"""Describes the machine, and measures its matrix-multiply peak."""
 
 import functools
 import os
@@ -14,12 +14,12 @@ from tools.benchmarks import timing
 
 SIDES = (1024, 2048, 4096)
 CPU_INFO = "/proc/cpuinfo"
-# How much longer a product takes when the side doubles.
+# Growth of the time of a product when the side doubles.
 GROWTH = 8
 
 
 def describe() -> dict[str, Any]:
-    """Processor, cores, GPUs and versions."""
+    """Returns processor, cores, GPUs and package versions."""
     processor, features = platform.machine(), set()
     if os.path.exists(CPU_INFO):
         with open(CPU_INFO, encoding="utf-8") as file:
@@ -41,21 +41,21 @@ def describe() -> dict[str, Any]:
 
 
 def multiply_peak(precision: str, *, seconds: float) -> float:
-    """Measures the multiplication of square matrices: the best of some sides.
+    """Measures the multiplication of square matrices of several sides, and keeps the best.
 
     Args:
-      precision: a Keras policy, whose compute type the matrices have.
-      seconds: about what it may take; sides that would take longer are left out.
+      precision: a Keras policy; the matrices have its compute dtype.
+      seconds: approximate limit; sides that would take longer are skipped.
 
     Returns:
-      Floating-point operations a second, from the best median.
+      Floating-point operations per second, from the best median.
     """
     dtype = tf.as_dtype(precision.removeprefix("mixed_"))
     best, share = 0.0, seconds / len(SIDES)
 
     @tf.function(reduce_retracing=True)
     def multiply(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
-        return tf.matmul(left, right)[0, 0]  # Little, that has to be waited for.
+        return tf.matmul(left, right)[0, 0]  # A small output to wait for.
 
     calls = timing.WARM_UP_CALLS + timing.FEWEST_CALLS
     for side in SIDES:

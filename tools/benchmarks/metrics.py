@@ -1,4 +1,4 @@
-"""An evaluation without the drawing, against the drawing of what it looks at."""
+"""Times an evaluation without drawing, relative to drawing the same images."""
 
 import contextlib
 import io
@@ -19,7 +19,7 @@ SAMPLES = 256
 
 
 def measure(bench: Bench) -> list[Result]:
-    """Looks at pictures that are there, and at as many real images or fewer."""
+    """Evaluates images in memory against as many real images, or fewer."""
     real = bench.examples(SAMPLES)
     judges = Judges(
         classifier=Classifier(

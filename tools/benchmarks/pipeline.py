@@ -1,10 +1,10 @@
-"""The input pipeline alone, against what the training step would take."""
+"""Times the input pipeline alone, relative to the demand of the training step."""
 
 from tools.benchmarks import timing
 from tools.benchmarks.bench import Bench
 from tools.benchmarks.results import Rate, Result
 
-# Batches are read ahead: one alone would be there at once, and the next late.
+# Several batches per call, because of prefetching: one may be ready at once and the next late.
 BATCHES = 8
 
 

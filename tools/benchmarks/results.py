@@ -1,4 +1,4 @@
-"""What was measured, as lines of a table and as JSON."""
+"""Results of benchmarks, as lines of a table and as JSON."""
 
 import dataclasses
 import json
@@ -16,7 +16,7 @@ ROW = "{:<9} {:<22} {:>4} {:<14} {:>5} {:>9} {:>17} {:>6}  {}"
 
 @dataclasses.dataclass(frozen=True)
 class Rate:
-    """Images a second: the median of the repetitions, and the quartiles below and above it."""
+    """Images per second: median of the repetitions, with lower and upper quartile."""
 
     median: float
     low: float
@@ -24,13 +24,13 @@ class Rate:
 
     @classmethod
     def of(cls, rates: Sequence[float] | np.ndarray) -> "Rate":
-        """That of repetitions with these rates."""
+        """Rate of repetitions with these rates."""
         low, median, high = (float(it) for it in np.quantile(rates, QUARTILES))
         return cls(median=median, low=low, high=high)
 
     @classmethod
     def of_times(cls, seconds: Sequence[float], *, images: int) -> "Rate":
-        """That of repetitions of so many images that took so long."""
+        """Rate of repetitions that drew or trained `images` images in these seconds."""
         return cls.of([images / it for it in seconds])
 
 
@@ -39,16 +39,16 @@ class Result:
     """One measurement.
 
     Attributes:
-      what: was measured.
+      what: name of the benchmark.
       model: name of the system or recipe.
-      image_size: side in pixels.
-      precision: of the passes.
+      image_size: image side in pixels.
+      precision: precision of the forward and backward passes.
       batch_size: rows of a step or a call.
-      repetitions: how many there were.
-      images_per_second: over the repetitions.
-      ratio: to `ratio_to`; None where there is nothing to hold it against.
-      ratio_to: what bounds it, with its own figure.
-      memory_mb: the most that its process has held so far, in MiB of main memory.
+      repetitions: number of repetitions.
+      images_per_second: rate over the repetitions.
+      ratio: rate over the rate of `ratio_to`; None if there is no bound.
+      ratio_to: description of the bound, with its value.
+      memory_mb: peak main memory of the process so far, in MiB.
     """
 
     what: str
@@ -79,16 +79,16 @@ class Result:
 
 
 def header() -> str:
-    """The first line of a table of results."""
+    """Returns the header of a table of results."""
     return ROW.format(*COLUMNS)
 
 
 def to_json(machine: Mapping[str, Any], results: Sequence[Result]) -> bytes:
-    """The machine and all results as a JSON object."""
+    """Encodes the machine and all results as a JSON object."""
     fields = {"machine": machine, "results": [dataclasses.asdict(it) for it in results]}
     return (json.dumps(fields, indent=1) + "\n").encode()
 
 
 def peak_memory_mb() -> float:
-    """The most that this process has held so far, in MiB."""
+    """Returns the peak main memory of this process so far, in MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIB_PER_MB

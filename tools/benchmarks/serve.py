@@ -1,4 +1,4 @@
-"""The embedded server under clients that never rest, against the SavedModel in one process."""
+"""Times the embedded server under constant load, relative to the SavedModel in one process."""
 
 import contextlib
 import pathlib
@@ -23,7 +23,7 @@ WARM_UP_SHARE = 0.2
 STOP_SECONDS = 60.0
 MODEL = "benchmark"
 READY = "Running gRPC ModelServer at "
-# As serving/config/batching.config, which an installed package does not have.
+# Same as serving/config/batching.config, which an installed package lacks.
 BATCHING = """\
 max_batch_size { value: 64 }
 batch_timeout_micros { value: 0 }
@@ -33,7 +33,7 @@ num_batch_threads { value: 2 }
 
 
 def measure(bench: Bench) -> list[Result]:
-    """Serves the export, and asks for a picture a call from so many clients."""
+    """Serves the export; 16 clients request one image per call."""
     exported = bench.exported
     alone = exported.best[1]
     with _server(exported, bench.folder) as (target, process):
@@ -54,7 +54,7 @@ def measure(bench: Bench) -> list[Result]:
 
 
 def _ask(target: str, exported: Exported, *, seconds: float) -> Rate:
-    """Pictures a second, by windows of time, after some time to warm up."""
+    """Measures images per second in eight windows of time, after a warm-up."""
     ended = threading.Event()
     answered: list[float] = []
     errors: list[Exception] = []
@@ -89,7 +89,7 @@ def _ask(target: str, exported: Exported, *, seconds: float) -> Rate:
 
 @contextlib.contextmanager
 def _server(exported: Exported, folder: pathlib.Path) -> Iterator[tuple[str, subprocess.Popen]]:
-    """Serves the export on a free port, and yields host:port and the process once it answers."""
+    """Serves the export on a free port; yields host:port and the process when it is ready."""
     batching = folder / "batching.config"
     batching.write_text(BATCHING, encoding="utf-8")
     told = folder / "server.log"
@@ -125,7 +125,7 @@ def _free_port() -> int:
 
 
 def _peak_memory_mb(process: subprocess.Popen) -> float:
-    """The most that a process has held so far, in MiB; 0 where the system does not say."""
+    """Returns the peak memory of a process so far, in MiB; 0 if the system does not report it."""
     status = pathlib.Path(f"/proc/{process.pid}/status")
     lines = status.read_text(encoding="ascii").splitlines() if status.exists() else []
     peaks = [line.split()[1] for line in lines if line.startswith("VmHWM:")]

@@ -1,4 +1,4 @@
-"""Training steps as the trainer takes them, with its batches or with one that is in memory."""
+"""Training steps as the trainer runs them, with batches from the disk or one batch in memory."""
 
 import functools
 import math
@@ -16,23 +16,23 @@ from tools.benchmarks.timing import Call
 
 
 class Steps:
-    """Steps of a game.
+    """Training steps of a compiled model.
 
     Attributes:
-      cycle: steps after which the game has done all that it does; each call takes so many.
-      images: of a cycle.
+      cycle: steps until all phases of the update schedule have run; each call runs a cycle.
+      images: images of a cycle.
     """
 
     def __init__(
         self, gan: GAN, batches: tf.data.Dataset, *, batch_size: int, seconds: float
     ) -> None:
-        """Takes what plays.
+        """Stores the arguments.
 
         Args:
-          gan: compiled.
-          batches: as its steps take them, from the disk.
-          batch_size: their rows.
-          seconds: that measuring the demand takes.
+          gan: compiled model.
+          batches: batches from the disk, as the trainer reads them.
+          batch_size: rows of a batch.
+          seconds: seconds of measuring the demand.
         """
         self._gan, self._batches, self._seconds = gan, batches, seconds
         self._batch_size = batch_size
@@ -42,17 +42,17 @@ class Steps:
 
     @functools.cached_property
     def from_disk(self) -> Call:
-        """Takes the steps of a cycle, with batches that are read meanwhile."""
+        """Runs the steps of a cycle, with batches that are prefetched from the disk."""
         return self._caller(self._batches)
 
     @functools.cached_property
     def from_memory(self) -> Call:
-        """Takes the steps of a cycle with the same batch, for which nothing is to be read."""
+        """Runs the steps of a cycle with the same batch, without input time."""
         return self._caller(self._one_batch)
 
     @functools.cached_property
     def demand(self) -> float:
-        """Images a second that the steps would take if batches cost nothing: the median."""
+        """Median images per second of the steps with a batch in memory."""
         took = timing.repeat(self.from_memory, seconds=self._seconds)
         return self.images / float(np.median(took))
 
@@ -60,7 +60,7 @@ class Steps:
         """Counts the floating-point operations of a cycle.
 
         Raises:
-          UncountableError: they cannot be counted.
+          UncountableError: the operations cannot be counted.
         """
         turns = map(self._gan.rhythm.turn, range(self.cycle))
         return sum(flops.count(self._graph(turn), rows=self._batch_size) for turn in turns)
@@ -82,7 +82,7 @@ class Steps:
 
     def _graph(self, turn: Turn) -> tf.Graph:
         iterator = iter(self._one_batch)
-        # Where all steps are alike, the graph is there already.
+        # If all steps have the same phase, their graph exists already.
         alike = len(self._gan.rhythm.turns) == 1
         take: Any = self._gan.make_train_function() if alike else steps.make_one(self._gan, turn)
         return take.get_concrete_function(iterator).graph

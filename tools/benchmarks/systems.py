@@ -1,4 +1,4 @@
-"""Which recipe is measured: that of a system by its name, or any other."""
+"""Finds the recipe to measure, by the name of a system or as a file."""
 
 import pathlib
 
@@ -6,7 +6,7 @@ from tfgan2 import recipes as recipes_folder
 from tfgan2.program import UsageError
 from tfgan2.runs import recipe as recipes
 
-# Of each system its published recipe.
+# Published recipe of each system.
 SYSTEMS = {
     "df_gan": "cub_df_gan",
     "stack_gan": "cub_stack_gan_stage1",
@@ -14,19 +14,19 @@ SYSTEMS = {
     "img_txt": "digits_img_txt",
     "auto_write": "digits_auto_write",
 }
-# Recipes whose images are grey begin so.
+# Prefix of recipes with grey images.
 GREY = "digits_"
 
 
 def flagfile(name: str, *, flag: str) -> pathlib.Path:
-    """The recipe's file.
+    """Finds the file of a recipe.
 
     Args:
       name: a system, a recipe of this package, or a flagfile.
-      flag: that it was given by.
+      flag: flag that gave the name, for error messages.
 
     Raises:
-      UsageError: there is no such file, or its system does not draw.
+      UsageError: the file does not exist, or its system has no generator.
     """
     file = f"{SYSTEMS.get(name, name)}.flags"
     named = pathlib.Path(recipes_folder.__path__[0]) / file
@@ -41,5 +41,5 @@ def flagfile(name: str, *, flag: str) -> pathlib.Path:
 
 
 def image_channels(path: pathlib.Path) -> int:
-    """Channels of the images that are drawn for a recipe's file: 1 or 3."""
+    """Returns the channels of synthetic images for a recipe file: 1 or 3."""
     return 1 if path.stem.startswith(GREY) else 3

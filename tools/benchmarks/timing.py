@@ -1,4 +1,4 @@
-"""How long calls take."""
+"""Measures the wall time of calls."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -10,23 +10,23 @@ Call = Callable[[], object]
 
 
 def repeat(call: Call, *, seconds: float) -> list[float]:
-    """Calls again and again for some seconds, at least three times, after two calls to warm up.
+    """Calls for some seconds, at least three times, after two warm-up calls.
 
     Returns:
-      The seconds that each call took.
+      Seconds of each call.
     """
     return alternate([call], seconds=seconds)[0]
 
 
 def alternate(calls: Sequence[Call], *, seconds: float) -> list[list[float]]:
-    """Calls one after the other, again and again, so that whatever else runs slows down all alike.
+    """Calls the functions in alternation, so that other load on the machine slows all alike.
 
     Args:
-      calls: each returns when its work is done.
-      seconds: for which all of them together are called, after two rounds to warm up.
+      calls: functions that return when their work is done.
+      seconds: total seconds of all calls, after two warm-up rounds.
 
     Returns:
-      For each of the calls the seconds that it took, as often.
+      Seconds of each call, per function; all functions have the same number of calls.
     """
     for _ in range(WARM_UP_CALLS):
         for call in calls:

@@ -1,4 +1,4 @@
-"""Training steps with the input pipeline behind them, against the machine's peak."""
+"""Times training steps with the input pipeline, relative to the machine's peak."""
 
 from tools.benchmarks import timing
 from tools.benchmarks.bench import Bench
@@ -6,7 +6,7 @@ from tools.benchmarks.results import Rate, Result
 
 
 def measure(bench: Bench) -> list[Result]:
-    """Takes steps as the trainer does, without checkpoints, sheets and logs."""
+    """Runs steps as the trainer does, without checkpoints, sample grids and logs."""
     steps = bench.steps
     took = timing.repeat(steps.from_disk, seconds=bench.seconds)
     rate = Rate.of_times(took, images=steps.images)

@@ -1,1 +1,1 @@
-"""Runs as one HTML page: what is read, drawn and written."""
+"""Reports of runs as one HTML page: reading, charts, page."""

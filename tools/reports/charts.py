@@ -1,4 +1,4 @@
-"""Curves as SVG that is put into a page: text stays text, and takes the page's colours."""
+"""Draws curves as inline SVG: text stays text, and has the colours of the page."""
 
 import base64
 import dataclasses
@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from tools.reports.reading import Curve, finite
 
-# Told apart on white and on black, and by their dashes without colours.
+# Distinct on white and on black; distinct by their dashes without colours.
 STYLES = (
     ("#3a7fc1", "-"),
     ("#d0622a", "--"),
@@ -24,7 +24,7 @@ STYLES = (
     ("#7c828a", (0, (1, 1))),
 )
 WIDTH_INCHES, HEIGHT_INCHES, PIXELS_PER_INCH = 4.6, 2.9, 100
-# What the pictures have in the place of the page's colour of text.
+# Placeholder colour in the SVG, replaced by the text colour of the page.
 INK = "#010203"
 SETTINGS: Any = {
     "svg.fonttype": "none",
@@ -55,10 +55,10 @@ class Line:
     """A curve of a chart.
 
     Attributes:
-      label: whose it is.
+      label: name of the run.
       style: index of its colour and dashes.
       curve: values over steps.
-      interval: lower and upper ends around the values, where there are any.
+      interval: lower and upper ends around the values, or None.
     """
 
     label: str
@@ -69,7 +69,7 @@ class Line:
 
 @dataclasses.dataclass(frozen=True)
 class Chart:
-    """A chart: its title, an address that holds the whole picture, and what it shows in words."""
+    """A chart: its title, a data URL of the image, and a description in words."""
 
     title: str
     address: str
@@ -79,7 +79,7 @@ class Chart:
 
 
 def draw(title: str, lines: Sequence[Line], *, named: bool) -> Chart:
-    """Draws curves over steps, named in a legend or not; values that are not finite leave gaps."""
+    """Draws curves over steps; `named` adds a legend; non-finite values leave gaps."""
     with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=(WIDTH_INCHES, HEIGHT_INCHES), layout="constrained")
         axes = figure.add_subplot()
@@ -114,7 +114,7 @@ def draw(title: str, lines: Sequence[Line], *, named: bool) -> Chart:
 
 
 def svg(figure: Figure) -> str:
-    """A figure drawn with SETTINGS, in the colours of a page that is light or dark."""
+    """Returns a figure drawn with SETTINGS as SVG, in the colours of a light or dark page."""
     picture = io.StringIO()
     FigureCanvasSVG(figure).print_svg(picture, metadata={"Date": None, "Creator": None})
     text = picture.getvalue()

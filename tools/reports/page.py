@@ -1,4 +1,4 @@
-"""Runs as one HTML page that needs nothing but itself."""
+"""Renders runs as one self-contained HTML page."""
 
 import base64
 import dataclasses
@@ -21,15 +21,14 @@ ABSENT = "absent"
 
 
 @dataclasses.dataclass(frozen=True)
-class Measured:
+    """Evaluations of one protocol, from any of the runs.
     """Evaluations of one protocol, by whatever run.
 
-    Attributes:
-      protocol: what they share.
-      metrics: names of all that was measured.
-      rows: of each the run, the checkpoint, and a cell for every metric.
-      curves: where a run has several checkpoints.
-      versions_differ: whether they were made by different versions of packages.
+      protocol: fields that all evaluations share.
+      metrics: names of all measured metrics.
+      rows: run, checkpoint, and a cell per metric, for each evaluation.
+      curves: charts over checkpoints, if a run has several of them.
+      versions_differ: whether the package versions of the evaluations differ.
     """
 
     protocol: Mapping[str, str]
@@ -40,7 +39,7 @@ class Measured:
 
 
 def render(runs: Sequence[Run]) -> str:
-    """The page."""
+    """Renders the page as HTML."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER),
         autoescape=True,
@@ -65,7 +64,7 @@ def render(runs: Sequence[Run]) -> str:
 
 
 def curves(runs: Sequence[Run]) -> dict[str, list[charts.Chart]]:
-    """A chart for everything in metrics.jsonl, all runs in one, by what stands before the slash."""
+    """Makes a chart per name in metrics.jsonl, with all runs; grouped by the part before `/`."""
     names = dict.fromkeys(name for run in runs for name in run.curves)
     by_player: dict[str, list[charts.Chart]] = {}
     for name in names:
@@ -80,7 +79,7 @@ def curves(runs: Sequence[Run]) -> dict[str, list[charts.Chart]]:
 
 
 def measured(runs: Sequence[Run]) -> list[Measured]:
-    """Evaluations, apart by protocol: numbers of two protocols are never in one table."""
+    """Groups evaluations by protocol; a table never mixes two protocols."""
     groups: dict[str, list[tuple[int, Evaluation]]] = {}
     for index, run in enumerate(runs):
         for evaluation in run.evaluations:
@@ -113,10 +112,10 @@ def _measured(runs: Sequence[Run], group: Sequence[tuple[int, Evaluation]]) -> M
 def _metric_chart(
     runs: Sequence[Run], group: Sequence[tuple[int, Evaluation]], name: str
 ) -> charts.Chart | None:
-    """A metric over checkpoints; None where no run has two of them."""
+    """Draws a metric over checkpoints; None if no run has two of them."""
     lines = []
     for index, run in enumerate(runs):
-        found = {  # A checkpoint that was measured again counts as it was last.
+        found = {  # The last evaluation of a checkpoint counts.
             evaluation.step: evaluation.metrics[name]
             for owner, evaluation in group
             if owner == index and evaluation.step is not None and name in evaluation.metrics
@@ -136,12 +135,12 @@ def _metric_chart(
 
 
 def _shared(protocol: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a protocol has to be the same where numbers are compared."""
+    """Returns the fields of a protocol that must be the same for comparable values."""
     return {name: value for name, value in protocol.items() if name not in NOT_COMPARED}
 
 
 def _fields(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
-    """Everything that config.json says, field by field, of every run."""
+    """Returns every field of config.json, with its values of all runs."""
     parts = ("recipe", "data", "versions")
     flat = []
     for run in runs:

@@ -1,4 +1,4 @@
-"""What a run directory holds, as far as it can be read: the run may be going on, or was killed."""
+"""Reads the readable parts of a run directory; the run may be in progress or killed."""
 
 import dataclasses
 import datetime
@@ -23,14 +23,14 @@ SHEET = re.compile(r"step_(\d+)\.png")
 
 @dataclasses.dataclass(frozen=True)
 class Curve:
-    """Values over steps, in the order in which they were written."""
+    """Values over steps, in the order of the file."""
 
     steps: list[int]
     values: list[float]
 
 
 @dataclasses.dataclass(frozen=True)
-class Warned:
+    """A warning of training: its step, kind and text."""
     """A warning that training gave: when, of what kind, and its text."""
 
     step: int
@@ -40,7 +40,7 @@ class Warned:
 
 @dataclasses.dataclass(frozen=True)
 class Sheet:
-    """A sample sheet: its step, its PNG, its size in pixels, and what a joint model wrote on it."""
+    """A sample grid: its step, its PNG, its size in pixels, and the texts of a joint model."""
 
     step: int
     png: bytes
@@ -58,30 +58,30 @@ class Evaluation:
 
     @property
     def checkpoint(self) -> str:
-        """Name of what was measured."""
+        """Name of the measured checkpoint."""
         return str(self.protocol.get("checkpoint", "?"))
 
     @property
     def step(self) -> int | None:
-        """That of the checkpoint, where its name has one."""
+        """Step of the checkpoint; None if its name has none."""
         found = CHECKPOINT.search(self.checkpoint)
         return int(found[1]) if found else None
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """All of a run that a report shows.
+    """The parts of a run that a report shows.
 
     Attributes:
-      name: of its directory, with as many of the folders above it as tell runs apart.
-      config: config.json as it is.
-      curves: of metrics.jsonl, by name.
-      last_line: when metrics.jsonl was written last, in UTC; empty if it was not.
-      warnings: in their order.
-      sheets: in the order of their steps.
-      sheet_count: how many there are, of which `sheets` are some.
-      evaluations: in their order.
-      unread: what could not be read, a sentence each.
+      name: name of its directory, with as many parent folders as distinguish the runs.
+      config: content of config.json, unchanged.
+      curves: curves of metrics.jsonl, by name.
+      last_line: time of the last write to metrics.jsonl, in UTC; empty if there is none.
+      warnings: warnings, in the order of the file.
+      sheets: some sample grids, in the order of their steps.
+      sheet_count: number of all sample grids of the run.
+      evaluations: evaluations, in the order of the file.
+      unread: unreadable parts, one sentence each.
     """
 
     name: str
@@ -96,12 +96,12 @@ class Run:
 
     @property
     def recipe(self) -> Mapping[str, Any]:
-        """Its fields, which may be those of an earlier version."""
+        """Fields of the recipe, which may be those of an earlier version."""
         return self.config["recipe"]
 
     @property
     def last_step(self) -> int:
-        """Up to which there are metrics; 0 if there are none."""
+        """Last step with metrics; 0 if there are none."""
         return max((curve.steps[-1] for curve in self.curves.values()), default=0)
 
 
@@ -109,11 +109,11 @@ def read_runs(paths: Sequence[str], *, sheets: int) -> list[Run]:
     """Reads run directories.
 
     Args:
-      paths: of the directories, each another.
-      sheets: how many sample sheets of each are taken, spread over its steps.
+      paths: the directories, each given once.
+      sheets: number of sample grids to read per run, evenly chosen from all its steps.
 
     Raises:
-      UsageError: one is not a run, or is named twice.
+      UsageError: a directory is not a run, or is given twice.
     """
     folders = [pathlib.Path(path).resolve() for path in paths]
     for path, folder in zip(paths, folders, strict=True):
@@ -126,7 +126,7 @@ def read_runs(paths: Sequence[str], *, sheets: int) -> list[Run]:
 
 
 def spread(count: int, wanted: int) -> list[int]:
-    """Indices of so many out of `count`, the first and the last among them, evenly apart."""
+    """Returns `wanted` evenly spaced indices of `count`, including the first and the last."""
     if count <= wanted:
         return list(range(count))
     if wanted == 1:
@@ -135,7 +135,7 @@ def spread(count: int, wanted: int) -> list[int]:
 
 
 def _names(folders: Sequence[pathlib.Path]) -> list[str]:
-    """The shortest ends of paths that differ."""
+    """Returns the shortest ends of the paths that differ from each other."""
     deepest = max(len(folder.parts) for folder in folders)
     names: list[str] = []
     for depth in range(1, deepest + 1):
@@ -169,7 +169,7 @@ def _read(path: str, *, name: str, sheets: int) -> Run:
 
 
 def _config(file: pathlib.Path) -> dict[str, Any]:
-    """Reads config.json as it is: a recipe of an earlier version can be shown too."""
+    """Reads config.json unchanged, so that recipes of earlier versions can be shown too."""
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
         for part in ("recipe", "data", "versions"):
@@ -180,7 +180,7 @@ def _config(file: pathlib.Path) -> dict[str, Any]:
 
 
 def _lines(file: pathlib.Path, unread: list[str]) -> list[dict[str, Any]]:
-    """The objects in a file, without lines that are none: the last may be half-written."""
+    """Returns the JSON objects of a file; skips other lines, as the last may be half-written."""
     if not file.exists():
         return []
     objects, bad = [], 0
@@ -260,5 +260,5 @@ def _is_number(value: Any) -> bool:
 
 
 def finite(values: Sequence[float]) -> list[float]:
-    """Those that are."""
+    """Returns the finite values."""
     return [value for value in values if math.isfinite(value)]

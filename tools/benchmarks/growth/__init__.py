@@ -1,1 +1,1 @@
-"""How time and memory grow with the work, as straight lines through what was measured."""
+"""Growth of time and memory with the amount of work, as straight lines fitted to measurements."""

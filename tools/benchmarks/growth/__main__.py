@@ -1,4 +1,4 @@
-r"""Measures how time and memory grow: straight lines, or not.
+r"""Measures the growth of time and memory, and fits straight lines.
 
 Example:
   python -m tools.benchmarks.growth --json=growth.json --plot=growth.svg
@@ -26,40 +26,46 @@ MEMORY_IMAGES = 512
 TEST_IMAGES = 16
 
 FLAGS = flags.FLAGS
-flags.DEFINE_list("what", list(WHATS), f"out of {','.join(WHATS)}")
+flags.DEFINE_list("what", list(WHATS), f"measurements to run: {','.join(WHATS)}")
 flags.DEFINE_string(
     "model",
     "df_gan",
-    f"of the steps and of tools.generate: {', '.join(systems.SYSTEMS)}, a name out of "
-    "tfgan2/recipes/, or a flagfile of tfgan2.train",
+    f"system of the steps and of tools.generate: {', '.join(systems.SYSTEMS)}, a recipe of "
+    "tfgan2/recipes/ by name, or a flagfile of tfgan2.train",
 )
-flags.DEFINE_list("batch_sizes", ["4", "8", "16", "32"], "of steps, with images of --image_size")
-flags.DEFINE_list("image_sizes", ["32", "64", "128"], "of steps of --batch_size, sides in pixels")
-flags.DEFINE_integer("image_size", 64, "side in pixels, where it is not what grows", 1)
-flags.DEFINE_integer("batch_size", 16, "of a step, where it is not what grows", 2)
+flags.DEFINE_list(
+    "batch_sizes", ["4", "8", "16", "32"], "batch sizes of the steps, with images of --image_size"
+)
+flags.DEFINE_list(
+    "image_sizes", ["32", "64", "128"], "image sides in pixels of the steps, with --batch_size"
+)
+flags.DEFINE_integer("image_size", 64, "image side in pixels, if it does not vary", 1)
+flags.DEFINE_integer("batch_size", 16, "images per step, if the batch size does not vary", 2)
 flags.DEFINE_enum(
-    "precision", None, recipes.PRECISIONS, "of the steps; default: the recipe's, or else auto"
+    "precision", None, recipes.PRECISIONS, "precision of the steps; default: the recipe's, or auto"
 )
-flags.DEFINE_float("seconds", 20.0, "of measuring each size of a step, after warming up", 0.1)
-flags.DEFINE_string("memory_model", "digits_df_gan", "that is trained; named as --model")
-flags.DEFINE_string("data_dir", None, "what it is trained on; default: images that are drawn")
-flags.DEFINE_integer("steps", 5000, "that it is trained for", 1)
-flags.DEFINE_integer("log_every", 100, "steps from one measurement of memory to the next", 1)
-flags.DEFINE_integer("images", 1000, "N: tools.prepare is given N, 2 N and 4 N images", 1)
-flags.DEFINE_integer("captions", 256, "N: tools.generate is given N, 2 N and 4 N captions", 1)
-flags.DEFINE_integer("repetitions", 3, "of each start of tools.prepare and tools.generate", 1)
+flags.DEFINE_float("seconds", 20.0, "seconds of timing steps of one size, after the warm-up", 0.1)
+flags.DEFINE_string(
+    "memory_model", "digits_df_gan", "system to train for the memory; given like --model"
+)
+flags.DEFINE_string("data_dir", None, "data set of --memory_model; default: synthetic images")
+flags.DEFINE_integer("steps", 5000, "training steps of --memory_model", 1)
+flags.DEFINE_integer("log_every", 100, "steps between two measurements of memory", 1)
+flags.DEFINE_integer("images", 1000, "N: tools.prepare reads N, 2 N and 4 N images", 1)
+flags.DEFINE_integer("captions", 256, "N: tools.generate draws N, 2 N and 4 N captions", 1)
+flags.DEFINE_integer("repetitions", 3, "runs of tools.prepare and tools.generate per size", 1)
 flags.DEFINE_string("json", None, "file for the machine, the measurements and the lines")
-flags.DEFINE_string("plot", None, "file for a picture of them, .svg; needs the extra report")
+flags.DEFINE_string("plot", None, ".svg file for a plot of both; needs the extra report")
 
 
 def main() -> None:
-    """Measures one thing after the other; both files hold what is there so far."""
+    """Runs the measurements; after each one, writes the files with all results so far."""
     _check_flags()
     logging.set_verbosity(logging.ERROR)
     sizes = {name: _sizes(name) for name in ("batch_sizes", "image_sizes")}
     path = systems.flagfile(FLAGS.model, flag="--model")
     memory_path = systems.flagfile(FLAGS.memory_model, flag="--memory_model")
-    # Not above: a mistake in the flags is told without waiting for TensorFlow.
+    # Imported here, so that wrong flags are reported without waiting for TensorFlow.
     from tfgan2.training import runtime
 
     runtime.quieten_graph_optimizer()
@@ -164,7 +170,7 @@ def _check_flags() -> None:
 
 
 def _sizes(name: str) -> list[int]:
-    """Those of a flag."""
+    """Returns the sizes of a flag."""
     texts: list[str] = FLAGS[name].value or []
     wrong = [it for it in texts if not it.isdecimal() or int(it) < 2]
     if wrong or len(set(texts)) < FEWEST_SIZES:

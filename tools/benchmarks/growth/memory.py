@@ -1,4 +1,4 @@
-"""Memory that tfgan2.train holds, as it logs it itself."""
+"""Memory of tfgan2.train over the steps, as the run logs it."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from tfgan2.runs.directory import RunDirectory
 from tools.benchmarks.growth import programs
 from tools.benchmarks.growth.series import Series
 
-# Of the steps, before which the line does not begin: traces, caches and buffers come first.
+# Share of the steps that the line leaves out: traces, caches and buffers grow first.
 SETTLING = 0.2
 FIELD = "resident_mib"
 
@@ -21,14 +21,14 @@ def measure(
     steps: int,
     log_every: int,
 ) -> Series:
-    """Trains by a recipe, with its checkpoints, sheets and logs, in a process of its own.
+    """Trains a recipe, with its checkpoints, sample grids and logs, in its own process.
 
     Args:
-      flagfile: the recipe.
-      folder: empty.
-      data_dir: a data set.
-      steps: to be taken.
-      log_every: steps from one measurement to the next.
+      flagfile: flagfile of the recipe.
+      folder: empty folder.
+      data_dir: data set.
+      steps: number of training steps.
+      log_every: steps between two measurements.
 
     Raises:
       Failure: training failed.

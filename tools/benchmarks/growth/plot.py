@@ -1,4 +1,4 @@
-"""Series with their lines as one SVG; axes begin at 0: nothing looks steeper than it is."""
+"""Plots series and their fitted lines as one SVG; axes start at 0, so slopes are not exaggerated."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ TICKS = 6
 
 
 def draw(measured: Sequence[Series]) -> bytes:
-    """Draws a chart for each series; the group of its points has the id `points-WHAT`."""
+    """Draws a chart per series; the SVG group of its points has the id `points-WHAT`."""
     columns = min(COLUMNS, len(measured))
     rows = -(-len(measured) // columns)
     with mpl.rc_context(charts.SETTINGS):

@@ -1,4 +1,4 @@
-"""The programs of this package as users start them, each in a process of its own."""
+"""Times the command-line programs as users start them, each in its own process."""
 
 import itertools
 import pathlib
@@ -14,21 +14,21 @@ from tools.benchmarks import drawn_data
 from tools.benchmarks.exported import Exported
 from tools.benchmarks.growth.series import Series
 
-# Of the smallest number of items.
+# Multiples of the smallest number of items.
 MULTIPLES = (1, 2, 4)
-# A user's images are rarely of the size that is asked for.
+# Side of the source images, relative to the side of the data set: real images rarely fit.
 SIDE_OF_SOURCES = 2
 CAPTION = "a drawn picture, number {number}"
 
 
 def run(module: str, *options: str) -> float:
-    """Runs a program, whose progress goes to stderr.
+    """Runs a program; its progress goes to stderr.
 
     Returns:
-      The seconds from its start to its end.
+      Wall time of the process, in seconds.
 
     Raises:
-      Failure: it failed.
+      Failure: the program failed.
     """
     began = time.perf_counter()
     command = [sys.executable, "-m", module, *options]
@@ -39,13 +39,13 @@ def run(module: str, *options: str) -> float:
 
 
 def prepare(folder: pathlib.Path, *, images: int, image_size: int, repetitions: int) -> Series:
-    """Prepares folders of images with captions beside them, of twice the side that is asked for.
+    """Times tools.prepare on folders of captioned images with twice the side of the data set.
 
     Args:
-      folder: empty.
-      images: of the smallest folder.
-      image_size: side in pixels of what is prepared.
-      repetitions: how often each is prepared.
+      folder: empty folder.
+      images: number of images in the smallest folder.
+      image_size: image side of the data set, in pixels.
+      repetitions: runs per folder.
 
     Raises:
       Failure: the program failed.
@@ -78,14 +78,14 @@ def prepare(folder: pathlib.Path, *, images: int, image_size: int, repetitions: 
 def generate(
     exported: Exported, folder: pathlib.Path, *, title: str, captions: int, repetitions: int
 ) -> Series:
-    """Draws files of captions.
+    """Times tools.generate on files of captions.
 
     Args:
-      exported: what draws.
-      folder: empty.
-      title: says what that is.
-      captions: of the shortest file.
-      repetitions: how often each is drawn.
+      exported: the export that draws.
+      folder: empty folder.
+      title: name of the export in the title.
+      captions: number of captions in the shortest file.
+      repetitions: runs per file.
 
     Raises:
       Failure: the program failed.
@@ -113,7 +113,7 @@ def _in_turn(
     folder: pathlib.Path,
     repetitions: int,
 ) -> list[tuple[float, float]]:
-    """Counts and seconds; not the same count twice in a row, as the machine may change."""
+    """Returns (count, seconds); counts alternate, because the machine's speed may drift."""
     return [
         (count, once(count, folder / f"output_{count}_{repetition}"))
         for repetition in range(repetitions)

@@ -1,4 +1,4 @@
-"""Measurements over one quantity, and the straight line through them."""
+"""Measurements over one quantity, and the fitted straight line."""
 
 import dataclasses
 import json
@@ -10,12 +10,12 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class Fit:
-    """The straight line of least squares, y = offset + slope x.
+    """The least-squares line y = offset + slope x.
 
     Attributes:
-      slope: units of y for one of x.
-      offset: y where x is 0.
-      r_squared: share of y's variance that the line accounts for; 1 where all y are the same.
+      slope: change of y per unit of x.
+      offset: y at x = 0.
+      r_squared: share of y's variance that the line explains; 1 if all y are the same.
     """
 
     slope: float
@@ -24,7 +24,7 @@ class Fit:
 
     @classmethod
     def of(cls, points: Sequence[tuple[float, float]]) -> "Fit":
-        """That of points (x, y), of which two at least differ in x."""
+        """Fits points (x, y); at least two must differ in x."""
         x, y = np.asarray(points, np.float64).T
         slope, offset = np.polyfit(x, y, deg=1)
         residual = np.sum((y - offset - slope * x) ** 2)
@@ -35,15 +35,15 @@ class Fit:
 
 @dataclasses.dataclass(frozen=True)
 class Series:
-    """What was measured.
+    """Measurements over one quantity.
 
     Attributes:
-      what: by its name in `--what`.
-      title: what it is of.
-      x: what it was measured over, with its unit.
-      y: what was measured, with its unit.
+      what: name in `--what`.
+      title: title of the chart.
+      x: quantity on the x axis, with its unit.
+      y: measured quantity, with its unit.
       points: pairs (x, y).
-      fitted_from: the line is that of points from this x on.
+      fitted_from: the line is fitted to points from this x on.
     """
 
     what: str
@@ -55,7 +55,7 @@ class Series:
 
     @property
     def fit(self) -> Fit:
-        """The straight line."""
+        """The fitted straight line."""
         return Fit.of([point for point in self.points if point[0] >= self.fitted_from])
 
     def __str__(self) -> str:
@@ -67,6 +67,6 @@ class Series:
 
 
 def to_json(machine: Mapping[str, Any], measured: Sequence[Series]) -> bytes:
-    """The machine and all series with their lines as a JSON object."""
+    """Encodes the machine and all series with their lines as a JSON object."""
     growth = [{**dataclasses.asdict(it), "fit": dataclasses.asdict(it.fit)} for it in measured]
     return (json.dumps({"machine": machine, "growth": growth}, indent=1) + "\n").encode()

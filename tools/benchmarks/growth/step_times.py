@@ -1,4 +1,4 @@
-"""The training step, with a batch in memory, over the size of the batch or of the images."""
+"""Training step time with a batch in memory, over the batch size or the image size."""
 
 import dataclasses
 import os
@@ -16,7 +16,7 @@ Y = "seconds a step"
 
 
 class StepTimes:
-    """A recipe on a data set whose images are as large as the largest."""
+    """Step times of a recipe, on a data set with images of the largest size."""
 
     def __init__(
         self,
@@ -27,20 +27,20 @@ class StepTimes:
         folder: pathlib.Path,
         seconds: float,
     ) -> None:
-        """Takes what is measured.
+        """Stores the arguments.
 
         Args:
-          recipe: its precision resolved.
-          name: of it.
-          data_dir: a data set.
-          folder: empty.
-          seconds: of measuring each size.
+          recipe: the recipe, its precision resolved.
+          name: name of the recipe.
+          data_dir: data set.
+          folder: empty folder.
+          seconds: seconds of each measurement.
         """
         self._recipe, self._name = recipe, name
         self._data_dir, self._folder, self._seconds = str(data_dir), folder, seconds
 
     def over_rows(self, batch_sizes: Sequence[int]) -> Series:
-        """Medians over the rows of a batch."""
+        """Median step times over the batch size in rows."""
         points = [
             (float(rows), self._median(rows, self._recipe.image_size)) for rows in batch_sizes
         ]
@@ -48,7 +48,7 @@ class StepTimes:
         return Series("batch_size", title, "rows of a batch", Y, points)
 
     def over_pixels(self, image_sizes: Sequence[int]) -> Series:
-        """Medians over the pixels of an image."""
+        """Median step times over the image size in pixels (side squared)."""
         rows = self._recipe.batch_size
         points = [(float(side**2), self._median(rows, side)) for side in image_sizes]
         title = f"{self._name}, {rows} rows, {self._recipe.precision}"
