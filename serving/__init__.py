@@ -1,1 +1,1 @@
-"""Everything that runs behind an exported model; it knows the SavedModel and nothing else."""
+"""Servers, clients and batch jobs for exported models; depends only on the SavedModel."""

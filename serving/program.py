@@ -1,4 +1,4 @@
-"""What the programs here share: one line and exit code 2 for a user's mistake."""
+"""Entry points of the serving programs: a user's mistake prints one line and exits with 2."""
 
 import functools
 import os
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Collection, Sequence
 from typing import NoReturn
 
-# Before TensorFlow loads: its start-up notices would bury a one-line error.
+# Set before TensorFlow loads: its start-up messages would hide a one-line error.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from absl import app, flags, logging
@@ -15,7 +15,7 @@ USAGE_ERROR_EXIT_CODE = 2
 
 
 class UsageError(Exception):
-    """A mistake of the user's, told as `--flag: rule, got value`."""
+    """A user's mistake; the message is `--flag: rule, got value`."""
 
 
 def run(main: Callable[[], None], *, unsupported: Collection[str] = ()) -> NoReturn:
@@ -23,7 +23,7 @@ def run(main: Callable[[], None], *, unsupported: Collection[str] = ()) -> NoRet
 
     Args:
       main: the program.
-      unsupported: flags of the program that this one stands for which it does not have.
+      unsupported: flags of the program that this one replaces but does not support.
     """
 
     def without_rest(rest: Sequence[str]) -> None:
@@ -37,7 +37,7 @@ def run(main: Callable[[], None], *, unsupported: Collection[str] = ()) -> NoRet
 def run_with_rest(
     main: Callable[[Sequence[str]], None], *, unsupported: Collection[str] = ()
 ) -> NoReturn:
-    """As `run`, for a program that is given what follows its flags, as after `--`."""
+    """Like `run`, but `main` receives the arguments that follow the flags, such as after `--`."""
 
     def guarded(arguments: Sequence[str]) -> None:
         try:
@@ -52,7 +52,7 @@ def run_with_rest(
 def _parse(unsupported: Collection[str], arguments: Sequence[str]) -> list[str]:
     try:
         return flags.FLAGS(arguments)
-    except SystemExit:  # absl leaves with 1 after it has printed the help that was asked for.
+    except SystemExit:  # absl exits with 1 after it has printed the help.
         sys.exit(0)
     except flags.UnrecognizedFlagError as error:
         name = error.flagname

@@ -1,1 +1,1 @@
-"""The embedded server: speaks TensorFlow Serving's gRPC protocol and takes its flags."""
+"""The embedded server: TensorFlow Serving's protocol and flags."""

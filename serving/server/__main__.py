@@ -1,4 +1,4 @@
-"""Serves exported models over gRPC and REST as tensorflow_model_server does.
+"""Serves exported models over gRPC and REST, like tensorflow_model_server.
 
 Example:
   python -m serving.server --model_name=digits --model_base_path=$PWD/exports/digits --port=8500
@@ -27,7 +27,7 @@ from serving.server.status import StatusError
 
 FLAGS = flags.FLAGS
 STOP, LOADED = "stop", "loaded"
-# What the main thread waits for; a put is safe within a signal handler.
+# Events for the main thread. `SimpleQueue.put` is safe within a signal handler.
 Events = queue.SimpleQueue
 
 
@@ -35,9 +35,9 @@ def main() -> None:
     """Serves until SIGTERM or SIGINT."""
     models, batching, options = settings.models(), settings.batching(), settings.server()
     session = settings.session()
-    gc.freeze()  # What was imported stays, and is not looked through at every unloading.
+    gc.freeze()  # Imported objects stay: excluded from the collection at every unloading.
     logging.set_verbosity(logging.INFO)
-    getLogger("tensorflow").setLevel("ERROR")  # Sessions are deprecated, and meant here.
+    getLogger("tensorflow").setLevel("ERROR")  # Hides the warning that sessions are deprecated.
     events: Events[str | Exception] = Events()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: events.put(STOP))
@@ -74,8 +74,8 @@ def main() -> None:
 def _next(events: Events) -> str | Exception:
     """Waits for an event.
 
-    Not without end: a signal that the system hands to another thread does not wake this one, which
-    alone runs the handlers of Python.
+    Each wait has a timeout: only the main thread runs Python's signal handlers, and a signal that
+    another thread receives does not wake the main thread.
     """
     while True:
         with contextlib.suppress(queue.Empty):
@@ -106,7 +106,7 @@ def _serve(server: ModelServer, options: ServerOptions, manager: Manager, events
 
 
 def _follow_file(manager: Manager, ended: threading.Event) -> None:
-    """Serves what --model_config_file holds from time to time."""
+    """Reads --model_config_file again at each interval, and serves the models in the file."""
     while not ended.wait(FLAGS.model_config_file_poll_wait_seconds):
         try:
             manager.configure(config_files.models(FLAGS.model_config_file))

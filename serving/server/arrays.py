@@ -1,4 +1,4 @@
-"""TensorProto to arrays and back by the rules of the server: fewer values than the shape has."""
+"""TensorProto to arrays and back; as in TensorFlow, a proto may leave out repeated values."""
 
 import functools
 import math
@@ -9,7 +9,8 @@ from tensorflow.core.framework import tensor_pb2
 
 from serving.wire import tensors
 
-# A few bytes may ask for a tensor of any size: the last value stands for all that are missing.
+# The last value of a proto replaces all missing values, so a few bytes could request a tensor of
+# any size.
 MOST_REPEATED_BYTES = 2**28
 _FIRST_REF_TYPE = 100
 _FIELDS = {
@@ -31,11 +32,11 @@ _FIELDS = {
 
 
 def parse(proto: tensor_pb2.TensorProto) -> np.ndarray:
-    """Reads an array; strings become objects that are bytes.
+    """Reads an array; strings become an object array of bytes.
 
     Raises:
-      ValueError: type, shape and content do not fit each other, or the values that are left out
-        take more than 256 MiB.
+      ValueError: type, shape and content do not match, or a proto with missing values needs more
+        than 256 MiB.
     """
     (kind, field), tensor_shape = _kind(proto.dtype), proto.tensor_shape
     shape = [dim.size for dim in tensor_shape.dim]
@@ -60,7 +61,7 @@ def parse(proto: tensor_pb2.TensorProto) -> np.ndarray:
 
 @functools.cache
 def _kind(number: int) -> tuple[np.dtype, str | None]:
-    """NumPy's type of a DataType, and the field that holds its values one by one."""
+    """The NumPy dtype of a DataType number, and the field that holds its values one by one."""
     try:
         dtype = tf.as_dtype(number)
     except TypeError as error:
@@ -91,14 +92,14 @@ def fill(proto: tensor_pb2.TensorProto, array: np.ndarray, *, as_content: bool) 
 
     Args:
       proto: empty.
-      array: of any dtype that a session returns.
-      as_content: numbers go as packed bytes, and not value by value.
+      array: any dtype that a session returns.
+      as_content: writes numbers as packed bytes instead of value by value.
     """
     try:
         if not as_content or array.dtype == object:
             tensors.fill(proto, array)
             return
-    except TypeError:  # Complex and quantized numbers travel packed alone.
+    except TypeError:  # Complex and quantized numbers can only be packed.
         proto.Clear()
     proto.dtype = tf.as_dtype(array.dtype).as_datatype_enum
     proto.tensor_shape.CopyFrom(tf.TensorShape(array.shape).as_proto())

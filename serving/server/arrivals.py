@@ -1,4 +1,4 @@
-"""Results from the threads that compute them to the coroutines that wait for them."""
+"""Delivers results from worker threads to the coroutines that wait for them."""
 
 import asyncio
 import collections
@@ -10,28 +10,28 @@ _Result = TypeVar("_Result")
 
 
 class Arrivals:
-    """Wakes a loop once for all results of a batch.
+    """Wakes an event loop once for all results of a batch.
 
-    A wake-up for each would take the interpreter away from the thread that is to set the others.
+    One wake-up per result would interrupt the thread that still sets the other results (GIL).
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Delivers to coroutines of a loop."""
+        """Delivers results to the coroutines of `loop`."""
         self._loop = loop
         self._arrived: collections.deque[tuple[futures.Future, asyncio.Future]] = (
             collections.deque()
         )
 
     def wake(self) -> None:
-        """Delivers what has arrived; for any thread, once it has set its results."""
-        with contextlib.suppress(RuntimeError):  # The loop has ended: nobody waits any more.
+        """Delivers all finished results; any thread may call this after it has set results."""
+        with contextlib.suppress(RuntimeError):  # The loop has ended: no coroutine waits.
             self._loop.call_soon_threadsafe(self._deliver)
 
     async def result(self, future: "futures.Future[_Result]") -> _Result:
-        """Waits for a result, in a coroutine of the loop; cancelled, it cancels the future."""
+        """Waits for a result in a coroutine of the loop; cancelling it cancels the future."""
         waiting: asyncio.Future[_Result] = self._loop.create_future()
         future.add_done_callback(lambda arrived: self._arrived.append((arrived, waiting)))
-        if future.done():  # Too early for the wake-up to have found it.
+        if future.done():  # The wake-up may have run before the callback was added.
             self._deliver()
         try:
             return await waiting

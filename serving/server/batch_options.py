@@ -1,4 +1,4 @@
-"""How requests are merged: the parameters file of dynamic batching."""
+"""The options of dynamic batching, and how to read them from BatchingParameters."""
 
 import dataclasses
 import os
@@ -9,17 +9,17 @@ from serving.server.status import invalid_argument
 
 @dataclasses.dataclass(frozen=True)
 class BatchOptions:
-    """How requests are merged.
+    """The options of dynamic batching.
 
     Attributes:
-      max_batch_size: rows of a batch, and of a request unless large ones are split.
-      timeout_seconds: that a batch waits for more after its first request.
-      max_enqueued_batches: batches that wait; more are refused.
-      threads: batches that run at the same time, those of all models together.
-      allowed_batch_sizes: ascending; a batch is filled up to the next one. Empty for any.
-      pad_variable_lengths: fills shorter tensors up to the longest of the batch.
-      split_large: a request of more rows than a batch has is run in pieces.
-      max_execution_batch_size: rows of a piece.
+      max_batch_size: most rows of a batch, and of a request unless `split_large`.
+      timeout_seconds: longest time that a batch waits for more requests after its first one.
+      max_enqueued_batches: most batches that wait in a queue; further requests are refused.
+      threads: batches that run at the same time, over all models.
+      allowed_batch_sizes: rows, ascending; a batch is padded to the next size. Empty: any size.
+      pad_variable_lengths: pads shorter tensors to the longest of the batch.
+      split_large: splits a request that has more rows than a batch into pieces.
+      max_execution_batch_size: most rows of a piece, with `split_large`.
     """
 
     max_batch_size: int = 1000
@@ -55,7 +55,7 @@ class BatchOptions:
 
     @property
     def largest_batch(self) -> int:
-        """Rows that are run at once, at most."""
+        """The most rows that run together."""
         return self.max_execution_batch_size if self.split_large else self.max_batch_size
 
 

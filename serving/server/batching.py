@@ -1,4 +1,4 @@
-"""Dynamic batching: requests that ask the same of the same version are run in one go."""
+"""Dynamic batching: requests with the same version, feeds and fetches run as one batch."""
 
 import collections
 import dataclasses
@@ -20,7 +20,7 @@ from serving.server.status import StatusError, from_exception, invalid_argument
 
 
 class _Task:
-    """A request: what waits for it, and the pieces that it is run in."""
+    """A request: the future of its outputs, and the pieces that the request is split into."""
 
     def __init__(self, plan: Plan, pieces: int) -> None:
         self.plan, self.queued_at = plan, time.perf_counter()
@@ -31,13 +31,13 @@ class _Task:
         self._lock = threading.Lock()
 
     def begin(self) -> bool:
-        """False where nobody waits any more."""
+        """Marks the request as running; False if it was cancelled."""
         with self._lock:
             self._begun = self._begun or self.future.set_running_or_notify_cancel()
             return self._begun
 
     def finish(self, place: int, result: list[np.ndarray] | StatusError) -> None:
-        """Takes what came of a piece; the last one ends the request."""
+        """Stores the result of a piece; the last piece completes the request."""
         with self._lock:
             if isinstance(result, StatusError):
                 self._error = result
@@ -65,7 +65,7 @@ class _Piece:
 
 
 class _Batch:
-    """Pieces that will be run in one go."""
+    """Pieces that run together."""
 
     def __init__(self) -> None:
         self.pieces: list[_Piece] = []
@@ -82,15 +82,16 @@ class _Batch:
 
 
 class _Queue:
-    """Batches of one version with the same feeds and fetches."""
+    """The waiting batches of one version with the same feeds and fetches."""
 
     def __init__(self, servable: Servable, options: BatchOptions) -> None:
         self.servable, self.options = servable, options
         self.batches: collections.deque[_Batch] = collections.deque()
 
     def add(self, plan: Plan, rows: int) -> _Task:
-        """Raises a StatusError where there is no room."""
+        """Queues a request, in pieces if it is split; raises a StatusError if the queue is full."""
         sizes = self._sizes(rows)
+        # If the queue is full: drop cancelled requests and try once more.
         if sizes is None:
             for batch in self.batches:
                 batch.forget_cancelled()
@@ -121,7 +122,7 @@ class _Queue:
         return self.options.largest_batch - self.batches[-1].rows if self.batches else -1
 
     def _sizes(self, rows: int) -> list[int] | None:
-        """Rows of each piece; None where there is no room for all."""
+        """The rows of each piece; None if the queue has no room for all rows."""
         room = max(self._room(), 0)
         free = self.options.max_enqueued_batches - len(self.batches)
         if not self.options.split_large or rows <= room:
@@ -149,7 +150,7 @@ class _Queue:
 
 
 class BatchingRunner:
-    """Merges the plans of all models, and runs them on a pool of threads."""
+    """Merges the plans of all models into batches, and runs the batches on a thread pool."""
 
     def __init__(self, options: BatchOptions, metrics: Metrics) -> None:
         """Starts the threads."""
@@ -178,7 +179,7 @@ class BatchingRunner:
             last = queue.batches[-1] if queue.batches else None
             task = queue.add(plan, rows)
             self._queues[key] = queue
-            # A row more in a batch that waits for others is no reason to wake a thread.
+            # Wake a thread only for a new batch or a ready one, not for one more row.
             if queue.batches[-1] is not last or queue.ready_in() <= 0:
                 self._changed.notify()
         return task.future
@@ -196,7 +197,7 @@ class BatchingRunner:
             self._run(*taken)
 
     def _take(self) -> tuple[_Queue, _Batch] | None:
-        """Waits for a batch that may run, queue after queue; None at the end."""
+        """Waits for a batch that may run, round-robin over the queues; None after `close`."""
         with self._changed:
             while True:
                 waits = None
@@ -230,7 +231,7 @@ class BatchingRunner:
         except StatusError as error:
             if len(pieces) == 1:
                 pieces[0].task.finish(pieces[0].place, error)
-            else:  # Whose fault it was is seen when each runs for itself.
+            else:  # Run each piece alone, so that only the faulty request fails.
                 for piece in pieces:
                     self._finish(queue, [piece])
             return
@@ -247,7 +248,7 @@ class BatchingRunner:
                 [piece.feeds for piece in pieces], pad=options.pad_variable_lengths
             )
             if rows:
-                # The first row of the last request stands where none is.
+                # Pad with the first row of the last request that has rows.
                 last = rows - next(size for size in reversed(sizes) if size)
                 feeds = merging.fill_up(
                     feeds, rows=rows, row=last, allowed=options.allowed_batch_sizes
@@ -256,7 +257,7 @@ class BatchingRunner:
             return merging.split(values, sizes, len(next(iter(feeds.values()))))
         except StatusError:
             raise
-        except Exception as error:  # A thread that ended would leave requests waiting.
+        except Exception as error:  # If the thread ended here, requests would wait forever.
             logging.exception("A batch failed")
             raise from_exception(error) from error
         finally:

@@ -1,42 +1,44 @@
-"""Calls that have begun, and those that come too late."""
+"""Draining of the gRPC server: counts running calls, and refuses calls during the shutdown."""
 
 import asyncio
 import contextlib
 
 import grpc
 
-# Who asks while others are answered is told within this time, and can ask another server.
+# While other calls still run, a refused call is answered within this time, so that its client can
+# try another server.
 LONGEST_WAIT_SECONDS = 1.0
-# Nobody is on the way where nobody came for so many looks; counted, so that a busy machine, on
-# which all is late, is given longer.
+# Draining ends after four polls without a new call. Polls are counted instead of seconds, so that
+# a busy machine gets more time.
 LOOK_SECONDS = 0.05
 QUIET_LOOKS = 4
 MOST_LOOKS = 40
 
 
 class Calls:
-    """Counts the calls that are to be answered, and turns away those that come after `leave`.
+    """Counts the accepted calls, and refuses calls that arrive after `leave`.
 
-    These wait first: gRPC ends a call as CANCELLED, which nobody asks again, where it comes after
-    its server has closed and before its client has read so (GOAWAY). Who waits sends none.
+    A refused call waits before it is refused: if a call arrives after the server has closed and
+    before its client has read the GOAWAY, gRPC ends the call as CANCELLED, which clients do not
+    retry. A client that waits sends no such call.
 
     Attributes:
-      begun: so many.
-      refused: so many came too late.
+      begun: number of accepted calls.
+      refused: number of refused calls.
     """
 
     def __init__(self) -> None:
-        """Takes every call."""
+        """Accepts every call."""
         self.begun = self.refused = 0
         self._open, self._leaving = 0, False
         self._ended, self._kept, self._turned_away = (asyncio.Event() for _ in range(3))
         self._ended.set()
 
     async def begin(self, context: grpc.aio.ServicerContext) -> None:
-        """Counts a call until its answer has been sent, or nobody waits for it.
+        """Counts a call as running until its response is sent or the call is cancelled.
 
         Raises:
-          grpc.aio.AbortError: it came too late.
+          grpc.aio.AbortError: the server is stopping; the status is UNAVAILABLE.
         """
         if self._leaving:
             self.refused += 1
@@ -56,15 +58,15 @@ class Calls:
             self._ended.set()
 
     def leave(self) -> None:
-        """Takes no call that has not begun."""
+        """Refuses every call that begins after this."""
         self._leaving = True
 
     async def ended(self) -> None:
-        """Returns once all that have begun are answered."""
+        """Returns when all accepted calls have ended."""
         await self._ended.wait()
 
     async def quiet(self) -> None:
-        """Keeps those that come too late, and returns once no more come, or after two seconds."""
+        """Holds refused calls; returns after four polls without a new call, or after 2 s."""
         self._kept.set()
         quiet_looks = 0
         for _ in range(MOST_LOOKS):
@@ -75,5 +77,5 @@ class Calls:
                 return
 
     def turn_away(self) -> None:
-        """Tells those that came too late."""
+        """Ends the held calls as UNAVAILABLE."""
         self._turned_away.set()

@@ -1,4 +1,4 @@
-"""The files that flags name: text messages, and what they configure."""
+"""Reads the configuration files that flags name; each holds one protobuf message as text."""
 
 import pathlib
 from typing import Any
@@ -18,10 +18,10 @@ METRICS_PATH = "/monitoring/prometheus/metrics"
 
 
 def _read(path: str, kind: Any) -> Any:
-    """A message from a text file.
+    """Reads a message from a text file.
 
     Raises:
-      StatusError: it cannot be read.
+      StatusError: the file cannot be read or parsed.
     """
     try:
         return text_format.Parse(pathlib.Path(path).read_text(encoding="utf-8"), kind())
@@ -30,16 +30,16 @@ def _read(path: str, kind: Any) -> Any:
 
 
 def models(path: str) -> list[ModelConfig]:
-    """The models of a file.
+    """The models in a ModelServerConfig file.
 
     Raises:
-      StatusError: it cannot be read, or breaks a rule.
+      StatusError: the file cannot be read, or breaks a rule.
     """
     return model_config.from_proto(_read(path, model_server_config_pb2.ModelServerConfig))
 
 
 def batching(path: str) -> BatchOptions:
-    """How requests are merged.
+    """The options in a BatchingParameters file.
 
     Raises:
       StatusError: the file cannot be read, or breaks a rule.
@@ -48,7 +48,7 @@ def batching(path: str) -> BatchOptions:
 
 
 def session(path: str) -> config_pb2.ConfigProto:
-    """Threads and devices of a session.
+    """The ConfigProto in a file: threads and devices of a session.
 
     Raises:
       StatusError: the file cannot be read.
@@ -57,7 +57,7 @@ def session(path: str) -> config_pb2.ConfigProto:
 
 
 def metrics_path(path: str) -> str | None:
-    """Where Prometheus reads; None where it does not.
+    """The HTTP path of the Prometheus metrics; None if they are off.
 
     Raises:
       StatusError: the file cannot be read.
@@ -67,10 +67,10 @@ def metrics_path(path: str) -> str | None:
 
 
 def credentials(path: str) -> grpc.ServerCredentials:
-    """TLS, mutual where clients are verified.
+    """The TLS credentials in an SSLConfig file; mutual TLS if `client_verify` is true.
 
     Raises:
-      StatusError: the file cannot be read, or lacks what it needs.
+      StatusError: the file cannot be read, or a key or a certificate is missing.
     """
     config = _read(path, configs.SSLConfig)
     if not config.server_key or not config.server_cert:

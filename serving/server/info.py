@@ -1,4 +1,4 @@
-"""What is told of models over gRPC and REST: status and metadata."""
+"""Status and metadata of models, for gRPC and REST."""
 
 from collections.abc import Sequence
 
@@ -14,10 +14,10 @@ SIGNATURES_FIELD = "signature_def"
 def status(
     manager: Manager, spec: model_pb2.ModelSpec
 ) -> get_model_status_pb2.GetModelStatusResponse:
-    """The state of one version or of all that were ever seen, the newest first.
+    """The state of one version, or of all versions ever found; the newest first.
 
     Raises:
-      StatusError: there is none.
+      StatusError: the model has no such version.
     """
     versions = manager.statuses(spec.name)
     if not versions:
@@ -41,10 +41,11 @@ def status(
 def metadata(
     manager: Manager, spec: model_pb2.ModelSpec, fields: Sequence[str]
 ) -> tuple[str, int, get_model_metadata_pb2.SignatureDefMap]:
-    """Name, version and all signatures of a model.
+    """The name, version and all signatures of a model.
 
     Raises:
-      StatusError: there is none, or another field than the signatures is asked for.
+      StatusError: the model is not available, or `fields` is empty or has another field than
+        `signature_def`.
     """
     if not fields:
         raise invalid_argument("GetModelMetadataRequest must specify at least one metadata_field")

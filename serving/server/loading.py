@@ -1,4 +1,4 @@
-"""From the folder of a version to a version that has answered its warm-up requests."""
+"""Loads a version from its folder, and runs its warm-up requests."""
 
 import dataclasses
 import time
@@ -20,11 +20,11 @@ class Loader:
     """Loads versions for a manager.
 
     Attributes:
-      runner: answers the warm-up requests.
-      metrics: count them.
-      tags: of the graph in the SavedModel.
+      runner: runs the warm-up requests.
+      metrics: record the warm-up requests.
+      tags: tags of the graph in the SavedModel.
       session_config: threads and devices; None for TensorFlow's defaults.
-      warmup_iterations: times that each warm-up request is answered; 0 for no warm-up.
+      warmup_iterations: runs of each warm-up request; 0 for no warm-up.
     """
 
     runner: Runner
@@ -37,7 +37,8 @@ class Loader:
         """Loads a version.
 
         Raises:
-          StatusError, OSError, tf.errors.OpError: it cannot be loaded, or a warm-up request fails.
+          StatusError, OSError, tf.errors.OpError: the version cannot be loaded, or a warm-up
+            request fails.
         """
         servable = Servable(
             path, name=name, version=version, tags=self.tags, session_config=self.session_config

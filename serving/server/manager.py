@@ -1,7 +1,7 @@
-"""Which versions of which models are loaded, and which one a request means.
+"""Loads and unloads model versions, and finds the version for a request.
 
-A new version is loaded beside the old one and takes over in one step; the old one is unloaded when
-its last request has ended. What cannot be loaded changes nothing for the versions that serve.
+A new version is loaded while the old one still serves, then replaces the old one at once. The old
+version is unloaded when its last request has ended. A failed load does not affect serving versions.
 """
 
 import dataclasses
@@ -27,14 +27,14 @@ LAST_REQUESTS_SECONDS = 30.0
 
 @dataclasses.dataclass(frozen=True)
 class ManagerOptions:
-    """How a manager looks and loads.
+    """The options that control how a manager finds and loads versions.
 
     Attributes:
-      poll_wait_seconds: between two looks at the base paths; 0 for one look, below 0 for none.
-      load_threads: versions loaded at the same time.
-      max_load_retries: after a first failure.
-      load_retry_seconds: from a failure to the next try.
-      labels_for_unavailable: a new label may name a version that is not loaded.
+      poll_wait_seconds: seconds between two reads of the base paths; 0: read once, below 0: never.
+      load_threads: versions to load at the same time.
+      max_load_retries: retries after the first failure.
+      load_retry_seconds: seconds from a failure to the next attempt.
+      labels_for_unavailable: accepts a new label for a version that is not loaded.
     """
 
     poll_wait_seconds: float = 1.0
@@ -45,18 +45,18 @@ class ManagerOptions:
 
 
 class Manager:
-    """The models and their versions; close it, or use it as a context manager."""
+    """Holds the models and their versions; call `close`, or use it as a context manager."""
 
     def __init__(
         self,
         load: Callable[[str, int, str], Servable],
         options: ManagerOptions = ManagerOptions(),
     ) -> None:
-        """Serves nothing yet.
+        """Creates a manager without models, and starts its thread.
 
         Args:
-          load: loads a version, given the model's name, its number and its folder.
-          options: how to look and load.
+          load: loads a version, given the model's name, the version number and the folder.
+          options: control how versions are found and loaded.
         """
         self._load, self._options = load, options
         self._models: dict[str, ModelConfig] = {}
@@ -76,9 +76,10 @@ class Manager:
         self.close()
 
     def close(self) -> None:
-        """Stops looking and loading, and unloads everything once no request holds it.
+        """Stops polling and loading, and unloads all versions when no request uses them.
 
-        Who waits for a model is told so. A request that does not end is left to itself.
+        A `configure` that still waits raises StatusError. If requests do not end within 30 s, no
+        version is unloaded.
         """
         with self._changed:
             self._closing = True
@@ -96,11 +97,12 @@ class Manager:
                 version.servable.close()
 
     def configure(self, models: Sequence[ModelConfig], *, unit: str = "servable") -> None:
-        """Serves these models and no others; returns when the new ones among them are available.
+        """Serves exactly these models; returns when the new ones are available.
 
         Args:
-          models: with different names.
-          unit: what an error counts: TensorFlow Serving says servable at the start, later model.
+          models: models with different names.
+          unit: word in error messages; TensorFlow Serving uses "servable" at the start and "model"
+            later.
 
         Raises:
           StatusError: a label names a version that is not loaded, a new model cannot be loaded, or
@@ -126,10 +128,10 @@ class Manager:
             raise StatusError(grpc.StatusCode.UNKNOWN, text)
 
     def acquire(self, spec: model_pb2.ModelSpec) -> Lease:
-        """Holds the version that a request names, else the newest.
+        """Leases the version that a request names, or the newest available version.
 
         Raises:
-          StatusError: there is none.
+          StatusError: no such version is available.
         """
         with self._changed:
             version = self._find(spec)
@@ -144,13 +146,13 @@ class Manager:
                 self._changed.notify_all()
 
     def statuses(self, name: str) -> list[VersionStatus]:
-        """Every version of a model that was ever seen, the newest first."""
+        """The status of every version of a model ever found, the newest first."""
         with self._changed:
             versions = sorted(self._versions.get(name, {}).items(), reverse=True)
             return [VersionStatus(number, seen.state, seen.error) for number, seen in versions]
 
     def knows(self, name: str) -> bool:
-        """Whether a model of this name is configured, loaded or not."""
+        """Returns whether a model with this name is configured, loaded or not."""
         with self._changed:
             return name in self._models
 
@@ -197,7 +199,7 @@ class Manager:
 
     def _settled(self, model: ModelConfig) -> bool:
         states = {version.state for version in self._aspired(model.name)}
-        # A model that was taken off the list again is not waited for.
+        # Do not wait for a model that a later `configure` has removed.
         return model.name not in self._models or (
             bool(states) and states <= {State.AVAILABLE, State.END}
         )
@@ -208,7 +210,7 @@ class Manager:
         return failed if model.policy.specific or len(failed) == len(aspired) else []
 
     def _look(self) -> None:
-        """Reads the base paths; one that cannot be read leaves all models as they are."""
+        """Reads all base paths; if one cannot be read, no model changes."""
         with self._looking:
             with self._changed:
                 models = list(self._models.values())
@@ -254,7 +256,7 @@ class Manager:
         for number in chosen:
             seen = versions.get(number)
             ended = seen is not None and seen.state == State.END
-            # One that failed is not tried again before it was gone.
+            # Do not retry a failed version until it has disappeared from disk or from the policy.
             if seen is None or (ended and not (seen.aspired and seen.error)):
                 versions[number] = Version(model.name, number, paths[number])
         for version in versions.values():
@@ -278,10 +280,11 @@ class Manager:
         return None if due == math.inf else max(0.0, due - time.monotonic())
 
     def _act(self) -> list[Version]:
-        """Starts what is to be loaded, and returns what has no more requests and is to go."""
+        """Starts the pending loads, and returns the versions that can be unloaded now."""
         drained = []
         for versions in self._versions.values():
             aspired = [version for version in versions.values() if version.aspired]
+            # An old version may go only when one of the wanted versions is available.
             relieved = not aspired or any(one.state == State.AVAILABLE for one in aspired)
             for version in sorted(versions.values(), key=lambda one: -one.number):
                 waits = version.state == State.START or version.retry_at < math.inf
@@ -299,7 +302,7 @@ class Manager:
     def _try(self, version: Version) -> None:
         try:
             servable = self._load(version.model, version.number, version.path)
-        except Exception as error:  # Whatever it is, the other versions go on.
+        except Exception as error:  # Any failure: the other versions keep serving.
             self._fail(version, from_exception(error))
             return
         with self._changed:

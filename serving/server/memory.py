@@ -1,11 +1,11 @@
-"""What a version that was unloaded took goes back to the machine."""
+"""Returns the memory of an unloaded version to the operating system."""
 
 import ctypes
 import gc
 
 
 def give_back() -> None:
-    """Frees the cycles of a graph, and what the allocator keeps for later where it is glibc's."""
+    """Collects the reference cycles of a graph; with glibc, also returns free heap memory."""
     gc.collect()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:

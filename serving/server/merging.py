@@ -1,4 +1,4 @@
-"""Rows of several requests in one batch, and its outputs apart again."""
+"""Merges the rows of several requests into one batch, and splits the outputs again."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -13,10 +13,10 @@ MOST_PADDED_DIMENSIONS = 6
 
 
 def count_rows(feeds: Feeds) -> int:
-    """Rows of a request.
+    """The number of rows of a request.
 
     Raises:
-      StatusError: its tensors have none, or not the same number.
+      StatusError: the request has no tensors, a scalar, or tensors with different row counts.
     """
     if not feeds:
         raise invalid_argument("Batching Run() must have at least one input tensor")
@@ -29,15 +29,15 @@ def count_rows(feeds: Feeds) -> int:
 
 
 def merge(requests: Sequence[Feeds], *, pad: bool) -> Feeds:
-    """Rows of all requests under each other.
+    """Concatenates the rows of all requests.
 
     Args:
-      requests: arrays by the same names.
-      pad: fills the dimensions behind the first up to the longest with an array's own first value.
+      requests: arrays by name; all requests have the same names.
+      pad: pads all dimensions but the first to the longest, with the array's first value.
 
     Raises:
-      StatusError: arrays of one name differ behind the first dimension, and may not or cannot be
-        padded.
+      StatusError: arrays of one name differ in another dimension than the first, and `pad` is off
+        or padding is impossible.
     """
     if len(requests) == 1:
         return requests[0]
@@ -70,13 +70,13 @@ def _padded(array: np.ndarray, longest: np.ndarray) -> np.ndarray:
 
 
 def fill_up(feeds: Feeds, *, rows: int, row: int, allowed: Sequence[int]) -> Feeds:
-    """Repeats a row until the batch has an allowed size.
+    """Repeats one row until the batch has an allowed size.
 
     Args:
-      feeds: of a batch.
-      rows: how many it has, at least one.
-      row: the one to repeat.
-      allowed: sizes, ascending; empty for any.
+      feeds: arrays of the batch by name.
+      rows: number of rows of the batch, at least 1.
+      row: index of the row to repeat.
+      allowed: allowed sizes in rows, ascending; empty for any size.
     """
     missing = next((size for size in allowed if size >= rows), rows) - rows
     if not missing:
@@ -88,15 +88,15 @@ def fill_up(feeds: Feeds, *, rows: int, row: int, allowed: Sequence[int]) -> Fee
 
 
 def split(values: Sequence[np.ndarray], sizes: Sequence[int], rows: int) -> list[list[np.ndarray]]:
-    """What each request gets of the outputs.
+    """Splits the outputs of a batch into the outputs of each request.
 
     Args:
       values: outputs of the batch.
-      sizes: rows of each request; what is behind them is thrown away.
-      rows: that the batch was run with.
+      sizes: rows of each request; the padding rows after them are dropped.
+      rows: number of rows of the batch, with padding.
 
     Raises:
-      StatusError: an output has other rows than the batch.
+      StatusError: an output is a scalar, or its row count differs from the batch's.
     """
     for value in values:
         if not value.ndim:

@@ -1,4 +1,4 @@
-"""Which models are to be served, and which of their versions."""
+"""The models to serve, and the policy that chooses their versions."""
 
 import dataclasses
 import re
@@ -16,11 +16,11 @@ _ABSOLUTE_OR_URI = re.compile(r"/|[A-Za-z][A-Za-z0-9+.-]*://")
 
 @dataclasses.dataclass(frozen=True)
 class Policy:
-    """Which versions of those on disk are served: the newest ones, named ones, or all.
+    """The version policy: serves the newest versions on disk, named versions, or all.
 
     Attributes:
-      newest: how many of the highest; None for all.
-      specific: numbers of the only ones; empty for any.
+      newest: how many of the highest version numbers to serve; None for all.
+      specific: the only version numbers to serve; empty for no restriction.
     """
 
     newest: int | None = 1
@@ -36,12 +36,12 @@ class Policy:
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
-    """A model to be served.
+    """A model to serve.
 
     Attributes:
-      name: under which requests ask for it.
-      base_path: folder that holds a folder for each version; absolute, or a URI.
-      policy: which versions.
+      name: name of the model in requests.
+      base_path: folder that holds one folder per version; an absolute path or a URI.
+      policy: chooses the versions to serve.
       labels: version numbers by label.
     """
 
@@ -62,7 +62,7 @@ def from_proto(config: model_server_config_pb2.ModelServerConfig) -> list[ModelC
     """Reads the list of models.
 
     Raises:
-      StatusError: a rule is broken, in the words of TensorFlow Serving.
+      StatusError: the config breaks a rule; the message is TensorFlow Serving's.
     """
     if config.WhichOneof("config") == "custom_model_config":
         raise invalid_argument("custom_model_config is not supported, only model_config_list is")
@@ -104,7 +104,7 @@ def _policy(model: model_server_config_pb2.ModelConfig) -> Policy:
 
 
 def list_versions(base_path: str) -> dict[int, str]:
-    """The versions on disk: paths by number.
+    """The versions on disk: paths by version number.
 
     Raises:
       tf.errors.OpError: the base path cannot be read.
@@ -112,7 +112,7 @@ def list_versions(base_path: str) -> dict[int, str]:
     versions: dict[int, str] = {}
     for child in tf.io.gfile.listdir(base_path):
         name = child.rstrip("/")
-        # The shortest name wins where two stand for one number, such as 1 and 01.
+        # If two names mean one number, such as 1 and 01, the shortest name wins.
         if re.fullmatch("[0-9]+", name) and int(name) <= _MOST_INT64:
             path = tf.io.gfile.join(base_path, name)
             known = versions.get(int(name), path)

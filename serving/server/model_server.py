@@ -1,4 +1,4 @@
-"""Open ports over loaded models, and back to a quiet end."""
+"""The gRPC and REST ports of a manager's models, with a graceful shutdown."""
 
 import asyncio
 import contextlib
@@ -26,27 +26,27 @@ from serving.server.services import ModelService, PredictionService
 
 UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 DRAIN_SECONDS = 30.0
-# Until clients know that the server takes no more.
+# Seconds for clients to learn that the server accepts no more calls.
 SETTLE_SECONDS = 0.1
-# Of what goes on without end, such as the watch of a health check.
+# Seconds before calls without an end are cancelled, such as the Watch call of a health check.
 GRACE_SECONDS = 1.0
 HEALTH_NAMES = ("", "ModelService", "PredictionService")
 
 
 @dataclasses.dataclass(frozen=True)
 class ServerOptions:
-    """Where and how a server answers.
+    """The ports of a server, and the options of gRPC and REST.
 
     Attributes:
       host: address of the ports.
-      port: of gRPC, 0 for a free one, None for none.
-      socket_path: of a unix socket for gRPC; empty for none.
-      rest_port: of REST, 0 for a free one, None for none.
-      rest: how REST is answered.
-      credentials: TLS of the gRPC port; None for plain text.
-      channel_arguments: of gRPC's core, by name.
-      health: offers grpc.health.v1.Health.
-      as_content: numbers are sent as packed bytes, and not value by value.
+      port: gRPC port; 0 for a free one, None for none.
+      socket_path: path of a unix socket for gRPC; empty for none.
+      rest_port: REST port; 0 for a free one, None for none.
+      rest: options of the REST interface.
+      credentials: TLS credentials of the gRPC port; None for plain text.
+      channel_arguments: (name, value) arguments of gRPC's core.
+      health: serves grpc.health.v1.Health.
+      as_content: sends numbers as packed bytes instead of value by value.
     """
 
     host: str = "0.0.0.0"
@@ -61,7 +61,7 @@ class ServerOptions:
 
 
 class ModelServer:
-    """Answers from a thread of its own, from its construction to `stop`."""
+    """Serves from its own thread, from the constructor until `stop`."""
 
     def __init__(
         self, manager: Manager, runner: Runner, metrics: Metrics, options: ServerOptions
@@ -69,13 +69,13 @@ class ModelServer:
         """Opens the ports.
 
         Args:
-          manager: of the models, which are loaded.
-          runner: runs them.
-          metrics: are counted, and told over REST.
-          options: where and how.
+          manager: holds the loaded models.
+          runner: runs the models.
+          metrics: record the requests; REST serves them as text.
+          options: ports and options.
 
         Raises:
-          UsageError: a port or a socket is taken.
+          UsageError: a port or a socket is in use.
         """
         self._manager, self._metrics, self._options = manager, metrics, options
         self._loop = asyncio.new_event_loop()
@@ -93,7 +93,7 @@ class ModelServer:
             raise self._failure
 
     def stop(self) -> None:
-        """Takes nothing new, ends what it has begun and closes the ports."""
+        """Refuses new calls, finishes the running calls and closes the ports."""
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join()
@@ -123,10 +123,11 @@ class ModelServer:
             await serving
 
     async def _end(self, server: grpc.aio.Server) -> None:
-        """Closes gRPC's server once what has begun is answered, and those answers are read.
+        """Closes the gRPC server when the running calls are answered and clients have read them.
 
-        A connection is closed with its last answer, and a client that writes just then (it
-        measures the way by pings) loses an answer that it has not yet read.
+        gRPC closes a connection together with its last response. A client that writes at this
+        moment, for example a ping that estimates the bandwidth, loses a response that it has not
+        read yet.
         """
         if self._health is not None:
             await self._health.enter_graceful_shutdown()
@@ -215,7 +216,7 @@ class ModelServer:
         except OSError as error:
             text = f"--rest_api_port: must be free, got {self._options.rest_port}"
             raise UsageError(text) from error
-        # As asyncio does where it opens the port: small answers would else wait 40 ms.
+        # Like asyncio for ports that it opens itself; else small responses wait 40 ms.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.rest_port = listening.getsockname()[1]
         return [listening]

@@ -1,51 +1,51 @@
-"""What the server counts, in the names and text of TensorFlow Serving's Prometheus exporter."""
+"""The server's metrics, with the names and text format of TensorFlow Serving's exporter."""
 
 import bisect
 import re
 import threading
 from collections.abc import Sequence
 
-# Of times in microseconds: 10, 18, 32.4, ... half an hour.
+# Bucket bounds in microseconds: 10, 18, 32.4, ... about 25 minutes.
 MICROSECONDS = [10.0 * 1.8**power for power in range(33)]
 EXAMPLES = [float(2**power) for power in range(13)]
 _Labels = tuple[str, ...]
 
 
 class Counter:
-    """A sum that only grows, for each combination of labels."""
+    """A sum that only grows, per combination of labels."""
 
     kind = "counter"
 
     def __init__(self, name: str, labels: Sequence[str]) -> None:
-        """Takes a name such as /tensorflow/serving/request_count."""
+        """Creates a counter with a name such as /tensorflow/serving/request_count."""
         self.name, self.labels = name, tuple(labels)
         self._values: dict[_Labels, float] = {}
         self._lock = threading.Lock()
 
     def add(self, *labels: str, by: float = 1) -> None:
-        """Counts."""
+        """Adds `by` to the sum of these labels."""
         with self._lock:
             self._values[labels] = self._values.get(labels, 0) + by
 
     def total(self, *labels: str) -> float:
-        """The sum so far."""
+        """The sum of these labels."""
         with self._lock:
             return self._values.get(labels, 0)
 
     def lines(self) -> list[str]:
-        """In Prometheus' text format."""
+        """The series in Prometheus' text format."""
         with self._lock:
             values = sorted(self._values.items())
         return [f"{_series(self.name, self.labels, key)} {value:g}" for key, value in values]
 
 
 class Histogram:
-    """How often values fell into buckets, for each combination of labels."""
+    """Counts of values in buckets, per combination of labels."""
 
     kind = "histogram"
 
     def __init__(self, name: str, labels: Sequence[str], bounds: Sequence[float]) -> None:
-        """Takes a name and the upper bounds of all buckets but the last."""
+        """Creates a histogram; `bounds` are the upper bounds of all buckets but the last."""
         self.name, self.labels, self._bounds = name, tuple(labels), list(bounds)
         self._counts: dict[_Labels, list[int]] = {}
         self._sums: dict[_Labels, float] = {}
@@ -60,7 +60,7 @@ class Histogram:
             self._sums[labels] = self._sums.get(labels, 0.0) + value
 
     def lines(self) -> list[str]:
-        """In Prometheus' text format: every bucket counts those below it too."""
+        """The series in Prometheus' text format, with cumulative buckets."""
         with self._lock:
             all_counts = sorted((key, list(counts)) for key, counts in self._counts.items())
             sums = dict(self._sums)
@@ -78,10 +78,10 @@ class Histogram:
 
 
 class Metrics:
-    """Everything that is counted."""
+    """All metrics of the server."""
 
     def __init__(self) -> None:
-        """Starts at nothing."""
+        """Creates empty metrics."""
         serving = "/tensorflow/serving/"
         self.request_count = Counter(f"{serving}request_count", ["model_name", "status"])
         self.request_latency = Histogram(
@@ -108,7 +108,7 @@ class Metrics:
         )
 
     def text(self) -> str:
-        """All of it, in Prometheus' text format."""
+        """All metrics in Prometheus' text format."""
         lines = []
         for metric in vars(self).values():
             lines += [f"# TYPE {_prometheus(metric.name)} {metric.kind}", *metric.lines()]

@@ -1,4 +1,4 @@
-"""From a request to its outputs, however it came in."""
+"""Runs predict requests from gRPC and REST."""
 
 import asyncio
 import dataclasses
@@ -23,14 +23,14 @@ _Result = TypeVar("_Result")
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """What came of a request: the version that answered, and arrays by output name."""
+    """The result of a request: the version that answered, and arrays by output name."""
 
     version: int
     outputs: Mapping[str, np.ndarray]
 
 
 class Predictor:
-    """Answers with the models of a manager."""
+    """Answers predict requests with the models of a manager."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class Predictor:
         metrics: Metrics,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
-        """Runs what coroutines of a loop ask of the manager's models by the runner."""
+        """Runs the requests of `loop`'s coroutines with the runner, on the manager's models."""
         self._manager, self._runner, self._metrics = manager, runner, metrics
         self._arrivals = Arrivals(loop)
         runner.on_results = self._arrivals.wake
@@ -52,16 +52,16 @@ class Predictor:
         size_bytes: int,
         entrypoint: str,
     ) -> Answer:
-        """Answers a request; cancelled before it runs, it costs nothing.
+        """Answers a request; a request cancelled before it runs is not computed.
 
         Args:
-          spec: the model.
-          make_plan: reads the request for the version that will answer.
-          size_bytes: of the request.
+          spec: the model, and its version or label.
+          make_plan: parses the request for the version that answers.
+          size_bytes: size of the request.
           entrypoint: GRPC or REST, for the metrics.
 
         Raises:
-          StatusError: the request is wrong, or fails.
+          StatusError: the request is invalid, or its run fails.
         """
         began, told = time.perf_counter(), "CANCELLED"
         try:
@@ -72,7 +72,7 @@ class Predictor:
             told = error.code.name
             raise
         finally:
-            # Not under every name that somebody may think of: a label is kept for ever.
+            # Unknown models share one label, since metrics never free a label.
             name = spec.name if self._manager.knows(spec.name) else UNKNOWN_MODEL
             self._metrics.request_count.add(name, told)
             if told == "OK":
@@ -89,7 +89,7 @@ class Predictor:
         except BaseException:
             lease.release()
             raise
-        # Not when this coroutine ends: a run goes on that nobody waits for any more.
+        # Release with the future, not with this coroutine: a cancelled request may still run.
         future.add_done_callback(lambda _: lease.release())
         try:
             outputs = await self._arrivals.result(future)
@@ -101,15 +101,15 @@ class Predictor:
 
 
 async def aside_if_large(size_bytes: int, work: Callable[[], _Result]) -> _Result:
-    """Does work at once where it is short, else on a thread: others are not to wait for it."""
+    """Calls `work`, from 256 KiB on in a thread, so that the event loop is not blocked."""
     return work() if size_bytes < LARGE_BYTES else await asyncio.to_thread(work)
 
 
 def plan_of_request(servable: Servable, request: predict_pb2.PredictRequest) -> Plan:
-    """Reads a request.
+    """Parses a request.
 
     Raises:
-      StatusError: it does not fit the model.
+      StatusError: the request does not match the model's signature.
     """
     signature = request.model_spec.signature_name or DEFAULT_SIGNATURE
     servable.signature(signature)
@@ -118,10 +118,10 @@ def plan_of_request(servable: Servable, request: predict_pb2.PredictRequest) -> 
 
 
 def check_spec(spec: model_pb2.ModelSpec | None) -> model_pb2.ModelSpec:
-    """The model that a request names.
+    """Returns `spec`, checked to name a model.
 
     Raises:
-      StatusError: it names none.
+      StatusError: no model is named.
     """
     if spec is None:
         raise invalid_argument("Missing ModelSpec")

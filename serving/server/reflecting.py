@@ -1,4 +1,4 @@
-"""Reflection: what grpcurl and its like need to ask without .proto files."""
+"""gRPC reflection, so that tools such as grpcurl need no .proto files."""
 
 from collections.abc import Mapping, Sequence
 from types import ModuleType
@@ -17,7 +17,7 @@ from tensorflow_serving.apis import (
 )
 
 _PACKAGE = "tensorflow.serving"
-# Method: the module of its messages, and what their names begin with.
+# Method: the module of its messages, and the prefix of their names.
 _PREDICTION_METHODS = {
     "Classify": (classification_pb2, "Classification"),
     "Regress": (regression_pb2, "Regression"),
@@ -32,11 +32,11 @@ _MODEL_METHODS = {
 
 
 def enable(server: grpc.aio.Server, others: Sequence[str]) -> None:
-    """Tells the services of TensorFlow Serving.
+    """Adds reflection for the services of TensorFlow Serving.
 
     Args:
-      server: not yet started.
-      others: full names of services that it has besides.
+      server: a server that is not started yet.
+      others: full names of the server's other services.
     """
     described = [
         _describe("PredictionService", "prediction_service.proto", _PREDICTION_METHODS),
@@ -46,7 +46,10 @@ def enable(server: grpc.aio.Server, others: Sequence[str]) -> None:
 
 
 def _describe(name: str, file_name: str, methods: Mapping[str, tuple[ModuleType, str]]) -> str:
-    """Their generated modules cannot be imported beside protobuf's C implementation."""
+    """Registers the descriptor of a service, and returns the service's full name.
+
+    The generated service modules cannot be imported with protobuf's C implementation.
+    """
     modules = dict.fromkeys(module for module, _ in methods.values())
     file = descriptor_pb2.FileDescriptorProto(
         name=f"tensorflow_serving/apis/{file_name}",

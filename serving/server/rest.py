@@ -1,4 +1,4 @@
-"""The REST interface: predict, status, metadata and what is counted."""
+"""The REST interface: predict, status, metadata and metrics."""
 
 import asyncio
 import dataclasses
@@ -49,12 +49,12 @@ JSON, TEXT = "application/json", "text/plain"
 
 @dataclasses.dataclass(frozen=True)
 class RestOptions:
-    """How REST is answered.
+    """The options of the REST interface.
 
     Attributes:
-      timeout_seconds: from a request's first line to its answer.
-      cors: pages of other sites may ask.
-      metrics_path: where Prometheus reads; None for nowhere.
+      timeout_seconds: longest time from a request's headers to its response.
+      cors: allows web pages of other sites to send requests.
+      metrics_path: path of the Prometheus metrics; None for no metrics.
     """
 
     timeout_seconds: float = 30.0
@@ -70,12 +70,12 @@ class _Reply:
 
 
 class RestApplication:
-    """An ASGI application."""
+    """The REST interface as an ASGI application."""
 
     def __init__(
         self, manager: Manager, predictor: Predictor, metrics: Metrics, options: RestOptions
     ) -> None:
-        """Answers for a manager's models."""
+        """Serves the models of a manager."""
         self._manager, self._predictor, self._metrics = manager, predictor, metrics
         self._options = options
 
@@ -88,7 +88,7 @@ class RestApplication:
         """Answers one request."""
         if scope["type"] != "http":
             return
-        # The path as it was sent: a name may hold an escaped slash.
+        # The undecoded path: a model name may contain an escaped slash.
         path = scope["raw_path"].decode("ascii", "replace").partition("?")[0]
         try:
             reply = await asyncio.wait_for(

@@ -1,4 +1,4 @@
-"""JSON of REST requests to arrays, by the dtypes of a signature, and arrays to JSON."""
+"""Converts the JSON of REST requests to arrays with a signature's dtypes, and arrays to JSON."""
 
 import base64
 import binascii
@@ -24,10 +24,10 @@ _FLOATS = (tf.float32, tf.float64)
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
-    """Reads the body of a request.
+    """Parses the body of a request.
 
     Raises:
-      StatusError: it is no JSON object.
+      StatusError: the body is not a JSON object.
     """
     if not body.strip():
         raise invalid_argument("JSON Parse error: The document is empty")
@@ -46,14 +46,14 @@ def parse_object(body: bytes) -> dict[str, Any]:
 def read_inputs(
     body: Mapping[str, Any], definition: meta_graph_pb2.SignatureDef
 ) -> dict[str, np.ndarray]:
-    """Arrays by input name, of a body in the row or the columnar format.
+    """Reads arrays by input name from a body in the row or the columnar format.
 
     Args:
-      body: with `instances` (rows) or `inputs` (columns).
-      definition: says the inputs and their dtypes.
+      body: has `instances` (rows) or `inputs` (columns).
+      definition: the signature, with the inputs and their dtypes.
 
     Raises:
-      StatusError: the values are not those of the signature.
+      StatusError: the values do not match the signature.
     """
     dtypes = {name: tf.as_dtype(info.dtype) for name, info in definition.inputs.items()}
     if ("instances" in body) == ("inputs" in body):
@@ -170,7 +170,7 @@ def _flatten(
 
 
 def _converter(dtype: tf.DType) -> Callable[[Any], Any]:
-    """What checks a value of a dtype, and says how it goes into an array."""
+    """Returns a function that checks a JSON value of a dtype and converts it for an array."""
     kinds: tuple[type, ...]
     if dtype == tf.string:
         return _to_bytes
@@ -185,7 +185,7 @@ def _converter(dtype: tf.DType) -> Callable[[Any], Any]:
         raise StatusError(grpc.StatusCode.UNIMPLEMENTED, text)
 
     def convert(value: Any) -> Any:
-        # A bool is an int to Python, and none to JSON.
+        # In Python a bool is an int, in JSON it is not.
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             raise _unexpected(value, dtype)
         return value
@@ -229,14 +229,14 @@ def _shown(value: Any) -> str:
 
 
 def write_outputs(outputs: Mapping[str, np.ndarray], *, rows: bool) -> bytes:
-    """The body of an answer.
+    """The body of a response.
 
     Args:
       outputs: arrays by name.
-      rows: `predictions`, one for each row, else `outputs`.
+      rows: writes `predictions`, one per row; else `outputs`.
 
     Raises:
-      StatusError: JSON has no such dtype, or outputs have different numbers of rows.
+      StatusError: a dtype has no JSON form, or outputs have different row counts.
     """
     lists = {name: _to_lists(name, array) for name, array in outputs.items()}
     if not rows:
@@ -275,7 +275,7 @@ def _to_lists(name: str, array: np.ndarray) -> Any:
     dtype = tf.as_dtype(array.dtype)
     if dtype not in (*_INTEGERS, *_FLOATS, tf.bool):
         raise invalid_argument(f"Failed to write JSON value for tensor type: {cpp_name(dtype)}")
-    if dtype == tf.float32:  # 0.1, and not the double that is next to it.
+    if dtype == tf.float32:  # Write 0.1, not 0.10000000149011612.
         return array.astype(str).astype(np.float64).tolist()
     return array.tolist()
 

@@ -1,4 +1,4 @@
-"""Where a plan is run: at once on a thread, or merged with others (`batching`)."""
+"""Runners of plans: one plan per thread, or merged into batches (see `batching`)."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ class Runner(Protocol):
     """Runs plans.
 
     Attributes:
-      on_results: called by the thread that has set results, once for all that came together.
+      on_results: called by a worker thread after it has set results, once per batch.
     """
 
     on_results: Callable[[], None]
@@ -26,21 +26,21 @@ class Runner(Protocol):
         """Queues a plan.
 
         Returns:
-          Arrays by output name; cancelled before it runs, it costs nothing.
+          A future of arrays by output name; a plan cancelled before its run is not computed.
 
         Raises:
-          StatusError: it cannot be queued.
+          StatusError: the plan cannot be queued.
         """
 
     def close(self) -> None:
-        """Ends the threads, after what is queued."""
+        """Runs the queued plans, then ends the threads."""
 
 
 class DirectRunner:
-    """Runs every plan for itself."""
+    """Runs every plan separately, without batching."""
 
     def __init__(self, threads: int, metrics: Metrics) -> None:
-        """Runs as many plans at the same time as there are threads."""
+        """Creates a runner that runs up to `threads` plans at the same time."""
         self._pool = futures.ThreadPoolExecutor(threads, "run")
         self._metrics = metrics
         self.on_results: Callable[[], None] = lambda: None
@@ -69,5 +69,5 @@ class DirectRunner:
 
 
 def observe_run(metrics: Metrics, servable: Servable, seconds: float) -> None:
-    """Counts the time of a run."""
+    """Records the duration of a run."""
     metrics.runtime_latency.observe(1e6 * seconds, servable.name, "Predict", "TF2")

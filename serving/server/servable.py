@@ -1,4 +1,4 @@
-"""One version of a SavedModel in a session: any signature, any dtype, no shapes checked."""
+"""One version of a SavedModel in a session: any signature, any dtype, no shape checks."""
 
 import dataclasses
 import functools
@@ -21,32 +21,37 @@ MOST_CALLABLES = 64
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What a request asks of the graph: feeds by tensor name, fetches by output name."""
+    """A request in terms of the graph.
+
+    Attributes:
+      feeds: arrays by tensor name.
+      fetches: tensor names by output name.
+    """
 
     feeds: Mapping[str, np.ndarray]
     fetches: Mapping[str, str]
 
     @functools.cached_property
     def fetch_names(self) -> tuple[str, ...]:
-        """The tensors to compute, each once, in an order that requests share."""
+        """The names of the tensors to compute, without duplicates, sorted."""
         return tuple(sorted(set(self.fetches.values())))
 
     def outputs(self, values: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
-        """The values of `fetch_names` by output name."""
+        """Arrays by output name, from the values of `fetch_names`."""
         computed = dict(zip(self.fetch_names, values, strict=True))
         return {alias: computed[name] for alias, name in self.fetches.items()}
 
 
 @dataclasses.dataclass(frozen=True)
 class _Plain:
-    """A signature, for requests that have just its inputs and want all its outputs: the most."""
+    """A signature, for the common request: exactly its inputs, and all its outputs."""
 
     feeds: Mapping[str, str]
     kinds: Mapping[str, np.dtype]
     fetches: Mapping[str, str]
 
     def plan(self, inputs: Mapping[str, np.ndarray]) -> Plan | None:
-        """None where the request is another one, or wrong."""
+        """The plan of a common request; None for other or invalid requests."""
         if inputs.keys() != self.feeds.keys():
             return None
         if any(inputs[alias].dtype != kind for alias, kind in self.kinds.items()):
@@ -71,43 +76,44 @@ class Servable:
 
         Args:
           path: folder of the SavedModel.
-          name: of the model.
-          version: its number.
-          tags: of the graph to load.
-          session_config: threads and devices.
+          name: name of the model.
+          version: version number.
+          tags: tags of the graph to load.
+          session_config: threads and devices; None for TensorFlow's defaults.
 
         Raises:
-          OSError, RuntimeError, tf.errors.OpError: there is no SavedModel that this TensorFlow can
-            load.
+          OSError, RuntimeError, tf.errors.OpError: the folder has no SavedModel that this
+            TensorFlow can load.
         """
         self.name, self.version, self.path = name, version, path
-        # One thread would compute for all runs, one after the other: each keeps to its own thread.
+        # With one inter-op thread, that thread would serve all runs in sequence; so each run uses
+        # its caller's thread (-1).
         alone = session_config is not None and session_config.inter_op_parallelism_threads == 1
         self._run_options = config_pb2.RunOptions(inter_op_thread_pool=-1 if alone else 0)
         graph = tf.Graph()
         self._session = tf.compat.v1.Session(graph=graph, config=session_config)
         try:
             with graph.as_default():
-                # A TF2 signature would check shapes, which the protocol does not.
+                # Load in TF1 style: a TF2 signature checks shapes, the protocol does not.
                 loaded = tf.compat.v1.saved_model.load(self._session, list(tags), path)
         except BaseException:
             self._session.close()
             raise
         self.signatures: Mapping[str, meta_graph_pb2.SignatureDef] = dict(loaded.signature_def)
         self._plain = {name: _plain(each) for name, each in self.signatures.items()}
-        # Bounded, since clients may filter the outputs of a large model in many ways.
+        # Bounded, since clients may request many combinations of outputs.
         self._callable = functools.lru_cache(MOST_CALLABLES)(self._make_callable)
 
     def close(self) -> None:
-        """Frees what the graph holds; nothing may run any more."""
+        """Frees the session and its graph; no run may be active."""
         self._callable.cache_clear()
         self._session.close()
 
     def signature(self, name: str) -> meta_graph_pb2.SignatureDef:
-        """A signature by its name.
+        """The signature of a name.
 
         Raises:
-          StatusError: there is none, in the words of TensorFlow Serving.
+          StatusError: the model has no such signature; the message is TensorFlow Serving's.
         """
         if name not in self.signatures:
             text = f'Serving signature key "{name}" not found.'
@@ -117,15 +123,15 @@ class Servable:
     def plan(
         self, signature: str, inputs: Mapping[str, np.ndarray], output_filter: Sequence[str]
     ) -> Plan:
-        """Checks a request against a signature.
+        """Checks a request against a signature, and returns its plan.
 
         Args:
-          signature: its name.
+          signature: name of the signature.
           inputs: arrays by input name.
-          output_filter: names of the outputs wanted; empty for all.
+          output_filter: names of the requested outputs; empty for all.
 
         Raises:
-          StatusError: the request does not fit, in the words of TensorFlow Serving.
+          StatusError: the request does not match; the message is TensorFlow Serving's.
         """
         definition = self.signature(signature)
         plain = self._plain[signature]
@@ -147,17 +153,17 @@ class Servable:
 
         Args:
           feeds: arrays by tensor name.
-          fetches: tensor names.
+          fetches: names of the tensors to compute.
 
         Raises:
-          StatusError: an op objects.
+          StatusError: an op fails, or an array cannot be fed.
         """
         names = tuple(sorted(feeds))
         try:
             values = self._callable(names, tuple(fetches))(*(feeds[name] for name in names))
         except (tf.errors.OpError, TypeError, ValueError) as error:
             raise from_exception(error) from error
-        # A scalar string comes as bytes, of which NumPy would cut zeros at the end.
+        # A scalar string arrives as bytes; a NumPy bytes dtype would drop its trailing zero bytes.
         return [
             np.array(value, object) if isinstance(value, bytes) else np.asarray(value)
             for value in values
@@ -172,7 +178,7 @@ class Servable:
 
 
 def _plain(definition: meta_graph_pb2.SignatureDef) -> _Plain | None:
-    """None for inputs that are no tensors."""
+    """The fast path of a signature; None if an input is not a tensor."""
     inputs = {alias: definition.inputs[alias] for alias in sorted(definition.inputs)}
     try:
         kinds = {alias: tf.as_dtype(info.dtype).as_numpy_dtype for alias, info in inputs.items()}
@@ -237,7 +243,7 @@ def parse_input(alias: str, proto: tensor_pb2.TensorProto) -> np.ndarray:
     """Reads the tensor of an input.
 
     Raises:
-      StatusError: it is none, in the words of TensorFlow Serving.
+      StatusError: the proto is invalid; the message is TensorFlow Serving's.
     """
     try:
         return arrays.parse(proto)
@@ -246,7 +252,7 @@ def parse_input(alias: str, proto: tensor_pb2.TensorProto) -> np.ndarray:
 
 
 def cpp_name(dtype: tf.DType) -> str:
-    """The name that TensorFlow's C++ gives a dtype."""
+    """The name of a dtype in TensorFlow's C++ code."""
     return {"float32": "float", "float64": "double", "float16": "half"}.get(dtype.name, dtype.name)
 
 

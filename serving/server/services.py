@@ -26,7 +26,7 @@ from serving.server.status import StatusError, from_exception, invalid_argument
 
 
 def _told(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    """Ends the call as a StatusError says."""
+    """Wraps a method: counts the call, and ends it with the status of an exception."""
 
     @functools.wraps(method)
     async def call(self: Any, request: Any, context: grpc.aio.ServicerContext) -> Any:
@@ -37,7 +37,7 @@ def _told(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]
             status = from_exception(error)
             if not isinstance(error, StatusError):
                 logging.exception("%s failed", method.__name__)
-        # Outside of the block above: abort raises, and not one error is to be told as two.
+        # Outside of the block above: abort raises, and one error must not be reported twice.
         return await context.abort(status.code, status.text)
 
     return call
@@ -54,13 +54,13 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         calls: Calls,
         as_content: bool,
     ) -> None:
-        """Serves what a manager holds.
+        """Serves the models of a manager.
 
         Args:
-          manager: of the models.
-          predictor: runs them.
-          calls: are counted, and taken while it takes them.
-          as_content: numbers are sent as packed bytes, and not value by value.
+          manager: holds the models.
+          predictor: runs the models.
+          calls: counts the calls, and refuses them during the shutdown.
+          as_content: sends numbers as packed bytes instead of value by value.
         """
         self._manager, self._predictor, self._as_content = manager, predictor, as_content
         self.calls = calls
@@ -84,7 +84,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
             for alias, value in answer.outputs.items():
                 arrays.fill(response.outputs[alias], value, as_content=self._as_content)
 
-        # A number takes Python as long as a hundred bytes take a copy.
+        # Writing one number in Python takes as long as copying about 100 bytes.
         numbers = sum(array.size for array in answer.outputs.values())
         await aside_if_large(100 * numbers, write)
         return response
@@ -93,7 +93,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     async def GetModelMetadata(
         self, request: get_model_metadata_pb2.GetModelMetadataRequest
     ) -> get_model_metadata_pb2.GetModelMetadataResponse:
-        """Tells all signatures of a model."""
+        """Returns all signatures of a model."""
         spec = check_spec(_spec(request))
         name, version, signatures = info.metadata(self._manager, spec, request.metadata_field)
         response = get_model_metadata_pb2.GetModelMetadataResponse()
@@ -104,29 +104,29 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
     @_told
     async def Classify(self, request: object) -> object:
-        """Is not offered."""
+        """Answers UNIMPLEMENTED."""
         raise _unimplemented("Classify")
 
     @_told
     async def Regress(self, request: object) -> object:
-        """Is not offered."""
+        """Answers UNIMPLEMENTED."""
         raise _unimplemented("Regress")
 
     @_told
     async def MultiInference(self, request: object) -> object:
-        """Is not offered."""
+        """Answers UNIMPLEMENTED."""
         raise _unimplemented("MultiInference")
 
 
 class ModelService(model_service_pb2_grpc.ModelServiceServicer):
-    """What is loaded, and what is to be loaded."""
+    """GetModelStatus and HandleReloadConfigRequest."""
 
     def __init__(self, manager: Manager, *, calls: Calls) -> None:
-        """Tells and changes what a manager holds.
+        """Reports and changes the models of a manager.
 
         Args:
-          manager: of the models.
-          calls: are counted, and taken while it takes them.
+          manager: holds the models.
+          calls: counts the calls, and refuses them during the shutdown.
         """
         self._manager, self.calls = manager, calls
 
@@ -134,14 +134,14 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
     async def GetModelStatus(
         self, request: get_model_status_pb2.GetModelStatusRequest
     ) -> get_model_status_pb2.GetModelStatusResponse:
-        """Tells the state of one version or all."""
+        """Returns the state of one version or of all versions."""
         return info.status(self._manager, check_spec(_spec(request)))
 
     @_told
     async def HandleReloadConfigRequest(
         self, request: model_management_pb2.ReloadConfigRequest
     ) -> model_management_pb2.ReloadConfigResponse:
-        """Serves other models; returns when the new ones among them are available."""
+        """Replaces the list of models; returns when the new models are available."""
         if request.config.WhichOneof("config") != "model_config_list":
             raise invalid_argument(
                 "ServerModelConfig type not supported by HandleReloadConfigRequest. "

@@ -1,4 +1,4 @@
-"""The flags of tensorflow_model_server, and what they mean here."""
+"""The flags of tensorflow_model_server, and the options that the server builds from them."""
 
 import os
 
@@ -44,76 +44,123 @@ _CPUS = os.cpu_count() or 1
 
 
 def define_flags() -> None:
-    """Defines what tensorflow_model_server and this server have in common."""
+    """Defines the flags that this server shares with tensorflow_model_server."""
     _define_models()
     _define_ports()
     _define_running()
 
 
 def _define_models() -> None:
-    flags.DEFINE_string("model_name", "default", "under which requests ask for the model")
+    flags.DEFINE_string("model_name", "default", "name of the model in requests")
     flags.DEFINE_string(
         "model_base_path", "", "absolute path or URI of the folder that holds the versions"
     )
-    flags.DEFINE_string("model_config_file", "", "text ModelServerConfig: several models")
+    flags.DEFINE_string(
+        "model_config_file", "", "text file with a ModelServerConfig: one or several models"
+    )
     flags.DEFINE_integer(
-        "model_config_file_poll_wait_seconds", 0, "between two looks at it; 0: one look", 0
+        "model_config_file_poll_wait_seconds",
+        0,
+        "seconds between two reads of --model_config_file; 0: read once",
+        0,
     )
     flags.DEFINE_integer(
         "file_system_poll_wait_seconds",
         1,
-        "between two looks for new versions; 0: one look, -1: none",
+        "seconds between two searches for new versions; 0: search once, -1: never",
         -1,
     )
     flags.DEFINE_integer(
-        "num_load_threads", 0, "versions loaded at the same time; 0: one by one", 0
+        "num_load_threads", 0, "versions to load at the same time; 0: one after the other", 0
     )
-    flags.DEFINE_integer("max_num_load_retries", 5, "after a version could not be loaded", 0)
-    flags.DEFINE_integer("load_retry_interval_micros", 60_000_000, "between two tries", 0)
+    flags.DEFINE_integer(
+        "max_num_load_retries", 5, "retries when a version cannot be loaded; 0: none", 0
+    )
+    flags.DEFINE_integer(
+        "load_retry_interval_micros", 60_000_000, "microseconds between two load attempts", 0
+    )
     flags.DEFINE_boolean(
         "allow_version_labels_for_unavailable_models",
         False,
-        "a new label may name a version that is not loaded",
+        "accept a new label for a version that is not loaded",
     )
-    flags.DEFINE_boolean("enable_model_warmup", True, "answer warm-up records before requests")
+    flags.DEFINE_boolean(
+        "enable_model_warmup", True, "run a version's warm-up records before it serves requests"
+    )
     flags.DEFINE_integer(
-        "num_request_iterations_for_warmup", 0, "times that each is answered; 0: once", 0
+        "num_request_iterations_for_warmup", 0, "runs of each warm-up record; 0: one run", 0
     )
-    flags.DEFINE_list("saved_model_tags", "serve", "of the graph in the SavedModel")
+    flags.DEFINE_list("saved_model_tags", "serve", "tags of the graph in the SavedModel")
 
 
 def _define_ports() -> None:
-    flags.DEFINE_integer("port", 8500, "of gRPC, on all IPv4 addresses; 0: none", 0, 65535)
-    flags.DEFINE_string("grpc_socket_path", "", "of a unix socket for gRPC, beside the port")
-    flags.DEFINE_integer("rest_api_port", 0, "of REST; 0: none", 0, 65535)
-    flags.DEFINE_integer("rest_api_timeout_in_ms", 30_000, "of a REST request", 1)
-    flags.DEFINE_boolean("rest_api_enable_cors_support", False, "pages of other sites may ask")
-    flags.DEFINE_string("monitoring_config_file", "", "text MonitoringConfig: Prometheus over REST")
-    flags.DEFINE_string("ssl_config_file", "", "text SSLConfig: TLS of the gRPC port")
-    flags.DEFINE_string("grpc_channel_arguments", "", "name=value,name=value")
-    flags.DEFINE_boolean("enable_grpc_healthcheck_service", False, "grpc.health.v1.Health")
+    flags.DEFINE_integer("port", 8500, "gRPC port, on all IPv4 addresses; 0: no port", 0, 65535)
+    flags.DEFINE_string(
+        "grpc_socket_path", "", "path of a unix socket for gRPC, in addition to --port"
+    )
+    flags.DEFINE_integer("rest_api_port", 0, "REST port; 0: no REST", 0, 65535)
+    flags.DEFINE_integer("rest_api_timeout_in_ms", 30_000, "milliseconds for a REST request", 1)
     flags.DEFINE_boolean(
-        "enable_serialization_as_tensor_content", False, "numbers go as packed bytes"
+        "rest_api_enable_cors_support", False, "allow web pages of other sites to send requests"
+    )
+    flags.DEFINE_string(
+        "monitoring_config_file",
+        "",
+        "text file with a MonitoringConfig: Prometheus metrics on the REST port",
+    )
+    flags.DEFINE_string(
+        "ssl_config_file", "", "text file with an SSLConfig: TLS on the gRPC port; empty: no TLS"
+    )
+    flags.DEFINE_string(
+        "grpc_channel_arguments", "", "arguments of the gRPC server, as name=value,name=value"
+    )
+    flags.DEFINE_boolean(
+        "enable_grpc_healthcheck_service", False, "serve health checks (grpc.health.v1.Health)"
+    )
+    flags.DEFINE_boolean(
+        "enable_serialization_as_tensor_content",
+        False,
+        "send numbers as packed bytes (tensor_content)",
     )
 
 
 def _define_running() -> None:
     flags.DEFINE_integer(
-        "grpc_max_threads", 4 * _CPUS, "requests run at the same time without batching", 1
+        "grpc_max_threads",
+        4 * _CPUS,
+        "requests to run at the same time without --enable_batching; default: 4 per CPU",
+        1,
     )
-    flags.DEFINE_boolean("enable_batching", False, "merge requests")
-    flags.DEFINE_string("batching_parameters_file", "", "text BatchingParameters")
-    flags.DEFINE_integer("tensorflow_session_parallelism", 0, "threads of ops; 0: automatic", 0)
-    flags.DEFINE_integer("tensorflow_intra_op_parallelism", 0, "threads within an op", 0)
-    flags.DEFINE_integer("tensorflow_inter_op_parallelism", 0, "ops at the same time", 0)
-    flags.DEFINE_string("tensorflow_session_config_file", "", "text ConfigProto")
+    flags.DEFINE_boolean(
+        "enable_batching", False, "merge requests for the same model version into batches"
+    )
+    flags.DEFINE_string(
+        "batching_parameters_file",
+        "",
+        "text file with BatchingParameters; only with --enable_batching",
+    )
+    flags.DEFINE_integer(
+        "tensorflow_session_parallelism",
+        0,
+        "value of both the intra-op and the inter-op parallelism; 0: automatic",
+        0,
+    )
+    flags.DEFINE_integer(
+        "tensorflow_intra_op_parallelism", 0, "threads within one op; 0: automatic", 0
+    )
+    flags.DEFINE_integer(
+        "tensorflow_inter_op_parallelism", 0, "ops that run at the same time; 0: automatic", 0
+    )
+    flags.DEFINE_string(
+        "tensorflow_session_config_file", "", "text file with a ConfigProto of the sessions"
+    )
 
 
 def models() -> list[ModelConfig]:
-    """What is to be served.
+    """The models to serve.
 
     Raises:
-      UsageError: nothing, or it breaks a rule.
+      UsageError: no model is given, or a value breaks a rule.
     """
     if FLAGS.model_config_file:
         try:
@@ -130,7 +177,7 @@ def models() -> list[ModelConfig]:
 
 
 def manager() -> ManagerOptions:
-    """How versions are found and loaded."""
+    """The options that control how versions are found and loaded."""
     return ManagerOptions(
         poll_wait_seconds=FLAGS.file_system_poll_wait_seconds,
         load_threads=max(1, FLAGS.num_load_threads),
@@ -141,10 +188,10 @@ def manager() -> ManagerOptions:
 
 
 def batching() -> BatchOptions | None:
-    """How requests are merged; None where they are not.
+    """The options of dynamic batching; None without batching.
 
     Raises:
-      UsageError: a parameter breaks a rule.
+      UsageError: a parameter breaks a rule, or its file is given without --enable_batching.
     """
     if not FLAGS.batching_parameters_file:
         return BatchOptions() if FLAGS.enable_batching else None
@@ -160,10 +207,10 @@ def batching() -> BatchOptions | None:
 
 
 def session() -> config_pb2.ConfigProto:
-    """Threads and devices of every session.
+    """The threads and devices of every session.
 
     Raises:
-      UsageError: the file breaks a rule, or flags contradict each other.
+      UsageError: the file breaks a rule, or two flags contradict each other.
     """
     config = config_pb2.ConfigProto()
     if FLAGS.tensorflow_session_config_file:
@@ -184,10 +231,10 @@ def session() -> config_pb2.ConfigProto:
 
 
 def server() -> ServerOptions:
-    """Where and how to answer.
+    """The ports of the server, and the options of gRPC and REST.
 
     Raises:
-      UsageError: a file breaks a rule, or there is no port.
+      UsageError: a flag or a file breaks a rule, or there is neither a gRPC port nor a socket.
     """
     if not FLAGS.port and not FLAGS.grpc_socket_path:
         raise UsageError("--port: must be above 0 without --grpc_socket_path, got 0")
@@ -243,5 +290,5 @@ def _channel_arguments(text: str) -> list[tuple[str, int | str]]:
 
 
 def mistake(flag: str, error: StatusError) -> UsageError:
-    """A flag's value that breaks a rule, which is named with the value in TensorFlow's words."""
+    """The UsageError of a flag with a bad value; contains TensorFlow Serving's error message."""
     return UsageError(f"--{flag}: must be valid, got {error}")

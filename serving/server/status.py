@@ -17,28 +17,28 @@ class StatusError(Exception):
 
     @property
     def text(self) -> str:
-        """What the client is told: at most 1,024 characters, and a mark where more was."""
+        """The text for the client: at most 1,024 characters, then a mark if it was longer."""
         text = str(self).encode("utf-8", "replace").decode()
         return text if len(text) <= LONGEST_MESSAGE else text[:LONGEST_MESSAGE] + TRUNCATED
 
     @property
     def number(self) -> int:
-        """The code as a number, as it is written in messages."""
+        """The code as a number, as in protobuf messages."""
         return self.code.value[0]
 
     @property
     def told(self) -> str:
-        """Code and text in one, as TensorFlow prints a status."""
+        """Code and full text in one string, as TensorFlow prints a status."""
         return f"{self.code.name}: {self}"
 
 
 def invalid_argument(text: str) -> StatusError:
-    """The most frequent error: the request is wrong."""
+    """The error of an invalid request."""
     return StatusError(grpc.StatusCode.INVALID_ARGUMENT, text)
 
 
 def from_exception(error: Exception) -> StatusError:
-    """What an op or TensorFlow said with its code; anything else is told as INTERNAL."""
+    """The StatusError of an exception: TensorFlow errors keep their code, others are INTERNAL."""
     if isinstance(error, StatusError):
         return error
     if isinstance(error, tf.errors.OpError):

@@ -1,4 +1,4 @@
-"""What is known of a version of a model, and what is told of it."""
+"""The state of a model version, its public status, and leases of loaded versions."""
 
 import dataclasses
 import enum
@@ -10,7 +10,7 @@ from serving.server.status import StatusError
 
 
 class State(enum.IntEnum):
-    """Of a version, with the numbers of the protocol."""
+    """The state of a version, with the numbers of TensorFlow Serving's protocol."""
 
     START = 10
     LOADING = 20
@@ -21,7 +21,7 @@ class State(enum.IntEnum):
 
 @dataclasses.dataclass(frozen=True)
 class VersionStatus:
-    """What is told of a version: `error` is why it ended, if it failed."""
+    """The status of a version for clients; `error` is the last load error, or None."""
 
     version: int
     state: State
@@ -30,19 +30,19 @@ class VersionStatus:
 
 @dataclasses.dataclass
 class Version:
-    """What a manager knows of a version.
+    """A manager's record of a version.
 
     Attributes:
-      model: its name.
-      number: of the version.
-      path: its folder.
-      state: where it stands.
-      error: of the last try to load it.
-      servable: what was loaded, from AVAILABLE to the end of UNLOADING.
-      aspired: it is on disk, and the policy wants it.
-      leases: requests that hold it.
-      failures: tries to load it that failed.
-      retry_at: time.monotonic() of the next one; infinite where none waits.
+      model: name of the model.
+      number: version number.
+      path: folder of the version.
+      state: current state.
+      error: error of the last load attempt; None if it succeeded.
+      servable: the loaded version, from AVAILABLE to the end of UNLOADING; else None.
+      aspired: the version is on disk and the policy chooses it.
+      leases: number of requests that use the version.
+      failures: number of failed load attempts.
+      retry_at: time.monotonic() of the next load attempt; infinite without one.
     """
 
     model: str
@@ -62,7 +62,7 @@ class Version:
 
 @dataclasses.dataclass(frozen=True)
 class Lease:
-    """A version that is not unloaded before it is released, which is done once."""
+    """A version that is not unloaded before `release`; call `release` exactly once."""
 
     servable: Servable
     release: Callable[[], None]

@@ -1,4 +1,4 @@
-"""Warm-up records: requests that a version answers before it takes any."""
+"""Warm-up records: requests that run before a version serves clients."""
 
 from collections.abc import Callable, Iterator
 
@@ -18,18 +18,18 @@ _NOT_ANSWERED = ("classify_log", "regress_log", "multi_inference_log")
 def replay(
     path: str, answer: Callable[[predict_pb2.PredictRequest], object], *, iterations: int
 ) -> int:
-    """Answers the warm-up requests of a version.
+    """Runs the warm-up requests of a version.
 
     Args:
       path: folder of the version.
       answer: called with each request.
-      iterations: times that each is answered.
+      iterations: runs of each request.
 
     Returns:
-      How many records there are; 0 without a file.
+      The number of records; 0 without a file.
 
     Raises:
-      StatusError: a record is broken or fails, or there are more than 1,000.
+      StatusError: a record is broken, its request fails, or the file has more than 1,000 records.
     """
     file = tf.io.gfile.join(path, _FILE)
     if not tf.io.gfile.exists(file):

@@ -1,1 +1,1 @@
-"""The messages that a client speaks, without TensorFlow and without generated code."""
+"""Protobuf messages of the client, without TensorFlow and without generated code."""

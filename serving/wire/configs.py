@@ -1,4 +1,4 @@
-"""Configuration messages of TensorFlow Serving that its API package leaves out."""
+"""Configuration messages of TensorFlow Serving that its API package does not contain."""
 
 from serving.wire import descriptors
 

@@ -1,7 +1,7 @@
-"""Message classes from a table, in a descriptor pool of their own.
+"""Builds protobuf message classes from a table, in a separate descriptor pool.
 
-Generated code binds to one major version of protobuf, and in a process that also imports
-TensorFlow it would register the same messages twice.
+Generated code requires one major version of protobuf. In a process that also imports TensorFlow,
+generated code would register the same messages twice.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,16 +27,17 @@ def make_classes(messages: Mapping[str, Sequence[tuple[int, str, str]]]) -> dict
     """Builds message classes.
 
     Args:
-      messages: by full name, a message's fields as (number, name, type); `*` marks repeated ones,
-        `map` maps from strings. Packages stand in order: a message knows those of earlier ones.
+      messages: the fields of each message by its full name, as (number, name, type). The type
+        prefix `*` means repeated, `map` a map from strings. A message may use types of its own and
+        of earlier packages.
 
     Returns:
-      The classes by their names without a package.
+      The classes by name without package.
     """
     pool = descriptor_pool.DescriptorPool()
     files: dict[str, descriptor_pb2.FileDescriptorProto] = {}
     placed: dict[str, descriptor_pb2.DescriptorProto] = {}
-    # A message stands within another, or else in the file of its package.
+    # Put each message into its parent message, or into the file of its package.
     for full_name, fields in messages.items():
         scope, _, name = full_name.rpartition(".")
         if scope in placed:

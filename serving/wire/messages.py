@@ -1,8 +1,8 @@
-"""The messages of TensorFlow Serving's protocol that the client speaks."""
+"""The messages of TensorFlow Serving's protocol that the client uses."""
 
 from serving.wire import descriptors
 
-# Enums are told as int32, which is the same on the wire. Fields that no client reads are left out.
+# Enums are declared as int32, which has the same encoding. Fields that no client reads are omitted.
 _MESSAGES = {
     "google.protobuf.Int64Value": [(1, "value", "int64")],
     "google.protobuf.Any": [(1, "type_url", "string"), (2, "value", "bytes")],

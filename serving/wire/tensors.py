@@ -1,6 +1,6 @@
-"""NumPy arrays to TensorProto and back, of any message class that has its fields.
+"""Converts NumPy arrays to TensorProto and back, for any message class with its fields.
 
-The server hands in TensorFlow's own messages, the client those of `serving.wire.messages`.
+The server passes TensorFlow's messages, the client the messages of `serving.wire.messages`.
 """
 
 import math
@@ -10,7 +10,7 @@ import numpy as np
 
 MOST_DIMENSIONS, MOST_VALUES = 32, 2**31
 STRING_TYPE, HALF_TYPE, BFLOAT16_TYPE = 7, 19, 14
-# DataType number: NumPy type and the field that holds its values one by one.
+# DataType number: NumPy type, and the field that holds the values one by one.
 _TYPES = {
     1: (np.float32, "float_val"),
     2: (np.float64, "double_val"),
@@ -28,14 +28,14 @@ _NUMBERS = {np.dtype(kind): number for number, (kind, _) in _TYPES.items()}
 
 
 def fill(proto: Any, array: np.ndarray) -> None:
-    """Writes an array into an empty TensorProto, value by value, as TensorFlow Serving answers.
+    """Writes an array into an empty TensorProto, value by value, like TensorFlow Serving.
 
     Args:
       proto: empty.
-      array: numbers, booleans, or objects that are bytes.
+      array: numbers, booleans, or an object array of bytes.
 
     Raises:
-      TypeError: the array holds something else.
+      TypeError: the array has another dtype.
     """
     for size in array.shape:
         proto.tensor_shape.dim.add(size=size)
@@ -53,10 +53,10 @@ def fill(proto: Any, array: np.ndarray) -> None:
 
 
 def parse(proto: Any) -> np.ndarray:
-    """Reads an array; strings become objects that are bytes.
+    """Reads an array; strings become an object array of bytes.
 
     Raises:
-      ValueError: type, shape and content do not fit each other.
+      ValueError: type, shape and content do not match.
     """
     shape = [dim.size for dim in proto.tensor_shape.dim]
     count = math.prod(shape)
@@ -69,7 +69,7 @@ def parse(proto: Any) -> np.ndarray:
         values = _values(proto)
     except (OverflowError, ValueError) as error:
         raise ValueError(f"values: must be those of the dtype, got {error}") from error
-    if len(values) == 1 and count > 1:  # One value stands for all, and takes no more memory.
+    if len(values) == 1 and count > 1:  # One value for all elements, broadcast without a copy.
         return np.broadcast_to(values, shape)
     if len(values) != count:
         raise ValueError(f"values: must be {count} for shape {shape}, got {len(values)}")
