@@ -1,1 +1,1 @@
-"""What a run is on disk."""
+"""Runs on disk: recipe, directory, checkpoints, loading."""

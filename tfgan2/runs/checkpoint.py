@@ -1,4 +1,4 @@
-"""The full state of a game on disk: networks, averages, optimizers, loss scales, step."""
+"""Checkpoints of the full training state: networks, EMA, optimizers, loss scales, step."""
 
 import pathlib
 import re
@@ -10,20 +10,20 @@ from tfgan2.adversarial.gan import GAN
 from tfgan2.program import UsageError, warn
 
 PREFIX = "ckpt"
-# TensorFlow raises its own errors, or Python's, as the place of the damage will have it.
+# TensorFlow raises its own errors or Python's, depending on which part of a file is damaged.
 UNREADABLE = (tf.errors.OpError, IndexError, ValueError, RuntimeError)
 
 
 class Checkpoints:
-    """The checkpoints in a folder."""
+    """Saves and restores checkpoints in a folder."""
 
     def __init__(self, gan: GAN | tf.Module, folder: pathlib.Path, *, keep: int) -> None:
         """Opens the folder.
 
         Args:
-          gan: what is saved and restored: a game, or a part of one to be restored.
-          folder: where; it need not exist.
-          keep: how many of the newest are kept.
+          gan: system to save and restore, or a module with a part of a system, only to restore.
+          folder: folder of the checkpoints; need not exist.
+          keep: number of newest checkpoints to keep.
         """
         self._gan = gan
         self._folder = folder
@@ -34,14 +34,14 @@ class Checkpoints:
 
     @property
     def paths(self) -> list[str]:
-        """Paths of all checkpoints, the newest first."""
+        """Paths of all checkpoints, newest first."""
         return find(self._folder)
 
     def save(self) -> str:
-        """Saves the state as it is after the present step, and returns the path.
+        """Saves the state after the current step; returns the path.
 
         Raises:
-          UsageError: it cannot be written; earlier checkpoints stay.
+          UsageError: the checkpoint cannot be written; earlier checkpoints stay.
         """
         step = int(self._gan.step.numpy())
         try:
@@ -53,7 +53,7 @@ class Checkpoints:
             raise UsageError("--run_dir", rule, first_line) from error
 
     def remove_unfinished(self) -> None:
-        """Removes what a save that did not end has left."""
+        """Removes the files of an unfinished save."""
         for path in self._folder.glob(f"{PREFIX}-*"):
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
@@ -61,27 +61,27 @@ class Checkpoints:
                 path.unlink(missing_ok=True)
 
     def restore(self) -> str | None:
-        """Takes up the newest checkpoint that can be read, all of it.
+        """Restores the full state from the newest readable checkpoint.
 
         Returns:
-          Its path; None if there is no checkpoint.
+          Path of the checkpoint; None if there is no checkpoint.
 
         Raises:
-          UsageError: there are checkpoints, and none can be read.
+          UsageError: there are checkpoints, but none can be read or the newest does not fit.
         """
         return self._restore(for_sampling=False)
 
     def restore_for_sampling(self, *, flag: str = "--run_dir") -> str:
-        """Takes up what sampling needs of the newest checkpoint that can be read.
+        """Restores the weights for sampling from the newest readable checkpoint.
 
         Args:
-          flag: that names the run, for errors.
+          flag: flag that names the run, for error messages.
 
         Returns:
-          Its path.
+          Path of the checkpoint.
 
         Raises:
-          UsageError: there is none.
+          UsageError: there is no readable checkpoint, or the newest does not fit.
         """
         path = self._restore(for_sampling=True, flag=flag)
         if path is None:
@@ -110,7 +110,7 @@ class Checkpoints:
 
 
 def find(folder: pathlib.Path) -> list[str]:
-    """Paths of the checkpoints in a folder, without suffix, the newest first."""
+    """Paths of the checkpoints in a folder, without suffix, newest first."""
     steps = {
         int(match[1])
         for path in folder.glob(f"{PREFIX}-*.index")

@@ -1,4 +1,4 @@
-"""What a run is on disk; nothing in it is ever half-written."""
+"""Files of a run directory; each write is one operation, so no file is half-written."""
 
 import dataclasses
 import json
@@ -15,14 +15,14 @@ CONFIG_NAME = "config.json"
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """What config.json says.
+    """Contents of config.json.
 
     Attributes:
-      recipe: what defines the run, its precision resolved.
+      recipe: recipe of the run; its precision is never `auto`.
       data: source, licence, checksum, channels and some captions of the data set.
-      versions: of the packages that the run began with.
-      text_encoder: run and checksum of the text encoder that it began with; None if it was new.
-      stage_one: run of the generator that StackGAN's stage two began with; None for others.
+      versions: versions of the packages at the start of the run.
+      text_encoder: run and checksum of the pretrained text encoder; None for a new text encoder.
+      stage_one: run of the stage-I generator of StackGAN's stage II; None for other runs.
     """
 
     recipe: recipes.Recipe
@@ -34,16 +34,16 @@ class Config:
 
 @dataclasses.dataclass(frozen=True)
 class RunDirectory:
-    """Names of all files of a run."""
+    """Paths of all files of a run."""
 
     path: pathlib.Path
 
     @classmethod
     def at(cls, path: str | os.PathLike) -> "RunDirectory":
-        """The run directory of that name, whether it is there yet or not.
+        """The run directory at a path, which need not exist.
 
         Raises:
-          UsageError: something else is there.
+          UsageError: the path is a file, or a directory with other files.
         """
         run = cls(pathlib.Path(path))
         if run.path.exists() and not run.path.is_dir():
@@ -54,14 +54,14 @@ class RunDirectory:
 
     @classmethod
     def existing(cls, path: str | os.PathLike, *, flag: str = "--run_dir") -> "RunDirectory":
-        """The run directory of that name.
+        """The existing run directory at a path.
 
         Args:
-          path: of the directory.
-          flag: that names it, for errors.
+          path: path of the directory.
+          flag: flag that names the run, for error messages.
 
         Raises:
-          UsageError: there is no run.
+          UsageError: there is no run at the path.
         """
         run = cls(pathlib.Path(path))
         if not run.config_file.is_file():
@@ -70,12 +70,12 @@ class RunDirectory:
 
     @property
     def config_file(self) -> pathlib.Path:
-        """The whole recipe, versions, data checksum."""
+        """File of the recipe, package versions and data checksum."""
         return self.path / CONFIG_NAME
 
     @property
     def checkpoints(self) -> pathlib.Path:
-        """Folder of the checkpoints and of what they need to be read."""
+        """Folder of the checkpoints and the vocabulary, which they need."""
         return self.path / "checkpoints"
 
     @property
@@ -85,52 +85,52 @@ class RunDirectory:
 
     @property
     def vocabulary_file(self) -> pathlib.Path:
-        """A word a line; it travels with the checkpoints, which are nothing without it."""
+        """Vocabulary, one word per line; beside the checkpoints, which are useless without it."""
         return self.checkpoints / "vocabulary.txt"
 
     @property
     def metrics_file(self) -> pathlib.Path:
-        """Losses over time: a JSON object a line."""
+        """Losses over time: one JSON object per line."""
         return self.path / "metrics.jsonl"
 
     @property
     def evaluations_file(self) -> pathlib.Path:
-        """Evaluations with their protocol: a JSON object a line."""
+        """Evaluations with their protocol: one JSON object per line."""
         return self.path / "evaluations.jsonl"
 
     @property
     def tensorboard(self) -> pathlib.Path:
-        """Folder of TensorBoard's events."""
+        """Folder of the TensorBoard events."""
         return self.path / "tensorboard"
 
     @property
     def samples(self) -> pathlib.Path:
-        """Folder of the sample sheets."""
+        """Folder of the sample grids."""
         return self.path / "samples"
 
     @property
     def animation(self) -> pathlib.Path:
-        """All sample sheets, one after the other."""
+        """GIF of all sample grids in order."""
         return self.path / "training.gif"
 
     @property
     def interpolation(self) -> pathlib.Path:
-        """What is drawn between seeds, and between captions."""
+        """Image of interpolations between seeds, and between captions."""
         return self.path / "interpolation.png"
 
     def sample_sheet(self, step: int) -> pathlib.Path:
-        """The sample sheet of a step."""
+        """Sample grid of a step."""
         return self.samples / f"step_{step:08d}.png"
 
     def sample_texts(self, step: int) -> pathlib.Path:
-        """What a joint model wrote on the sheet of a step: a seed and a text a line."""
+        """Texts that a joint model generated for the grid of a step: a seed and a text per line."""
         return self.sample_sheet(step).with_suffix(".txt")
 
     def read_config(self) -> Config:
         """Reads config.json.
 
         Raises:
-          UsageError: it is not that of a run.
+          UsageError: the file is not the configuration of a run.
         """
         try:
             fields = json.loads(self.config_file.read_text(encoding="utf-8"))
@@ -152,7 +152,7 @@ class RunDirectory:
         write_file(self.config_file, text.encode())
 
     def drop_metrics_after(self, step: int) -> None:
-        """Removes the lines of metrics.jsonl beyond a step, from which the run goes on."""
+        """Removes the lines of metrics.jsonl after a step, at which the run resumes."""
         if not self.metrics_file.exists():
             return
         lines = self.metrics_file.read_bytes().splitlines(keepends=True)

@@ -1,6 +1,6 @@
-"""Everything that defines a run: one frozen dataclass, its flags, and its part of config.json.
+"""The recipe of a run: a frozen dataclass, its flags, and its part of config.json.
 
-It loads no TensorFlow until a system is asked for: a program that explains its flags needs none.
+This module imports TensorFlow only to load a system, so `--help` needs no TensorFlow.
 """
 
 import dataclasses
@@ -45,325 +45,383 @@ def option(
     choices: tuple[str, ...] | None = None,
     since: str = "0.1.0",
 ) -> Any:
-    """A field that is also a flag: default, help text, what it may be, and the first version's."""
+    """Declares a field that is also a flag.
+
+    Args:
+      default: default of the field and the flag.
+      text: help text of the flag.
+      low: smallest value, for numbers.
+      high: largest value, for numbers.
+      choices: allowed values, for strings.
+      since: first version of tfgan2 that has the field.
+    """
     rules = {"help": text, "low": low, "high": high, "choices": choices, "since": since}
     return dataclasses.field(default=default, metadata=rules)
 
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """What two runs share if they are the same run."""
+    """Options that define a run and stay fixed when the run resumes."""
 
-    model: str = option("df_gan", "the system to train", choices=tuple(MODELS))
-    seed: int = option(0, "of all randomness of the run", low=0, high=2**31 - 1)
-    batch_size: int = option(32, "rows of a global batch, over all replicas", low=2)
-    image_size: int = option(64, "side of the images in pixels", low=1)
+    model: str = option("df_gan", "system to train", choices=tuple(MODELS))
+    seed: int = option(0, "seed of all random numbers of the run", low=0, high=2**31 - 1)
+    batch_size: int = option(32, "images per global batch, over all replicas", low=2)
+    image_size: int = option(64, "image side in px", low=1)
     precision: str = option(
         "auto",
-        "of the passes; auto: mixed_float16 on GPUs, mixed_bfloat16 on CPUs with AMX, else float32",
+        "dtype policy of forward and backward passes; auto: mixed_float16 on GPUs, mixed_bfloat16 "
+        "on CPUs with AMX, else float32",
         choices=PRECISIONS,
     )
     crop_margin: float = option(
         1.0,
-        "training resizes images to so many times --image_size and crops at random, evaluation "
-        "crops the middle; photographs: 1.1875",
+        "resize factor before cropping: images are resized to crop_margin * --image_size; training "
+        "crops at random, evaluation at the centre; 1: no crop; photographs: 1.1875",
         low=1.0,
         high=4.0,
     )
-    horizontal_flip: bool = option(False, "training mirrors half of the images")
+    horizontal_flip: bool = option(False, "mirrors half of the training images")
     truncation: float = option(
-        1.0, "of the latents, where a request names none; above 0, at most 1", low=0.01, high=1.0
+        1.0, "default truncation of latents in sampling, in (0, 1]; 1: off", low=0.01, high=1.0
     )
     captions_per_image: int = option(
-        1, "captions of an image that training reads at once, as the mean of their sentences", low=1
+        1, "captions per training image; their sentence embeddings are averaged", low=1
     )
     mismatch_other_class: bool = option(
-        False, "the wrong caption of an image is that of the nearest row before of another label"
+        False, "mismatched caption: closest earlier row with a different label; off: previous row"
     )
     text_encoder_kind: str = option(
         "word_cnn",
-        "what reads captions; --text_encoder brings its own; word_cnn: small, learned with the "
-        "GAN, bi_lstm: DAMSM's, char_cnn_rnn_...: by characters, of that paper's code",
+        "text encoder; --text_encoder replaces this by its run's kind; word_cnn: small, trained "
+        "with the GAN; bi_lstm: DAMSM's; lstm: the flowers project's; char_cnn_rnn_...: on "
+        "characters, from the code of the named paper",
         choices=ENCODERS,
     )
-    freeze_text_encoder: bool = option(
-        False, "the text encoder of --text_encoder does not learn any more"
-    )
-    max_words: int = option(18, "known words of a caption that are read", low=1)
-    word_embedding_size: int = option(300, "length of a word's embedding in bi_lstm", low=1)
-    sentence_size: int = option(256, "length of a sentence vector; bi_lstm: even", low=2)
+    freeze_text_encoder: bool = option(False, "freezes the text encoder of --text_encoder")
+    max_words: int = option(18, "maximum number of known words read per caption", low=1)
+    word_embedding_size: int = option(300, "length of a word embedding in bi_lstm and lstm", low=1)
+    sentence_size: int = option(256, "length of a sentence embedding; bi_lstm: even", low=2)
     latent_size: int = option(100, "length of a latent", low=1)
     latent_signs: int = option(
         0,
-        "so many values of auto_write's latent count by their sign alone, so that there is nothing "
-        "between two kinds of images; at most --latent_size, published: 0",
+        "number of latent values of auto_write that are replaced by their signs, so that no images "
+        "lie between two kinds of images; at most --latent_size; published: 0",
         low=0,
         since="0.2.0",
     )
     generator_form: str = option(
         "2022",
-        "2022 and 2020: of DF-GAN's published code, torch, torch_int and tensorlayer: of GAN-CLS, "
-        "tensorflow and pytorch: of StackGAN, rdn: residual dense blocks as in their paper, "
-        "imagan: as in IMAGAN's code",
+        "generator architecture; 2022, 2020: DF-GAN's published code; torch, torch_int, "
+        "tensorlayer: GAN-CLS; tensorflow, pytorch: StackGAN; rdn: residual dense blocks as in "
+        "their paper; imagan: as in IMAGAN's code",
         choices=("2022", "2020", "rdn", "imagan", *OTHER_FORMS),
     )
-    generator_channels: int = option(32, "channels of the generator at full size", low=1)
+    generator_channels: int = option(
+        32, "base channels of the generator, at full image size", low=1
+    )
     first_channels: int = option(
         1,
-        "of auto_write's generator, in its first map, of 56 px; published: 1",
+        "channels of the first feature map, 56 px, of auto_write's generator; published: 1",
         low=1,
         since="0.2.0",
     )
     second_channels: int = option(
         0,
-        "of auto_write's generator, in its second map, twice those of its third; 0: half of "
-        "--latent_size, as published",
+        "channels of the second feature map of auto_write's generator; the third map has half as "
+        "many; 0: half of --latent_size, as published",
         low=0,
         since="0.2.0",
     )
     discriminator_form: str = option(
         "2022",
-        "2022: of DF-GAN's published code, 2020: twice as wide, unet: with logits by pixels; "
-        "others: as for --generator_form",
+        "discriminator architecture; 2022: DF-GAN's published code; 2020: twice as wide; unet: "
+        "U-Net with pixel logits; others: as for --generator_form",
         choices=("2022", "2020", "unet", *OTHER_FORMS),
     )
-    discriminator_channels: int = option(32, "channels of the discriminator at full size", low=1)
+    discriminator_channels: int = option(
+        32, "base channels of the discriminator, at full image size", low=1
+    )
     discriminator_head: str = option(
         "joint",
-        "how caption and image are joined; joint: as published, projection: their inner product, "
-        "which steers sooner on little data",
+        "combination of image features and sentence embedding; joint: concatenation, as published; "
+        "projection: inner product, which follows captions earlier on small data sets",
         choices=("joint", "projection"),
     )
     discriminator_text: bool = option(
-        True, "the discriminator of gan_cls reads the caption; off: it judges images alone"
+        True, "conditional discriminator of gan_cls; off: unconditional, without the caption"
     )
     discriminator_batch_norm: bool = option(
-        True, "of gan_cls, stack_gan and img_txt; off: rows are judged one by one, as R1 needs"
+        True,
+        "batch normalization in the discriminator of gan_cls, stack_gan and img_txt; off: rows do "
+        "not depend on each other, as R1 requires",
     )
     residual_gate_start: float = option(
-        0.0, "first value of the discriminator's residual gates; above 0 it is sharp from the start"
+        0.0,
+        "initial value of the discriminator's residual gates; above 0: stronger from the start",
     )
-    text_size: int = option(128, "units to which gan_cls reduces a sentence", low=1)
-    stage: int = option(1, "of stack_gan; 2 enlarges what --stage1_run_dir draws", low=1, high=2)
-    conditioning_size: int = option(128, "of stack_gan's conditioning augmentation", low=1)
+    text_size: int = option(128, "length of the reduced sentence embedding in gan_cls", low=1)
+    stage: int = option(
+        1,
+        "stage of stack_gan; 2: enlarges images of the stage-I run --stage1_run_dir",
+        low=1,
+        high=2,
+    )
+    conditioning_size: int = option(
+        128, "length of the condition in stack_gan's conditioning augmentation", low=1
+    )
     kl_weight: float = option(
-        2.0, "of the divergence that smooths conditions: of stack_gan, and of img_txt", low=0.0
+        2.0, "weight of the KL divergence of conditions in stack_gan and img_txt", low=0.0
     )
     interpolation: str = option(
         "none",
-        "captions between captions for the generator of gan_cls (GAN-INT); midpoint, or random: "
-        "anywhere on the line through two",
+        "interpolated captions for the generator of gan_cls (GAN-INT); midpoint: mean of two "
+        "sentence embeddings; random: interpolation weights from -1/2 to 3/2",
         choices=("none", "midpoint", "random"),
     )
-    interpolation_weight: float = option(1.0, "of those captions", low=0.0)
+    interpolation_weight: float = option(
+        1.0, "weight of the interpolated captions in the generator loss", low=0.0
+    )
     ranking_images: int = option(
         0,
-        "images after which the text encoder of gan_cls stops to learn by ranking; 0: it learns "
-        "with the discriminator, if at all",
+        "number of images on which gan_cls trains the text encoder with the ranking loss, which "
+        "then stays fixed; 0: no ranking, the discriminator update trains the text encoder, if any",
         low=0,
     )
-    ranking_learning_rate: float = option(2e-4, "of Adam, for that", low=0.0)
+    ranking_learning_rate: float = option(2e-4, "learning rate of Adam for ranking", low=0.0)
     text_source: str = option(
         "caption",
-        "what img_txt writes: captions, the names of labels, or their numbers",
+        "texts that img_txt generates: captions, label names, or label numbers",
         choices=("caption", "label", "label_number"),
     )
     shared_layers: int = option(
-        1, "layers of img_txt's generator that draw and write; published: 1", low=1, high=4
+        1, "layers of img_txt's generator shared by image and text; published: 1", low=1, high=4
     )
     condition_rate: float = option(
         0.25,
-        "share of img_txt's rows whose text is given, and as large a share whose image is",
+        "fraction of img_txt's rows with a given text; the same fraction has a given image",
         low=0.0,
         high=0.5,
     )
     discriminator_update: str = option(
         "separate",
-        "of auto_write; separate: an optimizer for real and one for generated images, as "
-        "published, joint: one for both",
+        "discriminator updates of auto_write; separate: one optimizer for real and one for "
+        "generated images, as published; joint: one update for both",
         choices=("separate", "joint"),
         since="0.2.0",
     )
     warm_up_steps: int = option(
-        300, "of auto_write, in which its discriminator learns alone", low=0
+        300, "first steps of auto_write, which train only the discriminator", low=0
     )
     loss: str = option(
         "hinge",
-        "of the game; hinge: as DF-GAN, bce: binary cross-entropy, as the others, relativistic: "
-        "real and generated in pairs, which with R1 and R2 keeps samples of a caption apart",
+        "adversarial loss; hinge: as DF-GAN; bce: binary cross-entropy, as the other systems; "
+        "relativistic: pairs of real and generated images, which with R1 and R2 keeps the samples "
+        "of a caption diverse",
         choices=("hinge", "bce", "relativistic"),
     )
     mismatch_weight: float = option(
-        1.0, "of real images with captions of others against generated ones", low=0.0
+        1.0, "weight of mismatched pairs relative to generated pairs", low=0.0
     )
     ma_gp_weight: float = option(
-        0.0, "of the matching-aware gradient penalty; 0: off, DF-GAN: 2", low=0.0
+        0.0, "weight of the matching-aware gradient penalty (MA-GP); 0: off; DF-GAN: 2", low=0.0
     )
-    ma_gp_power: float = option(6.0, "of the norm in the matching-aware penalty", low=1.0)
+    ma_gp_power: float = option(6.0, "exponent of the gradient norm in MA-GP", low=1.0)
     ma_gp_norm: str = option(
         "joint",
-        "joint: of the gradients by image and sentence together, as published, sum: of a norm of "
-        "each, as in the paper",
+        "gradient norm in MA-GP; joint: image and sentence gradient as one vector, as in the "
+        "published code; sum: sum of the two norms, as in the paper",
         choices=("joint", "sum"),
     )
     ma_gp_update: str = option(
         "joint",
-        "joint: a part of the discriminator's loss, separate: an update after it, as in the code "
-        "of 2020",
+        "update with MA-GP; joint: term of the discriminator loss; separate: own update after the "
+        "discriminator update, as in the code of 2020",
         choices=("joint", "separate"),
     )
-    r1_weight: float = option(0.0, "of the gradient penalty at real images; 0: off", low=0.0)
-    r2_weight: float = option(0.0, "of the gradient penalty at generated images; 0: off", low=0.0)
+    r1_weight: float = option(
+        0.0, "weight gamma of R1, the gradient penalty at real images; 0: off", low=0.0
+    )
+    r2_weight: float = option(
+        0.0, "weight gamma of R2, the gradient penalty at generated images; 0: off", low=0.0
+    )
     penalty_every: int = option(
         1,
-        "MA-GP, R1 and R2 are taken in the last of so many steps, with so many times their weight",
+        "lazy regularization interval in steps: MA-GP, R1 and R2 run in the last step of each "
+        "interval, with weights multiplied by the interval",
         low=1,
         since="0.2.0",
     )
     discriminator_spectral_norm: bool = option(
         False,
-        "every kernel of the discriminator is divided by its largest singular value",
+        "spectral normalization of all discriminator kernels",
         since="0.2.0",
     )
     minibatch_group: int = option(
         0,
-        "neighbouring rows among which the discriminator sees how much features differ; 0: off",
+        "group size, in images, of the minibatch standard deviation in the discriminator; 0: off",
         low=0,
         since="0.2.0",
     )
     label_smoothing: float = option(
         0.0,
-        "the label of real pairs is 1 minus so much, for --loss=bce",
+        "one-sided label smoothing for --loss=bce: real pairs have label 1 - label_smoothing; "
+        "0: off",
         low=0.0,
         high=0.5,
         since="0.2.0",
     )
     discriminator_steps: int = option(
         1,
-        "of so many steps, the generator moves in the last alone; each step has its own batch",
+        "discriminator steps per generator step (n_critic); each step has its own batch",
         low=1,
         since="0.2.0",
     )
     cutmix_weight: float = option(
-        0.0, "of CutMix and its consistency, for --discriminator_form=unet; 0: off", low=0.0
+        0.0,
+        "weight of the CutMix and consistency losses, for --discriminator_form=unet; 0: off",
+        low=0.0,
     )
-    cutmix_warm_up_images: int = option(0, "images over which that weight grows from 0", low=0)
+    cutmix_warm_up_images: int = option(
+        0, "images over which the CutMix weight rises from 0; 0: no warm-up", low=0
+    )
     mode_seeking_weight: float = option(
-        0.0, "of the term that keeps pictures of one caption apart; 0: off", low=0.0
+        0.0,
+        "weight of the mode-seeking loss, which keeps images of one caption diverse; 0: off",
+        low=0.0,
     )
     augment_translation_px: int = option(
-        0, "images that the discriminator sees are moved by at most so much; 0: not at all", low=0
+        0, "largest random shift, in px, of the discriminator's input images; 0: off", low=0
     )
     augment_color: bool = option(
         False,
-        "brightness, saturation and contrast of images that the discriminator sees are changed",
+        "random brightness, saturation and contrast of the discriminator's input images",
         since="0.2.0",
     )
     augment_cutout: float = option(
         0.0,
-        "side of the square cut out of images that the discriminator sees, as a share of theirs; "
-        "0: none",
+        "side of the square cut out of the discriminator's input images, as a fraction of the "
+        "image side; 0: off",
         low=0.0,
         high=1.0,
         since="0.2.0",
     )
     augment_probability: float = option(
-        1.0, "of each of these operations for each image", low=0.0, high=1.0, since="0.2.0"
+        1.0,
+        "probability of each --augment operation for each image",
+        low=0.0,
+        high=1.0,
+        since="0.2.0",
     )
     ada_target: float = option(
         0.0,
-        "that probability is adapted, from 0 on, until the discriminator's mean sign at real "
-        "images is this; published: 0.6, 0: it is not",
+        "target of r_t, the mean sign of the logits of real images (ADA); the augmentation "
+        "probability starts at 0 and follows r_t; published: 0.6; 0: fixed probability",
         low=0.0,
         high=0.99,
         since="0.2.0",
     )
     ada_images: int = option(
-        500_000, "in which the adapted probability goes from 0 to 1 at most", low=1, since="0.2.0"
+        500_000,
+        "fewest images in which the ADA probability can rise from 0 to 1",
+        low=1,
+        since="0.2.0",
     )
     generator_optimizer: str = option(
         "adam",
-        "Keras's by name, or on the TensorFlow Addons line such as addons.LAMB or "
-        "addons.Lookahead(adam, sync_period=5)",
+        "generator optimizer: a Keras name, or on the TensorFlow Addons line a name such as "
+        "addons.LAMB or addons.Lookahead(adam, sync_period=5)",
         since="0.2.0",
     )
-    discriminator_optimizer: str = option("adam", "like it", since="0.2.0")
-    generator_learning_rate: float = option(1e-4, "of its optimizer", low=0.0)
-    discriminator_learning_rate: float = option(4e-4, "of its optimizer", low=0.0)
+    discriminator_optimizer: str = option(
+        "adam", "discriminator optimizer, as for --generator_optimizer", since="0.2.0"
+    )
+    generator_learning_rate: float = option(1e-4, "learning rate of the generator", low=0.0)
+    discriminator_learning_rate: float = option(4e-4, "learning rate of the discriminator", low=0.0)
     learning_rate_halving_epochs: float = option(
-        0.0, "passes over the data after each of which the rates are halved; 0: never", low=0.0
+        0.0, "epochs between halvings of the learning rates; 0: never", low=0.0
     )
     learning_rate_linear_from_epochs: float = option(
         0.0,
-        "passes after which the rates begin to fall in a straight line",
+        "epochs before the learning rates start to decay linearly",
         low=0.0,
         since="0.2.0",
     )
     learning_rate_linear_to_epochs: float = option(
         0.0,
-        "passes after which the rates are 0 then; 0: they don't fall so",
+        "epochs after which the linear decay reaches 0; 0: no linear decay",
         low=0.0,
         since="0.2.0",
     )
-    adam_beta1: float = option(0.0, "of optimizers that have it", low=0.0, high=0.9999)
-    adam_beta2: float = option(0.9, "of optimizers that have it", low=0.0, high=0.9999)
-    adam_epsilon: float = option(1e-8, "of optimizers that have it", low=0.0)
+    adam_beta1: float = option(
+        0.0, "beta1 of Adam and other optimizers with beta1", low=0.0, high=0.9999
+    )
+    adam_beta2: float = option(
+        0.9, "beta2 of Adam and other optimizers with beta2", low=0.0, high=0.9999
+    )
+    adam_epsilon: float = option(1e-8, "epsilon of Adam and other optimizers with epsilon", low=0.0)
     ema_half_life_images: float = option(
-        10_000.0, "images after which a weight counts half in the average that is sampled", low=1.0
+        10_000.0, "half-life of the EMA of the weights, in images; samples use the EMA", low=1.0
     )
     ema_ramp_up: float = option(
-        0.05, "the half-life is at most this share of the images seen so far", low=1e-6
+        0.05,
+        "EMA ramp-up: largest half-life, as a fraction of the images trained on so far",
+        low=1e-6,
     )
-    no_ema: bool = option(False, "samples the live weights, and no average of them")
+    no_ema: bool = option(False, "samples with the live weights instead of their EMA")
     faithful: bool = option(
-        False, "keeps what the published code of auto_write, img_txt or imagan did by mistake"
+        False, "keeps the mistakes of the published code of auto_write, img_txt or imagan"
     )
     image_encoder: str = option(
         "small",
-        "of a matching model; small: a few convolutions that learn, inception_v3: Keras's, frozen, "
-        "under layers that learn",
+        "image encoder of a matching model; small: a few trained convolutions; inception_v3: "
+        "Keras's, frozen, followed by trained layers",
         choices=("small", "inception_v3"),
     )
-    image_encoder_channels: int = option(32, "channels of the small one at full size", low=1)
-    matching_learning_rate: float = option(2e-3, "of a matching model", low=0.0)
+    image_encoder_channels: int = option(
+        32, "base channels of the small image encoder, at full image size", low=1
+    )
+    matching_learning_rate: float = option(2e-3, "learning rate of a matching model", low=0.0)
     matching_learning_rate_decay: float = option(
-        0.98, "factor after each pass over the data; damsm: down to a tenth", low=0.01, high=1.0
+        0.98,
+        "factor of a matching model's learning rate after each epoch; damsm: down to a tenth",
+        low=0.01,
+        high=1.0,
     )
 
     def differences(self, other: "Recipe") -> list[str]:
-        """Names of the fields in which another recipe differs."""
+        """Names of the fields that differ from another recipe."""
         mine, others = dataclasses.asdict(self), dataclasses.asdict(other)
         return [name for name in mine if mine[name] != others[name]]
 
 
 @dataclasses.dataclass(frozen=True)
 class Schedule:
-    """What may change from one start of a run to the next: its goal, and how often it does what."""
+    """Options that may change when a run resumes: intervals, limits and execution."""
 
-    checkpoint_every: int = option(500, "steps from one checkpoint to the next", low=1)
-    sample_every: int = option(500, "steps from one sample sheet to the next", low=1)
-    evaluate_every: int = option(0, "steps from one evaluation to the next; 0: never", low=0)
-    log_every: int = option(50, "steps from one line of metrics.jsonl to the next", low=1)
+    checkpoint_every: int = option(500, "steps between checkpoints", low=1)
+    sample_every: int = option(500, "steps between sample grids", low=1)
+    evaluate_every: int = option(0, "steps between evaluations; 0: never", low=0)
+    log_every: int = option(50, "steps between lines of metrics.jsonl", low=1)
     histogram_every: int = option(
         0,
-        "steps from one set of histograms of all weights to the next, in TensorBoard; 0: never",
+        "steps between TensorBoard histograms of all weights; 0: never",
         low=0,
     )
     max_bad_steps: int = option(
-        20, "the run ends after so many steps in a row with values that are not finite", low=1
+        20, "consecutive steps with non-finite values that end the run", low=1
     )
-    keep_checkpoints: int = option(3, "how many checkpoints are kept", low=1)
+    keep_checkpoints: int = option(3, "number of newest checkpoints kept", low=1)
     keep_best: str = option(
         "none",
-        "the checkpoint of the best evaluation by this metric is kept too",
+        "metric that selects the best checkpoint, which is also kept; none: no best checkpoint",
         choices=("none", "agreement", "diversity", "kid"),
     )
     steps_per_execution: int = option(
-        1, "steps that one call into the graph runs; logs and checkpoints come between calls", low=1
+        1, "steps per graph call; logs and checkpoints are written between calls", low=1
     )
-    jit_compile: bool = option(False, "compiles the step with XLA; on one device")
+    jit_compile: bool = option(False, "compiles the step with XLA; only on one device")
     cache_mb: int = option(
-        512, "decoded images are kept in memory if they fit into so many MiB", low=0
+        512, "MiB of memory to cache decoded images; used only if all images fit", low=0
     )
 
 
@@ -377,10 +435,10 @@ def define_flags(
     """Defines flags for fields of `Recipe` or `Schedule`, and returns their names.
 
     Args:
-      kind: the dataclass.
-      only: names of the fields; None takes all.
-      optional: the flags have no defaults, so that one can see which are given.
-      into: where they are defined.
+      kind: `Recipe` or `Schedule`.
+      only: names of the fields; None: all fields.
+      optional: whether the flags have the default None, which shows which flags are given.
+      into: flag values in which the flags are defined.
     """
     fields = [field for field in dataclasses.fields(kind) if only is None or field.name in only]
     for field in fields:
@@ -408,7 +466,7 @@ def from_flagfile(path: str | os.PathLike) -> Recipe:
     """Reads the recipe of a flagfile of `tfgan2.train`.
 
     Raises:
-      UsageError: the file cannot be read, or is not of such flags.
+      UsageError: the file cannot be read, or has other flags.
     """
     values = flags.FlagValues()
     for kind in (Recipe, Schedule):
@@ -425,12 +483,12 @@ def from_flagfile(path: str | os.PathLike) -> Recipe:
 def from_json(fields: Mapping[str, Any], *, version: str | None) -> Recipe:
     """Reads a recipe from its part of config.json.
 
-    A field that the run's version did not have yet may be absent: its default is what that version
-    did.
+    A field that is newer than the run's version may be absent: its default keeps the behaviour of
+    that version.
 
     Args:
-      fields: by name.
-      version: of tfgan2 that the run began with, such as `0.1.0`; None where it is not known.
+      fields: values by field name.
+      version: version of tfgan2 that started the run, such as `0.1.0`; None if unknown.
 
     Raises:
       ValueError: fields are missing or unknown.
@@ -444,7 +502,7 @@ def from_json(fields: Mapping[str, Any], *, version: str | None) -> Recipe:
     if wrong:
         raise ValueError(f"fields must be those of a recipe, differ in {wrong}")
     if "penalty_every" in absent and fields["model"] != "df_gan":
-        # Only DF-GAN had MA-GP then, whose weight was the default of all.
+        # Before 0.2.0 all systems had DF-GAN's default MA-GP weight, but only DF-GAN used MA-GP.
         fields = {**fields, "ma_gp_weight": 0.0}
     return Recipe(**fields)
 
@@ -454,7 +512,7 @@ def _comparable(version: str) -> list[int]:
 
 
 def view(recipe: Recipe) -> "pipeline.View":
-    """What of a stored image the recipe's system sees."""
+    """Image size, crop and mirroring of the input pipeline, from a recipe."""
     from tfgan2.data import pipeline
 
     return pipeline.View(
@@ -465,30 +523,32 @@ def view(recipe: Recipe) -> "pipeline.View":
 
 
 def text_options(recipe: Recipe) -> TextOptions:
-    """What of a recipe says how captions are read."""
+    """Options of the text encoder, from a recipe."""
     names = [field.name for field in dataclasses.fields(TextOptions)]
     return TextOptions(**{name: getattr(recipe, name) for name in names})
 
 
 def system_class(recipe: Recipe) -> "type[GAN]":
-    """Imports the system that a recipe names."""
+    """Imports the system of a recipe."""
     module, name = MODELS[recipe.model].split(":")
     return getattr(importlib.import_module(module), name)
 
 
 def model_class(recipe: Recipe) -> "type[GAN]":
-    """Imports the system that a recipe names, and checks what the recipe asks of it.
+    """Imports the system of a recipe, and checks the recipe's options.
 
     Raises:
-      UsageError: the system has no such size or form, or cannot read by the text encoder.
+      UsageError: an option or a combination of options is not allowed for the system.
     """
     system = system_class(recipe)
+    # Rules that the system declares.
     for field, allowed in system.allowed(_options(recipe, system)).items():
         value = getattr(recipe, field)
         if value not in allowed:
             names = ("one of " if len(allowed) > 1 else "") + ", ".join(map(str, allowed))
             raise UsageError(f"--{field}", f"must be {names} for {recipe.model}", value)
     _check_remedies(recipe, system)
+    # Rules about several options.
     if recipe.captions_per_image > 1 and recipe.model in (*MATCHING_MODELS, "img_txt"):
         rule = f"must be 1 for {recipe.model}"
         raise UsageError("--captions_per_image", rule, recipe.captions_per_image)
@@ -509,6 +569,7 @@ def model_class(recipe: Recipe) -> "type[GAN]":
 def _check_remedies(recipe: Recipe, system: Any) -> None:
     from tfgan2.adversarial.remedies import MatchingRemedies
 
+    # Stabilizers that the system does not have must keep their defaults.
     own = {field.name for field in dataclasses.fields(system.options_class)}
     defaults = {field.name: field.default for field in dataclasses.fields(Recipe)}
     remedies = {field.name for field in dataclasses.fields(MatchingRemedies)}
@@ -542,7 +603,7 @@ def build_model(
     vocabulary_size: int,
     dtype: "keras.mixed_precision.Policy | str",
 ) -> "GAN":
-    """Builds the recipe's system with new weights; `compile` gives it its optimizers."""
+    """Builds the recipe's system with new weights; `compile` sets the optimizers."""
     from tfgan2.adversarial.averaging import Averaging
 
     system: Any = model_class(recipe)
@@ -560,6 +621,6 @@ def build_model(
 
 
 def _options(recipe: Recipe, system: Any) -> Any:
-    """What of a recipe defines its system."""
+    """Options of the system, an `options_class`, from a recipe."""
     names = [field.name for field in dataclasses.fields(system.options_class)]
     return system.options_class(**{name: getattr(recipe, name) for name in names})

@@ -1,4 +1,4 @@
-"""From a run on disk to what draws its pictures, reads its captions, or matches the two."""
+"""Loads samplers, text encoders and matching models from runs on disk."""
 
 import os
 
@@ -19,7 +19,7 @@ CHECKPOINTS = ("latest", "best")
 
 
 def make_tokenizer(run: RunDirectory, recipe: recipes.Recipe) -> Tokenizer | None:
-    """Builds the tokenizer of a run; None for a system that reads nothing."""
+    """Builds the tokenizer of a run; None for a system without captions or texts."""
     if recipes.system_class(recipe).reads is None:
         return None
     return encoders.make_tokenizer(recipes.text_options(recipe), run.vocabulary_file)
@@ -28,17 +28,17 @@ def make_tokenizer(run: RunDirectory, recipe: recipes.Recipe) -> Tokenizer | Non
 def load_sampler(
     run: RunDirectory, *, checkpoint: str = "latest"
 ) -> tuple[AnySampler, Config, str]:
-    """Builds what samples, in float32, from a checkpoint.
+    """Builds the float32 sampler of a run from a checkpoint.
 
     Args:
       run: the run.
-      checkpoint: `latest`, or `best` by its own evaluations.
+      checkpoint: `latest`, or `best`: the best by the run's own evaluations.
 
     Returns:
       The sampler, the run's configuration, and the path of the checkpoint.
 
     Raises:
-      UsageError: the run draws nothing, or has no checkpoint.
+      UsageError: the run is a matching model, which has no sampler, or has no checkpoint.
     """
     config = run.read_config()
     if config.recipe.model in recipes.MATCHING_MODELS:
@@ -49,10 +49,10 @@ def load_sampler(
 
 
 def load_stage_one(run_dir: str | os.PathLike) -> tuple[keras.Model, Config]:
-    """Builds the averaged generator of a run of StackGAN's stage one.
+    """Builds the EMA generator of a stage-I run of StackGAN; returns it with the configuration.
 
     Raises:
-      UsageError: the run is another, or has no checkpoint.
+      UsageError: the run is not stage I of StackGAN, or has no checkpoint.
     """
     flag = "--stage1_run_dir"
     run = RunDirectory.existing(run_dir, flag=flag)
@@ -66,14 +66,17 @@ def load_stage_one(run_dir: str | os.PathLike) -> tuple[keras.Model, Config]:
 
 
 def load_matcher(run: RunDirectory, *, flag: str) -> tuple[Matcher, Config]:
-    """Builds a matching model, in float32, from the newest checkpoint of its run.
+    """Builds a float32 matching model from the newest checkpoint of its run.
 
     Args:
       run: the run.
-      flag: that names it, for errors.
+      flag: flag that names the run, for error messages.
+
+    Returns:
+      The matching model and the run's configuration.
 
     Raises:
-      UsageError: the run is not of a whole matching model, or has no checkpoint.
+      UsageError: the run is no matching model, has only a text encoder, or has no checkpoint.
     """
     config = run.read_config()
     if config.recipe.model not in recipes.MATCHING_MODELS:
@@ -81,7 +84,7 @@ def load_matcher(run: RunDirectory, *, flag: str) -> tuple[Matcher, Config]:
     if config.data["checksum"] is None:
         raise UsageError(flag, "must be a whole matching model", "an imported text encoder")
     tokenizer = make_tokenizer(run, config.recipe)
-    assert tokenizer is not None  # Of what reads captions.
+    assert tokenizer is not None  # The system reads captions.
     gan, _ = _load(run, config, tokenizer, checkpoint="latest", flag=flag)
     return Matcher(gan, tokenizer), config
 
@@ -89,20 +92,24 @@ def load_matcher(run: RunDirectory, *, flag: str) -> tuple[Matcher, Config]:
 def load_text_encoder(
     run: RunDirectory, *, flag: str = "--text_encoder"
 ) -> tuple[keras.Model, Config]:
-    """Builds the text encoder of any run, in float32, from its newest checkpoint.
+    """Builds the float32 text encoder of a run from its newest checkpoint.
 
     Args:
-      run: the run.
-      flag: that names it, for errors.
+      run: any run of a system that reads captions.
+      flag: flag that names the run, for error messages.
+
+    Returns:
+      The text encoder (its EMA, if the system is a GAN) and the run's configuration.
 
     Raises:
-      UsageError: the run has no checkpoint.
+      UsageError: the run reads no captions, or has no checkpoint.
     """
     config = run.read_config()
     if recipes.system_class(config.recipe).reads != "captions":
         raise UsageError(flag, "must be a run that reads captions", config.recipe.model)
     tokenizer = make_tokenizer(run, config.recipe)
-    assert tokenizer is not None  # Of what reads captions.
+    assert tokenizer is not None  # The system reads captions.
+    # Restore only the text encoder: the attribute name selects its part of the checkpoint.
     options = recipes.text_options(config.recipe)
     encoder = encoders.make_encoder(options, vocabulary_size=tokenizer.vocabulary_size)
     part = tf.Module()
