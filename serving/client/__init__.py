@@ -1,10 +1,10 @@
-"""Asks TensorFlow Serving, or the embedded server, for pictures; needs no TensorFlow."""
+"""Client of TensorFlow Serving and of the embedded server, for pictures; needs no TensorFlow."""
 
 import os
 import sys
 
-# As a program, whose errors are one line: gRPC's log would bury it, and is set as gRPC is imported.
-if sys.argv[:1] == ["-m"]:  # What Python has there while it looks for the program that it runs.
+# As a program, errors are one line and gRPC's log would hide it. gRPC reads the variable at import.
+if sys.argv[:1] == ["-m"]:  # The value of argv[0] while `python -m` imports the package.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 from serving.client.aio import AsyncClient

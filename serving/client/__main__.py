@@ -1,4 +1,4 @@
-r"""Asks a model server for the pictures of captions: PNG files, or one sheet of them.
+r"""Requests pictures of captions from a model server; writes PNG files or one sample grid.
 
 Example:
   python -m serving.client --target=localhost:8500 --model=digits \
@@ -23,42 +23,60 @@ from serving.client.sync import Client
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string(
-    "target", "localhost:8500", "host:port of the server, or several as a:1,b:2 that take turns"
+    "target",
+    "localhost:8500",
+    "host:port of the server, or several as a:1,b:2; calls rotate over them",
 )
 flags.DEFINE_string("model", None, "name of the model on the server", required=True)
 flags.DEFINE_multi_string(
     "caption",
     None,
-    "what to draw, one or more; empty for a joint model that is to write its own, none for one "
-    "that draws without captions",
+    "caption to draw, repeatable; empty: a joint model writes its own caption; not given: for an "
+    "unconditional model",
 )
 flags.DEFINE_multi_integer(
     "seed",
     None,
-    "of the picture, one or more for each caption; without any the server draws a fresh one",
+    "seed of the latent, repeatable: each caption is drawn with each seed; not given: the server "
+    "chooses a new seed",
     -(2**63),
     2**63 - 1,
 )
 flags.DEFINE_float(
-    "truncation", 0.0, "of the latent, up to 1, with --seed; 0: the model's", 0.0, 1.0
+    "truncation",
+    0.0,
+    "truncation of the latent, up to 1; only with --seed; 0: the model's default",
+    0.0,
+    1.0,
 )
 flags.DEFINE_string(
-    "output", None, "PNG file to write; of several pictures a sheet, with a row for each caption"
+    "output", None, "PNG file to write; several pictures become a grid with one row per caption"
 )
-flags.DEFINE_string("output_dir", None, "folder to write a PNG file of each picture to, instead")
-flags.DEFINE_float("timeout_seconds", 60.0, "of the call, with retries", 0.001)
-flags.DEFINE_integer("attempts", Retry.attempts, "calls in all, while UNAVAILABLE is answered", 1)
-flags.DEFINE_bool("tls", False, "encrypt, and check the server by gRPC's public certificates")
-flags.DEFINE_string("tls_ca", None, "PEM file with the certificates to check the server by; --tls")
-flags.DEFINE_string("tls_certificate", None, "PEM file of the client's certificate; --tls")
-flags.DEFINE_string("tls_key", None, "PEM file of its private key")
+flags.DEFINE_string("output_dir", None, "folder for one PNG file per picture; replaces --output")
+flags.DEFINE_float("timeout_seconds", 60.0, "seconds for the call, including retries", 0.001)
+flags.DEFINE_integer(
+    "attempts", Retry.attempts, "most attempts while the server answers UNAVAILABLE; 1: no retry", 1
+)
+flags.DEFINE_bool("tls", False, "use TLS, and verify the server with gRPC's public certificates")
+flags.DEFINE_string(
+    "tls_ca", None, "PEM file with the CA certificates that verify the server; implies --tls"
+)
+flags.DEFINE_string(
+    "tls_certificate", None, "PEM file with the client's certificate chain; implies --tls"
+)
+flags.DEFINE_string(
+    "tls_key", None, "PEM file with the private key of --tls_certificate; implies --tls"
+)
 flags.DEFINE_multi_string(
-    "metadata", [], "key=value sent along, such as authorization=Bearer ...; best in a --flagfile"
+    "metadata",
+    [],
+    "key=value to send with the call, such as authorization=Bearer ...; put secrets into a "
+    "--flagfile",
 )
 
 
 def main() -> None:
-    """Draws the pictures of one call into files."""
+    """Requests pictures with one call, and writes them to files."""
     if FLAGS.seed is None and FLAGS.truncation:
         raise program.UsageError("--seed: must be given with --truncation, got none")
     _check_outputs()
@@ -106,7 +124,7 @@ def _check_outputs() -> None:
 
 
 def _draw() -> tuple[list[Picture], int]:
-    """The pictures, caption by caption and seed by seed, and how many each caption has."""
+    """The pictures ordered by caption, then seed; and the number of pictures per caption."""
     captions, seeds = FLAGS.caption, FLAGS.seed
     columns = len(seeds or [0])
     if captions and seeds:
@@ -122,7 +140,7 @@ def _draw() -> tuple[list[Picture], int]:
             metadata=_metadata(),
             retry=Retry(attempts=FLAGS.attempts),
         )
-    except ValueError as error:  # It begins with the argument's name, which is the flag's.
+    except ValueError as error:  # Its text begins with the argument's name, equal to the flag's.
         raise program.UsageError(f"--{error}") from error
     try:
         with client:
@@ -170,7 +188,7 @@ def _described(picture: Picture) -> str:
 
 
 def _write(path: pathlib.Path, content: bytes) -> None:
-    """Writes a file beside its place and renames it into it."""
+    """Writes a temporary file in the same folder, and renames it to `path`."""
     handle, partial = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:

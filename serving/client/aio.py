@@ -1,4 +1,4 @@
-"""The client of asyncio."""
+"""The client for asyncio."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from serving.client.predict import Answer
 
 
 class AsyncClient(Connection):
-    """What `Client` is, to be awaited; it belongs to the event loop that it is made in."""
+    """`Client` for asyncio; use it only in the event loop that creates it."""
 
     _library = grpc.aio
 
@@ -35,28 +35,28 @@ class AsyncClient(Connection):
     async def predict(
         self, signature: str, inputs: Mapping[str, np.ndarray]
     ) -> dict[str, np.ndarray]:
-        """Runs a signature, as `Client.predict`; a cancelled call is made no more."""
+        """Runs a signature, like `Client.predict`; a cancelled call is not retried."""
         request = predict.make_request(self._model, signature, inputs)
         return predict.outputs(await self._call(self._predict_stubs, request))
 
     async def ask(
         self, signature: str, inputs: Mapping[str, np.ndarray], *, version: int | None = None
     ) -> Answer:
-        """Runs a signature, as `predict`, and tells which version answered.
+        """Runs a signature, like `predict`, and also returns the version that answered.
 
         Args:
-          signature: its name.
+          signature: name of the signature.
           inputs: arrays by name.
-          version: of the model; None for the newest.
+          version: version of the model; None for the newest.
         """
         request = predict.make_request(self._model, signature, inputs, version=version)
         return predict.answer(await self._call(self._predict_stubs, request))
 
     async def describe(self) -> Description:
-        """The newest version of the model, and its signatures.
+        """Returns the newest version of the model, and its signatures.
 
         Raises:
-          grpc.RpcError: no server answers, or none has the model.
+          grpc.RpcError: no server answers, or no server has the model.
         """
         request = describe.make_request(self._model)
         return describe.description(await self._call(self._describe_stubs, request))
@@ -68,7 +68,7 @@ class AsyncClient(Connection):
         seeds: Sequence[int] | None = None,
         truncation: float = MODEL_DEFAULT,
     ) -> list[Picture]:
-        """Draws captions, as `Client.draw`."""
+        """Draws pictures, like `Client.draw`."""
         request = drawing.make_request(captions, seeds=seeds, truncation=truncation)
         return request.read(await self.predict(request.signature, request.inputs))
 
@@ -80,7 +80,7 @@ class AsyncClient(Connection):
         truncation: float = MODEL_DEFAULT,
         form: Form = "png",
     ) -> list[Any]:
-        """Draws captions, as `Client.generate`."""
+        """Draws pictures, like `Client.generate`."""
         pictures.check_form(form)
         drawn = await self.draw(captions, seeds=seeds, truncation=truncation)
         return [picture.to(form) for picture in drawn]

@@ -1,4 +1,4 @@
-"""Channels to the servers of a model: addresses in turn, encryption, what every call carries."""
+"""Channels to the servers of a model: round-robin over addresses, TLS, call metadata."""
 
 import dataclasses
 import functools
@@ -16,14 +16,14 @@ from serving.client.retry import Attempts, Retry
 OPTIONS = [
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
-    # Where one name has several addresses, such as a headless service's, they take turns too.
+    # If one name has several addresses, such as a headless service, calls rotate over them too.
     ("grpc.lb_policy_name", "round_robin"),
-    # As long as the first wait before a retry, which would else find the channel still waiting.
+    # Equal to the first wait before a retry; with a longer backoff, the retry would fail at once.
     ("grpc.initial_reconnect_backoff_ms", 100),
-    # A server that comes back after minutes is found again within seconds.
+    # Reconnect within seconds even if a server was away for minutes.
     ("grpc.max_reconnect_backoff_ms", 5_000),
 ]
-# Names of gRPC's own: https://github.com/grpc/grpc/blob/master/doc/naming.md
+# gRPC's own name schemes: https://github.com/grpc/grpc/blob/master/doc/naming.md
 _RESOLVED_BY_GRPC = re.compile(r"(dns|ipv4|ipv6|unix|unix-abstract|xds):\S+")
 _HOST_AND_PORT = re.compile(r"(?:[^\s,:/\[\]]+|\[[0-9a-fA-F:.]+\]):([0-9]{1,5})")
 _METADATA_KEY = re.compile(r"[0-9a-z_.-]+")
@@ -35,12 +35,12 @@ Metadata = Sequence[tuple[str, str | bytes]]
 
 @dataclasses.dataclass(frozen=True)
 class Tls:
-    """Encryption of the connection.
+    """TLS of the connection.
 
     Attributes:
-      ca: certificates, in PEM, of those who may vouch for the server; None: gRPC's public ones.
-      certificate: the client's certificate chain, in PEM, for servers that ask for one.
-      key: its private key, in PEM.
+      ca: CA certificates that verify the server, in PEM; None: gRPC's public ones.
+      certificate: the client's certificate chain, in PEM, for servers that require one.
+      key: private key of `certificate`, in PEM.
     """
 
     ca: bytes | None = None
@@ -48,7 +48,7 @@ class Tls:
     key: bytes | None = dataclasses.field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        """Raises ValueError if something is not PEM, or one of certificate and key is missing."""
+        """Raises ValueError if a value is not PEM, or only one of certificate and key is given."""
         if (self.certificate is None) != (self.key is None):
             missing = "certificate" if self.certificate is None else "key"
             raise ValueError(f"{missing}: certificate and key must be given together, got none")
@@ -62,14 +62,14 @@ class Tls:
                 raise ValueError(f"{name}: must hold a {kind.decode()} in PEM, got none")
 
     def credentials(self) -> grpc.ChannelCredentials:
-        """What a channel is opened with."""
+        """The credentials for a channel."""
         return grpc.ssl_channel_credentials(self.ca, self.key, self.certificate)
 
 
 class Connection:
-    """Channels to the servers of a model; what both clients are built on."""
+    """Channels to the servers of a model; base class of both clients."""
 
-    # grpc, or grpc.aio, which opens channels by the same names.
+    # grpc or grpc.aio; both have the same functions that open channels.
     _library: ClassVar[ModuleType]
 
     def __init__(
@@ -82,20 +82,20 @@ class Connection:
         metadata: Metadata = (),
         retry: Retry = Retry(),  # noqa: B008  It is frozen.
     ) -> None:
-        """Opens a channel to every address; nothing is sent yet.
+        """Creates a channel to every address; sends nothing yet.
 
         Args:
-          target: host:port, several of them parted by commas, or one of gRPC's own names such as
-            unix:/run/serving.sock or dns:///serving:8500. Calls go to each in turn.
-          model: its name on the servers.
-          timeout_seconds: of each call, retries and waits included.
-          tls: None for connections without encryption.
-          metadata: sent with each call: lower-case keys and printable ASCII, such as
-            ("authorization", "Bearer ..."), or bytes for keys that end with -bin.
-          retry: of calls that a server did not take.
+          target: host:port, several separated by commas, or a name in one of gRPC's schemes such
+            as unix:/run/serving.sock or dns:///serving:8500. Calls rotate over the addresses.
+          model: name of the model on the servers.
+          timeout_seconds: limit of each call, with its retries and waits.
+          tls: TLS of the connections; None for plain text.
+          metadata: pairs to send with each call: lower-case keys and printable ASCII values, such
+            as ("authorization", "Bearer ..."), or bytes for keys that end with -bin.
+          retry: controls retries of calls that a server did not accept.
 
         Raises:
-          ValueError: an argument is not as told here.
+          ValueError: an argument breaks one of these rules.
         """
         if not timeout_seconds > 0:
             raise ValueError(f"timeout_seconds: must be above 0, got {timeout_seconds}")
@@ -113,7 +113,7 @@ class Connection:
         self._turn = itertools.count()
 
     def _stubs(self, method: str, deserialize: Callable[[bytes], Any]) -> list[Any]:
-        """What sends a call, for every address."""
+        """The stubs of an RPC method, one per address."""
         return [
             channel.unary_unary(
                 method, request_serializer=predict.serialize, response_deserializer=deserialize
@@ -130,7 +130,7 @@ class Connection:
         )
 
     def _send(self, stubs: Sequence[Any], request: Any, attempt: Attempts) -> Any:
-        """Sends a request: the answer, or what awaits it."""
+        """Sends a request; returns the response, or with grpc.aio an awaitable of it."""
         stub = stubs[attempt.address]
         return stub(request, timeout=attempt.remaining_seconds, metadata=self._metadata)
 
@@ -139,7 +139,8 @@ def parse_target(target: str) -> list[str]:
     """Splits a target into addresses.
 
     Raises:
-      ValueError: it is neither host:port, several parted by commas, nor a name of gRPC's.
+      ValueError: the target is neither host:port, nor several separated by commas, nor a name in
+        one of gRPC's schemes.
     """
     if _RESOLVED_BY_GRPC.fullmatch(target):
         return [target]
@@ -152,16 +153,16 @@ def parse_target(target: str) -> list[str]:
 
 
 def checked_metadata(metadata: Metadata) -> tuple[tuple[str, str | bytes], ...]:
-    """The metadata, as it was.
+    """Returns the metadata unchanged, as a tuple.
 
     Raises:
-      ValueError: gRPC would not send it.
+      ValueError: gRPC would refuse to send a pair.
     """
     for key, value in metadata:
         if not _METADATA_KEY.fullmatch(key) or key.startswith("grpc-"):
             rule = "must have keys of a-z, 0-9, _, - and ., not beginning with grpc-"
             raise ValueError(f"metadata: {rule}, got {key!r}")
-        # No value is told below: it may be a secret.
+        # The messages below show no value: it may be a secret.
         if key.endswith("-bin") != isinstance(value, bytes):
             rule = "must be bytes where the key ends with -bin, and else str"
             raise ValueError(f"metadata: {rule}, got {type(value).__name__} for {key}")

@@ -1,4 +1,4 @@
-"""The GetModelMetadata call: which version is served, and what its signatures take and give."""
+"""The GetModelMetadata call: the served version, and the inputs and outputs of its signatures."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ _FIELD = "signature_def"
 
 @dataclasses.dataclass(frozen=True)
 class Signature:
-    """Names of what a signature takes and gives."""
+    """The names of a signature's inputs and outputs."""
 
     inputs: frozenset[str]
     outputs: frozenset[str]
@@ -23,8 +23,8 @@ class Description:
     """A served model.
 
     Attributes:
-      version: the newest that answers.
-      signatures: by name.
+      version: the newest available version.
+      signatures: the signatures by name.
     """
 
     version: int
@@ -32,7 +32,7 @@ class Description:
 
 
 def make_request(model: str) -> Any:
-    """Asks for the signatures of a model."""
+    """Creates a request for the signatures of a model."""
     request = messages.GetModelMetadataRequest(metadata_field=[_FIELD])
     request.model_spec.name = model
     return request
@@ -44,7 +44,7 @@ def deserialize(content: bytes) -> Any:
 
 
 def description(response: Any) -> Description:
-    """What a response says."""
+    """Reads the version and the signatures from a response."""
     signatures = messages.SignatureDefMap.FromString(response.metadata[_FIELD].value)
     return Description(
         version=response.model_spec.version.value,

@@ -1,4 +1,4 @@
-"""What a model is asked for pictures: the signature, its inputs, and how its outputs are read."""
+"""Requests for pictures: chooses the signature, builds its inputs and reads its outputs."""
 
 import dataclasses
 import secrets
@@ -15,10 +15,10 @@ _INT64 = np.iinfo(np.int64)
 
 @dataclasses.dataclass(frozen=True)
 class DrawRequest:
-    """A request for pictures, of one signature.
+    """A request for pictures, for one signature.
 
     Attributes:
-      signature: the one that takes what is given.
+      signature: name of the signature that accepts these inputs.
       inputs: arrays by name.
     """
 
@@ -26,7 +26,7 @@ class DrawRequest:
     inputs: Mapping[str, np.ndarray]
 
     def read(self, outputs: Mapping[str, np.ndarray]) -> list[Picture]:
-        """The pictures of an answer, in the order of the inputs."""
+        """Reads the pictures from the outputs, in the order of the inputs."""
         count = len(outputs["image_bytes"])
         return [
             Picture(
@@ -48,10 +48,10 @@ class DrawRequest:
 def make_request(
     captions: Sequence[str] | None, *, seeds: Sequence[int] | None, truncation: float
 ) -> DrawRequest:
-    """Asks for pictures, as the arguments of `Client.draw` say.
+    """Creates a request for pictures from the arguments of `Client.draw`.
 
     Raises:
-      ValueError: captions or seeds do not fit, or there is a truncation without seeds.
+      ValueError: captions or seeds are invalid, or a truncation is given without seeds.
     """
     if isinstance(captions, str):
         raise ValueError(f"captions: must be a list of them, got the one string {captions!r}")

@@ -1,4 +1,4 @@
-"""What comes back: pictures as PNG bytes, PIL images or arrays, and sheets of them."""
+"""Pictures as PNG bytes, PIL images or arrays, and grids of pictures."""
 
 import dataclasses
 import io
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-if TYPE_CHECKING:  # Only who wants more than PNG bytes needs Pillow.
+if TYPE_CHECKING:  # PNG bytes need no Pillow; the other forms import it when called.
     from PIL.Image import Image
 
 Form = Literal["png", "pil", "array"]
@@ -15,13 +15,13 @@ Form = Literal["png", "pil", "array"]
 
 @dataclasses.dataclass(frozen=True)
 class Picture:
-    """A drawn caption.
+    """A generated picture.
 
     Attributes:
       png: bytes of the PNG file.
-      seed: draws the same picture again.
-      unknown_words: how many words of the caption the model does not know; 0 without captions.
-      text: what a joint model wrote to it; None of others.
+      seed: seed that generates the same picture again.
+      unknown_words: words of the caption that the model does not know; 0 without captions.
+      text: the caption that a joint model wrote; None for other models.
     """
 
     png: bytes
@@ -50,20 +50,20 @@ class Picture:
 
 
 def check_form(form: str) -> None:
-    """Raises ValueError if a picture cannot be had in that form."""
+    """Raises ValueError if `form` is not a known form of a picture."""
     if form not in get_args(Form):
         raise ValueError(f"form: must be one of {', '.join(get_args(Form))}, got {form!r}")
 
 
 def sheet(pictures: Sequence[Picture], *, columns: int) -> bytes:
-    """Lays pictures of one size out row by row; needs Pillow.
+    """Arranges pictures of one size in a grid, row by row; needs Pillow.
 
     Args:
-      pictures: at least one.
-      columns: pictures in a row; the last row may have fewer, and white in their place.
+      pictures: at least one picture.
+      columns: pictures per row; white fills the free places of the last row.
 
     Returns:
-      A PNG file.
+      The bytes of a PNG file.
     """
     from PIL import Image
 

@@ -1,4 +1,4 @@
-"""The Predict call: where it goes, its request and its answer."""
+"""The Predict call: its method name, request and response."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -13,11 +13,11 @@ METHOD = "/tensorflow.serving.PredictionService/Predict"
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """What a model answered.
+    """The response of a model.
 
     Attributes:
       outputs: arrays by name.
-      version: of the model that answered.
+      version: version of the model that answered.
     """
 
     outputs: Mapping[str, np.ndarray]
@@ -27,13 +27,13 @@ class Answer:
 def make_request(
     model: str, signature: str, inputs: Mapping[str, np.ndarray], *, version: int | None = None
 ) -> Any:
-    """Writes a request.
+    """Creates a request.
 
     Args:
-      model: its name on the server.
-      signature: its name.
-      inputs: arrays by name; strings are arrays of objects that are bytes.
-      version: of the model; None for the newest.
+      model: name of the model on the server.
+      signature: name of the signature.
+      inputs: arrays by name; strings are object arrays of bytes.
+      version: version of the model; None for the newest.
     """
     request = messages.PredictRequest()
     request.model_spec.name = model
@@ -46,7 +46,7 @@ def make_request(
 
 
 def serialize(request: Any) -> bytes:
-    """The same bytes for the same request: maps have no order of their own."""
+    """Serializes a request; the same request gives the same bytes, although maps are unordered."""
     return request.SerializeToString(deterministic=True)
 
 
@@ -56,18 +56,18 @@ def deserialize(content: bytes) -> Any:
 
 
 def answer(response: Any) -> Answer:
-    """Reads all of a response.
+    """Reads the outputs and the version from a response.
 
     Raises:
-      ValueError: type, shape and content of an output do not fit each other.
+      ValueError: type, shape and content of an output do not match.
     """
     return Answer(outputs(response), response.model_spec.version.value)
 
 
 def outputs(response: Any) -> dict[str, np.ndarray]:
-    """The arrays of a response, by name.
+    """Reads the arrays of a response, by name.
 
     Raises:
-      ValueError: type, shape and content of one do not fit each other.
+      ValueError: type, shape and content of an output do not match.
     """
     return {name: tensors.parse(proto) for name, proto in response.outputs.items()}

@@ -1,4 +1,4 @@
-"""When a call that failed is made again: only where the server did not take it."""
+"""Retries of failed calls: only if the server did not accept the call (UNAVAILABLE)."""
 
 import dataclasses
 import random
@@ -10,16 +10,16 @@ import grpc
 
 @dataclasses.dataclass(frozen=True)
 class Retry:
-    """How often a call answered with UNAVAILABLE is made, and how long is waited in between.
+    """How often a call is tried while the answer is UNAVAILABLE, and how long the waits are.
 
-    Each address is tried once before a wait; each wait is the one before times `factor`, and is
-    made up to a fifth shorter or longer, so that clients refused together do not return together.
+    A wait follows when each address has been tried once. Waits grow by `factor`. Each wait is
+    changed at random by up to 20 %, so that clients refused together do not return together.
 
     Attributes:
-      attempts: calls in all; 1 makes none again.
+      attempts: most attempts of a call; 1 for no retry.
       first_seconds: the first wait.
-      factor: from one wait to the next.
-      longest_seconds: no wait is longer, but for that fifth.
+      factor: ratio of a wait to the previous one.
+      longest_seconds: the longest wait, before the random change.
     """
 
     attempts: int = 5
@@ -28,7 +28,7 @@ class Retry:
     longest_seconds: float = 5.0
 
     def __post_init__(self) -> None:
-        """Raises ValueError if no call would be made, or a wait were negative or shrank."""
+        """Raises ValueError for less than one attempt, a negative wait or a factor below 1."""
         for name, least in (
             ("attempts", 1),
             ("first_seconds", 0),
@@ -40,14 +40,14 @@ class Retry:
                 raise ValueError(f"{name}: must be at least {least}, got {value}")
 
     def wait_seconds(self, number: int) -> float:
-        """The wait of that number, from 1 on."""
-        # Beyond 64 doublings every wait is the longest, and floats would overflow.
+        """The length of a wait; `number` counts from 1."""
+        # The exponent is limited: floats would overflow.
         planned = self.first_seconds * self.factor ** min(number - 1, 64)
         return min(planned, self.longest_seconds) * random.uniform(0.8, 1.2)
 
 
 class Attempts:
-    """The attempts of one call: where each goes, how long it may take, when the next one begins."""
+    """The attempts of one call: the address and time limit of each, and the waits between them."""
 
     def __init__(
         self,
@@ -58,14 +58,14 @@ class Attempts:
         timeout_seconds: float,
         clock_seconds: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Begins with the first.
+        """Starts the first attempt.
 
         Args:
-          retry: the rules.
-          first_address: number of the address that the first attempt goes to.
-          addresses: how many there are.
-          timeout_seconds: of the call, with all its attempts and waits.
-          clock_seconds: tells the time.
+          retry: number of attempts and length of waits.
+          first_address: any integer; modulo `addresses` it is the first attempt's address index.
+          addresses: number of addresses.
+          timeout_seconds: limit of the call, with all attempts and waits.
+          clock_seconds: returns the time in seconds.
         """
         self._retry, self._addresses = retry, addresses
         self._first_address, self._clock_seconds = first_address, clock_seconds
@@ -74,19 +74,19 @@ class Attempts:
 
     @property
     def address(self) -> int:
-        """Number of the address that the present attempt goes to."""
+        """Index of the current attempt's address."""
         return (self._first_address + self._failed) % self._addresses
 
     @property
     def remaining_seconds(self) -> float:
-        """What is left of the call's time."""
+        """Seconds until the call's time limit."""
         return self._deadline_seconds - self._clock_seconds()
 
     def fail(self, code: grpc.StatusCode) -> float | None:
-        """Counts the present attempt as failed.
+        """Counts the current attempt as failed.
 
         Returns:
-          Seconds until the next attempt; None where the failure is the call's.
+          Seconds until the next attempt; None if the call has failed.
         """
         self._failed += 1
         if code is not grpc.StatusCode.UNAVAILABLE or self._failed >= self._retry.attempts:

@@ -1,4 +1,4 @@
-"""The client that waits for its answers; it may be shared by threads."""
+"""The blocking client; threads may share it."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from serving.client.pictures import Form, Picture
 
 
 class Client(Connection):
-    """A connection to a model; use it as a context manager, or close it."""
+    """A connection to a model; call `close`, or use it as a context manager."""
 
     _library = grpc
 
@@ -33,14 +33,14 @@ class Client(Connection):
         """Runs a signature.
 
         Args:
-          signature: its name.
-          inputs: arrays by name; strings are arrays of objects that are bytes.
+          signature: name of the signature.
+          inputs: arrays by name; strings are object arrays of bytes.
 
         Returns:
-          Arrays by name.
+          The outputs: arrays by name.
 
         Raises:
-          grpc.RpcError: no server answers, or one refuses.
+          grpc.RpcError: no server answers, or a server refuses the request.
         """
         request = predict.make_request(self._model, signature, inputs)
         attempts = self._attempts()
@@ -60,17 +60,18 @@ class Client(Connection):
         seeds: Sequence[int] | None = None,
         truncation: float = MODEL_DEFAULT,
     ) -> list[Picture]:
-        """Draws captions, or without any what an unconditional model draws of seeds.
+        """Draws one picture per caption, or per seed of an unconditional model.
 
         Args:
-          captions: one or more, for a joint model also empty ones; None for an unconditional model.
-          seeds: as many; None lets the server draw fresh ones, or draws one where there are no
-            captions.
-          truncation: of the latents, above 0 and at most 1; 0 is the model's default.
+          captions: one or more; a joint model also accepts empty ones; None for an unconditional
+            model.
+          seeds: int64, one per caption. None: the server chooses new seeds; without captions, the
+            client chooses one seed.
+          truncation: truncation of the latents, above 0 and at most 1; 0 is the model's default.
 
         Raises:
-          grpc.RpcError: no server answers, or one refuses.
-          ValueError: captions or seeds do not fit, or there is a truncation without seeds.
+          grpc.RpcError: no server answers, or a server refuses the request.
+          ValueError: captions or seeds are invalid, or a truncation is given without seeds.
         """
         request = drawing.make_request(captions, seeds=seeds, truncation=truncation)
         return request.read(self.predict(request.signature, request.inputs))
@@ -83,18 +84,18 @@ class Client(Connection):
         truncation: float = MODEL_DEFAULT,
         form: Form = "png",
     ) -> list[Any]:
-        """Draws captions as `draw` does, and returns the pictures alone.
+        """Draws pictures like `draw`, and returns only the images.
 
         Args:
-          captions: as of `draw`.
-          seeds: as of `draw`.
-          truncation: as of `draw`.
+          captions: see `draw`.
+          seeds: see `draw`.
+          truncation: see `draw`.
           form: `png`: bytes of a PNG file; `pil`: a PIL image; `array`: uint8 [height, width,
             channels].
 
         Raises:
-          grpc.RpcError: no server answers, or one refuses.
-          ValueError: an argument is not as told here.
+          grpc.RpcError: no server answers, or a server refuses the request.
+          ValueError: an argument breaks one of these rules.
         """
         pictures.check_form(form)
         drawn = self.draw(captions, seeds=seeds, truncation=truncation)
