@@ -2,8 +2,8 @@
 
 The other implementation is a function `MODULE:FUNCTION`. It is called for each batch size, with the
 keyword arguments `image_size` (pixels), `batch_size` (rows) and `precision` (`float32`, the
-precision of exports). It returns a function without arguments that draws a batch of captions into a
-tensor of images, without files, and returns when the tensor is ready. Its calls alternate with ours.
+precision of exports), and returns a function without arguments. This function draws a batch of
+captions into a tensor of images, without files, and returns when the tensor is ready.
 """
 
 import functools

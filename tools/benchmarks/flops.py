@@ -55,7 +55,7 @@ def _of_op(op: tf.Operation, rows: int) -> int:
 
 
 def _convolution(kernel: list[int], op: tf.Operation, small: tf.Tensor, rows: int) -> int:
-    """Counts a kernel [H, W, I, O] at every position of `small`."""
+    """Counts a kernel [H, W, I, O] at every position of `small`, the output or its gradient."""
     shape = _dimensions(op, small, rows)
     channels_first = op.get_attr("data_format") == b"NCHW"
     places = shape[0] * math.prod(shape[2:] if channels_first else shape[1:3])

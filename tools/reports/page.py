@@ -21,9 +21,10 @@ ABSENT = "absent"
 
 
 @dataclasses.dataclass(frozen=True)
+class Measured:
     """Evaluations of one protocol, from any of the runs.
-    """Evaluations of one protocol, by whatever run.
 
+    Attributes:
       protocol: fields that all evaluations share.
       metrics: names of all measured metrics.
       rows: run, checkpoint, and a cell per metric, for each evaluation.

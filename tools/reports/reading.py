@@ -30,8 +30,8 @@ class Curve:
 
 
 @dataclasses.dataclass(frozen=True)
+class Warned:
     """A warning of training: its step, kind and text."""
-    """A warning that training gave: when, of what kind, and its text."""
 
     step: int
     kind: str

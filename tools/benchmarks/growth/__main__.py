@@ -55,7 +55,9 @@ flags.DEFINE_integer("images", 1000, "N: tools.prepare reads N, 2 N and 4 N imag
 flags.DEFINE_integer("captions", 256, "N: tools.generate draws N, 2 N and 4 N captions", 1)
 flags.DEFINE_integer("repetitions", 3, "runs of tools.prepare and tools.generate per size", 1)
 flags.DEFINE_string("json", None, "file for the machine, the measurements and the lines")
-flags.DEFINE_string("plot", None, ".svg file for a plot of both; needs the extra report")
+flags.DEFINE_string(
+    "plot", None, ".svg file for a plot of measurements and lines; needs the extra report"
+)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Plots series and their fitted lines as one SVG; axes start at 0, so slopes are not exaggerated."""
+"""Plots series and their fitted lines as one SVG; axes start at 0, so slopes look right."""
 
 from collections.abc import Sequence
 

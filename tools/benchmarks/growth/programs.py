@@ -81,7 +81,7 @@ def generate(
     """Times tools.generate on files of captions.
 
     Args:
-      exported: the export that draws.
+      exported: the export.
       folder: empty folder.
       title: name of the export in the title.
       captions: number of captions in the shortest file.
