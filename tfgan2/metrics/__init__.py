@@ -1,1 +1,1 @@
-"""How good pictures are, of arrays and of any sampler."""
+"""Quality metrics of generated images, for arrays and for any sampler."""

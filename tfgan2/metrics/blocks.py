@@ -1,4 +1,4 @@
-"""Many rows of features in bounded memory."""
+"""Handles many rows of features in bounded memory."""
 
 import tempfile
 from collections.abc import Iterator
@@ -9,16 +9,16 @@ MIB = 1024**2
 
 
 def empty_rows(count: int, width: int, *, memory_mib: int) -> np.ndarray:
-    """Room for features float64 [count, width]: in memory, or in a temporary file if they are more.
+    """Allocates features float64 [count, width]: in memory, or in a temporary file if too large.
 
     Args:
-      count: rows.
-      width: columns.
-      memory_mib: the most that is kept in memory.
+      count: number of rows.
+      width: number of columns.
+      memory_mib: limit of the array in memory, in MiB.
     """
     if 8 * count * width <= memory_mib * MIB:
         return np.empty([count, width])
-    # The file has no name, and is gone with the array.
+    # The file has no name, and is deleted with the array.
     with tempfile.TemporaryFile() as file:
         return np.memmap(file, np.float64, "w+", shape=(count, width))
 
@@ -26,10 +26,10 @@ def empty_rows(count: int, width: int, *, memory_mib: int) -> np.ndarray:
 def row_blocks(
     rows: np.ndarray, *, columns: int, memory_mib: int
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Blocks of rows [N, D] so small that four float64 [block, columns] fit into so many MiB.
+    """Yields blocks of rows [N, D]; four float64 [block, columns] of them fit into `memory_mib`.
 
     Yields:
-      The number of the first row, and the rows as float64.
+      Index of the block's first row, and the rows as float64.
     """
     size = max(1, memory_mib * MIB // (4 * 8 * max(columns, rows.shape[1])))
     for start in range(0, len(rows), size):

@@ -1,4 +1,4 @@
-"""Real images to hold pictures against, and their distinct captions."""
+"""Real images to compare generated images with, and their distinct captions."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -12,14 +12,14 @@ class RealImages(Protocol):
 
     @property
     def captions(self) -> Sequence[tuple[str, ...]]:
-        """N tuples."""
+        """Captions of each image: N tuples."""
 
     @property
     def label(self) -> np.ndarray:
-        """int64 [N], or -1."""
+        """Labels int64 [N]; -1: no label."""
 
     def batches(self, size: int) -> Iterator[np.ndarray]:
-        """The images uint8 [<= size, S, S, C], in their order."""
+        """Yields the images, uint8 [<= size, S, S, C], in their order."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,10 +28,10 @@ class Captions:
 
     Attributes:
       texts: C strings.
-      first: int64 [N], for every image the number of its first caption.
-      image: int64 [C], the number of the first image that has it.
-      label: int64 [C], of that image.
-      group: int64 [C]: captions of one label, or of one image where there are no labels.
+      first: int64 [N], index of each image's first caption.
+      image: int64 [C], index of the first image with this caption.
+      label: int64 [C], label of this image.
+      group: int64 [C], captions of the same label, or of the same image without labels.
     """
 
     texts: list[str]
@@ -60,9 +60,10 @@ def numbered(captions: Sequence[Sequence[str]], labels: np.ndarray) -> Captions:
 
 
 def are_shared(real: RealImages) -> bool:
-    """Whether two images have the same first caption: diversity is a share of the spread of such.
+    """Whether two images have the same first caption.
 
-    Where none have, it is a share of the spread of all real images.
+    If so, `diversity` is relative to the variance of real images of one caption; else, to the
+    variance of all real images.
     """
     first = [texts[0] for texts in real.captions]
     return len(set(first)) < len(first)

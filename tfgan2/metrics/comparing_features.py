@@ -1,4 +1,4 @@
-"""Features of pictures against those of real images: every metric that needs nothing else."""
+"""Metrics that compare features of generated and real images, and need nothing else."""
 
 import functools
 from collections.abc import Sequence
@@ -22,18 +22,18 @@ def compare(
     *,
     memory_mib: int,
 ) -> dict[str, dict[str, float]]:
-    """Measures what was kept of pictures.
+    """Computes the metrics that need features or class probabilities alone.
 
     Args:
-      drawn: of pictures.
-      of_real: of real images.
-      metrics: names; those that need something else are passed over.
-      protocol: how it is counted.
-      statistics: of other real images, for FID.
-      memory_mib: about what a block of distances takes.
+      drawn: features and probabilities of generated images.
+      of_real: features and probabilities of real images.
+      metrics: metric names; other metrics are ignored.
+      protocol: options of KID and of the nearest neighbours.
+      statistics: moments of other real images, for FID; None: moments of `of_real`.
+      memory_mib: approximate memory of a block of distances, in MiB.
 
     Raises:
-      UsageError: the statistics are of another extractor.
+      UsageError: the statistics have another dimension than the features.
     """
     results: dict[str, dict[str, float]] = {}
     if "kid" in metrics:

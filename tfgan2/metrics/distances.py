@@ -9,14 +9,14 @@ from tfgan2.metrics.moments import Moments
 
 
 def frechet_distance(one: Moments, other: Moments) -> float:
-    """Frechet distance of two normal distributions; of Inception's features it is the FID.
+    """Frechet distance between two normal distributions; FID if the features are Inception's.
 
     Args:
       one: mean and covariance, which may be singular.
-      other: of as many dimensions.
+      other: mean and covariance of the same dimension.
 
     Returns:
-      0 for equal ones. Of finite sets it is biased upwards: the smaller they are, the more.
+      0 for equal moments. Finite sets give a positive bias, which is larger for smaller sets.
 
     Raises:
       ValueError: the dimensions differ.
@@ -27,8 +27,8 @@ def frechet_distance(one: Moments, other: Moments) -> float:
         sizes = f"{len(one.mean)} and {len(other.mean)}"
         raise ValueError(f"moments: must be of as many dimensions as each other, got {sizes}")
     apart = one.mean - other.mean
-    # The trace of the square root of AB is the sum of the singular values of the roots' product:
-    # real whatever the covariances, where a square root of AB itself may be complex or not exist.
+    # The trace of the square root of AB equals the sum of the singular values of root(A) root(B).
+    # This sum is always real; a square root of AB may be complex or not exist.
     roots = _root(one.covariance) @ _root(other.covariance)
     overlap = np.linalg.svd(roots, compute_uv=False).sum()
     traces = np.trace(one.covariance) + np.trace(other.covariance)
@@ -38,14 +38,14 @@ def frechet_distance(one: Moments, other: Moments) -> float:
 def _root(covariance: np.ndarray) -> np.ndarray:
     """Symmetric square root of a covariance float64 [D, D]."""
     values, vectors = np.linalg.eigh((covariance + covariance.T) / 2.0)
-    # Of a singular one, what rounding left; its root would be eight digits larger.
+    # Eigenvalues of a singular covariance are rounding errors; their roots would be far larger.
     rounding = len(values) * np.finfo(np.float64).eps * max(values.max(), 0.0)
     return (vectors * np.sqrt(np.where(values > rounding, values, 0.0))) @ vectors.T
 
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
-    """A value and its error."""
+    """A value and its error: a standard error or a standard deviation."""
 
     value: float
     error: float
@@ -57,21 +57,23 @@ def kernel_distance(one: np.ndarray, other: np.ndarray, *, memory_mib: int = 256
     Args:
       one: floats [N, D], features, N at least 2.
       other: floats [M, D], features, M at least 2.
-      memory_mib: about what a block of kernel values takes.
+      memory_mib: approximate memory of a block of kernel values, in MiB.
 
     Returns:
-      0 in expectation where both come from one distribution; it can be below 0. Its standard error
-      is that of the jackknife, 0 where a set has but two rows.
+      0 in expectation if both sets come from one distribution; may be negative. The error is the
+      jackknife standard error; a set of only two rows adds 0 to it.
 
     Source: Binkowski et al. 2018, "Demystifying MMD GANs", section 4; Efron and Stein 1981.
     """
     within_one = _sums_of_others(one, memory_mib=memory_mib)
     within_other = _sums_of_others(other, memory_mib=memory_mib)
     to_other, to_one = np.zeros(len(one)), np.zeros(len(other))
+    # Sum the kernel values between the sets by row and by column.
     for start, rows in row_blocks(one, columns=len(other), memory_mib=memory_mib):
         values = _kernel(rows, other)
         to_other[start : start + len(rows)] = values.sum(axis=1)
         to_one += values.sum(axis=0)
+    # Compute the estimate, and the jackknife variance over the rows of each set.
     count, others = len(one), len(other)
     between = to_other.sum() / (count * others)
     of_one, of_other = _mean_of_pairs(within_one), _mean_of_pairs(within_other)
@@ -90,17 +92,17 @@ def kernel_distance(one: np.ndarray, other: np.ndarray, *, memory_mib: int = 256
 def kernel_distance_of_subsets(
     one: np.ndarray, other: np.ndarray, *, subsets: int, subset_size: int, seed: int
 ) -> Estimate:
-    """Mean of the kernel inception distance over random subsets, as it is mostly published.
+    """Mean kernel inception distance over random subsets, as most publications report it.
 
     Args:
       one: floats [N, D], features.
       other: floats [M, D], features.
-      subsets: how many.
-      subset_size: rows drawn of each set, at least 2 and at most N and M.
-      seed: of the draws, which are those of torch-fidelity.
+      subsets: number of subsets.
+      subset_size: rows drawn from each set, at least 2 and at most N and M.
+      seed: seed of the subsets, which are the same as in torch-fidelity.
 
     Returns:
-      The mean, and the standard deviation over the subsets: the error of one of them.
+      The mean, and the standard deviation over the subsets.
     """
     generator = np.random.RandomState(seed)
     values = []
@@ -119,7 +121,7 @@ def _kernel(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
 
 
 def _sums_of_others(features: np.ndarray, *, memory_mib: int) -> np.ndarray:
-    """For each row the sum of its kernel values with all other rows: float64 [N]."""
+    """Sums for each row its kernel values with all other rows: float64 [N]."""
     sums = np.empty(len(features))
     for start, rows in row_blocks(features, columns=len(features), memory_mib=memory_mib):
         values = _kernel(rows, features)
@@ -134,10 +136,10 @@ def _mean_of_pairs(sums: np.ndarray) -> float:
 
 
 def _without_each(sums: np.ndarray) -> np.ndarray:
-    """Means over the pairs that are left when each row in turn is left out."""
+    """Returns the means over the remaining pairs when each row in turn is left out."""
     return (sums.sum() - 2.0 * sums) / ((len(sums) - 1) * (len(sums) - 2))
 
 
 def _jackknife(values: np.ndarray) -> float:
-    """Variance of an estimate, of its values with each row in turn left out."""
+    """Returns the variance of an estimate, from its values with each row in turn left out."""
     return float((len(values) - 1) * values.var())

@@ -1,4 +1,4 @@
-"""Runs metrics on any sampler against a data set; each result carries its protocol."""
+"""Computes metrics of any sampler against a data set."""
 
 import functools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -23,10 +23,10 @@ from tfgan2.metrics.gathering import (
 from tfgan2.metrics.moments import Moments
 from tfgan2.metrics.protocol import Protocol, check, wanted, wanted_of_real
 
-# The memory that is allowed is that of so many arrays of features; a block takes two of them.
+# Memory is shared by this many arrays of features; a block of distances may use two shares.
 SHARES_OF_MEMORY = 6
 
-# From captions (N strings), seeds int64 [N] and a truncation to N pictures, and texts if any.
+# Maps captions (N strings), seeds int64 [N] and a truncation to N images, and texts if any.
 Sample = Callable[[Sequence[str], np.ndarray, float], Drawn]
 
 
@@ -41,33 +41,34 @@ def evaluate(
     text_labels: Mapping[str, int] | None = None,
     memory_mib: int = 1024,
 ) -> dict[str, dict[str, Any]]:
-    """Draws samples and measures them.
+    """Draws samples and computes their metrics.
 
-    Captions of real images are taken in turn, in an order that the seed gives: all of them, or as
-    many as leave enough pictures for each. A model that writes texts gets empty captions. Sample
-    number i has the seed `protocol.seed` + i.
+    Samples use distinct captions of the real images in rotation, in an order that depends on the
+    seed: all captions, or as many as leave enough images per caption. A joint model gets empty
+    captions. Sample number i has the seed `protocol.seed` + i.
 
     Args:
-      sample: draws pictures.
-      real: images to hold them against.
-      judges: who looks at images.
+      sample: draws images.
+      real: real images to compare with.
+      judges: feature extractors and other models.
       metrics: names out of `METRICS`.
-      protocol: how many samples of what.
-      reads: what the model reads: `captions`, `texts` that it also writes, or None.
-      text_labels: labels of the texts that a model may write.
-      memory_mib: about what features and blocks of distances take in memory.
+      protocol: number of samples, seeds and other counts.
+      reads: conditioning input: `captions`; `texts`, which a joint model also writes; or None.
+      text_labels: labels of the texts that a joint model may write.
+      memory_mib: approximate memory of features and blocks of distances, in MiB.
 
     Returns:
-      By name of the metric, value and, where it makes sense, low and high. `kid` comes with
-      `kid_blurred`: that of real images blurred to 8x8. `r_precision` (the first of 100) and
-      `r_precision_at_5` come with those of the real images, and of captions in another order, and
-      so does `clip_score`; `inception_score` with that of the real images; `agreement` of a model
-      that writes with `agreement_given`, of pictures of given texts.
+      By metric name, `value` and, if defined, `low` and `high`. `kid` comes with `kid_blurred`, the
+      value of real images blurred to 8x8. `r_precision` (rank 1 of 100), `r_precision_at_5` and
+      `clip_score` come with the values of real images (`_real`) and of permuted captions
+      (`_shuffled`), `inception_score` with the value of real images. `agreement` of a joint model
+      comes with `agreement_given`, the agreement of images of given texts.
 
     Raises:
-      UsageError: data set, model or protocol do not allow a metric.
+      UsageError: the data set, the model or the protocol does not allow a metric.
     """
     check(metrics, real, judges, protocol, reads=reads)
+    # Draw the samples, and extract features of generated and real images.
     captions = caption_lists.numbered(real.captions, real.label)
     asked = max(1, min(len(captions.texts), protocol.samples // protocol.pictures_per_caption))
     order = np.random.default_rng(protocol.seed).permutation(len(captions.texts))[:asked]
@@ -85,7 +86,7 @@ def evaluate(
     of_real: Kept = {}
     if wanted_of_real(metrics, judges):
         of_real = _gather_real(real, judges, wanted_of_real(metrics, judges), memory_mib=memory_mib)
-    # By caption, where there are captions; else by what was written.
+    # Group the images by caption, or by the text that a joint model wrote.
     groups, real_groups, labels = chosen, captions.first, captions.label[chosen]
     if written:
         groups = labels = _labels(written, text_labels or {})
@@ -93,6 +94,7 @@ def evaluate(
     elif not caption_lists.are_shared(real):
         real_groups = np.zeros_like(captions.first)
 
+    # Compute the metrics.
     results: dict[str, dict[str, Any]] = {}
     if "agreement" in metrics:
         results["agreement"] = text_image.agreement(drawn[CLASSES].argmax(axis=1), labels)
@@ -131,7 +133,7 @@ def evaluate(
 
 
 def statistics(real: RealImages, judges: Judges, *, memory_mib: int = 1024) -> Moments:
-    """Mean and covariance of the features of real images."""
+    """Computes mean and covariance of the features of real images."""
     share = memory_mib // SHARES_OF_MEMORY
     return moments.moments(_gather_real(real, judges, {FEATURES}, memory_mib=share)[FEATURES])
 
@@ -151,7 +153,7 @@ def _gather_real(
 def _pictures(
     sample: Sample, texts: list[str], protocol: Protocol, written: list[str]
 ) -> Iterator[np.ndarray]:
-    """Draws batch after batch; what a model writes goes to `written`."""
+    """Draws batches of images; appends the texts of a joint model to `written`."""
     seeds = protocol.seed + np.arange(len(texts), dtype=np.int64)
     for start in range(0, len(texts), BATCH_SIZE):
         rows = slice(start, start + BATCH_SIZE)
@@ -161,14 +163,14 @@ def _pictures(
 
 
 def _labels(texts: Sequence[str], text_labels: Mapping[str, int]) -> np.ndarray:
-    """Labels of texts, int64 [N]; -1 for one that no label has."""
+    """Returns the labels of texts, int64 [N]; -1 for an unknown text."""
     return np.array([text_labels.get(text, -1) for text in texts])
 
 
 def _agreement_given(
     sample: Sample, judges: Judges, text_labels: Mapping[str, int], protocol: Protocol
 ) -> dict[str, float]:
-    """Agreement of pictures with texts that were given, in turn."""
+    """Computes the agreement of images with given texts, in rotation."""
     texts = [list(text_labels)[at % len(text_labels)] for at in range(protocol.samples)]
     seen = gather(
         _pictures(sample, texts, protocol, []),
@@ -189,7 +191,7 @@ def _r_precision(
     *,
     seed: int,
 ) -> dict[str, dict[str, float]]:
-    """Of pictures with their captions, of the real images of those, and of wrong captions."""
+    """R-precision of generated images, of real images, and with permuted captions."""
     results = {}
     for suffix, codes, own in _pairs(captions, drawn, of_real, chosen, seed=seed):
         found = text_image.retrieval(
@@ -209,7 +211,7 @@ def _clip_score(
     *,
     seed: int,
 ) -> dict[str, dict[str, float]]:
-    """Of pictures with their captions, of the real images of those, and of wrong captions."""
+    """CLIP score of generated images, of real images, and with permuted captions."""
     return {
         f"clip_score{suffix}": text_image.clip_score(codes, sentences[own])
         for suffix, codes, own in _pairs(captions, drawn, of_real, chosen, seed=seed)
@@ -219,7 +221,7 @@ def _clip_score(
 def _pairs(
     captions: Captions, drawn: np.ndarray, of_real: np.ndarray, chosen: np.ndarray, *, seed: int
 ) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """A suffix, codes of images, and numbers of their captions."""
+    """Returns tuples of a suffix, codes of images, and indices of their captions."""
     wrong = np.random.default_rng(seed).permutation(chosen)
     return [
         ("", drawn, chosen),

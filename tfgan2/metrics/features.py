@@ -1,4 +1,4 @@
-"""From images to features: a small classifier trained on the data set's own train split."""
+"""A feature extractor: a small classifier, trained on the data set's own train split."""
 
 import functools
 import hashlib
@@ -19,31 +19,31 @@ SMALLEST_SIDE_PX = 8
 
 
 class Seen(NamedTuple):
-    """What an extractor sees in N images.
+    """Outputs of a feature extractor for N images.
 
     Attributes:
       features: float64 [N, D].
-      probabilities: float64 [N, L], of classes; None of an extractor that is no classifier.
+      probabilities: class probabilities float64 [N, L]; None if the extractor is no classifier.
     """
 
     features: np.ndarray
     probabilities: np.ndarray | None = None
 
 
-# From images uint8 [N, S, S, C] to their features.
+# Maps images uint8 [N, S, S, C] to their features.
 Extractor: TypeAlias = Callable[[np.ndarray], Seen]
 
 
 class Classifier:
-    """Names the label of an image; its last hidden layer gives the features."""
+    """Classifies images by label; the last hidden layer gives the features."""
 
     def __init__(self, *, image_size: int, image_channels: int, labels: int) -> None:
-        """Builds the network, untrained.
+        """Builds the network with new weights.
 
         Args:
-          image_size: side in pixels.
+          image_size: image side in pixels.
           image_channels: 1 or 3.
-          labels: number of classes.
+          labels: number of classes, L.
         """
         keras.utils.set_random_seed(SEED)
         inputs = keras.Input([image_size, image_size, image_channels])
@@ -64,7 +64,7 @@ class Classifier:
         self._to_train = keras.Model(inputs, logits)
 
     def train(self, images: np.ndarray, labels: np.ndarray) -> None:
-        """Trains on images uint8 [N, S, S, C] and their labels int64 [N]."""
+        """Trains on images uint8 [N, S, S, C] with labels int64 [N]."""
         self._to_train.compile(
             keras.optimizers.Adam(1e-3),
             keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -79,7 +79,7 @@ class Classifier:
         self._to_train.fit(batches, steps_per_epoch=steps, verbose=0)
 
     def __call__(self, images: np.ndarray) -> Seen:
-        """Looks at images uint8 [N, S, S, C]."""
+        """Returns features and class probabilities of images uint8 [N, S, S, C]."""
         starts = range(0, len(images), PREDICT_BATCH_SIZE)
         parts = [
             self._infer(tf.cast(images[start : start + PREDICT_BATCH_SIZE], tf.float32))
@@ -93,20 +93,20 @@ class Classifier:
 
     @property
     def checksum(self) -> str:
-        """SHA-256 over its weights."""
+        """SHA-256 of the weights."""
         weights = b"".join(value.tobytes() for value in self._model.get_weights())
         return hashlib.sha256(weights).hexdigest()
 
     def to_bytes(self) -> bytes:
-        """Its weights as an .npz file."""
+        """Returns the weights as an .npz file."""
         buffer = io.BytesIO()
         np.savez(buffer, *self._model.get_weights())
         return buffer.getvalue()
 
     def set_weights(self, weights: Sequence[np.ndarray]) -> None:
-        """Takes the weights of `to_bytes`.
+        """Sets the weights of an .npz file that `to_bytes` made.
 
         Raises:
-          ValueError: they are of another network.
+          ValueError: the weights belong to another network.
         """
         self._model.set_weights(weights)

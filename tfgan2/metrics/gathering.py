@@ -1,4 +1,4 @@
-"""Looks at many images, a batch at a time, and keeps what was seen instead of the images."""
+"""Extracts features of many images, batch by batch, without keeping the images."""
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,9 +14,9 @@ from tfgan2.program import progress
 
 BATCH_SIZE = 50
 BLURRED_SIDE_PX = 8
-# What may be kept of images: features and class probabilities by the extractor, features of the
-# images when blurred, class probabilities by the data set's own classifier, codes by models that
-# match images with captions.
+# Names of what is kept of images: features and class probabilities of the extractor, features of
+# the blurred images, class probabilities of the data set's own classifier, and codes of models
+# that match images with captions.
 FEATURES, PROBABILITIES, BLURRED = "features", "probabilities", "blurred"
 CLASSES, CODES, CLIP_CODES = "classes", "codes", "clip_codes"
 
@@ -24,7 +24,7 @@ Kept: TypeAlias = dict[str, np.ndarray]
 
 
 class MatchingModel(Form):
-    """Codes of images and captions whose inner products say how well they match."""
+    """Encodes images and captions; the inner product of two codes says how well they match."""
 
     def encode_images(self, images: np.ndarray) -> np.ndarray:
         """Encodes images uint8 [N, S, S, C]: float64 [N, D]."""
@@ -35,15 +35,15 @@ class MatchingModel(Form):
 
 @dataclasses.dataclass(frozen=True)
 class Judges:
-    """Who looks at images; None of whom there is none.
+    """The models that an evaluation uses; None: no such model.
 
     Attributes:
-      classifier: names labels; of the data set's own train split.
-      extractor: gives features; None leaves that to the classifier, or else to the matcher.
-      scores_classes: whether the extractor gives probabilities of classes.
-      matcher: says how well images match captions.
-      clip: the same, with codes of length 1, for the CLIP score.
-      statistics: of features of real images, in the place of those of the data set, for FID alone.
+      classifier: label classifier, trained on the data set's own train split.
+      extractor: feature extractor; None: the classifier, or else the matcher, gives the features.
+      scores_classes: whether the extractor gives class probabilities.
+      matcher: matching model of images and captions.
+      clip: matching model with codes of length 1, for the CLIP score.
+      statistics: moments of real features, which replace those of the data set; for FID only.
     """
 
     classifier: Classifier | None = None
@@ -55,23 +55,23 @@ class Judges:
 
     @property
     def has_features(self) -> bool:
-        """Whether anybody gives features."""
+        """Whether a model gives features."""
         return any((self.extractor, self.classifier, self.matcher))
 
     @property
     def has_probabilities(self) -> bool:
-        """Whether who gives features gives probabilities of classes too."""
+        """Whether the model of the features gives class probabilities too."""
         return self.scores_classes if self.extractor else self.classifier is not None
 
     def look(self, images: np.ndarray, wanted: Iterable[str]) -> Kept:
-        """Looks at images uint8 [N, S, S, C] for what is wanted: arrays of N rows by name."""
+        """Computes the `wanted` arrays of images uint8 [N, S, S, C]: arrays of N rows by name."""
         wanted = set(wanted)
         found: Kept = {}
         classified: Seen | None = None
         gives_features = not self.extractor and wanted & {FEATURES, PROBABILITIES}
         if self.classifier and (CLASSES in wanted or gives_features):
             classified = self.classifier(images)
-            assert classified.probabilities is not None  # It is a classifier.
+            assert classified.probabilities is not None  # A classifier always has them.
             found[CLASSES] = classified.probabilities
         if wanted & {FEATURES, PROBABILITIES}:
             seen = self._features(images) if classified is None or self.extractor else classified
@@ -91,7 +91,7 @@ class Judges:
             return self.extractor(images)
         if self.classifier:
             return self.classifier(images)
-        assert self.matcher  # `evaluate.supported` has seen to it.
+        assert self.matcher  # `protocol.check` makes sure of it.
         return Seen(self.matcher.encode_images(images))
 
 
@@ -103,14 +103,14 @@ def gather(
     description: str,
     memory_mib: int,
 ) -> Kept:
-    """Keeps what is seen in images, and not the images.
+    """Applies a function to batches of images, and keeps its outputs.
 
     Args:
       batches: images, `count` in all, `BATCH_SIZE` at a time.
-      look: what is seen in a batch, by name.
+      look: maps a batch to arrays by name.
       count: number of images.
-      description: for the progress bar.
-      memory_mib: the most that one name takes in memory; more goes to a temporary file.
+      description: label of the progress bar.
+      memory_mib: limit of each array in memory, in MiB; a larger array goes to a temporary file.
     """
     kept: Kept = {}
     end = 0
@@ -125,7 +125,7 @@ def gather(
 
 
 def blurred(images: np.ndarray) -> np.ndarray:
-    """Means over an 8x8 grid, enlarged again by repetition."""
+    """Replaces each cell of an 8x8 grid by its mean."""
     side = images.shape[1]
     starts = np.arange(BLURRED_SIDE_PX) * side // BLURRED_SIDE_PX
     sizes = np.diff([*starts, side])

@@ -1,4 +1,4 @@
-"""Keras's Inception-v3 with the weights of ImageNet, as an extractor of features."""
+"""Keras's Inception-v3 with ImageNet weights, as a feature extractor."""
 
 import functools
 import hashlib
@@ -18,10 +18,10 @@ BATCH_SIZE = 50
 
 
 class Inception:
-    """Features are the 2,048 means of the last layer before the classes.
+    """Gives the 2,048 features after global average pooling.
 
-    It is not the network of 2015 in which most FID figures of papers are measured, and figures of
-    the two can't be compared: wrap that one as a SavedModel to get those.
+    Papers usually compute FID with the Inception network of 2015, which differs from Keras's, and
+    values of the two are not comparable. To get the former, wrap that network as a SavedModel.
     """
 
     resize = f"antialiased bicubic to {SIDE_PX}x{SIDE_PX} px"
@@ -30,12 +30,12 @@ class Inception:
         """Builds the network.
 
         Args:
-          weights: a file in Keras's format, with the top layer or without, or `imagenet`, which
-            Keras fetches.
-          flag: that names it, for errors.
+          weights: file in Keras's format, with or without the top layer; or `imagenet`, which Keras
+            downloads.
+          flag: flag that names the weights, for error messages.
 
         Raises:
-          UsageError: there are no such weights.
+          UsageError: the weights do not exist, or belong to another network.
         """
         if weights != IMAGENET and not pathlib.Path(weights).is_file():
             raise UsageError(flag, f"must be a file or {IMAGENET}", weights)
@@ -46,17 +46,17 @@ class Inception:
 
     @property
     def has_probabilities(self) -> bool:
-        """Whether its weights have the layer of the classes."""
+        """Whether the weights include the top layer."""
         return len(self._model.outputs) > 1
 
     @property
     def checksum(self) -> str:
-        """SHA-256 over its weights."""
+        """SHA-256 of the weights."""
         weights = b"".join(value.tobytes() for value in self._model.get_weights())
         return hashlib.sha256(weights).hexdigest()
 
     def __call__(self, images: np.ndarray) -> Seen:
-        """Looks at images uint8 [N, S, S, C]; grey ones as three equal channels."""
+        """Returns features of images uint8 [N, S, S, C]; grey images become three channels."""
         starts = range(0, len(images), BATCH_SIZE)
         parts = [self._look(images[start : start + BATCH_SIZE]) for start in starts]
         arrays = [np.concatenate(part).astype(np.float64) for part in zip(*parts, strict=True)]
@@ -72,7 +72,7 @@ class Inception:
 def _with_top(weights: str) -> keras.Model | None:
     try:
         network = keras.applications.InceptionV3(weights=weights)
-    except Exception:  # Keras and h5py raise nearly anything; the other form says what is wrong.
+    except Exception:  # Keras and h5py raise many errors; `_without_top` reports what is wrong.
         return None
     features = network.get_layer("avg_pool").output
     return keras.Model(network.input, [features, network.output])

@@ -1,4 +1,4 @@
-"""Inception Score: pictures that a classifier is sure of, and as many kinds as can be."""
+"""Inception Score: high if a classifier is sure of each image, and all classes occur."""
 
 import itertools
 
@@ -8,15 +8,15 @@ SPLITS = 10
 
 
 def inception_score(probabilities: np.ndarray, *, splits: int = SPLITS) -> dict[str, float]:
-    """Exponential of the mean divergence of each picture's classes from those of all.
+    """Exponential of the mean KL divergence of each image's classes from the mean of all images.
 
     Args:
-      probabilities: floats [N, L], of each class; N at least `splits`.
-      splits: the rows are split into so many parts, in their order.
+      probabilities: class probabilities, floats [N, L]; N at least `splits`.
+      splits: number of parts of the rows, in their order.
 
     Returns:
-      value, the mean over the parts, from 1 to L; and deviation, that over the parts, which is
-      published beside it. A part of few rows has a low score.
+      `value`, the mean over the parts, from 1 to L; and `deviation`, the standard deviation over
+      the parts, as published beside the score. A part with few rows has a low score.
 
     Source: Salimans et al. 2016, "Improved Techniques for Training GANs", section 4.
     """

@@ -1,4 +1,4 @@
-"""Mean and covariance of features, which can be saved and shared."""
+"""Mean and covariance of features, with a file format to share them."""
 
 import dataclasses
 import io
@@ -10,7 +10,7 @@ import numpy as np
 
 from tfgan2.program import UsageError, write_file
 
-# The names that pytorch-fid, clean-fid and DF-GAN's published files use.
+# Array names of pytorch-fid, clean-fid and DF-GAN's published files.
 MEAN_NAME, COVARIANCE_NAME = "mu", "sigma"
 ROWS_AT_A_TIME = 4096
 ASYMMETRY = 1e-6
@@ -28,9 +28,9 @@ def moments(features: np.ndarray) -> Moments:
     """Computes mean and covariance, a block of rows at a time.
 
     Args:
-      features: floats [N, D], N at least 2; may lie in a file (`np.memmap`).
+      features: floats [N, D], N at least 2; may be an `np.memmap`.
 
-    Source: Chan, Golub and LeVeque 1983, which does not lose digits to a large mean.
+    Source: Chan, Golub and LeVeque 1983; stable for features with a large mean.
     """
     count, mean = 0, np.zeros(features.shape[1])
     scatter = np.zeros([features.shape[1]] * 2)
@@ -53,14 +53,14 @@ def write(path: str | os.PathLike, of: Moments) -> None:
 
 
 def read(path: str | os.PathLike, *, flag: str) -> Moments:
-    """Reads an .npz file with `mu` and `sigma`, whoever wrote it.
+    """Reads an .npz file with `mu` and `sigma`, from this or another program.
 
     Args:
-      path: of the file.
-      flag: that names it, for errors.
+      path: path of the file.
+      flag: flag that names the file, for error messages.
 
     Raises:
-      UsageError: it holds something else.
+      UsageError: the file holds something else.
     """
     rule = f"must be an .npz file with {MEAN_NAME} and {COVARIANCE_NAME}"
     try:

@@ -1,4 +1,4 @@
-"""Precision, recall, density and coverage: which images lie among which, by nearest neighbours."""
+"""Precision, recall, density and coverage of generated images, by nearest neighbours."""
 
 import dataclasses
 
@@ -11,13 +11,13 @@ ROUNDING = 1e-12
 
 @dataclasses.dataclass(frozen=True)
 class Neighbourhoods:
-    """What the balls around images hold, each as far as its k-th nearest of the same set.
+    """Membership in balls around images; the radius is the distance to the k-th neighbour.
 
     Attributes:
-      precise: bool [M], whether a generated image lies in a ball of a real one.
-      recalled: bool [N], whether a real image lies in a ball of a generated one.
-      densities: float64 [M], in how many balls of real images a generated one lies, divided by k.
-      covered: bool [N], whether the ball of a real image holds a generated one.
+      precise: bool [M], whether a generated image lies in the ball of a real image.
+      recalled: bool [N], whether a real image lies in the ball of a generated image.
+      densities: float64 [M], number of real images' balls around a generated image, divided by k.
+      covered: bool [N], whether the ball of a real image holds a generated image.
     """
 
     precise: np.ndarray
@@ -29,17 +29,17 @@ class Neighbourhoods:
 def neighbourhoods(
     real: np.ndarray, drawn: np.ndarray, *, nearest: int, memory_mib: int = 256
 ) -> Neighbourhoods:
-    """Looks who lies in whose ball; the means of what comes back are the four metrics.
+    """Finds which images lie in which balls; the means of the outputs are the four metrics.
 
     Args:
       real: floats [N, D], features of real images, N above `nearest`.
-      drawn: floats [M, D], features of generated pictures, M above `nearest`.
+      drawn: floats [M, D], features of generated images, M above `nearest`.
       nearest: k; the image itself does not count.
-      memory_mib: about what a block of distances takes.
+      memory_mib: approximate memory of a block of distances, in MiB.
 
     Source: Kynkaanniemi et al. 2019, "Improved Precision and Recall Metric", section 2; Naeem et
-      al. 2020, "Reliable Fidelity and Diversity Metrics", section 3. As in the latter's code a ball
-      is open: what lies on its edge is outside.
+      al. 2020, "Reliable Fidelity and Diversity Metrics", section 3. As in the code of the latter,
+      balls are open: a point on the edge is outside.
     """
     real_radii = _squared_radii(real, nearest=nearest, memory_mib=memory_mib)
     drawn_radii = _squared_radii(drawn, nearest=nearest, memory_mib=memory_mib)
@@ -57,12 +57,12 @@ def neighbourhoods(
 
 
 def _squared_radii(features: np.ndarray, *, nearest: int, memory_mib: int) -> np.ndarray:
-    """Squared distance of each row to its k-th nearest other: float64 [N]."""
+    """Computes each row's squared distance to its k-th nearest other row: float64 [N]."""
     radii = np.empty(len(features))
     for start, rows in row_blocks(features, columns=len(features), memory_mib=memory_mib):
         squared = _squared_distances(rows, features)
         at = np.arange(len(rows))
-        squared[at, start + at] = -1.0  # The row itself comes first, before copies of it.
+        squared[at, start + at] = -1.0  # Sort the row itself first, before its copies.
         radii[start : start + len(rows)] = np.partition(squared, nearest, axis=1)[:, nearest]
     return radii
 
@@ -71,6 +71,6 @@ def _squared_distances(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     lengths = np.einsum("nd,nd->n", rows, rows)[:, np.newaxis]
     lengths = lengths + np.einsum("nd,nd->n", columns, columns)
     squared = lengths - 2.0 * (rows @ columns.T)
-    # Copies are at no distance: what rounding leaves is another in another order of sums.
+    # Equal rows have distance 0; the rounding error would depend on the order of the sums.
     squared[squared < ROUNDING * lengths] = 0.0
     return squared

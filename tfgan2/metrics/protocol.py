@@ -1,4 +1,4 @@
-"""What can be measured, of how many samples of what, and what it needs."""
+"""Names and requirements of the metrics, and the options of an evaluation."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ NEEDS = {
     "clip_score": "a model that reads captions, and --clip",
 }
 METRICS = tuple(NEEDS)
-# What is measured when nothing is named: seconds where there are a thousand pictures.
+# Metrics of an evaluation that names none; they take seconds for a thousand images.
 LIGHT = METRICS[: METRICS.index("r_precision") + 1]
 NEIGHBOURLY = ("precision", "recall", "density", "coverage")
 OF_FEATURES = ("diversity", "kid", "fid", *NEIGHBOURLY)
@@ -43,16 +43,16 @@ OF_CLASSES = ("agreement", "confidence", "class_entropy")
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-    """How many samples of what, and how they are counted.
+    """Options of an evaluation.
 
     Attributes:
-      samples: pictures drawn.
-      seed: of the first picture, and of the choice of captions.
-      truncation: of the latents; 0 means the model's own.
-      pictures_per_caption: at least so many; fewer than ten tell little of how they vary.
-      nearest: neighbours that make a neighbourhood, for precision, recall, density and coverage.
-      kid_subsets: how many random subsets KID is a mean of; 0 takes the whole sets at once.
-      kid_subset_size: rows of each.
+      samples: number of generated images.
+      seed: seed of the first image, and of the choice of captions.
+      truncation: truncation of the latents; 0: the model's default.
+      pictures_per_caption: images per caption, at least; fewer than ten say little about diversity.
+      nearest: number of neighbours, k, for precision, recall, density and coverage.
+      kid_subsets: number of random subsets over which KID is a mean; 0: KID of the whole sets.
+      kid_subset_size: rows of each subset.
     """
 
     samples: int
@@ -67,12 +67,12 @@ class Protocol:
 def supported(
     real: RealImages, judges: Judges, *, reads: str | None = "captions"
 ) -> tuple[str, ...]:
-    """Names of the metrics that can be had.
+    """Lists the metrics that the data set, the models and the generator allow.
 
     Args:
-      real: images to be held against.
-      judges: who looks at images.
-      reads: what the model reads: `captions`, `texts` that it also writes, or None.
+      real: real images to compare with.
+      judges: feature extractors and other models.
+      reads: conditioning input: `captions`; `texts`, which a joint model also writes; or None.
     """
     labelled = judges.classifier is not None and real.label.min() >= 0
     featured = len(real.label) > 1 and judges.has_features
@@ -100,10 +100,10 @@ def check(
     *,
     reads: str | None,
 ) -> None:
-    """Refuses what can't be measured.
+    """Checks that the metrics can be computed.
 
     Raises:
-      UsageError: data set, model or protocol do not allow a metric.
+      UsageError: the data set, the model or the protocol does not allow a metric.
     """
     allowed = supported(real, judges, reads=reads)
     for name in metrics:
@@ -121,7 +121,7 @@ def check(
 
 
 def wanted(metrics: Sequence[str]) -> set[str]:
-    """What has to be seen in pictures."""
+    """Names the arrays that the metrics need of generated images."""
     needs = {
         FEATURES: OF_FEATURES,
         CLASSES: OF_CLASSES,
@@ -133,7 +133,7 @@ def wanted(metrics: Sequence[str]) -> set[str]:
 
 
 def wanted_of_real(metrics: Sequence[str], judges: Judges) -> set[str]:
-    """What has to be seen in real images."""
+    """Names the arrays that the metrics need of real images."""
     against = [name for name in metrics if name != "fid" or judges.statistics is None]
     blur = {BLURRED} if "kid" in metrics else set()
     return (wanted(against) | blur) - {CLASSES}

@@ -1,20 +1,20 @@
-"""The one resize in front of other people's networks."""
+"""Resizes images for feature extractors; all extractors use this function."""
 
 import tensorflow as tf
 
 
 def resized(images: tf.Tensor, size_px: tuple[int, int]) -> tf.Tensor:
-    """Resizes images with an antialiased bicubic filter, and does not round.
+    """Resizes images with an antialiased bicubic filter, without rounding.
 
-    It is Pillow's filter on floats, which clean-fid takes: a filter that does not widen when it
-    shrinks an image changes FID by more than papers differ.
+    This is Pillow's filter on floats, as in clean-fid. A filter without antialiasing changes FID
+    more than the differences between papers.
 
     Args:
-      images: float32 [B, H, W, C] from 0 to 255.
-      size_px: height and width.
+      images: float32 [B, H, W, C] in [0, 255].
+      size_px: height and width in pixels.
 
     Returns:
-      float32 [B, height, width, C] from 0 to 255.
+      float32 [B, height, width, C] in [0, 255].
 
     Source: Parmar, Zhang and Zhu 2022, "On Aliased Resizing and Surprising Subtleties in GAN
       Evaluation", section 3.

@@ -1,4 +1,4 @@
-"""SavedModels of others as judges: extractors of features, and models that match texts."""
+"""SavedModels as feature extractors and matching models."""
 
 import hashlib
 import os
@@ -18,25 +18,25 @@ IMAGE_TYPES = (tf.uint8, tf.float32)
 
 
 class SavedExtractor:
-    """A SavedModel that gives features of images.
+    """A SavedModel that extracts features of images.
 
     Its signature `features`, or `serving_default`, has one input: `image`, uint8 or float32
-    [B, H, W, C] from 0 to 255. Images are resized to H and W if those are stated, and grey ones are
-    repeated for a C of 3. Its output `features`, or its only one, is float [B, D]; an output
-    `probabilities` float [B, L] allows the Inception Score.
+    [B, H, W, C] in [0, 255]. Images are resized to H and W if the signature states them; grey
+    images are repeated to three channels if C is 3. Its output `features`, or its only output, is
+    float [B, D]; an output `probabilities`, float [B, L], allows the Inception Score.
     """
 
     def __init__(self, path: str | os.PathLike, *, flag: str) -> None:
-        """Loads it.
+        """Loads the SavedModel.
 
         Args:
-          path: the folder that holds saved_model.pb.
-          flag: that names it, for errors.
+          path: folder with saved_model.pb.
+          flag: flag that names the folder, for error messages.
 
         Raises:
-          UsageError: it is no such SavedModel.
+          UsageError: the folder is not such a SavedModel.
         """
-        self._model = _load(path, flag=flag)  # The signatures live as long as it does.
+        self._model = _load(path, flag=flag)  # Keeps the signatures alive.
         names = [name for name in ("features", "serving_default") if name in self._model.signatures]
         if not names:
             rule = "must be a SavedModel with a signature features or serving_default"
@@ -51,31 +51,31 @@ class SavedExtractor:
 
     @property
     def has_probabilities(self) -> bool:
-        """Whether it is a classifier too."""
+        """Whether the model gives class probabilities too."""
         return "probabilities" in self._images.outputs
 
     def __call__(self, images: np.ndarray) -> Seen:
-        """Looks at images uint8 [N, S, S, C]."""
+        """Returns features of images uint8 [N, S, S, C]."""
         outputs = self._images(images)
         return Seen(outputs[self._features], outputs.get("probabilities"))
 
 
 class SavedMatcher:
-    """A SavedModel of two signatures, such as CLIP: codes of images and of captions.
+    """A matching model, such as CLIP: a SavedModel with signatures for images and captions.
 
-    `encode_images` takes `image` as `SavedExtractor` does, `encode_captions` takes `caption` string
-    [B]; each has one output, float [B, D] of the same D.
+    `encode_images` has an input `image` like `SavedExtractor`'s, `encode_captions` an input
+    `caption`, string [B]. Each has one output, float [B, D] with the same D.
     """
 
     def __init__(self, path: str | os.PathLike, *, flag: str) -> None:
-        """Loads it.
+        """Loads the SavedModel.
 
         Args:
-          path: the folder that holds saved_model.pb.
-          flag: that names it, for errors.
+          path: folder with saved_model.pb.
+          flag: flag that names the folder, for error messages.
 
         Raises:
-          UsageError: it is no such SavedModel.
+          UsageError: the folder is not such a SavedModel.
         """
         self._model = _load(path, flag=flag)
         signatures = self._model.signatures
@@ -91,11 +91,11 @@ class SavedMatcher:
         self.resize = self._images.resize
 
     def encode_images(self, images: np.ndarray) -> np.ndarray:
-        """Encodes images uint8 [N, S, S, C]: float64 [N, D] of length 1."""
+        """Encodes images uint8 [N, S, S, C] as float64 [N, D] of length 1."""
         return _unit(next(iter(self._images(images).values())))
 
     def encode_captions(self, captions: Sequence[str]) -> np.ndarray:
-        """Encodes captions: float64 [N, D] of length 1."""
+        """Encodes captions as float64 [N, D] of length 1."""
         (name,) = self._captions.structured_input_signature[1]
 
         def encode(batch: Sequence[str]) -> np.ndarray:
@@ -108,7 +108,7 @@ class SavedMatcher:
 
 
 class _ImageSignature:
-    """A signature whose one input is images."""
+    """A signature with images as its only input."""
 
     def __init__(self, function: Any, *, flag: str) -> None:
         self._function = function
@@ -124,7 +124,7 @@ class _ImageSignature:
 
     @property
     def resize(self) -> str:
-        """What is done to the size of images, in words."""
+        """Describes in words how images are resized."""
         _, height, width, _ = self._shape
         if height is None or width is None:
             return "none"
@@ -158,12 +158,12 @@ def _load(path: str | os.PathLike, *, flag: str) -> tf.Module:
         raise UsageError(flag, "must be a folder with a saved_model.pb", path)
     try:
         return tf.saved_model.load(str(path))
-    except Exception as error:  # A damaged one raises nearly anything.
+    except Exception as error:  # A damaged SavedModel raises errors of nearly any type.
         raise UsageError(flag, "must be a SavedModel", f"{path} ({error!r:.200})") from error
 
 
 def _checksum(path: str | os.PathLike) -> str:
-    """SHA-256 over graph and weights."""
+    """Returns the SHA-256 of graph and weights."""
     digest = hashlib.sha256()
     folder = pathlib.Path(path)
     for file in [folder / "saved_model.pb", *sorted((folder / "variables").glob("*"))]:
