@@ -1,1 +1,1 @@
-"""From a sampler to a SavedModel that TensorFlow Serving answers with."""
+"""Exports a sampler as a SavedModel for TensorFlow Serving."""

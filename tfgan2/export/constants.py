@@ -1,8 +1,7 @@
-"""Generators whose weights are constants of their graph.
+"""Freezes generators: their weights become constants of the graph.
 
-What can be computed of constants alone (sums of weights, batch normalizations folded into
-convolutions, the layout that a convolution wants its weights in) is computed once, and not in every
-call.
+TensorFlow then computes once, instead of in every call, what depends on the weights alone: sums of
+weights, batch normalization folded into convolutions, the weight layout of a convolution.
 """
 
 import functools
@@ -15,14 +14,14 @@ from tfgan2.adversarial.sampler import AnySampler, Sampler, UnconditionalSampler
 
 
 class ConstantGenerator(tf.Module):
-    """Draws what a generator draws as it is now."""
+    """A generator with its present weights as constants."""
 
     def __init__(self, generator: keras.Model, *sizes: int) -> None:
-        """Takes the weights.
+        """Freezes the weights.
 
         Args:
-          generator: from vectors float32 [B, size], one for each of `sizes`, to images.
-          sizes: of a latent, and of a sentence if it is given one.
+          generator: maps vectors float32 [B, size], one per entry of `sizes`, to images.
+          sizes: size of the latent, and of the sentence embedding if the generator reads one.
         """
         super().__init__(name="generator")
         draw = tf.function(functools.partial(generator, training=False), autograph=False)
@@ -37,7 +36,7 @@ class ConstantGenerator(tf.Module):
 
 
 def with_constants(sampler: AnySampler) -> AnySampler:
-    """A sampler with the generator's weights as constants; one that also writes stays as it is."""
+    """Returns a sampler with a frozen generator; a joint sampler is returned unchanged."""
     if isinstance(sampler, UnconditionalSampler):
         return UnconditionalSampler(
             generator=ConstantGenerator(sampler.generator, sampler.latent_size),

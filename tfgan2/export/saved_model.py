@@ -1,4 +1,4 @@
-"""Writes a sampler as the next version of a SavedModel, checked before it takes its place."""
+"""Exports a sampler as the next version of a SavedModel, after a check."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from tfgan2.export.signatures import make_signatures
 from tfgan2.program import UsageError, warn
 
 CARD_NAME = "model_card.json"
-# Seeds and truncations.
+# Seeds and truncations of the check.
 CHECKS = ((0, 0.0), (1, 1.0), (2**31 - 1, 0.5))
 
 
@@ -28,30 +28,32 @@ def export(
     captions: Sequence[str],
     card: Mapping[str, Any],
 ) -> pathlib.Path:
-    """Writes version 1, or the highest there is plus one, whole or not at all.
+    """Writes version 1, or the highest version plus one, completely or not at all.
 
     Args:
-      sampler: what is exported.
-      export_dir: folder of the versions; made if it is not there.
-      captions: examples, for the check, the warm-up and the card.
-      card: what model_card.json says beside them.
+      sampler: the sampler to export.
+      export_dir: folder of the versions; created if absent.
+      captions: example captions, for the check, the warm-up and the card.
+      card: other content of model_card.json.
 
     Returns:
       The folder of the version.
 
     Raises:
-      UsageError: `export_dir` is a file, or TensorFlow Serving cannot run what is exported.
-      RuntimeError: what was written does not draw what the live model draws.
+      UsageError: `export_dir` is a file, or TensorFlow Serving cannot run the graph.
+      RuntimeError: the SavedModel draws other images or texts than the live model.
     """
     folder = pathlib.Path(export_dir)
     if folder.exists() and not folder.is_dir():
         raise UsageError("--export_dir", "must be a directory or absent", export_dir)
+    # Build the signatures, and check that TensorFlow Serving can run them.
     exported = with_constants(sampler)
     signatures = make_signatures(exported)
     functions = {
         name: function.get_concrete_function() for name, function in signatures.functions().items()
     }
     served_ops.check({name: function.graph.as_graph_def() for name, function in functions.items()})
+    # Write into a partial folder, check it, and rename it to the version.
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f".partial-{os.getpid()}"
     try:
@@ -69,12 +71,12 @@ def export(
 
 
 def versions(export_dir: pathlib.Path) -> list[int]:
-    """Numbers of the versions in a folder."""
+    """Lists the version numbers in a folder."""
     return [int(path.name) for path in export_dir.iterdir() if path.name.isdecimal()]
 
 
 def _holder(sampler: AnySampler) -> tf.Module:
-    """What the graphs of a sampler need of it: saved whole, Keras adds those of its training."""
+    """Keeps only what inference needs; otherwise Keras exports training graphs too."""
     holder = tf.Module(name="sampler")
     holder.weights = list(sampler.variables)
     holder.tokenizer = getattr(sampler, "tokenizer", None)
@@ -82,10 +84,12 @@ def _holder(sampler: AnySampler) -> tf.Module:
 
 
 def check_ops(version_dir: pathlib.Path) -> None:
-    """Refuses, or warns of, ops that not every TensorFlow Serving runs, initializers' included.
+    """Raises for ops that no TensorFlow Serving image runs, warns for ops that only new ones run.
+
+    The check covers the whole SavedModel, including its initializers.
 
     Raises:
-      UsageError: the newest image cannot run one.
+      UsageError: the newest image lacks an op.
     """
     graph = served_ops.of_saved_model(version_dir)
     served_ops.check({"the SavedModel": graph})
@@ -96,10 +100,10 @@ def check_ops(version_dir: pathlib.Path) -> None:
 
 
 def check(version_dir: pathlib.Path, sampler: AnySampler, captions: Sequence[str]) -> None:
-    """Compares what a SavedModel draws with what the live model draws.
+    """Compares images and texts of a SavedModel with those of the live model.
 
     Raises:
-      RuntimeError: a pixel differs by more than 1 of 255, or a text at all.
+      RuntimeError: a pixel differs by more than 1 of 255, or a text differs.
     """
     loaded = tf.saved_model.load(str(version_dir)).signatures["pixels"]
     taken = loaded.structured_input_signature[1]

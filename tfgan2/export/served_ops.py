@@ -1,4 +1,4 @@
-"""The ops that an exported graph may hold: those that TensorFlow Serving's image links."""
+"""Ops that an exported graph may hold: the ops that TensorFlow Serving's image links."""
 
 import pathlib
 from collections.abc import Mapping
@@ -10,11 +10,11 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tfgan2.program import UsageError
 
 IMAGE = "tensorflow/serving:2.20.0"
-# What images from 2.12 to 2.19 lack, which link TensorFlow Text 2.12.1.
+# Ops that the images 2.12 to 2.19 lack, because they link TensorFlow Text 2.12.1.
 NEWER_TEXT_OPS = frozenset(
     {"TFText>RoundRobinGenerateMasks", "TFText>RoundRobinTrim", "TFText>Utf8Binarize"}
 )
-# TensorFlow Text's ops_lib, which is all of its ops that the server links.
+# Ops of TensorFlow Text's ops_lib; the server links no others of TensorFlow Text.
 TEXT_OPS = NEWER_TEXT_OPS | {
     "CaseFoldUTF8",
     "ConstrainedSequence",
@@ -52,30 +52,30 @@ TEXT_OPS = NEWER_TEXT_OPS | {
     "WhitespaceTokenizeWithOffsets",
     "WordpieceTokenizeWithOffsets",
 }
-# TensorFlow's own ops by name, but run by the Python interpreter that made the graph.
+# Ops of TensorFlow that need the Python interpreter which made the graph.
 PYTHON_OPS = frozenset({"EagerPyFunc", "PyFunc", "PyFuncStateless"})
-COMPILED = "_XlaMustCompile"  # The attribute that jit_compile=True sets on a function.
+COMPILED = "_XlaMustCompile"  # Function attribute of jit_compile=True.
 
 
 def ops(graph: graph_pb2.GraphDef) -> set[str]:
-    """The ops of a graph and of its function library."""
+    """Returns the ops of a graph and of its function library."""
     names = {node.op for node in graph.node}
     names.update(node.op for function in graph.library.function for node in function.node_def)
     return names - {function.signature.name for function in graph.library.function}
 
 
 def is_served(op: str) -> bool:
-    """Whether the image runs an op."""
-    # raw_ops has those of TensorFlow alone, not of libraries loaded since. It is at most the
-    # image's release, and no release drops an op of one before.
+    """Whether the image can run an op."""
+    # raw_ops holds TensorFlow's own ops, without ops of libraries loaded later. The installed
+    # TensorFlow is not newer than the image, and no release drops an op of an earlier one.
     return op in TEXT_OPS or (hasattr(tf.raw_ops, op) and op not in PYTHON_OPS)
 
 
 def check(graphs: Mapping[str, graph_pb2.GraphDef]) -> None:
-    """Refuses what the image cannot run.
+    """Checks that the image can run graphs.
 
     Args:
-      graphs: by a name that tells the user where an op is.
+      graphs: graphs by a name that tells the user where an op is.
 
     Raises:
       UsageError: a graph or its function library holds an op that the image does not link, or a
@@ -103,7 +103,7 @@ def check(graphs: Mapping[str, graph_pb2.GraphDef]) -> None:
 
 
 def of_saved_model(version_dir: pathlib.Path) -> graph_pb2.GraphDef:
-    """The graph of a SavedModel: signatures, and what loads and initializes them."""
+    """Reads the graph of a SavedModel: signatures, and the ops that load and initialize them."""
     content = (version_dir / "saved_model.pb").read_bytes()
     (meta_graph,) = saved_model_pb2.SavedModel.FromString(content).meta_graphs
     return meta_graph.graph_def

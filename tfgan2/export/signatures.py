@@ -1,4 +1,4 @@
-"""The signatures of a SavedModel: what a client may ask, and what comes back."""
+"""Signatures of a SavedModel: inputs and outputs for clients."""
 
 import abc
 from collections.abc import Callable, Mapping
@@ -10,21 +10,21 @@ from tfgan2.adversarial.sampler import AnySampler, JointSampler, Sampler, Uncond
 
 SEEDS = 2**31
 Outputs: TypeAlias = dict[str, tf.Tensor]
-# What every input is, without its batch dimension; a sentence's length is the model's.
+# Dtypes of the inputs, without the batch dimension; the size of `sentence` depends on the model.
 INPUT_TYPES = {"caption": tf.string, "seed": tf.int64, "truncation": tf.float32}
 
 
 class Signatures(tf.Module, abc.ABC):
-    """A sampler behind signatures whose inputs all have a batch dimension.
+    """Wraps a sampler in signatures; all inputs have a batch dimension.
 
     Attributes:
-      inputs: by the name of a signature, which is that of its method, the names of its inputs.
+      inputs: names of the inputs by signature; a signature has the name of its method.
     """
 
     inputs: ClassVar[Mapping[str, tuple[str, ...]]]
 
     def functions(self) -> dict[str, tf.types.experimental.GenericFunction]:
-        """Every signature by its name, with the shapes and dtypes of its inputs."""
+        """Returns the function of every signature, with shapes and dtypes of its inputs."""
         return {
             name: tf.function(
                 self._method(name), input_signature=[self._specification(it) for it in inputs]
@@ -33,7 +33,7 @@ class Signatures(tf.Module, abc.ABC):
         }
 
     def examples(self, *, caption: str) -> dict[str, dict[str, tf.Tensor]]:
-        """By signature, inputs of one row each: that caption, seed 0, the model's truncation."""
+        """Returns by signature one row of inputs: the caption, seed 0, default truncation."""
         values = {"caption": caption, "seed": 0, "truncation": 0.0}
 
         def example(name: str) -> tf.Tensor:
@@ -55,7 +55,7 @@ class Signatures(tf.Module, abc.ABC):
 
 
 class CaptionSignatures(Signatures):
-    """A sampler of captions."""
+    """Signatures of a sampler that reads captions."""
 
     inputs: ClassVar = {
         "serving_default": ("caption",),
@@ -71,7 +71,7 @@ class CaptionSignatures(Signatures):
         self.sampler = sampler
 
     def serving_default(self, caption: tf.Tensor) -> Outputs:
-        """Draws captions with fresh seeds, and sends the seeds back."""
+        """Draws captions with random seeds, and returns the seeds too."""
         seed = fresh_seeds(caption)
         model_default = tf.zeros(tf.shape(caption), tf.float32)
         return {**self.generate(caption, seed, model_default), "seed": seed}
@@ -88,11 +88,11 @@ class CaptionSignatures(Signatures):
         return {"image": self.sampler.pixels(caption, seed, truncation)}
 
     def embed(self, caption: tf.Tensor) -> Outputs:
-        """Encodes captions."""
+        """Encodes captions as sentence embeddings float32 [B, D]."""
         return {"sentence": self.sampler.embed(caption)}
 
     def draw(self, sentence: tf.Tensor, seed: tf.Tensor, truncation: tf.Tensor) -> Outputs:
-        """Draws encoded captions, mixed or not, as PNG."""
+        """Draws sentence embeddings, which may be interpolated, as PNG."""
         return {"image_bytes": encode_png(self.sampler.draw(sentence, seed, truncation))}
 
     def _specification(self, name: str) -> tf.TensorSpec:
@@ -102,7 +102,7 @@ class CaptionSignatures(Signatures):
 
 
 class UnconditionalSignatures(Signatures):
-    """A sampler without captions."""
+    """Signatures of an unconditional sampler."""
 
     inputs: ClassVar = {
         "serving_default": ("seed",),
@@ -116,7 +116,7 @@ class UnconditionalSignatures(Signatures):
         self.sampler = sampler
 
     def serving_default(self, seed: tf.Tensor) -> Outputs:
-        """Draws seeds with the model's truncation, and sends the seeds back."""
+        """Draws seeds with the model's default truncation, and returns the seeds too."""
         return {**self.generate(seed, tf.zeros(tf.shape(seed), tf.float32)), "seed": seed}
 
     def generate(self, seed: tf.Tensor, truncation: tf.Tensor) -> Outputs:
@@ -129,7 +129,7 @@ class UnconditionalSignatures(Signatures):
 
 
 class JointSignatures(Signatures):
-    """A sampler that draws pictures and writes their texts, where no text is given."""
+    """Signatures of a joint sampler; it draws images, and writes a text for an empty caption."""
 
     inputs: ClassVar = {
         "serving_default": ("caption",),
@@ -143,25 +143,25 @@ class JointSignatures(Signatures):
         self.sampler = sampler
 
     def serving_default(self, caption: tf.Tensor) -> Outputs:
-        """Draws and writes with fresh seeds, and sends the seeds back."""
+        """Draws images and writes texts with random seeds, and returns the seeds too."""
         seed = fresh_seeds(caption)
         model_default = tf.zeros(tf.shape(caption), tf.float32)
         return {**self.generate(caption, seed, model_default), "seed": seed}
 
     def generate(self, caption: tf.Tensor, seed: tf.Tensor, truncation: tf.Tensor) -> Outputs:
-        """Draws with given seeds, as PNG, and writes."""
+        """Draws images with given seeds, as PNG, and writes texts."""
         image, text = self.sampler.draw(caption, seed, truncation)
         unknown_words = self.sampler.unknown_words(caption)
         return {"image_bytes": encode_png(image), "text": text, "unknown_words": unknown_words}
 
     def pixels(self, caption: tf.Tensor, seed: tf.Tensor, truncation: tf.Tensor) -> Outputs:
-        """Draws with given seeds, as uint8 pixels, and writes."""
+        """Draws images with given seeds, as uint8 pixels, and writes texts."""
         image, text = self.sampler.draw(caption, seed, truncation)
         return {"image": image, "text": text}
 
 
 def make_signatures(sampler: AnySampler) -> Signatures:
-    """Puts a sampler behind the signatures of its kind."""
+    """Makes the signatures that fit the type of the sampler."""
     if isinstance(sampler, UnconditionalSampler):
         return UnconditionalSignatures(sampler)
     if isinstance(sampler, JointSampler):
@@ -170,8 +170,8 @@ def make_signatures(sampler: AnySampler) -> Signatures:
 
 
 def fresh_seeds(like: tf.Tensor) -> tf.Tensor:
-    """Draws seeds int64 [B], as many as `like` has rows."""
-    # This op, with both seeds 0, is reached by no global seed: an export has no fixed "fresh".
+    """Draws random seeds int64 [B], one per row of `like`."""
+    # With both seeds 0, no global seed has an effect: exports draw new seeds in every process.
     return tf.raw_ops.RandomUniformInt(
         shape=tf.shape(like),
         minval=tf.constant(0, tf.int64),

@@ -1,4 +1,4 @@
-"""Warm-up records: requests that TensorFlow Serving runs before a version takes any."""
+"""Warm-up records: requests that TensorFlow Serving runs before a version serves clients."""
 
 import os
 import pathlib
@@ -11,11 +11,11 @@ FILE = pathlib.Path("assets.extra") / "tf_serving_warmup_requests"
 
 
 def write(version_dir: str | os.PathLike, requests: Mapping[str, Mapping[str, tf.Tensor]]) -> None:
-    """Writes requests.
+    """Writes the requests as warm-up records.
 
     Args:
-      version_dir: of the SavedModel.
-      requests: by signature, its inputs.
+      version_dir: folder of the SavedModel.
+      requests: inputs by signature.
     """
     path = pathlib.Path(version_dir) / FILE
     path.parent.mkdir(parents=True)
