@@ -1,1 +1,1 @@
-"""Published weights of other frameworks, in."""
+"""Imports published weights of other frameworks."""

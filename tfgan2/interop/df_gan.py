@@ -1,6 +1,6 @@
-"""DF-GAN's published weights, of 2022 and 2020, with the state of their optimizers.
+"""Imports DF-GAN's published weights, of 2022 and 2020, with the state of their optimizers.
 
-The layouts are those of the published code; no file of the authors has been opened.
+The layouts follow the published code; they are not tested on the authors' files.
 """
 
 import dataclasses
@@ -42,15 +42,15 @@ NETWORKS = ("netG", "netD", "netC")
 
 @dataclasses.dataclass(frozen=True)
 class Published:
-    """What a user's files hold: state dicts without prefix, and optimizers where there are any.
+    """Content of a user's files: state dicts without prefix, and optimizer states if present.
 
     Attributes:
-      form: of the published code, `2022` or `2020`.
-      generator: netG.
-      image_features: netD; empty where there is none.
-      head: netC, or what the form of 2020 has in its place; empty where there is none.
-      generator_optimizer: Adam's state dict; None where there is none.
-      discriminator_optimizer: like it, over netD and then netC.
+      form: version of the published code, `2022` or `2020`.
+      generator: state dict of netG.
+      image_features: state dict of netD; empty if absent.
+      head: state dict of netC, or of COND_DNET in the form of 2020; empty if absent.
+      generator_optimizer: Adam's state dict; None if absent.
+      discriminator_optimizer: Adam's state dict over netD, then netC; None if absent.
     """
 
     form: str
@@ -62,15 +62,15 @@ class Published:
 
 
 def published(generator: Any, discriminator: Any | None, *, file: str) -> Published:
-    """Sorts what was read from files.
+    """Sorts the content of the files by network.
 
     Args:
-      generator: of `state_epoch_NNN.pth` (2022) or `netG_NNN.pth` (2020).
-      discriminator: of `netD_NNN.pth` (2020), or None.
-      file: names both, for errors.
+      generator: content of `state_epoch_NNN.pth` (2022) or `netG_NNN.pth` (2020).
+      discriminator: content of `netD_NNN.pth` (2020), or None.
+      file: name of the generator's file, for error messages.
 
     Raises:
-      UsageError: it is no checkpoint of DF-GAN.
+      UsageError: the content is not a checkpoint of DF-GAN.
     """
     if not isinstance(generator, dict) or not generator:
         raise UsageError(file, "must hold a checkpoint of DF-GAN", type(generator).__name__)
@@ -88,6 +88,7 @@ def published(generator: Any, discriminator: Any | None, *, file: str) -> Publis
     if unknown:
         raise UsageError(file, f"must hold {', '.join(NETWORKS)} alone", ", ".join(unknown))
     states = {name: without_prefix(state) for name, state in networks.items()}
+    # The form of 2020 keeps the head inside netD, under COND_DNET.
     eyes, head = states.get("netD", {}), states.get("netC", {})
     early = any(key.startswith("block0.") for key in states["netG"])
     if early:
@@ -104,10 +105,10 @@ def published(generator: Any, discriminator: Any | None, *, file: str) -> Publis
 
 
 def sizes(files: Published) -> dict[str, Any]:
-    """Reads the fields of a recipe that the shapes of the tensors say.
+    """Reads the recipe fields that follow from the shapes of the tensors.
 
     Raises:
-      UsageError: tensors that say it are missing.
+      UsageError: a tensor that defines a size is missing.
     """
     state, early = files.generator, files.form == "2020"
     to_image = "conv_img.1.weight" if early else "to_rgb.1.weight"
@@ -137,23 +138,23 @@ def sizes(files: Published) -> dict[str, Any]:
 
 
 def image_channels(files: Published) -> int:
-    """Channels of the images that the generator draws."""
+    """Returns the number of image channels of the generator."""
     early = files.form == "2020"
     return files.generator["conv_img.1.weight" if early else "to_rgb.1.weight"].shape[0]
 
 
 def take(gan: DFGAN, files: Published) -> list[str]:
-    """Gives a game the published weights, and its optimizers their state where the files have it.
+    """Loads the published weights into a model, and optimizer states if present.
 
     Args:
-      gan: of the sizes that `sizes` says, compiled.
-      files: what was read.
+      gan: compiled model with the sizes that `sizes` returns.
+      files: content of the files.
 
     Returns:
-      What was not in the files, and starts anew.
+      Names of the parts that were not in the files and have new weights.
 
     Raises:
-      UsageError: keys are missing, left over or of a wrong shape.
+      UsageError: keys are missing, superfluous or of a wrong shape.
     """
     early = files.form == "2020"
     places = {
@@ -177,7 +178,7 @@ def take(gan: DFGAN, files: Published) -> list[str]:
         if optimizer is None:
             anew.append(f"the {player}'s optimizer")
         else:
-            # A state dict without buffers has the order of the parameters, as the optimizer has.
+            # A state dict without buffers has the parameters in the order of the optimizer.
             order = [places[name][key] for name in networks for key in states[name]]
             gan.step.assign(_take_adam(updates[player], order, optimizer, name=player))
     gan.start_averages()
@@ -185,7 +186,7 @@ def take(gan: DFGAN, files: Published) -> list[str]:
 
 
 def generator_places(generator: Generator, *, early: bool) -> dict[str, Place]:
-    """Places of netG's tensors."""
+    """Maps netG's tensors to variables."""
     name = "block{}" if early else "GBlocks.{}"
     places = _first_places(generator)
     for number, block in enumerate(generator.blocks):
@@ -195,7 +196,7 @@ def generator_places(generator: Generator, *, early: bool) -> dict[str, Place]:
 
 
 def image_features_places(network: ImageFeatures, *, early: bool) -> dict[str, Place]:
-    """Places of netD's tensors, without what the form of 2020 calls COND_DNET."""
+    """Maps netD's tensors to variables, without COND_DNET of the form of 2020."""
     name = "block{}" if early else "DBlocks.{}"
     places = convolution("conv_img", network.first)
     for number, block in enumerate(network.blocks):
@@ -204,14 +205,14 @@ def image_features_places(network: ImageFeatures, *, early: bool) -> dict[str, P
 
 
 def head_places(head: JointHead, *, prefix: str) -> dict[str, Place]:
-    """Places of netC's tensors."""
+    """Maps netC's tensors to variables."""
     return convolution(f"{prefix}joint_conv.0", head.joint) | convolution(
         f"{prefix}joint_conv.2", head.logit
     )
 
 
 def _first_places(generator: Generator) -> dict[str, Place]:
-    """Those of the first layer, whose units are channels first in PyTorch."""
+    """Maps the first dense layer, whose units are channels-first in PyTorch."""
     side, _, channels = generator.first_shape
 
     def channels_last(tensor: np.ndarray) -> np.ndarray:
@@ -261,10 +262,10 @@ def _down_block_places(block: DownBlock) -> dict[str, Place]:
 
 
 def _take_adam(update: Update, order: list[Place], state: Mapping[str, Any], *, name: str) -> int:
-    """Gives an Adam the moments of a published one, and returns its number of steps.
+    """Loads the moments of a published Adam into an optimizer, and returns its step number.
 
     Raises:
-      UsageError: the state is not of these parameters.
+      UsageError: the state belongs to other parameters.
     """
     subject = f"the {name}'s optimizer"
     try:
@@ -276,14 +277,14 @@ def _take_adam(update: Update, order: list[Place], state: Mapping[str, Any], *, 
         rule = "must be Adam's, of as many parameters as the networks have"
         raise UsageError(subject, rule, f"{error!r:.100}") from error
     optimizer = _inner(update.optimizer)
-    # Keras makes the two moments of one variable after those of the other.
+    # Keras creates both moments of a variable before those of the next one.
     made = optimizer.variables[-2 * len(update.variables) :]
     slots = {
         variable.ref(): {"exp_avg": first, "exp_avg_sq": second}
         for variable, first, second in zip(update.variables, made[::2], made[1::2], strict=True)
     }
     for place, moments in matched:
-        # A parameter that had no gradient has no moments; one that we do not train has no slots.
+        # A parameter without gradient has no moments; a variable that is not trained has no slots.
         for key, slot in slots.get(place.variable.ref(), {}).items() if moments else ():
             shape = getattr(moments.get(key), "shape", None)
             if shape != place.shape:
@@ -294,5 +295,5 @@ def _take_adam(update: Update, order: list[Place], state: Mapping[str, Any], *, 
 
 
 def _inner(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
-    """The optimizer itself, where another scales its losses."""
+    """Returns the optimizer inside a loss-scaling optimizer, or the optimizer itself."""
     return getattr(optimizer, "inner_optimizer", optimizer)

@@ -1,4 +1,4 @@
-"""From published files to a run directory that evaluate, export and training take."""
+"""Imports published files as a run directory for evaluation, export and training."""
 
 import dataclasses
 import os
@@ -30,11 +30,11 @@ class Reader:
     """A published text encoder.
 
     Attributes:
-      file: where it was read.
-      options: what defines it.
+      file: path of its file.
+      options: options that define the encoder.
       encoder: the encoder, with its weights.
-      vocabulary: the words of the ids 1, 2, ...; none for characters.
-      example_captions: some captions that it was published with.
+      vocabulary: words of the ids 1, 2, ...; empty for characters.
+      example_captions: some captions of its published files.
     """
 
     file: pathlib.Path
@@ -48,7 +48,7 @@ def read_text_encoder(path: pathlib.Path, *, vocabulary: pathlib.Path | None) ->
     """Reads DAMSM's text encoder with its vocabulary, or char-CNN-RNN without one.
 
     Raises:
-      UsageError: a file cannot be read, or does not hold that.
+      UsageError: a file cannot be read, or holds something else.
     """
     state = torch_files.read(path)
     if not is_state(state):
@@ -80,21 +80,21 @@ def import_df_gan(
     run_dir: str | os.PathLike,
     versions: Mapping[str, str],
 ) -> list[str]:
-    """Writes a run of DF-GAN.
+    """Writes a run of DF-GAN with published weights.
 
     Args:
       generator: `state_epoch_NNN.pth` or `netG_NNN.pth`.
-      discriminator: `netD_NNN.pth`, of the form of 2020.
-      reader: the text encoder, frozen from now on.
-      recipe: what the tensors do not say, its precision resolved.
+      discriminator: `netD_NNN.pth`, in the form of 2020.
+      reader: the text encoder, which the run keeps frozen.
+      recipe: fields that the tensors do not define, its precision resolved.
       run_dir: absent or empty.
-      versions: of the packages.
+      versions: package versions.
 
     Returns:
-      Lines for people: what was read, and what starts anew.
+      Lines of text: what was read, and what has new weights.
 
     Raises:
-      UsageError: a file cannot be read or is not what it must be, or `run_dir` is not empty.
+      UsageError: a file cannot be read or is not valid, or `run_dir` is not empty.
     """
     files = df_gan.published(
         torch_files.read(generator),
@@ -129,10 +129,10 @@ def import_df_gan(
 def import_text_encoder(
     reader: Reader, *, run_dir: str | os.PathLike, versions: Mapping[str, str]
 ) -> list[str]:
-    """Writes a run of a text encoder alone, for `tfgan2.train --text_encoder`.
+    """Writes a run of a text encoder only, for `tfgan2.train --text_encoder`.
 
     Returns:
-      A line for people.
+      A line of text about the encoder.
 
     Raises:
       UsageError: `run_dir` is not empty.
@@ -174,7 +174,7 @@ def _write(
 
 @contextmanager
 def _new_run(run_dir: str | os.PathLike) -> Iterator[RunDirectory]:
-    """A run directory beside its place, that takes it when all is written."""
+    """Yields a temporary run directory, and renames it to `run_dir` when it is complete."""
     target = pathlib.Path(run_dir)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UsageError("--run_dir", "must be absent or empty", run_dir)

@@ -1,4 +1,4 @@
-"""Where the tensors of a published state dict belong, and how they are turned to fit."""
+"""Weight mapping: variables of the tensors in a published state dict, and layout changes."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -17,13 +17,13 @@ Turn = Callable[[np.ndarray], np.ndarray]
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """Where one tensor belongs.
+    """Target of one tensor.
 
     Attributes:
-      variable: that takes it.
-      shape: of the published tensor.
-      turn: from the published layout to the variable's.
-      optional: it may be missing, and the variable then keeps what it has.
+      variable: variable that gets the tensor.
+      shape: shape of the published tensor.
+      turn: converts the published layout to the variable's.
+      optional: the tensor may be missing; the variable then keeps its value.
     """
 
     variable: tf.Variable
@@ -33,56 +33,56 @@ class Place:
 
 
 def convolution(name: str, layer: keras.layers.Layer) -> dict[str, Place]:
-    """Places of a convolution, of one or two dimensions: channels come first in PyTorch."""
+    """Maps a convolution of one or two dimensions; PyTorch's layout is channels-first."""
     *window, inputs, outputs = layer.kernel.shape
     places = {f"{name}.weight": Place(layer.kernel, (outputs, inputs, *window), np.transpose)}
-    if len(window) == 2:  # Transposed, height and width would change places.
+    if len(window) == 2:  # A plain transpose would swap height and width.
         turn: Turn = lambda tensor: tensor.transpose(2, 3, 1, 0)  # noqa: E731
         places = {f"{name}.weight": dataclasses.replace(places[f"{name}.weight"], turn=turn)}
     return places | _bias(name, layer)
 
 
 def linear(name: str, layer: keras.layers.Dense) -> dict[str, Place]:
-    """Places of a dense layer."""
+    """Maps a dense layer."""
     inputs, outputs = layer.kernel.shape
     weight = Place(layer.kernel, (outputs, inputs), np.transpose)
     return {f"{name}.weight": weight} | _bias(name, layer)
 
 
 def scalar(name: str, variable: tf.Variable) -> dict[str, Place]:
-    """Place of a single number, which PyTorch keeps as a vector of one."""
+    """Maps a scalar, which PyTorch stores as a vector of one element."""
     return {name: Place(variable, (1,), lambda tensor: tensor.reshape(()))}
 
 
 def under(name: str, *parts: Mapping[str, Place]) -> dict[str, Place]:
-    """Places of a module's parts under its name."""
+    """Adds a module's name as a prefix to the keys of its parts."""
     return {f"{name}.{key}": place for part in parts for key, place in part.items()}
 
 
 def is_state(content: Any) -> bool:
-    """Whether something is a state dict: tensors by name."""
+    """Whether a value is a state dict: tensors by name."""
     return isinstance(content, dict) and all(
         isinstance(key, str) and isinstance(tensor, np.ndarray) for key, tensor in content.items()
     )
 
 
 def without_prefix(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """A state dict without the prefix that parallel training puts before every key."""
+    """Removes the prefix that parallel training adds to every key of a state dict."""
     if all(key.startswith(PARALLEL_PREFIX) for key in state):
         return {key.removeprefix(PARALLEL_PREFIX): tensor for key, tensor in state.items()}
     return dict(state)
 
 
 def fill(places: Mapping[str, Place], state: Mapping[str, np.ndarray], *, name: str) -> None:
-    """Gives every variable its tensor, or none of them.
+    """Assigns all tensors to their variables, or none if any is wrong.
 
     Args:
-      places: by key.
+      places: targets by key.
       state: tensors by key.
-      name: of the network, for errors.
+      name: name of the network, for error messages.
 
     Raises:
-      UsageError: keys are missing, left over or of a wrong shape; all of them are named.
+      UsageError: keys are missing, superfluous or of a wrong shape; the error names all of them.
     """
     faults = [
         f"{key} is missing"
@@ -101,15 +101,15 @@ def fill(places: Mapping[str, Place], state: Mapping[str, np.ndarray], *, name: 
 
 
 def expect(state: Mapping[str, np.ndarray], ranks: Mapping[str, int], *, name: str) -> None:
-    """Checks that tensors are there from which sizes are read.
+    """Checks that the tensors which define sizes exist.
 
     Args:
       state: tensors by key.
-      ranks: by key, how many dimensions a tensor has.
-      name: of the network, for errors.
+      ranks: number of dimensions by key.
+      name: name of the network, for error messages.
 
     Raises:
-      UsageError: they are missing, or have other ranks.
+      UsageError: a tensor is missing, or has another rank.
     """
     for key, rank in ranks.items():
         shape = state[key].shape if key in state else None

@@ -1,4 +1,4 @@
-"""Published text encoders: DAMSM's, with its vocabulary, and the PyTorch port of char-CNN-RNN."""
+"""Published text encoders: DAMSM's, with its vocabulary, and char-CNN-RNN's PyTorch port."""
 
 import pathlib
 from collections.abc import Sequence
@@ -20,10 +20,10 @@ EMBEDDING, STATE = "encoder.weight", "rnn.weight_hh_l0"
 
 
 def damsm_options(state: dict[str, np.ndarray]) -> TextOptions:
-    """Reads the sizes of DAMSM's RNN_ENCODER from its tensors.
+    """Reads the sizes of DAMSM's RNN_ENCODER from the shapes of its tensors.
 
     Raises:
-      UsageError: tensors that say it are missing.
+      UsageError: a tensor that defines a size is missing.
     """
     expect(state, {EMBEDDING: 2, STATE: 2}, name="the text encoder")
     return TextOptions(
@@ -35,12 +35,12 @@ def damsm_options(state: dict[str, np.ndarray]) -> TextOptions:
 
 
 def take_damsm(encoder: BiLSTM, state: dict[str, np.ndarray]) -> None:
-    """Gives an encoder DAMSM's tensors.
+    """Loads DAMSM's tensors into an encoder.
 
-    PyTorch's gates stand in Keras's order; of its two biases, Keras keeps the sum.
+    PyTorch's gates have the same order as Keras's; Keras keeps the sum of PyTorch's two biases.
 
     Raises:
-      UsageError: keys are missing, left over or of a wrong shape.
+      UsageError: keys are missing, superfluous or of a wrong shape.
     """
     name = "the text encoder"
     embedding = encoder.word_embedding.embeddings
@@ -60,10 +60,10 @@ def take_damsm(encoder: BiLSTM, state: dict[str, np.ndarray]) -> None:
 
 
 def char_cnn_rnn_options(state: dict[str, np.ndarray]) -> TextOptions:
-    """Finds the variant of char-CNN-RNN that tensors are of.
+    """Finds the variant of char-CNN-RNN by the shapes of its tensors.
 
     Raises:
-      UsageError: they are of none.
+      UsageError: the tensors fit no variant.
     """
     expect(state, {"conv3.weight": 3, "emb_proj.weight": 2}, name="the text encoder")
     units, gated = state["conv3.weight"].shape[0], "rnn.i2h_update.weight" in state
@@ -80,10 +80,10 @@ def char_cnn_rnn_options(state: dict[str, np.ndarray]) -> TextOptions:
 
 
 def take_char_cnn_rnn(encoder: CharCNNRNN, state: dict[str, np.ndarray]) -> None:
-    """Gives an encoder the tensors of the PyTorch port.
+    """Loads the tensors of the PyTorch port into an encoder.
 
     Raises:
-      UsageError: keys are missing, left over or of a wrong shape.
+      UsageError: keys are missing, superfluous or of a wrong shape.
     """
     places = linear("emb_proj", encoder.projection)
     for number, conv in enumerate(encoder.convolutions, start=1):
@@ -103,14 +103,14 @@ def read_vocabulary(path: pathlib.Path, *, words: int) -> tuple[list[str], list[
     """Reads the pickle of captions that belongs to a DAMSM encoder.
 
     Args:
-      path: [captions of train, captions of test, word by id, id by word], as AttnGAN wrote it.
+      path: pickle of [train captions, test captions, word by id, id by word], as in AttnGAN.
       words: rows of the encoder's embedding.
 
     Returns:
       The words of the ids 1, 2, ..., and some captions of the test split.
 
     Raises:
-      UsageError: it is not that, or not of this encoder.
+      UsageError: the file holds something else, or belongs to another encoder.
     """
     content = plain_pickle.read(path)
     rule = "must hold [train captions, test captions, word by id, id by word]"
@@ -128,7 +128,7 @@ def read_vocabulary(path: pathlib.Path, *, words: int) -> tuple[list[str], list[
 
 
 def _examples(captions: Any, by_id: dict[int, str]) -> list[str]:
-    """The first captions of different images, as text; nothing where they are not lists of ids."""
+    """Returns captions of different images as text; empty if they are not lists of ids."""
     if not isinstance(captions, Sequence):
         return []
     step = max(1, len(captions) // EXAMPLES)

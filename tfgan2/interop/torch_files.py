@@ -1,4 +1,4 @@
-"""PyTorch's checkpoint files, read without PyTorch, as plain data."""
+"""Reads PyTorch's checkpoint files as plain data, without PyTorch."""
 
 import pathlib
 from typing import Any, BinaryIO
@@ -11,9 +11,9 @@ TAR_MARK = slice(257, 262)
 
 
 def read(path: pathlib.Path) -> Any:
-    """Reads a file that torch.save wrote, in its zip or its legacy format.
+    """Reads a file that torch.save wrote, in the zip or the legacy format.
 
-    Tensors that look into the same storage share its memory here too, and are read-only.
+    Tensors of the same storage share memory, and are read-only.
 
     Args:
       path: the file.
@@ -23,7 +23,7 @@ def read(path: pathlib.Path) -> Any:
       tensor; bfloat16 becomes float32).
 
     Raises:
-      UsageError: the file cannot be read, is broken, or holds anything else.
+      UsageError: the file cannot be read, is damaged, or holds other types.
     """
     try:
         file = path.open("rb")
@@ -34,16 +34,16 @@ def read(path: pathlib.Path) -> Any:
 
 
 def parse(file: BinaryIO, *, path: pathlib.Path) -> Any:
-    """Parses an opened file of torch.save; see `read`.
+    """Parses an open file of torch.save; see `read`.
 
     Raises:
-      UsageError: it is broken, or holds anything else; the error names `path`.
+      UsageError: the file is damaged, or holds other types; the error names `path`.
     """
     try:
         return _parse(file, path=path)
     except UsageError:
         raise
-    except Exception as error:  # A broken file raises nearly anything.
+    except Exception as error:  # A damaged file raises errors of nearly any type.
         got = " ".join(f"{type(error).__name__}: {error}".split())
         raise UsageError(str(path), "must be a whole PyTorch file", got[:200]) from error
 

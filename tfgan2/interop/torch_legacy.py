@@ -1,4 +1,4 @@
-"""The files that torch.save wrote before PyTorch 1.6, and still writes when asked to."""
+"""Reads torch.save's legacy format: the default before PyTorch 1.6, and an option since."""
 
 import functools
 import pathlib
@@ -12,24 +12,24 @@ from tfgan2.program import UsageError
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 HEAD_SIZE = 32
-MAGIC = MAGIC_NUMBER.to_bytes(10, "little")  # As every pickle protocol spells the number.
+MAGIC = MAGIC_NUMBER.to_bytes(10, "little")  # The same bytes in every pickle protocol.
 PROTOCOL_VERSION = 1001
 
 
 def parse(file: BinaryIO, *, path: pathlib.Path, size: int) -> Any:
-    """Parses a legacy file of torch.save: five pickles, then the storages' bytes.
+    """Parses a legacy file of torch.save: five pickles, then the bytes of the storages.
 
     Args:
-      file: the opened file.
-      path: its name, for errors.
-      size: its bytes.
+      file: the open file.
+      path: path of the file, for error messages.
+      size: size of the file in bytes.
 
     Returns:
       dict, list, tuple, str, int, float, bool, None or NumPy array.
 
     Raises:
-      UsageError: it holds more than those, or is big-endian.
-      Exception: nearly any, if it is broken.
+      UsageError: the file holds other types, or is big-endian.
+      Exception: of nearly any type, if the file is damaged.
     """
     storages = Storages(unclaimed=size)
     load = functools.partial(torch_pickles.load, file, path=path, find_storage=storages.find)

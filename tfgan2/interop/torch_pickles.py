@@ -1,4 +1,4 @@
-"""The pickles in PyTorch's files, interpreted here: nothing is imported and no class is built."""
+"""Interprets the pickles in PyTorch's files without importing modules or building classes."""
 
 import dataclasses
 import pathlib
@@ -17,7 +17,7 @@ MAX_SHARING = 10
 KEY_TYPES = (str, int, float, bool, type(None))
 PLAIN_TYPES = (*KEY_TYPES, dict, list, tuple, np.ndarray)
 
-# Opcodes whose argument is the value.
+# Opcodes whose argument is the value to push.
 LITERALS = frozenset(
     {
         *("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT"),
@@ -33,25 +33,25 @@ CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()
 
 @dataclasses.dataclass(frozen=True)
 class Function:
-    """Stands for what a pickle may call."""
+    """A function that a pickle may call."""
 
     call: Callable[..., Any]
 
 
 def load(stream: BinaryIO, *, path: pathlib.Path, find_storage: Callable[[Any], Storage]) -> Any:
-    """Reads one pickle and leaves the stream behind it.
+    """Reads one pickle; the stream then stands behind the pickle.
 
     Args:
-      stream: begins with the pickle.
-      path: the file, for errors.
-      find_storage: gives the storage that a persistent id means.
+      stream: stream that starts with the pickle.
+      path: path of the file, for error messages.
+      find_storage: returns the storage of a persistent id.
 
     Returns:
       dict, list, tuple, str, int, float, bool, None or NumPy array.
 
     Raises:
-      UsageError: it asks for more than those.
-      Exception: nearly any, if it is broken.
+      UsageError: the pickle needs other types.
+      Exception: of nearly any type, if the pickle is damaged.
     """
     machine = _Machine(path, find_storage)
     steps = 0
@@ -149,7 +149,7 @@ class _Machine:
         self._push(GLOBALS[name])
 
     def _build(self, state: Any) -> None:
-        # A state dict carries its modules' versions as an attribute; they are no weights.
+        # A state dict has its modules' versions as an attribute; they are not weights.
         if type(self.stack[-1]) is not dict or type(state) is not dict:
             self._refuse(f"attributes of a {type(self.stack[-1]).__name__}")
 
@@ -172,7 +172,7 @@ def _update(target: dict[Any, Any], items: Iterable[tuple[Any, Any]]) -> None:
 
 
 def _check_plain(value: Any, *, limit: int) -> None:
-    """Refuses what is no plain data, or unfolds to far more than its pickle could spell out."""
+    """Raises for values that are not plain data, or far larger than their pickle allows."""
     waiting = [(value, 0)]
     seen = 0
     while waiting:
@@ -188,7 +188,7 @@ def _check_plain(value: Any, *, limit: int) -> None:
 
 
 def _ordered_dict(items: Any = ()) -> dict[Any, Any]:
-    """Python 2 passes the items; Python 3 sets them later."""
+    """Makes a dict; Python 2 passes the items here, Python 3 sets them later."""
     if type(items) not in (list, tuple):
         raise ValueError(f"an OrderedDict of a {type(items).__name__}")
     target: dict[Any, Any] = {}
@@ -211,7 +211,7 @@ def _tensor(
     backward_hooks: Any = None,
     metadata: Any = None,
 ) -> np.ndarray:
-    """What training hangs on a tensor is left out; metadata would change its numbers."""
+    """Makes an array; ignores training attributes, refuses metadata that changes the values."""
     if not isinstance(storage, Storage) or metadata:
         raise ValueError("a tensor without a storage, or a negated or conjugated one")
     return storage.tensor(storage_offset, size, stride)

@@ -1,4 +1,4 @@
-"""What PyTorch keeps numbers in: storages, and tensors that look into them."""
+"""PyTorch's storages, and tensors as views of them."""
 
 import dataclasses
 import math
@@ -13,14 +13,14 @@ INT64_END = 2**63
 
 @dataclasses.dataclass(frozen=True)
 class StorageClass:
-    """The type of an element in the file, and the type that it is read as."""
+    """Element type in the file, and element type after reading."""
 
     stored: str
     read: str
 
     @property
     def item_size(self) -> int:
-        """Bytes of an element in the file."""
+        """Bytes per element in the file."""
         return np.dtype(self.stored).itemsize
 
 
@@ -41,28 +41,28 @@ KINDS = {
 
 @dataclasses.dataclass(frozen=True)
 class Storage:
-    """A row of elements, shared by all tensors that look into it."""
+    """A row of elements, shared by all tensors that view it."""
 
     kind: StorageClass
     elements: np.ndarray
 
     @property
     def size(self) -> int:
-        """Bytes in the file."""
+        """Size in the file, in bytes."""
         return len(self.elements) * self.kind.item_size
 
     def part(self, offset: int, size: int) -> "Storage":
-        """Some of the elements, as a storage of their own.
+        """Returns `size` elements from `offset` on as a storage.
 
         Raises:
-          ValueError: they are not all there.
+          ValueError: the storage has fewer elements.
         """
         if not 0 <= offset <= offset + size <= len(self.elements):
             raise ValueError(f"{size} elements from {offset} in a storage of {len(self.elements)}")
         return Storage(self.kind, self.elements[offset : offset + size])
 
     def fill(self, stream: IO[bytes]) -> None:
-        """Reads the elements, piece by piece, so that large ones are in memory only once.
+        """Reads the elements piece by piece, so that large storages are in memory only once.
 
         Raises:
           ValueError: the stream ends too early.
@@ -77,15 +77,15 @@ class Storage:
             piece[:] = _widen(stored) if self.kind == BFLOAT16 else stored
 
     def tensor(self, offset: Any, shape: Any, strides: Any) -> np.ndarray:
-        """A tensor that looks into this storage, as a read-only array without a copy.
+        """Returns a tensor as a read-only view of this storage.
 
         Args:
-          offset: its first element's place.
-          shape: its sizes.
-          strides: how many elements lie between neighbours, for every dimension.
+          offset: index of the tensor's first element.
+          shape: sizes of the dimensions.
+          strides: elements between neighbours, for every dimension.
 
         Raises:
-          ValueError: it reaches beyond the storage or repeats elements of it.
+          ValueError: the tensor exceeds the storage, or has more elements than the storage.
         """
         sizes, steps = _naturals(shape), _naturals(strides)
         (first,) = _naturals((offset,))
@@ -110,23 +110,23 @@ class Storage:
 class Storages:
     """The storages that a pickle names.
 
-    They are allocated when they are named and filled later, because a legacy file holds their bytes
-    after the pickle. `unclaimed` counts the file's bytes that no storage was allocated for yet, so
-    that a small file cannot ask for much memory.
+    A storage is allocated when the pickle names it, and filled later, because a legacy file has the
+    bytes after the pickle. `unclaimed` is the number of bytes in the file without a storage yet, so
+    that a small file cannot allocate much memory.
     """
 
     unclaimed: int
     known: dict[str, Storage] = dataclasses.field(default_factory=dict)
 
     def find(self, identity: Any) -> Storage:
-        """The storage that a persistent id means.
+        """Returns the storage of a persistent id.
 
         Args:
-          identity: "storage", its kind, key, device and size; in legacy files also None or the key,
-            offset and size of the part that is meant.
+          identity: "storage", its class, key, device and size; in legacy files also None, or the
+            key, offset and size of a part.
 
         Raises:
-          ValueError: the id is none of a storage, contradicts an earlier one, or is too large.
+          ValueError: the id is not a storage's, contradicts an earlier one, or is too large.
         """
         if type(identity) is not tuple or len(identity) not in (5, 6) or identity[0] != "storage":
             raise ValueError("a persistent id that is none of a storage")
@@ -153,12 +153,12 @@ class Storages:
 
 
 def _widen(bfloat16: np.ndarray) -> np.ndarray:
-    """A bfloat16 is the upper half of a float32."""
+    """Converts bfloat16, which is the upper half of a float32."""
     return (bfloat16.astype(np.uint32) << 16).view(np.float32)
 
 
 def _naturals(values: Any) -> tuple[int, ...]:
-    """Sizes or places, once they are known to be a tuple of whole numbers from 0."""
+    """Checks that sizes or offsets are a tuple of integers from 0, and returns them."""
     if type(values) is not tuple:
         raise ValueError("sizes or strides that are no tuple")
     if any(type(value) is not int or not 0 <= value < INT64_END for value in values):

@@ -1,4 +1,4 @@
-"""The zip files that torch.save writes since PyTorch 1.6."""
+"""Reads torch.save's zip format, the default since PyTorch 1.6."""
 
 import io
 import pathlib
@@ -17,16 +17,16 @@ def parse(file: BinaryIO, *, path: pathlib.Path, size: int) -> Any:
     """Parses a zip file of torch.save.
 
     Args:
-      file: the opened file.
-      path: its name, for errors.
-      size: its bytes.
+      file: the open file.
+      path: path of the file, for error messages.
+      size: size of the file in bytes.
 
     Returns:
       dict, list, tuple, str, int, float, bool, None or NumPy array.
 
     Raises:
-      UsageError: it holds more than those, or is a TorchScript archive or big-endian.
-      Exception: nearly any, if it is broken.
+      UsageError: the file holds other types, is a TorchScript archive, or is big-endian.
+      Exception: of nearly any type, if the file is damaged.
     """
     with zipfile.ZipFile(file) as archive:
         folder = _folder(archive, path=path)
@@ -41,7 +41,7 @@ def parse(file: BinaryIO, *, path: pathlib.Path, size: int) -> Any:
 
 
 def _folder(archive: zipfile.ZipFile, *, path: pathlib.Path) -> str:
-    """The folder that holds everything; it has the name that the file was saved under."""
+    """Returns the folder of all entries; its name is the name of the saved file."""
     names = archive.namelist()
     folders = [name.split("/")[0] for name in names if re.fullmatch(r"[^/]+/data\.pkl", name)]
     if len(folders) != 1:
@@ -56,7 +56,7 @@ def _folder(archive: zipfile.ZipFile, *, path: pathlib.Path) -> str:
 def _check_byte_order(archive: zipfile.ZipFile, folder: str, *, path: pathlib.Path) -> None:
     name = f"{folder}/byteorder"
     if name not in archive.namelist():
-        return  # Older files do not say it.
+        return  # Older files have no byte order entry.
     order = _open(archive, name).read()
     if order != b"little":
         raise UsageError(str(path), "must be little-endian", repr(order[:20]))
