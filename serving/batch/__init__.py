@@ -1,1 +1,1 @@
-"""Offline generation as an Apache Beam pipeline: captions in, pictures and a manifest out."""
+"""Offline generation with Apache Beam: captions in, pictures and a manifest out."""

@@ -1,4 +1,4 @@
-"""Files of captions, one entry after the other: text, CSV, JSON lines and TFRecords."""
+"""Reads caption files as a stream: text, CSV, JSON lines and TFRecords."""
 
 import csv
 import dataclasses
@@ -17,11 +17,11 @@ _TOO_LONG = f"line: must have at most {MAX_LINE_BYTES} bytes, got more"
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """An entry of a file.
+    """One entry of a caption file.
 
     Attributes:
-      caption: its bytes, UTF-8 or not; None where there is none to be had.
-      problem: why it cannot be drawn; None if it can.
+      caption: bytes of the caption, UTF-8 or not; None if the entry has no readable caption.
+      problem: reason why the entry cannot be drawn; None if it can.
     """
 
     caption: bytes | None
@@ -29,18 +29,18 @@ class Entry:
 
 
 class DamagedFileError(ValueError):
-    """A file cannot be read to its end, so that nobody knows how many captions it has."""
+    """A file cannot be read to its end, so its number of captions is unknown."""
 
 
 def read(path: str) -> Iterator[Entry]:
-    """Reads the entries of a file, never more than one line or record at a time.
+    """Reads the entries of a file; holds only one line or record in memory.
 
     Args:
-      path: its name tells what it is: .csv, .jsonl or .ndjson, .tfrecord or .tfrecords, else a
-        caption a line; after that .gz, .bz2, .xz or .zst if it is compressed.
+      path: the suffix gives the format: .csv, .jsonl or .ndjson, .tfrecord or .tfrecords; else
+        text with one caption per line. A second suffix .gz, .bz2, .xz or .zst: compressed.
 
     Raises:
-      DamagedFileError: it cannot be read to its end, or a CSV has no column of captions.
+      DamagedFileError: the file cannot be read to its end, or a CSV has no `caption` column.
     """
     stem, suffix = compression.split(path)
     kind = stem.rpartition(".")[2].lower()
@@ -60,9 +60,9 @@ def read(path: str) -> Iterator[Entry]:
 
 
 def _lines(stream: BinaryIO) -> Iterator[bytes | None]:
-    """Lines without their ends, and without a byte order mark; None for one that is too long."""
+    """Yields lines without line ends and byte order mark; None for a line that is too long."""
     first = True
-    # Room for the mark and the end: a line that fills it is too long, or the last.
+    # The limit includes the byte order mark and the line end.
     while line := stream.readline(MAX_LINE_BYTES + len(_BOM) + len(b"\r\n")):
         if first:
             line, first = line.removeprefix(_BOM), False
@@ -93,7 +93,7 @@ def _of_line(line: bytes | None) -> Entry:
 
 
 def _of_json(line: bytes | None) -> Entry:
-    """An entry of JSON; bytes that are no UTF-8 come through, and a blank line is a caption too."""
+    """The entry of a JSON line; keeps bytes that are not UTF-8; a blank line is empty text."""
     if line is None or not line.strip():
         return _of_line(None if line is None else b"")
     rule = f"must be a JSON string, or an object with a string `{COLUMN}`"
@@ -109,7 +109,7 @@ def _of_json(line: bytes | None) -> Entry:
 
 
 class _TableLines:
-    """The lines of a CSV file as its reader takes them; it goes on after one that is too long."""
+    """The lines of a CSV file for `csv.reader`; the iteration can go on after a too long line."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._lines = _lines(stream)
@@ -148,11 +148,11 @@ def _of_table(stream: BinaryIO) -> Iterator[Entry]:
 
 
 def _of_records(stream: BinaryIO) -> Iterator[Entry]:
-    """A record has one `caption`, or as a data set of tools.prepare several `captions`."""
+    """Yields `caption` of each record, or the several `captions` of a tools.prepare record."""
     for record in tfrecords.records(stream):
         try:
             features = messages.Example.FromString(record).features.feature
-        except Exception as error:  # Protobuf's own, which its implementations don't share.
+        except Exception as error:  # The class depends on protobuf's implementation.
             yield Entry(None, f"record: must be a tf.train.Example, got {error}")
             continue
         values = [

@@ -1,4 +1,4 @@
-"""Compressed files as streams that fail when they are cut off."""
+"""Streams of compressed files; a truncated file raises an error."""
 
 import bz2
 import gzip
@@ -13,7 +13,7 @@ CHUNK_BYTES = 2**16
 
 
 class ZstdStream(io.RawIOBase):
-    """Frames one after the other; zstandard's own reader takes one that is cut off as whole."""
+    """Reads all Zstandard frames; zstandard's own reader accepts a truncated frame as complete."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -21,15 +21,15 @@ class ZstdStream(io.RawIOBase):
         self._begun, self._rest, self._pending = False, b"", b""
 
     def readable(self) -> bool:
-        """It is."""
+        """Returns True."""
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        """Reads some bytes.
+        """Reads bytes into a buffer.
 
         Raises:
-          EOFError: a frame is cut off.
-          zstandard.ZstdError: it is no frame, or a damaged one.
+          EOFError: a frame is truncated.
+          zstandard.ZstdError: the content is not a frame, or a damaged one.
         """
         while not self._pending:
             chunk = self._rest or self._file.read(CHUNK_BYTES)
@@ -56,12 +56,12 @@ _OPENERS: dict[str, Callable[[BinaryIO], object]] = {
     ".xz": lzma.LZMAFile,
     ".zst": lambda file: io.BufferedReader(ZstdStream(file), CHUNK_BYTES),
 }
-# What they raise for content that is damaged, cut off, or not theirs.
+# Errors of the openers for content that is damaged, truncated or in another format.
 ERRORS = (OSError, EOFError, ValueError, lzma.LZMAError, zstandard.ZstdError)
 
 
 def split(name: str) -> tuple[str, str]:
-    """The name of a file without what its compression adds, and that; "" where there is none."""
+    """Splits a file name into its stem and its compression suffix; "" without compression."""
     for suffix in _OPENERS:
         if name.lower().endswith(suffix):
             return name[: -len(suffix)], suffix
@@ -69,5 +69,5 @@ def split(name: str) -> tuple[str, str]:
 
 
 def decompressed(file: BinaryIO, suffix: str) -> BinaryIO:
-    """The content of a file whose name ends so; the file itself for ""."""
+    """The decompressed stream of a file with this suffix; the file itself for ""."""
     return cast(BinaryIO, _OPENERS[suffix](file)) if suffix else file

@@ -1,4 +1,4 @@
-"""Rows into a model and drawings out of it: a block at once, its rows alone where that fails."""
+"""Draws blocks of rows with a model; if a block fails, draws each row separately."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from serving.batch.rows import Block, Drawing, DrawnBlock, Row
 
 
 class RowError(Exception):
-    """A model cannot draw what it was given; it would be so again."""
+    """A model cannot draw its inputs; a retry would fail too."""
 
 
 class Model(Protocol):
@@ -20,18 +20,18 @@ class Model(Protocol):
         """Runs the signature `generate`.
 
         Raises:
-          RowError: it is one of the rows.
+          RowError: the model refuses a row.
         """
 
 
 @dataclasses.dataclass(frozen=True)
 class Painter:
-    """Draws blocks, always as many rows at a time.
+    """Draws blocks with a constant batch size.
 
     Attributes:
-      batch_size: rows; those that a block lacks are filled up.
-      takes_captions: of the model.
-      truncation: of the latents; 0 is the model's.
+      batch_size: rows per run; shorter blocks are padded.
+      takes_captions: whether the model has a caption input.
+      truncation: truncation of the latents, above 0 and at most 1; 0 is the model's default.
     """
 
     batch_size: int
@@ -39,7 +39,7 @@ class Painter:
     truncation: float
 
     def draw(self, model: Model, block: Block) -> DrawnBlock:
-        """Draws the rows of a block that can be drawn; the others keep their problem."""
+        """Draws the rows without a problem; the other rows keep their problem."""
         wanted = [row for row in block.rows if row.problem is None]
         drawings: dict[str, Drawing] = {}
         try:

@@ -1,4 +1,4 @@
-"""Model handlers of Beam's RunInference: a block goes in, and is drawn and written."""
+"""Model handlers of Beam's RunInference: draw blocks and write their pictures."""
 
 import concurrent.futures
 import contextlib
@@ -19,7 +19,7 @@ from serving.batch.rows import Block, WrittenBlock
 from serving.client import Client
 from serving.program import UsageError
 
-# What a model or server answers to a row that it cannot take, whenever it is asked.
+# Error codes of a row that the model or the server always refuses.
 _SERVER_REFUSALS = {"INVALID_ARGUMENT", "FAILED_PRECONDITION", "OUT_OF_RANGE", "UNIMPLEMENTED"}
 _TF_REFUSALS = {
     "InvalidArgumentError",
@@ -27,12 +27,12 @@ _TF_REFUSALS = {
     "OutOfRangeError",
     "UnimplementedError",
 }
-# While one is written, or at an op that takes one processor, the other has the rest of them.
+# While one block is written, or runs a single-threaded op, the other uses the other processors.
 _CONCURRENT_BLOCKS = 2
 
 
 class _BlockHandler(ModelHandler[Block, WrittenBlock, Any]):
-    """What both have in common: so many blocks are drawn and written at the same time."""
+    """Base class of both handlers: draws and writes `blocks` blocks at the same time."""
 
     def __init__(self, painter: Painter, outputs: Outputs, *, blocks: int) -> None:
         super().__init__(min_batch_size=blocks, max_batch_size=blocks)
@@ -44,47 +44,47 @@ class _BlockHandler(ModelHandler[Block, WrittenBlock, Any]):
         model: "_Export | _Served",
         inference_args: dict[str, Any] | None = None,
     ) -> Iterable[WrittenBlock]:
-        """Draws and writes blocks, all at the same time, and waits for all of them."""
+        """Draws and writes all blocks at the same time, and waits for all of them."""
 
         def made(block: Block) -> WrittenBlock:
             return self._outputs.write_block(self._painter.draw(model, block))
 
-        # Where one fails, no other may go on writing after the job has ended.
+        # Wait for all: if one fails, no other may still write after the job has ended.
         futures = [model.pool.submit(made, block) for block in batch]
         concurrent.futures.wait(futures)
         return [future.result() for future in futures]
 
     def get_num_bytes(self, batch: Sequence[Block]) -> int:
-        """Of the captions, for Beam's metrics."""
+        """The total length of the captions in bytes, for Beam's metrics."""
         return sum(len(row.caption or b"") for block in batch for row in block.rows)
 
 
 class ExportHandler(_BlockHandler):
-    """Loads the SavedModel, once in each process."""
+    """Draws with a SavedModel, loaded once per process."""
 
     def __init__(
         self, version: str, painter: Painter, outputs: Outputs, *, threads: int | None = None
     ) -> None:
-        """Remembers what is to be loaded.
+        """Stores the arguments; loads nothing yet.
 
         Args:
           version: folder of the SavedModel.
-          painter: draws blocks with it.
-          outputs: where they are written.
-          threads: that TensorFlow may use for an op; None: as many as there are processors.
+          painter: draws blocks with the model.
+          outputs: folder that receives the pictures.
+          threads: intra-op threads of TensorFlow; None: one per processor.
         """
         super().__init__(painter, outputs, blocks=1 if threads == 1 else _CONCURRENT_BLOCKS)
         self._version, self._threads = version, threads
 
     def load_model(self) -> "_Export":
-        """Loads it."""
+        """Loads the SavedModel."""
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         with _uncollected():
             return _Export(self._version, threads=self._threads, blocks=self._blocks)
 
 
 class ServerHandler(_BlockHandler):
-    """Asks a server for every block; a few of them at the same time."""
+    """Draws with a model server, with several concurrent requests."""
 
     def __init__(
         self,
@@ -96,22 +96,22 @@ class ServerHandler(_BlockHandler):
         concurrent_requests: int,
         timeout_seconds: float,
     ) -> None:
-        """Remembers who is to be asked.
+        """Stores the arguments; connects to no server yet.
 
         Args:
-          target: host:port, or several of them that take turns.
-          model: its name on the servers.
-          painter: draws blocks with it.
-          outputs: where they are written.
-          concurrent_requests: that a process makes.
-          timeout_seconds: of a request, with all its attempts.
+          target: host:port, or several separated by commas; requests rotate over them.
+          model: name of the model on the servers.
+          painter: draws blocks with the model.
+          outputs: folder that receives the pictures.
+          concurrent_requests: requests at the same time, per process.
+          timeout_seconds: limit of a request, with all its attempts.
         """
         super().__init__(painter, outputs, blocks=concurrent_requests)
         self._target, self._model = target, model
         self._timeout_seconds = timeout_seconds
 
     def load_model(self) -> "_Served":
-        """Opens the connection."""
+        """Creates the client."""
         return _Served(
             Client(self._target, model=self._model, timeout_seconds=self._timeout_seconds),
             blocks=self._blocks,
@@ -123,10 +123,10 @@ class ServerHandler(_BlockHandler):
         model: "_Export | _Served",
         inference_args: dict[str, Any] | None = None,
     ) -> Iterable[WrittenBlock]:
-        """Draws and writes blocks, all at the same time, and waits for all of them.
+        """Draws and writes all blocks at the same time, and waits for all of them.
 
         Raises:
-          UsageError: the servers are away.
+          UsageError: the servers do not answer, or do not serve the model.
         """
         try:
             return super().run_inference(batch, model)
@@ -137,7 +137,7 @@ class ServerHandler(_BlockHandler):
 
 
 class _Export:
-    """A SavedModel that is loaded, and the threads that draw with it."""
+    """A loaded SavedModel, and the threads that draw with it."""
 
     def __init__(self, version: str, *, threads: int | None, blocks: int) -> None:
         import tensorflow as tf
@@ -164,7 +164,7 @@ class _Export:
 
 @contextlib.contextmanager
 def _uncollected() -> Iterator[None]:
-    """Keeps all that is made meanwhile, as an import does, without a search for garbage in it."""
+    """Disables garbage collection, then freezes all objects: loaded objects stay anyway."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -179,14 +179,14 @@ _threads_lock = threading.Lock()
 
 
 def _limit_threads(tf: Any, threads: int) -> None:
-    """Bounds the threads of TensorFlow; who comes after its start has what is."""
+    """Sets TensorFlow's intra-op threads if they differ; works only before TensorFlow's start."""
     with _threads_lock:
         if tf.config.threading.get_intra_op_parallelism_threads() != threads:
             tf.config.threading.set_intra_op_parallelism_threads(threads)
 
 
 class _Served:
-    """A model behind a server, and the threads that ask for it."""
+    """A model on a server, and the threads that send requests."""
 
     def __init__(self, client: Client, *, blocks: int) -> None:
         self.pool = concurrent.futures.ThreadPoolExecutor(blocks, "generate")

@@ -1,4 +1,4 @@
-"""What a job is: all that its outputs are a function of, and how its rows are cut."""
+"""The definition of a job: all inputs that determine its outputs, and its blocks and shards."""
 
 import dataclasses
 import json
@@ -9,15 +9,15 @@ PICTURES_PER_SHARD = 1000
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What the user chooses of the outputs.
+    """The user's options that determine the outputs.
 
     Attributes:
-      seed: of the whole job.
-      truncation: of the latents, above 0 and at most 1; 0 is the model's.
-      images_per_caption: copies of each caption.
-      format: `png`: a file for each picture; `tfrecord`: a file for each shard.
+      seed: seed of the whole job, int64.
+      truncation: truncation of the latents, above 0 and at most 1; 0 is the model's default.
+      images_per_caption: pictures of each caption.
+      format: `png`: one file per picture; `tfrecord`: one file per shard.
       batch_size: rows of a block.
-      shards: how many, at most one for each block; None: one for every 1,000 pictures.
+      shards: number of shards, at most one per block; None: one per 1,000 pictures.
     """
 
     seed: int = 0
@@ -33,8 +33,8 @@ class Captions:
     """The captions of a job.
 
     Attributes:
-      count: how many; 1 for a model that draws without them, of which all pictures are copies.
-      sha256: of all of them, in order, and of what cannot be read; None without captions.
+      count: number of captions; 1 for an unconditional model, whose pictures are all copies.
+      sha256: checksum of all entries in order, unreadable ones included; None without captions.
     """
 
     count: int
@@ -43,7 +43,7 @@ class Captions:
 
 @dataclasses.dataclass(frozen=True)
 class Shard:
-    """A part of the outputs, finished or made again as a whole: blocks `begin` to `end` - 1."""
+    """A part of the outputs: blocks `begin` to `end` - 1, finished or made again as a whole."""
 
     number: int
     begin: int
@@ -52,12 +52,13 @@ class Shard:
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """All that the outputs are a function of.
+    """All inputs that determine the outputs.
 
     Attributes:
-      model: tells one model from another: a checksum of its files, or of what it draws.
-      captions: what is drawn.
-      options: how.
+      model: identity of the model: a checksum of its files, or its name on a server with a
+        checksum of one picture.
+      captions: number and checksum of the captions.
+      options: the user's options.
     """
 
     model: str
@@ -66,12 +67,12 @@ class Job:
 
     @property
     def rows(self) -> int:
-        """Pictures that are wanted."""
+        """The number of requested pictures."""
         return self.captions.count * self.options.images_per_caption
 
     @property
     def blocks(self) -> int:
-        """How many blocks the rows are cut into; the last may have fewer of them."""
+        """The number of blocks; the last block may have fewer rows."""
         return -(-self.rows // self.options.batch_size)
 
     def block_rows(self, block: int) -> range:
@@ -81,16 +82,16 @@ class Job:
 
     @property
     def shard_count(self) -> int:
-        """How many shards there are."""
+        """The number of shards."""
         return min(self.options.shards or -(-self.rows // PICTURES_PER_SHARD), self.blocks)
 
     def shard(self, number: int) -> Shard:
-        """A shard of whole blocks; they are as even as can be."""
+        """The shard with this number; shards have whole blocks, and differ by at most one block."""
         begin, end = (edge * self.blocks // self.shard_count for edge in (number, number + 1))
         return Shard(number, begin, end)
 
     def shard_rows(self, shard: Shard) -> int:
-        """How many rows a shard has."""
+        """The number of rows of a shard."""
         begin = shard.begin * self.options.batch_size
         return min(shard.end * self.options.batch_size, self.rows) - begin
 
@@ -99,7 +100,10 @@ class Job:
         return (json.dumps(dataclasses.asdict(self), indent=2) + "\n").encode()
 
     def differences(self, content: bytes) -> list[str]:
-        """What is another in the job of a job.json: `model`, `captions` or names of options."""
+        """Compares with the content of a job.json; returns `model`, `captions` or option names.
+
+        Returns `job.json` if the content cannot be read.
+        """
         try:
             other: dict[str, Any] = json.loads(content)
             mine = json.loads(self.as_json())

@@ -1,8 +1,8 @@
-"""The messages in files: what TFRecords hold, and the signatures of a SavedModel."""
+"""Protobuf messages in files: the records of TFRecords, and the signatures of a SavedModel."""
 
 from serving.wire import descriptors
 
-# Fields that nothing here reads or writes are left out.
+# Contains only the fields that this package reads or writes.
 _MESSAGES = {
     "tensorflow.BytesList": [(1, "value", "*bytes")],
     "tensorflow.Int64List": [(1, "value", "*int64")],

@@ -1,4 +1,4 @@
-"""The model of a job, before it is loaded: where it is, what it takes, and which one it is."""
+"""Inspects the model of a job before it is loaded: its location, inputs and identity."""
 
 import dataclasses
 import hashlib
@@ -16,12 +16,12 @@ _INPUTS = {"caption", "seed", "truncation"}
 
 @dataclasses.dataclass(frozen=True)
 class ModelInfo:
-    """What is known of a model.
+    """Facts about a model.
 
     Attributes:
-      name: what it is called in errors.
-      takes_captions: or else it draws of seeds alone.
-      identity: tells it from others.
+      name: name in error messages.
+      takes_captions: whether the model has a caption input; else it is unconditional.
+      identity: differs between models: see `Job.model`.
     """
 
     name: str
@@ -30,16 +30,16 @@ class ModelInfo:
 
 
 def of_export(export_dir: str) -> tuple[str, ModelInfo]:
-    """Looks at an export.
+    """Inspects an export.
 
     Args:
-      export_dir: folder of the versions, or of one of them.
+      export_dir: folder of the versions, or folder of one version.
 
     Returns:
-      The folder of the newest version, or of that one, and what is known of it.
+      The folder of the newest version or of the given version, and the facts about its model.
 
     Raises:
-      UsageError: there is none that has the signature.
+      UsageError: there is no version, or it lacks the `generate` signature of tools.export.
     """
     folder = storage.absolute(export_dir)
     version = folder
@@ -52,7 +52,7 @@ def of_export(export_dir: str) -> tuple[str, ModelInfo]:
     try:
         saved = messages.SavedModel.FromString(storage.read(storage.join(version, SAVED_MODEL)))
         signature = saved.meta_graphs[0].signature_def[SIGNATURE]
-    except Exception as error:  # A damaged file raises what protobuf and filesystems please.
+    except Exception as error:  # The class depends on protobuf and the filesystem.
         raise UsageError(f"--export_dir: must hold SavedModels, got {version} ({error})") from error
     inputs = set(signature.inputs)
     if inputs not in (_INPUTS, _INPUTS - {"caption"}) or "image_bytes" not in signature.outputs:
@@ -62,20 +62,20 @@ def of_export(export_dir: str) -> tuple[str, ModelInfo]:
 
 
 def of_server(target: str, model: str, *, takes_captions: bool) -> ModelInfo:
-    """Looks at a served model, by asking for a picture.
+    """Inspects a served model: requests one picture.
 
     Args:
-      target: host:port, or several of them.
-      model: its name on the servers.
+      target: host:port, or several separated by commas.
+      model: name of the model on the servers.
       takes_captions: whether the job has captions.
 
     Raises:
-      UsageError: it is not served, or of the other kind.
+      UsageError: the model is not served, or only one of the job and the model has captions.
     """
     try:
         with Client(target, model=model) as client:
             (probe,) = client.draw([""] if takes_captions else None, seeds=[0])
-    except ValueError as error:  # It begins with the argument's name, which is the flag's.
+    except ValueError as error:  # Its text begins with the argument's name, equal to the flag's.
         raise UsageError(f"--{error}") from error
     except grpc.RpcError as error:
         if error.code() is grpc.StatusCode.INVALID_ARGUMENT:
@@ -87,14 +87,14 @@ def of_server(target: str, model: str, *, takes_captions: bool) -> ModelInfo:
 
 
 def other_kind(name: str, *, takes_captions: bool) -> UsageError:
-    """What is told where a model takes captions and the job has none, or the other way round."""
+    """The error if a model takes captions and the job has none, or the other way round."""
     flag, kind = ("captions", "with") if takes_captions else ("count", "without")
     rule = f"must be given for a model that draws {kind} captions"
     return UsageError(f"--{flag}: {rule}, got none for {name}")
 
 
 def _checksum(version: str) -> str:
-    """Of all files that are loaded, by their names."""
+    """The SHA-256 of all loaded files and their names."""
     checksum = hashlib.sha256()
     paths = [storage.join(version, SAVED_MODEL)]
     for folder in ("assets", "variables"):

@@ -1,4 +1,4 @@
-"""The folder of a job: pictures, the lines that tell of them, and what is still being made."""
+"""The folder of a job: pictures, manifest, errors, and the work folder of a running job."""
 
 import contextlib
 import dataclasses
@@ -13,13 +13,13 @@ from serving.batch.staging import json_line, text_of
 JOB, MANIFEST, ERRORS, SUCCESS = "job.json", "manifest.jsonl", "errors.jsonl", "_SUCCESS"
 WORK, PARTIAL = ".work", "partial"
 ERROR_CAPTION_CHARACTERS = 200
-# Marks of lines that wait for the manifest, and for the errors.
+# First byte of a line in the work folder: the line goes to the manifest, or to the errors.
 _PICTURE, _ERROR = b"+", b"-"
 
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """What a job came to: counts of rows."""
+    """The result of a job, in rows."""
 
     pictures: int
     errors: int
@@ -31,8 +31,8 @@ class Outputs:
     """The folder of a job.
 
     Attributes:
-      folder: its path.
-      job: what it is of.
+      folder: path of the folder.
+      job: definition of the job.
     """
 
     folder: str
@@ -40,36 +40,36 @@ class Outputs:
 
     @property
     def work(self) -> str:
-        """What is there while the job runs."""
+        """The work folder, which exists only until the job is done."""
         return storage.join(self.folder, WORK)
 
     @property
     def captions(self) -> str:
-        """The staged captions."""
+        """Path of the staged captions."""
         return storage.join(self.work, "captions.jsonl")
 
     @property
     def blocks(self) -> str:
-        """Folder of the blocks whose shards are not finished."""
+        """Folder of the blocks of unfinished shards."""
         return storage.join(self.work, "blocks")
 
     @property
     def finished(self) -> str:
-        """Folder of the finished shards' lines."""
+        """Folder of the lines of finished shards."""
         return storage.join(self.work, "finished")
 
     def path(self, name: str) -> str:
-        """Of a file of the folder."""
+        """The path of a file in the folder."""
         if storage.is_local(self.folder):
             return f"{self.folder}/{name}"
         return storage.join(self.folder, *name.split("/"))
 
     def begin(self) -> None:
-        """Says whose folder it is."""
+        """Writes job.json."""
         self._write(self.path(JOB), self.job.as_json())
 
     def write_block(self, drawn: DrawnBlock) -> WrittenBlock:
-        """Keeps the pictures of a block, and then its lines."""
+        """Writes the pictures of a block, then its lines."""
         shard = self.job.shard(drawn.block.shard)
         lines, records, offset, failed = [], [], 0, 0
         for row, drawing in zip(drawn.block.rows, drawn.drawings, strict=True):
@@ -92,11 +92,11 @@ class Outputs:
         return WrittenBlock(shard.number, len(lines) - failed, failed)
 
     def finish_shard(self, shard: Shard) -> None:
-        """Puts a shard together out of its blocks, which are all there; a finished one stays."""
+        """Joins the blocks of a shard, which must all exist; a finished shard stays as it is."""
         marker = self._finished_name(shard)
         if storage.exists(marker):
             return
-        # What was entered last takes its place first: a finished shard has its records.
+        # The stack closes in reverse order: the records get their final name before the marker.
         with contextlib.ExitStack() as stack:
             lines = stack.enter_context(storage.writing(marker, partial_folder=self._partial))
             records = None
@@ -119,11 +119,15 @@ class Outputs:
                 storage.remove(self._block(block, kind))
 
     def finished_shards(self) -> set[int]:
-        """Numbers of the shards that are finished."""
+        """The numbers of the finished shards."""
         return {int(name.partition(".")[0]) for name in storage.names(self.finished)}
 
     def finish_job(self, *, max_errors: int | None) -> Summary:
-        """Puts manifest and errors together, and marks the job as done unless too many failed."""
+        """Writes the manifest and the errors; marks the job as done unless too many rows failed.
+
+        Args:
+          max_errors: rows that may fail; None for any number.
+        """
         pictures = errors = unknown = 0
         with contextlib.ExitStack() as stack:
             manifest, failures = (
@@ -144,7 +148,7 @@ class Outputs:
         return summary
 
     def clear(self) -> None:
-        """Makes a job begin anew; its pictures, which would be the same, are written over."""
+        """Resets the job; its pictures stay, and a new run overwrites them with the same ones."""
         for name in (SUCCESS, MANIFEST, ERRORS):
             storage.remove(self.path(name))
         for folder in (self.blocks, self.finished, self._partial):
@@ -193,7 +197,7 @@ def _error_fields(row: Row, drawing: Drawing) -> dict[str, object]:
 
 
 def _example(row: Row, drawing: Drawing) -> bytes:
-    """The features that a data set has, and those of the manifest."""
+    """The tf.train.Example of a picture: the features of a data set and of the manifest."""
     example = messages.Example()
     feature = example.features.feature
     feature["id"].bytes_list.value.append(row.id.encode())
@@ -209,7 +213,7 @@ def _example(row: Row, drawing: Drawing) -> bytes:
 
 
 def _shifted(line: bytes, begin: int) -> bytes:
-    """A line whose offset is counted from further ahead."""
+    """The line of a picture with `begin` bytes added to its offset; error lines stay."""
     if not begin or line.startswith(_ERROR):
         return line
     fields = json.loads(line[1:])

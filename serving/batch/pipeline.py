@@ -1,4 +1,4 @@
-"""The pipeline: shards -> blocks -> RunInference, which writes pictures too -> the manifest."""
+"""The pipeline: shards -> blocks -> RunInference, which also writes pictures -> manifest."""
 
 import dataclasses
 from collections.abc import Iterable, Iterator
@@ -20,11 +20,11 @@ METRICS = "generate"
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What workers are told.
+    """The data that every worker needs.
 
     Attributes:
       outputs: the folder of the job.
-      offsets: of the staged captions; None for a model that draws without them.
+      offsets: byte offsets in the staged captions; None for an unconditional model.
       max_errors: rows that may fail; None for any number.
     """
 
@@ -43,18 +43,17 @@ def build(
     """Builds the pipeline.
 
     Args:
-      pipeline: an empty one.
-      plan: what workers are told.
-      shards: those that are to be made; the others are finished.
-      handler: draws blocks and writes them.
+      pipeline: an empty pipeline.
+      plan: data for the workers.
+      shards: the unfinished shards.
+      handler: draws and writes blocks.
     """
     made = (
         pipeline
         | "Shards" >> beam.Create(list(shards), reshuffle=False)
         | "Spread" >> beam.Reshuffle()
         | "Read" >> beam.ParDo(_ReadBlocks(plan))
-        # Pictures never leave the handler, which writes a block before it draws the next in its
-        # place: no memory and no coder of Beam has to hold them.
+        # The handler writes the pictures itself: they never pass through Beam's memory or coders.
         | "Draw" >> RunInference(handler)
         | "Count" >> beam.ParDo(_CountBlocks(plan))
         | "Gather" >> beam.CombinePerKey(sum)
@@ -76,7 +75,7 @@ def blocks_of(plan: Plan, shard: Shard) -> Iterator[Block]:
 
 
 def _rows(plan: Plan, begin: int) -> Iterator[Row]:
-    """The rows of a job from one on."""
+    """Yields the rows of a job from row `begin` on."""
     job = plan.outputs.job
     copies = job.options.images_per_caption
     if plan.offsets is None:
@@ -102,7 +101,7 @@ class _ReadBlocks(beam.DoFn):
 
 
 class _CountBlocks(beam.DoFn):
-    """Counts what was written; finishes shards whose blocks all came by here."""
+    """Counts written rows; finishes a shard if all its blocks come in the same bundle."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -130,7 +129,7 @@ class _CountBlocks(beam.DoFn):
 
 
 class _FinishShard(beam.DoFn):
-    """Finishes a shard whose blocks were written by several workers."""
+    """Finishes each shard; shards that `_CountBlocks` has finished stay as they are."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -151,7 +150,7 @@ class _FinishJob(beam.DoFn):
 
 
 def check_errors(errors: int, max_errors: int | None) -> None:
-    """Raises UsageError if more rows failed than may."""
+    """Raises UsageError if more than `max_errors` rows failed."""
     if max_errors is not None and errors > max_errors:
         rule = f"at most {max_errors} rows may fail (errors.jsonl, or .work, has them)"
         raise UsageError(f"--max_errors: {rule}, got {errors} or more")

@@ -1,4 +1,4 @@
-"""How far a job is on this machine, told by the files that are there."""
+"""Progress of a local job, measured by the files that exist."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 def done(outputs: Outputs) -> int:
-    """Counts the rows that are drawn: those of finished shards, and of blocks beside them."""
+    """Counts the drawn rows: rows of finished shards and of written blocks."""
     job = outputs.job
     finished = outputs.finished_shards()
     rows = sum(job.shard_rows(job.shard(number)) for number in finished)
@@ -30,7 +30,7 @@ def done(outputs: Outputs) -> int:
 
 @contextlib.contextmanager
 def shown(outputs: Outputs) -> Iterator[None]:
-    """Shows a bar on stderr with rate and time left, meanwhile."""
+    """Shows a progress bar with rate and remaining time on stderr inside the `with` block."""
     begun = done(outputs)
     terminal = sys.stderr.isatty()
     bar = tqdm(
@@ -62,7 +62,7 @@ def shown(outputs: Outputs) -> Iterator[None]:
 
 
 class _Lines:
-    """Writes each state of a progress bar as a line of its own, for logs."""
+    """Writes each state of a progress bar on its own line, for logs."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -73,5 +73,5 @@ class _Lines:
             self._stream.write(text.strip() + "\n")
 
     def flush(self) -> None:
-        """Flushes the stream beneath."""
+        """Flushes the stream."""
         self._stream.flush()

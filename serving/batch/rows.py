@@ -1,4 +1,4 @@
-"""What is drawn: rows, which are copies of captions, and the blocks that they are cut into."""
+"""Rows (one per picture), the blocks of rows that run together, and their results."""
 
 import dataclasses
 import hashlib
@@ -8,14 +8,14 @@ SEED_BITS = 31
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A picture that is wanted.
+    """A requested picture.
 
     Attributes:
-      number: of the caption in all files, from 0.
-      copy: which picture of the caption, from 0.
-      caption: its bytes; None for a model that draws without captions, and where `problem` is.
-      seed: the picture is a function of it and the caption; None where there is no caption.
-      problem: why it cannot be drawn; None if it can.
+      number: number of the caption over all files, from 0.
+      copy: number of the picture of the caption, from 0.
+      caption: bytes of the caption; None for an unconditional model, or if it is unreadable.
+      seed: seed of the picture; caption and seed determine the picture; None with a `problem`.
+      problem: reason why the row cannot be drawn; None if it can.
     """
 
     number: int
@@ -26,18 +26,18 @@ class Row:
 
     @property
     def id(self) -> str:
-        """The number of the caption and of the copy; sorts as rows do."""
+        """The numbers of caption and copy; ids sort in the order of the rows."""
         return f"{self.number:09d}-{self.copy:06d}"
 
 
 @dataclasses.dataclass(frozen=True)
 class Block:
-    """Rows that are drawn at the same time, whatever else happens.
+    """Rows that always run together, in every run of the job.
 
     Attributes:
-      number: of the block in the job.
-      shard: that it belongs to.
-      rows: at most as many as the batch size.
+      number: number of the block in the job.
+      shard: number of the block's shard.
+      rows: at most batch_size rows.
     """
 
     number: int
@@ -47,13 +47,13 @@ class Block:
 
 @dataclasses.dataclass(frozen=True)
 class Drawing:
-    """What came of a row.
+    """The result of a row.
 
     Attributes:
-      png: bytes of the PNG file; None where it failed.
-      unknown_words: how many words of the caption the model does not know; None without captions.
-      text: what a joint model wrote to it; None of others.
-      problem: why it failed.
+      png: bytes of the PNG file; None if the row failed.
+      unknown_words: words of the caption that the model does not know; None without captions.
+      text: the caption that a joint model wrote; None for other models.
+      problem: reason of the failure; None if the row was drawn.
     """
 
     png: bytes | None = None
@@ -64,7 +64,7 @@ class Drawing:
 
 @dataclasses.dataclass(frozen=True)
 class DrawnBlock:
-    """A block, and a drawing of each of its rows."""
+    """A block, and one drawing per row."""
 
     block: Block
     drawings: tuple[Drawing, ...]
@@ -72,12 +72,12 @@ class DrawnBlock:
 
 @dataclasses.dataclass(frozen=True)
 class WrittenBlock:
-    """A block that was written.
+    """The row counts of a written block.
 
     Attributes:
-      shard: that it belongs to.
-      pictures: how many rows have one.
-      failed: how many have none.
+      shard: number of the block's shard.
+      pictures: rows with a picture.
+      failed: rows without a picture.
     """
 
     shard: int
@@ -89,12 +89,12 @@ def seed_of(job_seed: int, caption: bytes, copy: int) -> int:
     """The seed of a row: the first 31 bits of a SHA-256.
 
     Args:
-      job_seed: of the whole job, int64; its 8 bytes, big-endian, come first.
-      caption: its bytes, as they are, come next.
-      copy: from 0; its 8 bytes, big-endian, come last.
+      job_seed: seed of the whole job, int64; hashed first, as 8 bytes big-endian.
+      caption: bytes of the caption; hashed second, unchanged.
+      copy: number of the copy, from 0; hashed last, as 8 bytes big-endian.
 
     Returns:
-      From 0 to 2^31 - 1.
+      An integer from 0 to 2^31 - 1.
     """
     hashed = hashlib.sha256(
         job_seed.to_bytes(8, "big", signed=True) + caption + copy.to_bytes(8, "big")

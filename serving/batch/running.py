@@ -1,4 +1,4 @@
-"""A job from its options to its summary."""
+"""Runs a job, from its options to its summary."""
 
 import contextlib
 import dataclasses
@@ -22,7 +22,7 @@ from serving.batch.outputs import JOB, PARTIAL, SUCCESS, WORK, Outputs, Summary
 from serving.batch.staging import Staged
 from serving.program import UsageError
 
-# Beam's "DirectRunner" asks for a binary from the network first.
+# Beam's "DirectRunner" first tries to download a binary.
 LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 _LOCAL_RUNNERS = {None, "DirectRunner", "FnApiRunner", LOCAL_RUNNER}
 _MISTAKE = re.compile(r"\bUsageError: (--.+?)(?: \[while running .*)?$", re.MULTILINE)
@@ -30,10 +30,10 @@ _MISTAKE = re.compile(r"\bUsageError: (--.+?)(?: \[while running .*)?$", re.MULT
 
 @dataclasses.dataclass(frozen=True)
 class Export:
-    """A model to load.
+    """A model to load from disk.
 
     Attributes:
-      export_dir: folder of the versions, or of one of them.
+      export_dir: folder of the versions, or folder of one version.
     """
 
     export_dir: str
@@ -41,13 +41,13 @@ class Export:
 
 @dataclasses.dataclass(frozen=True)
 class Server:
-    """A model to ask for.
+    """A model on a server.
 
     Attributes:
-      target: host:port, or several of them that take turns.
-      model: its name there.
-      concurrent_requests: that a process makes.
-      timeout_seconds: of a request, with all its attempts.
+      target: host:port, or several separated by commas; requests rotate over them.
+      model: name of the model on the servers.
+      concurrent_requests: requests at the same time, per process.
+      timeout_seconds: limit of a request, with all its attempts.
     """
 
     target: str
@@ -58,16 +58,16 @@ class Server:
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """What is to be done.
+    """The arguments of a run.
 
     Attributes:
-      source: of the pictures.
-      captions: file or pattern; None for a model that draws without them.
-      output_dir: the folder of the job.
-      options: of the outputs.
-      resume: go on where a run of the same job ended.
+      source: the model.
+      captions: file or pattern; None for an unconditional model.
+      output_dir: folder of the job.
+      options: options that determine the outputs.
+      resume: continues an earlier run of the same job.
       max_errors: rows that may fail; None for any number.
-      beam_options: as on a command line.
+      beam_options: options of Beam, as on a command line.
     """
 
     source: Export | Server
@@ -80,17 +80,17 @@ class Request:
 
 
 def run(request: Request, *, dry_run: bool = False) -> tuple[Job, Summary | None]:
-    """Does it.
+    """Runs a job.
 
     Args:
-      request: what.
-      dry_run: look at everything, and write nothing.
+      request: arguments of the run.
+      dry_run: checks everything, and writes nothing.
 
     Returns:
-      What the job is, and what it came to; None if nothing was done.
+      The job, and its summary; the summary is None for a dry run.
 
     Raises:
-      UsageError: it cannot be done so, or it ended early.
+      UsageError: an argument breaks a rule, or the job ended early.
     """
     beam_options = _parse_beam_options(request.beam_options)
     model, source = _model(request)
@@ -122,7 +122,7 @@ def run(request: Request, *, dry_run: bool = False) -> tuple[Job, Summary | None
 
 
 def _model(request: Request) -> tuple[ModelInfo, Export | Server]:
-    """What is known of the model, and where it is: of several versions, the one that it is."""
+    """The facts about the model, and its source with the folder of the chosen version."""
     source, takes_captions = request.source, request.captions is not None
     if isinstance(source, Server):
         return models.of_server(source.target, source.model, takes_captions=takes_captions), source
@@ -148,7 +148,7 @@ def _handler(
 
 
 def _job_before(folder: str, request: Request) -> bytes | None:
-    """The job.json of a folder; None where there is nothing yet."""
+    """The content of a folder's job.json; None if the folder is absent or empty."""
     path = storage.join(folder, JOB)
     if storage.exists(path):
         return storage.read(path)
@@ -197,7 +197,7 @@ def _draw(
             pipeline.build(job, plan, shards=shards, handler=handler)
             job.run().wait_until_finish()
         except Exception as error:
-            # Workers are elsewhere: what they raise comes as text.
+            # Workers run in other processes: their exceptions arrive as text.
             told = _MISTAKE.findall(f"{type(error).__name__}: {error}")
             if not told:
                 raise
@@ -211,12 +211,12 @@ def _parse_beam_options(arguments: Sequence[str]) -> PipelineOptions:
         with contextlib.redirect_stderr(complaint):
             options = PipelineOptions(list(arguments))
             known = options.get_all_options(retain_unknown_options=False)
-    except SystemExit as error:  # argparse has told its usage, and why.
+    except SystemExit as error:  # argparse has printed its usage and the error.
         told = complaint.getvalue().strip().splitlines()[-1].partition("error: ")[2]
         raise UsageError(f"--: {rule}, got {told}") from error
     standard, direct = options.view_as(StandardOptions), options.view_as(DirectOptions)
     if standard.runner not in _LOCAL_RUNNERS:
-        return options  # Which may know more options than Beam here does.
+        return options  # Other runners may know options that Beam does not know here.
     standard.runner = LOCAL_RUNNER
     for argument in arguments:
         if argument.startswith("--") and argument[2:].partition("=")[0] not in known:
@@ -228,7 +228,7 @@ def _parse_beam_options(arguments: Sequence[str]) -> PipelineOptions:
 
 
 def _threads(options: PipelineOptions) -> int | None:
-    """How many threads TensorFlow may use, where several processes share this machine."""
+    """TensorFlow's threads per process, if several processes share this machine; else None."""
     direct = options.view_as(DirectOptions)
     if direct.direct_running_mode != "multi_processing" or direct.direct_num_workers < 1:
         return None

@@ -1,4 +1,4 @@
-"""Captions in one file, which every worker can read: each source is read once, in order."""
+"""Copies all captions into one file that every worker can read; reads each source once."""
 
 import contextlib
 import dataclasses
@@ -15,12 +15,12 @@ STRIDE = 1024
 
 @dataclasses.dataclass(frozen=True)
 class Staged:
-    """Captions that were read.
+    """The result of staging.
 
     Attributes:
-      captions: how many, and their checksum.
-      problems: how many of them cannot be drawn.
-      offsets: where in the staged file every 1,024th of them begins, from the first on.
+      captions: number and checksum of the captions.
+      problems: number of captions that cannot be drawn.
+      offsets: byte offsets of every 1,024th caption in the staged file, from the first on.
     """
 
     captions: Captions
@@ -29,12 +29,12 @@ class Staged:
 
 
 def stage(paths: Iterable[str], path: str | None, *, partial_folder: str) -> Staged:
-    """Reads files of captions, and writes them into one.
+    """Reads caption files, and writes all captions into one file.
 
     Args:
-      paths: the files, in order.
-      path: where the staged file is to stand; None: nothing is written.
-      partial_folder: where it stands meanwhile.
+      paths: the caption files, in order.
+      path: path of the staged file; None: writes nothing.
+      partial_folder: folder of the file while it is written.
 
     Raises:
       captions.DamagedFileError: a file cannot be read to its end.
@@ -60,12 +60,12 @@ def stage(paths: Iterable[str], path: str | None, *, partial_folder: str) -> Sta
 
 
 def entries(path: str, offsets: tuple[int, ...], begin: int) -> Iterator[Entry]:
-    """Reads a staged file from a caption on.
+    """Reads a staged file from one caption on.
 
     Args:
-      path: the file.
-      offsets: as `Staged` has them.
-      begin: number of the first caption.
+      path: the staged file.
+      offsets: see `Staged`.
+      begin: number of the first caption to read.
     """
     with storage.opened(path) as file:
         file.seek(offsets[begin // STRIDE])
@@ -76,12 +76,12 @@ def entries(path: str, offsets: tuple[int, ...], begin: int) -> Iterator[Entry]:
 
 
 def text_of(caption: bytes) -> str:
-    """A caption as JSON holds it: bytes that are no UTF-8 become single surrogates."""
+    """A caption as text for JSON: bytes that are not UTF-8 become single surrogates."""
     return caption.decode("utf-8", "surrogateescape")
 
 
 def json_line(fields: dict[str, object]) -> bytes:
-    r"""A line of JSON, readable but for single surrogates, which stand as \udc80 to \udcff."""
+    r"""A line of JSON in UTF-8; single surrogates are written as \udc80 to \udcff."""
     return json.dumps(fields, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
 
 

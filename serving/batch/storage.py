@@ -1,4 +1,4 @@
-"""Files on any filesystem that Beam knows, written whole or not at all."""
+"""Files on any filesystem that Beam supports; writes are atomic."""
 
 import contextlib
 import os
@@ -12,28 +12,28 @@ from apache_beam.io.filesystems import FileSystems
 
 
 def is_local(path: str) -> bool:
-    """Whether a path is one of this machine's, not one such as gs://bucket/folder."""
+    """Returns whether a path is local, unlike gs://bucket/folder."""
     return "://" not in path
 
 
 def absolute(path: str) -> str:
-    """A path that workers understand, wherever they were started."""
+    """The path in a form that does not depend on a worker's current folder."""
     return os.path.abspath(path) if is_local(path) else path.rstrip("/")
 
 
 def join(folder: str, *names: str) -> str:
-    """The path of something in a folder."""
+    """The path of an entry of a folder."""
     return FileSystems.join(folder, *names)
 
 
 def match(pattern: str) -> list[str]:
-    """The files that a pattern or path matches, sorted."""
+    """The sorted paths of the files that match a pattern or path."""
     (found,) = FileSystems.match([pattern])
     return sorted(file.path for file in found.metadata_list)
 
 
 def names(folder: str) -> list[str]:
-    """The names of what is in a folder; none if it is absent."""
+    """The sorted names of a folder's entries; empty if the folder is absent."""
     if is_local(folder):
         return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
     prefix = f"{folder}/"
@@ -41,12 +41,12 @@ def names(folder: str) -> list[str]:
 
 
 def exists(path: str) -> bool:
-    """Whether there is such a file."""
+    """Returns whether a file exists."""
     return FileSystems.exists(path)
 
 
 def opened(path: str) -> BinaryIO:
-    """Opens a file for reading, as it lies there: nothing is decompressed."""
+    """Opens a file for reading, without decompression."""
     return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
 
 
@@ -61,8 +61,8 @@ def writing(path: str, *, partial_folder: str) -> Iterator[BinaryIO]:
     """Opens a file for writing under a temporary name, and renames it at the end.
 
     Args:
-      path: where it is to stand.
-      partial_folder: where it stands meanwhile, on the same filesystem.
+      path: final path of the file.
+      partial_folder: folder of the temporary file, on the same filesystem.
     """
     name = f"partial-{uuid.uuid4().hex}"
     partial = f"{partial_folder}/{name}" if is_local(path) else join(partial_folder, name)
@@ -72,13 +72,13 @@ def writing(path: str, *, partial_folder: str) -> Iterator[BinaryIO]:
 
 
 def write(path: str, content: bytes, *, partial_folder: str) -> None:
-    """Writes a file whole, as `writing` does."""
+    """Writes a file atomically, see `writing`."""
     with writing(path, partial_folder=partial_folder) as file:
         file.write(content)
 
 
 def rename(path: str, new_path: str) -> None:
-    """Moves a file, over another one if need be."""
+    """Moves a file; replaces an existing one."""
     if not is_local(new_path):
         FileSystems.rename([path], [new_path])
         return
@@ -90,7 +90,7 @@ def rename(path: str, new_path: str) -> None:
 
 
 def remove(path: str) -> None:
-    """Removes a file or a folder with all that is in it; nothing happens if it is absent."""
+    """Removes a file, or a folder with its content; does nothing if it is absent."""
     if is_local(path):
         if os.path.isdir(path):
             shutil.rmtree(path)
@@ -104,7 +104,8 @@ def remove(path: str) -> None:
 
 
 def _created(path: str) -> BinaryIO:
-    # Beam looks for its filesystems at every call, which takes longer than writing a small picture.
+    # Local files avoid Beam: it searches its filesystems at every call, which takes longer than
+    # writing a small picture.
     if not is_local(path):
         return FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED)
     try:

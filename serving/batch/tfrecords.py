@@ -1,4 +1,4 @@
-"""The framing of TFRecord files: length, its checksum, the record, its checksum."""
+"""The format of TFRecord files: length, checksum of the length, record, checksum of the record."""
 
 import struct
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ _FOOTER = struct.Struct("<I")
 
 
 def frame(record: bytes) -> bytes:
-    """A record as it stands in a file."""
+    """The bytes of a record in a file."""
     length = struct.pack("<Q", len(record))
     return b"".join((length, _FOOTER.pack(_masked(length)), record, _FOOTER.pack(_masked(record))))
 
@@ -21,7 +21,7 @@ def records(file: BinaryIO) -> Iterator[bytes]:
     """Reads the records of a file one by one.
 
     Raises:
-      ValueError: it is cut off, or a checksum does not hold.
+      ValueError: the file is truncated, or a checksum is wrong.
     """
     while header := file.read(_HEADER.size):
         if len(header) < _HEADER.size:
