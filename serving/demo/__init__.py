@@ -1,1 +1,1 @@
-"""The page of a served model, and addresses that are pictures."""
+"""The web page of a served model, and URLs that return pictures."""

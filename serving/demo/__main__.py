@@ -1,4 +1,4 @@
-r"""Serves the page of a model: captions in, pictures out; GET /text/<caption> is a picture.
+r"""Serves the web page of a model; GET /text/<caption> returns the picture of a caption.
 
 Example:
   python -m serving.demo --target=localhost:8500 --model=digits --port=8888 \
@@ -25,31 +25,42 @@ MEGABYTE, KILOBYTE = 2**20, 2**10
 def define_flags() -> None:
     """Defines the flags of this program."""
     flags.DEFINE_string(
-        "target", None, "host:port of the model server, or several as a:1,b:2 that take turns"
+        "target",
+        None,
+        "host:port of the model server, or several as a:1,b:2; calls rotate over them",
     )
     flags.DEFINE_string("model", None, "name of the model on the server")
-    flags.DEFINE_string("model_card", None, "model_card.json of the export, for the page to tell")
+    flags.DEFINE_string("model_card", None, "model_card.json of the export, shown on the page")
     flags.DEFINE_bool(
-        "quickstart", False, "serve the newest export in --exports_dir too, without a --target"
+        "quickstart",
+        False,
+        "start a model server for the newest export in --exports_dir; replaces --target",
     )
-    flags.DEFINE_string("exports_dir", "exports", "of --quickstart: a folder for each model")
-    flags.DEFINE_string("host", "0.0.0.0", "address of the page; 127.0.0.1: this machine alone")
-    flags.DEFINE_integer("port", 8888, "of the page; 0: a free one", 0, 65535)
+    flags.DEFINE_string(
+        "exports_dir", "exports", "folder with one folder per model; only with --quickstart"
+    )
+    flags.DEFINE_string(
+        "host", "0.0.0.0", "address of the page; 127.0.0.1: only this machine has access"
+    )
+    flags.DEFINE_integer("port", 8888, "port of the page; 0: a free one", 0, 65535)
     flags.DEFINE_float(
-        "timeout_seconds", 20.0, "until an answer, or a message in its place", 0.1, 3600.0
+        "timeout_seconds", 20.0, "seconds until a picture or an error message", 0.1, 3600.0
     )
-    flags.DEFINE_integer("gallery_pictures", 9, "drawn at once for a caption", 1, 64)
-    flags.DEFINE_integer("max_caption_length", 500, "in characters", 1, 10_000)
-    flags.DEFINE_integer("max_body_kb", 64, "of a request", 1)
-    flags.DEFINE_integer("cache_mb", 64, "of pictures that are kept in memory; 0: none", 0)
+    flags.DEFINE_integer("gallery_pictures", 9, "pictures to draw at once for a caption", 1, 64)
+    flags.DEFINE_integer("max_caption_length", 500, "longest caption, in characters", 1, 10_000)
+    flags.DEFINE_integer("max_body_kb", 64, "largest body of a request, in KiB", 1)
+    flags.DEFINE_integer("cache_mb", 64, "size of the picture cache, in MiB; 0: no cache", 0)
     flags.DEFINE_integer(
-        "max_age_seconds", 86_400, "browsers may keep a picture that has a seed", 0
+        "max_age_seconds", 86_400, "seconds that browsers may cache a picture with a seed", 0
     )
     flags.DEFINE_integer(
-        "rate_limit", 0, "pictures a minute drawn for an address, kept ones free; 0: any number", 0
+        "rate_limit",
+        0,
+        "pictures per minute to draw for one client address, cached ones excluded; 0: no limit",
+        0,
     )
     flags.DEFINE_list(
-        "trusted_proxies", [], "addresses that may tell by X-Forwarded-For whom they ask for"
+        "trusted_proxies", [], "proxy addresses whose X-Forwarded-For header is trusted"
     )
 
 
@@ -71,7 +82,7 @@ def _with_server_of_others() -> None:
             raise program.UsageError(f"--{name}: {rule}, got neither")
     try:
         parse_target(FLAGS.target)
-    except ValueError as error:  # It begins with the flag's name.
+    except ValueError as error:  # Its text begins with the flag's name.
         raise program.UsageError(f"--{error}") from error
     _serve(FLAGS.target, FLAGS.model, _card(FLAGS.model_card))
 

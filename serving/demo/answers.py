@@ -1,4 +1,4 @@
-"""What the addresses of the page answer with."""
+"""The responses of the page's URLs."""
 
 import dataclasses
 import hashlib
@@ -23,18 +23,18 @@ PAGE = pathlib.Path(__file__).parent / "page"
 
 @dataclasses.dataclass(frozen=True)
 class DemoOptions:
-    """How the page is served.
+    """The options of the page.
 
     Attributes:
-      model: its name on the server, and on the page.
-      card: what the page tells of it.
-      timeout_seconds: until an answer, or a message in its place.
-      gallery_pictures: drawn at once for a caption.
-      caption_characters: most of a caption.
-      cache_bytes: of pictures that are kept; 0 keeps none.
-      max_age_seconds: how long browsers may keep a picture that has a seed.
-      pictures_per_minute: drawn for one address; 0 for any number.
-      body_bytes: most of a request's body.
+      model: name of the model on the server and on the page.
+      card: facts about the model that the page shows.
+      timeout_seconds: seconds until a picture or an error message.
+      gallery_pictures: pictures to draw at once for a caption.
+      caption_characters: longest caption, in characters.
+      cache_bytes: size of the picture cache; 0 for no cache.
+      max_age_seconds: how long browsers may cache a picture with a seed.
+      pictures_per_minute: limit of pictures drawn for one client address; 0 for no limit.
+      body_bytes: largest body of a request.
     """
 
     model: str
@@ -49,25 +49,25 @@ class DemoOptions:
 
 
 class Answers:
-    """One method for each address."""
+    """The responses; one method per URL."""
 
     def __init__(self, model: ServedModel, options: DemoOptions) -> None:
-        """Answers for a model."""
+        """Creates the responses for one model."""
         self._model, self.options = model, options
         self._page = (PAGE / "index.html").read_bytes()
         limit = RateLimit(options.pictures_per_minute)
         self._gallery = Gallery(model, PictureCache(options.cache_bytes), limit)
 
     async def page(self, request: Request) -> Response:
-        """The page itself, the same for all models."""
+        """The HTML page, the same for all models."""
         return HTMLResponse(self._page)
 
     async def alive(self, request: Request) -> Response:
-        """That this program answers, whatever the model does."""
+        """Always answers "ok": this program runs, even if the model server does not."""
         return PlainTextResponse("ok\n")
 
     async def model(self, request: Request) -> Response:
-        """What the page has to know of the model."""
+        """The facts about the model that the page needs, as JSON."""
         abilities, options = await self._model.abilities(), self.options
         return JSONResponse(
             {
@@ -82,7 +82,7 @@ class Answers:
         )
 
     async def gallery(self, request: Request) -> Response:
-        """Draws several pictures with seeds that follow each other, and tells their addresses."""
+        """Draws several pictures with consecutive seeds; returns their URLs as JSON."""
         body = await _body(request)
         truncation = asking.truncation(body.get("truncation"))
         seeds = asking.following(asking.seed(body.get("seed")), self.options.gallery_pictures)
@@ -105,7 +105,7 @@ class Answers:
         )
 
     async def text(self, request: Request) -> Response:
-        """The picture of a caption."""
+        """The picture of a caption, as PNG."""
         caption = self._caption(request.path_params["caption"])
         wanted = _with_query(request, Asked(caption, seed=0))
         if (await self._model.abilities()).kind == "unconditional":
@@ -113,7 +113,7 @@ class Answers:
         return await self._picture(request, wanted)
 
     async def picture(self, request: Request) -> Response:
-        """A picture by a model that needs no caption."""
+        """A picture of a model that needs no caption, as PNG."""
         wanted = _with_query(request, Asked(None, seed=0))
         kind = (await self._model.abilities()).kind
         if kind == "caption":
@@ -122,7 +122,7 @@ class Answers:
         return await self._picture(request, dataclasses.replace(wanted, caption=caption))
 
     async def mix(self, request: Request) -> Response:
-        """A picture between two captions."""
+        """A picture between two captions (linear interpolation), as PNG."""
         query = request.query_params
         mixed = Asked(
             caption=self._caption(query.get("from"), name="from"),
@@ -186,7 +186,7 @@ def _address(request: Request) -> str:
 
 
 def _picture_address(asked: Asked) -> str:
-    """Where a picture is had again, relative to the page."""
+    """The URL of a picture, relative to the page."""
     query = {"seed": str(asked.seed)}
     if asked.truncation != asking.MODEL_DEFAULT:
         query["truncation"] = str(asked.truncation)
@@ -195,13 +195,13 @@ def _picture_address(asked: Asked) -> str:
 
 
 def _quoted(caption: str) -> str:
-    # Browsers take these two for steps in a path; white space around a caption counts nothing.
+    # Browsers resolve "." and ".." as path segments. White space around a caption is ignored.
     padded = f"{caption} " if caption in (".", "..") else caption
     return urllib.parse.quote(padded, safe="")
 
 
 def _told(hung: Hung) -> dict[str, str]:
-    """What headers tell of a picture; a written text is percent-encoded UTF-8."""
+    """The response headers of a picture; the text of a joint model is percent-encoded UTF-8."""
     picture = hung.picture
     headers = {
         "Seed": str(picture.seed),
@@ -214,5 +214,5 @@ def _told(hung: Hung) -> dict[str, str]:
 
 
 def _entity_tag(hung: Hung) -> str:
-    # The version's number alone would not do: it begins anew with another export folder.
+    # The version number is not enough: another export folder starts again at 1.
     return f'"{hung.version}-{hashlib.sha256(hung.picture.png).hexdigest()[:16]}"'

@@ -1,4 +1,4 @@
-"""The web application: addresses, their answers, and what becomes of errors."""
+"""The web application: URLs, responses and error responses."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ RETRY_SECONDS = 5
 
 
 class _AnyText(PathConvertor):
-    """Starlette's own ends at a line feed."""
+    """A path with any characters; Starlette's own convertor stops at a line feed."""
 
     regex = r"[\s\S]*"
 
@@ -38,11 +38,11 @@ class _State(TypedDict):
 
 
 def make_app(options: DemoOptions, connect: Callable[[], AsyncClient]) -> ASGIApp:
-    """The application.
+    """Builds the application.
 
     Args:
-      options: how it answers.
-      connect: opens the client of the model, within the event loop that serves.
+      options: options of the page.
+      connect: creates the client of the model; called in the event loop that serves.
     """
 
     @contextlib.asynccontextmanager

@@ -1,4 +1,4 @@
-"""What a picture is asked by, read from addresses and bodies that anybody may have written."""
+"""Parses and checks the parameters of pictures, from untrusted URLs and request bodies."""
 
 import dataclasses
 import math
@@ -15,19 +15,20 @@ _SEEDS = range(-(2**63), 2**63)
 
 
 class AskingError(Exception):
-    """What was sent breaks a rule, which is named with what was sent."""
+    """A parameter breaks a rule; the message names the rule and the received value."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Asked:
-    """What a picture is a function of, for one version of a model.
+    """All parameters that determine a picture of one model version.
 
     Attributes:
-      caption: what to draw; None for a model without captions, empty for one that writes its own.
-      seed: int64.
-      truncation: of the latent, up to 1; 0 is the model's.
-      towards: another caption, that the first is mixed with; None for none.
-      share: of the other caption, 0 to 1.
+      caption: caption to draw; None for an unconditional model, empty for a joint model that
+        writes its own.
+      seed: seed of the latent, int64.
+      truncation: truncation of the latent, up to 1; 0 is the model's default.
+      towards: second caption, to interpolate to; None for no interpolation.
+      share: interpolation weight of the second caption, 0 to 1.
     """
 
     caption: str | None
@@ -38,15 +39,15 @@ class Asked:
 
 
 def caption(text: Any, *, name: str = "caption", longest: int) -> str:
-    """A caption without white space around it.
+    """Returns a caption without white space around it.
 
     Args:
-      text: as it was sent.
-      name: told with the rule that is broken.
+      text: the received value.
+      name: name of the parameter in error messages.
       longest: most characters.
 
     Raises:
-      AskingError: it is not text, blank, or too long.
+      AskingError: the value is not text, is blank, too long, or has single surrogates.
     """
     if not isinstance(text, str) or not text.strip():
         raise AskingError(f"{name}: must be text that is not blank, got {shown(text)}")
@@ -59,10 +60,10 @@ def caption(text: Any, *, name: str = "caption", longest: int) -> str:
 
 
 def seed(value: Any) -> int:
-    """A seed, or a fresh one where none was sent.
+    """Returns the received seed, or a random one if the value is None.
 
     Raises:
-      AskingError: it is not an int64.
+      AskingError: the value is not an int64.
     """
     if value is None:
         return secrets.randbelow(FRESH_SEEDS)
@@ -73,24 +74,24 @@ def seed(value: Any) -> int:
 
 
 def following(first: int, count: int) -> list[int]:
-    """Seeds from the first on; beyond the largest comes the smallest."""
+    """Returns consecutive int64 seeds; after the largest follows the smallest."""
     return [(first + step + 2**63) % 2**64 - 2**63 for step in range(count)]
 
 
 def truncation(value: Any) -> float:
-    """A truncation, or the model's where none was sent.
+    """Returns the received truncation, or 0 (the model's default) if the value is None.
 
     Raises:
-      AskingError: it is not from 0 to 1.
+      AskingError: the value is not a number from 0 to 1.
     """
     return MODEL_DEFAULT if value is None else _part("truncation", value)
 
 
 def share(value: Any) -> float:
-    """How much of the other caption.
+    """Returns the interpolation weight of the second caption.
 
     Raises:
-      AskingError: it is not from 0 to 1.
+      AskingError: the value is not a number from 0 to 1.
     """
     return _part("share", value)
 
@@ -105,10 +106,10 @@ def _part(name: str, value: Any) -> float:
 
 
 def fields(body: Any) -> Mapping[str, Any]:
-    """What a body in JSON holds.
+    """Returns the fields of a JSON body.
 
     Raises:
-      AskingError: it is not an object.
+      AskingError: the body is not an object.
     """
     if not isinstance(body, dict):
         raise AskingError(f"body: must be a JSON object, got {shown(body)}")
@@ -116,6 +117,6 @@ def fields(body: Any) -> Mapping[str, Any]:
 
 
 def shown(value: Any) -> str:
-    """A value as a message tells it."""
+    """A value for error messages: at most 60 characters, "none" for None."""
     text = "none" if value is None else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,35 +1,35 @@
-"""Pictures that were drawn, as many as fit into some bytes."""
+"""A cache of drawn pictures with a size limit in bytes."""
 
 import collections
 from collections.abc import Hashable
 
 from serving.client import Picture
 
-# Of an entry beside its PNG and text: a few Python objects, rounded up.
+# Memory of an entry in addition to its PNG and text: a few Python objects, rounded up.
 ENTRY_BYTES = 1000
 
 
 class PictureCache:
-    """Forgets first what was longest not asked for."""
+    """Removes the least recently used pictures first (LRU)."""
 
     def __init__(self, bytes_limit: int) -> None:
-        """Begins empty.
+        """Creates an empty cache.
 
         Args:
-          bytes_limit: of all pictures together; 0 keeps none.
+          bytes_limit: total size of all pictures; 0 for no cache.
         """
         self.bytes_limit, self.bytes_held = bytes_limit, 0
         self._pictures: collections.OrderedDict[Hashable, Picture] = collections.OrderedDict()
 
     def get(self, key: Hashable) -> Picture | None:
-        """A picture that is held, or None."""
+        """Returns the picture of a key, or None."""
         picture = self._pictures.get(key)
         if picture is not None:
             self._pictures.move_to_end(key)
         return picture
 
     def put(self, key: Hashable, picture: Picture) -> None:
-        """Holds a picture, unless it is larger than all that may be held."""
+        """Adds a picture, unless it alone exceeds the limit; removes old ones if needed."""
         if key in self._pictures or _size_bytes(picture) > self.bytes_limit:
             return
         self._pictures[key] = picture

@@ -1,4 +1,4 @@
-"""The model card of an export, as far as the page tells it."""
+"""The fields of an export's model card that the page shows."""
 
 import dataclasses
 import json
@@ -9,14 +9,14 @@ from typing import Any
 
 @dataclasses.dataclass(frozen=True)
 class Card:
-    """What is told of a model; what a card lacks is left out.
+    """Facts about a model; None for a fact that the model card does not have.
 
     Attributes:
-      model: the system.
-      image_size: of the pictures' sides, in pixels.
-      source: the data that it was trained on.
-      licence: of these data.
-      example_captions: to begin with; none twice.
+      model: name of the GAN system.
+      image_size: height and width of the pictures, in px.
+      source: the training data.
+      licence: licence of the training data.
+      example_captions: captions that the page suggests, without duplicates.
     """
 
     model: str | None = None
@@ -30,7 +30,7 @@ def read(path: pathlib.Path) -> Card:
     """Reads model_card.json.
 
     Raises:
-      ValueError: it cannot be read, or something in it is not what it must be.
+      ValueError: the file cannot be read, or a field has a wrong type.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Pictures for whoever asks: from the cache, or drawn within the rate limit and the time."""
+"""Returns pictures from the cache, or draws them within the rate limit."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -11,49 +11,49 @@ from serving.demo.served import Drawn, ServedModel
 
 
 class TooManyError(Exception):
-    """An address has had all the pictures that it may have for now.
+    """A client address has reached its rate limit.
 
     Attributes:
-      wait_seconds: until it may have these.
+      wait_seconds: seconds until the same request is allowed.
     """
 
     def __init__(self, wait_seconds: float) -> None:
-        """Keeps the time."""
+        """Stores the wait."""
         super().__init__(f"too many pictures, for {wait_seconds:.1f} seconds")
         self.wait_seconds = wait_seconds
 
 
 @dataclasses.dataclass(frozen=True)
 class Hung:
-    """A picture and the version that drew it."""
+    """A picture, and the model version that drew it."""
 
     picture: Picture
     version: int
 
 
 class Gallery:
-    """Draws each picture once, as long as there is room to keep it."""
+    """Draws each picture once, while the cache holds it."""
 
     def __init__(self, model: ServedModel, cache: PictureCache, limit: RateLimit) -> None:
-        """Begins.
+        """Creates a gallery.
 
         Args:
-          model: draws.
-          cache: keeps what has been drawn.
-          limit: of pictures drawn for an address; those that are kept count nothing.
+          model: draws the pictures.
+          cache: stores drawn pictures.
+          limit: rate limit per client address; pictures from the cache do not count.
         """
         self._model, self._cache, self._limit = model, cache, limit
 
     async def show(self, asked: Sequence[Asked], *, address: str) -> list[Hung]:
-        """Pictures in the order asked for.
+        """Returns pictures in the order of `asked`.
 
         Args:
-          asked: one of any kind, or several that differ in their seeds alone.
-          address: who asks.
+          asked: one picture of any kind, or several that differ only in their seeds.
+          address: address of the client.
 
         Raises:
-          ModelError: the model is away, too slow or refuses.
-          TooManyError: the address has had too many.
+          ModelError: the model does not answer, is too slow or refuses.
+          TooManyError: the client address has reached its rate limit.
         """
         version = (await self._model.abilities()).version
         kept = {one: self._cache.get((version, one)) for one in asked}

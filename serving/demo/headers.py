@@ -1,9 +1,9 @@
-"""What every answer tells a browser to refuse."""
+"""Security headers for every response."""
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# The page loads nothing from elsewhere, and runs nothing that is not a file of its own.
+# The page loads nothing from other sites, and runs only scripts that are files of this site.
 POLICY = "; ".join(
     [
         "default-src 'none'",
@@ -26,7 +26,7 @@ HEADERS = {
 
 
 class SecureHeaders:
-    """Adds them to the answers of an application, errors included."""
+    """Adds the security headers to all responses of an application, errors included."""
 
     def __init__(self, application: ASGIApp) -> None:
         """Wraps an application."""

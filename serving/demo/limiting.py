@@ -1,10 +1,10 @@
-"""How many pictures an address may have drawn."""
+"""A rate limit of drawn pictures per client address."""
 
 import dataclasses
 import time
 from collections.abc import Callable
 
-# More addresses than these are looked through for such as have all their pictures left.
+# From this number of addresses on, full buckets are removed.
 _MANY_ADDRESSES = 10_000
 
 
@@ -15,25 +15,26 @@ class _Bucket:
 
 
 class RateLimit:
-    """A bucket for each address: it holds a minute's pictures, and fills steadily."""
+    """A token bucket per address: holds one minute's pictures, and refills continuously."""
 
     def __init__(
         self, pictures_per_minute: int, *, clock_seconds: Callable[[], float] = time.monotonic
     ) -> None:
-        """Begins with full buckets.
+        """Creates a rate limit; new addresses have full buckets.
 
         Args:
-          pictures_per_minute: of each address; 0 for any number.
-          clock_seconds: tells the time.
+          pictures_per_minute: limit per address; 0 for no limit.
+          clock_seconds: returns the time in seconds.
         """
         self._most, self._clock_seconds = pictures_per_minute, clock_seconds
         self._buckets: dict[str, _Bucket] = {}
 
     def take(self, address: str, pictures: int) -> float:
-        """Takes pictures from an address's bucket.
+        """Removes pictures from an address's bucket.
 
         Returns:
-          0.0; or, where it has too few and none are taken, seconds until it has enough.
+          0.0 if the bucket has enough; else nothing is removed, and the result is the number of
+          seconds until it has enough.
         """
         if not self._most:
             return 0.0

@@ -1,4 +1,4 @@
-"""The newest export behind the embedded server, as a child of this program."""
+"""Serves the newest export with the embedded server, in a child process."""
 
 import contextlib
 import dataclasses
@@ -19,8 +19,8 @@ class Export:
     """An export on disk.
 
     Attributes:
-      folder: holds the versions, and has the model's name.
-      version: the newest.
+      folder: folder of the versions; its name is the model's name.
+      version: newest version number.
     """
 
     folder: pathlib.Path
@@ -28,7 +28,7 @@ class Export:
 
     @property
     def card(self) -> pathlib.Path:
-        """Its model card, which may be absent."""
+        """Path of the model card; the file may be absent."""
         return self.folder / str(self.version) / "model_card.json"
 
 
@@ -36,11 +36,11 @@ def newest_export(exports_dir: pathlib.Path, *, model: str | None) -> Export:
     """Finds the export that was written last.
 
     Args:
-      exports_dir: holds a folder for each model.
-      model: whose; None for any.
+      exports_dir: folder with one folder per model.
+      model: name of the model; None for any model.
 
     Raises:
-      UsageError: there is none.
+      UsageError: there is no export.
     """
     pattern = f"{model or '*'}/*/saved_model.pb"
     found = [path for path in exports_dir.glob(pattern) if path.parent.name.isdecimal()]
@@ -55,10 +55,10 @@ def newest_export(exports_dir: pathlib.Path, *, model: str | None) -> Export:
 
 @contextlib.contextmanager
 def served(export: Export) -> Iterator[str]:
-    """Serves an export, and yields the target of its server once that answers.
+    """Serves an export, and yields the target of the server once the server is ready.
 
-    The server has no port but a socket that nobody else reaches. What it prints goes to this
-    program's output; if it ends before it answers, so does this program, with its exit code.
+    The server has no port, only a unix socket in a private folder. The server writes its log to this
+    program's stderr. If the server ends before it is ready, this program ends with its exit code.
     """
     with tempfile.TemporaryDirectory(prefix="serving-demo-") as folder:
         target = f"unix:{folder}/server.sock"
@@ -68,7 +68,7 @@ def served(export: Export) -> Iterator[str]:
             f"--model_base_path={export.folder.absolute()}",
             *("--port=0", f"--grpc_socket_path={target}", "--enable_batching"),
         ]
-        # In a session of its own Ctrl-C does not reach it before the page has ended.
+        # A new session, so that Ctrl-C does not stop the server before the page has ended.
         with subprocess.Popen(
             command, stdout=subprocess.PIPE, text=True, start_new_session=True
         ) as server:

@@ -1,4 +1,4 @@
-"""An open port over an application, until SIGTERM or SIGINT."""
+"""Serves a web application on a port, until SIGTERM or SIGINT."""
 
 import dataclasses
 import signal
@@ -14,13 +14,13 @@ from serving.program import UsageError
 
 @dataclasses.dataclass(frozen=True)
 class WebOptions:
-    """Where the page is.
+    """The options of the web server.
 
     Attributes:
-      host: address that the port is opened at.
-      port: 0 for a free one.
-      drain_seconds: of what has begun when the program is told to end.
-      trusted_proxies: addresses that may tell, by X-Forwarded-For, whom they ask for.
+      host: address of the port.
+      port: port number; 0 for a free one.
+      drain_seconds: longest time to finish running requests at the shutdown.
+      trusted_proxies: proxy addresses whose X-Forwarded-For header is trusted.
     """
 
     host: str = "0.0.0.0"
@@ -30,13 +30,13 @@ class WebOptions:
 
 
 class WebServer:
-    """A port that is open from the construction on, and answers while `run` lasts."""
+    """A web server; the constructor opens the port, and `run` answers requests."""
 
     def __init__(self, application: ASGIApp, options: WebOptions) -> None:
         """Opens the port.
 
         Raises:
-          UsageError: it is taken, or the host is not one of this machine.
+          UsageError: the port is in use, or the host is not an address of this machine.
         """
         family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
         try:
@@ -45,8 +45,8 @@ class WebServer:
             rule = "must be free, at an address of this machine"
             got = f"{options.port} at {options.host} ({error.strerror})"
             raise UsageError(f"--port: {rule}, got {got}") from error
-        # Connections inherit it. Without it a small answer waits 40 ms for an acknowledgement:
-        # asyncio sets it only on sockets that were made with the number of TCP.
+        # Connections inherit TCP_NODELAY. Without it, a small response waits 40 ms for an
+        # acknowledgement: asyncio sets it only on sockets created with the protocol number of TCP.
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.port: int = self._socket.getsockname()[1]
         self._server = uvicorn.Server(
@@ -66,16 +66,16 @@ class WebServer:
         )
 
     def run(self) -> None:
-        """Answers until `stop`, SIGTERM or SIGINT, and ends what has begun."""
+        """Answers until `stop`, SIGTERM or SIGINT, then finishes the running requests."""
         self._server.run(sockets=[self._socket])
 
     def stop(self) -> None:
-        """Lets `run` come to its end; from any thread."""
+        """Makes `run` return; any thread may call this."""
         self._server.should_exit = True
 
 
 def end_quietly_on_signals() -> None:
-    """Lets SIGTERM and SIGINT end the program with exit code 0, after all `finally`."""
+    """Makes SIGTERM and SIGINT exit with code 0, after all `finally` blocks."""
     end: Callable[..., None] = lambda *_: sys.exit(0)  # noqa: E731
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)

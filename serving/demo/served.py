@@ -1,4 +1,4 @@
-"""The served model as the page needs it: what it can do, pictures, and pictures in between."""
+"""The served model: its abilities, pictures, and pictures between two captions."""
 
 import asyncio
 import dataclasses
@@ -27,28 +27,28 @@ _AWAY = frozenset(
 
 
 class ModelError(Exception):
-    """No picture can be had.
+    """The model returned no picture.
 
     Attributes:
-      status: of the HTTP answer.
-      text: what a reader of the page is told.
+      status: HTTP status code of the response.
+      text: message for the user of the page.
     """
 
     def __init__(self, status: int, text: str) -> None:
-        """Keeps both."""
+        """Stores status and text."""
         super().__init__(text)
         self.status, self.text = status, text
 
 
 @dataclasses.dataclass(frozen=True)
 class Abilities:
-    """What the newest version of a model can do.
+    """The abilities of a model's newest version.
 
     Attributes:
-      version: its number.
-      kind: `caption` draws what is asked for; `joint` also writes, and draws without a caption
-        what it writes; `unconditional` takes no captions.
-      mixes: draws what lies between two captions.
+      version: version number.
+      kind: `caption`: draws given captions; `joint`: also writes captions, and draws its own if
+        none is given; `unconditional`: has no caption input.
+      mixes: the model can interpolate between two captions.
     """
 
     version: int
@@ -58,33 +58,33 @@ class Abilities:
 
 @dataclasses.dataclass(frozen=True)
 class Drawn:
-    """Pictures, and the version that drew them."""
+    """Pictures, and the model version that drew them."""
 
     version: int
     pictures: list[Picture]
 
 
 class ServedModel:
-    """A model behind a client; every call ends within the client's time."""
+    """A model on a server; every call ends within the client's timeout."""
 
     def __init__(self, client: AsyncClient) -> None:
-        """Asks nothing yet."""
+        """Stores the client; sends nothing yet."""
         self._client = client
         self._abilities: Abilities | None = None
 
     async def abilities(self) -> Abilities:
-        """What was last told of the model, also while it is away.
+        """Returns the last known abilities, even while the server does not answer.
 
         Raises:
-          ModelError: nothing has been told yet, nor is now.
+          ModelError: no abilities are known, and the server does not return them now.
         """
         return self._abilities or await self.refresh()
 
     async def refresh(self) -> Abilities:
-        """Asks what the model can do.
+        """Requests the abilities from the server.
 
         Raises:
-          ModelError: it is not told.
+          ModelError: the server does not answer, or the model has no signature that draws pictures.
         """
         try:
             self._abilities = _abilities(await self._client.describe())
@@ -93,7 +93,7 @@ class ServedModel:
         return self._abilities
 
     async def follow(self) -> None:
-        """Asks again from time to time, for new versions, until it is cancelled."""
+        """Calls `refresh` every 5 s, to find new versions, until it is cancelled."""
         told = ""
         while True:
             try:
@@ -109,10 +109,10 @@ class ServedModel:
         """Draws pictures without a second caption, in one call.
 
         Args:
-          asked: at least one; all with a caption or all with none, and of the same truncation.
+          asked: at least one; all with a caption or all without; all with the same truncation.
 
         Raises:
-          ModelError: the model is away, too slow or refuses.
+          ModelError: the model does not answer, is too slow or refuses.
         """
         captions = [one.caption for one in asked if one.caption is not None]
         request = requests.make_request(
@@ -125,13 +125,13 @@ class ServedModel:
         return self._drawn(answer.version, request.read(answer.outputs))
 
     async def mix(self, asked: Asked) -> Drawn:
-        """Draws between two captions: their sentences are mixed linearly.
+        """Draws between two captions, by linear interpolation of their sentence embeddings.
 
         Args:
-          asked: with a second caption.
+          asked: a picture with a second caption.
 
         Raises:
-          ModelError: the model is away, too slow or refuses.
+          ModelError: the model does not answer, is too slow or refuses.
         """
         captions = [str(asked.caption), str(asked.towards)]
         inputs = {"caption": np.array([text.encode() for text in captions], object)}
@@ -146,7 +146,7 @@ class ServedModel:
                     "seed": np.array([asked.seed], np.int64),
                     "truncation": np.array([asked.truncation], np.float32),
                 },
-                version=embedded.version,  # Another one's sentences mean other things.
+                version=embedded.version,  # Sentence embeddings differ between versions.
             )
         except grpc.RpcError as error:
             raise _error(error) from error
