@@ -1,1 +1,1 @@
-"""From users' files to records, and from records to batches."""
+"""Reads users' files into records, and records into batches."""

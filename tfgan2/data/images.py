@@ -1,4 +1,4 @@
-"""From the bytes of an image to the square uint8 array that a record holds, and to PNG bytes."""
+"""Decodes images to square uint8 arrays, and encodes arrays as PNG."""
 
 import dataclasses
 import io
@@ -24,14 +24,14 @@ class UnreadableError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Framing:
-    """How an image of any shape becomes a square.
+    """Options that make an image of any shape square.
 
     Attributes:
       size: side of the square in pixels.
-      resize: `pad` puts the whole image on the background, `crop` takes its middle, `stretch`
-        changes its aspect.
-      background: RGB in 0..255, behind padding and transparency.
-      max_pixels: images with more are refused before they are decoded.
+      resize: `pad` puts the whole image on the background, `crop` cuts out the centre, `stretch`
+        changes the aspect ratio.
+      background: RGB in 0..255, for padding and transparency.
+      max_pixels: an image with more pixels is refused before it is decoded.
     """
 
     size: int
@@ -41,7 +41,7 @@ class Framing:
 
 
 def load(path: pathlib.Path, *, framing: Framing, box: Box | None = None) -> np.ndarray:
-    """Reads an image file as `decode` does.
+    """Reads an image file; see `decode`.
 
     Raises:
       UnreadableError: the file cannot be read or decoded, or has too many pixels.
@@ -54,12 +54,12 @@ def load(path: pathlib.Path, *, framing: Framing, box: Box | None = None) -> np.
 
 
 def decode(content: bytes, *, framing: Framing, box: Box | None = None) -> np.ndarray:
-    """Decodes PNG, JPEG, WebP, BMP or a GIF's first frame, of any mode, upright, as a square.
+    """Decodes PNG, JPEG, WebP, BMP or a GIF's first frame, applies EXIF rotation, makes it square.
 
     Args:
-      content: the file's bytes.
-      framing: how it becomes a square.
-      box: part of the image that is used, as far as the image reaches; None uses all of it.
+      content: bytes of the file.
+      framing: options that make the image square.
+      box: part of the image to use, clipped to the image; None: the whole image.
 
     Returns:
       uint8 [size, size, 3], RGB.
@@ -70,7 +70,9 @@ def decode(content: bytes, *, framing: Framing, box: Box | None = None) -> np.nd
     too_large = f"image has more than {framing.max_pixels} pixels (--max_pixels)"
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # `max_pixels` is stricter; the rest is no fault.
+            warnings.simplefilter(
+                "ignore"
+            )  # `max_pixels` is stricter; other warnings are harmless.
             with Image.open(io.BytesIO(content), formats=FORMATS) as image:
                 if image.width * image.height > framing.max_pixels:
                     raise UnreadableError(too_large)
@@ -81,8 +83,9 @@ def decode(content: bytes, *, framing: Framing, box: Box | None = None) -> np.nd
         raise UnreadableError(too_large) from error
     except UnidentifiedImageError as error:
         raise UnreadableError(f"image is none of {', '.join(FORMATS)}") from error
-    except Exception as error:  # Pillow's decoders raise whatever a broken file makes them raise.
+    except Exception as error:  # A damaged file makes Pillow raise errors of nearly any type.
         raise UnreadableError(f"image is broken: {' '.join(str(error).split())}") from error
+    # Cut out the box, and make the image square.
     if box is not None:
         left, top = max(0, box[0]), max(0, box[1])
         right, bottom = min(picture.width, box[2]), min(picture.height, box[3])
@@ -93,7 +96,7 @@ def decode(content: bytes, *, framing: Framing, box: Box | None = None) -> np.nd
 
 
 def fit_grey(image: np.ndarray, *, size: int) -> np.ndarray:
-    """Fits a small white-on-black image into a square: as it is, padded by up to 4, or resized.
+    """Fits a small white-on-black image into a square: unchanged, padded by up to 4 px, or resized.
 
     Args:
       image: uint8 [S, S, 1].
@@ -111,10 +114,10 @@ def fit_grey(image: np.ndarray, *, size: int) -> np.ndarray:
 
 
 def parse_colour(text: str) -> tuple[int, int, int]:
-    """Reads a colour's name or `#rrggbb` as RGB.
+    """Parses a colour name or `#rrggbb` as RGB in 0..255.
 
     Raises:
-      ValueError: it is neither.
+      ValueError: the text is neither.
     """
     red, green, blue = ImageColor.getrgb(text)[:3]
     return red, green, blue
@@ -133,7 +136,7 @@ def encode_png(image: np.ndarray) -> bytes:
 
 
 def _to_rgb(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:
-    if image.mode.startswith("I"):  # 16-bit grey: Pillow's own conversion cuts it off at 255.
+    if image.mode.startswith("I"):  # 16-bit grey: Pillow's own conversion clips values to 255.
         values = np.asarray(image, np.float64).clip(0, MAX_16_BIT)
         image = Image.fromarray(np.rint(values * MAX_8_BIT / MAX_16_BIT).astype(np.uint8))
     if image.has_transparency_data:
@@ -145,7 +148,7 @@ def _to_rgb(image: Image.Image, background: tuple[int, int, int]) -> Image.Image
 def _to_square(image: Image.Image, framing: Framing) -> np.ndarray:
     size, filtering = (framing.size, framing.size), Image.Resampling.LANCZOS
     if framing.resize == "pad":
-        # Pillow 12 would round the shorter side of a thin picture to nothing.
+        # Pillow 12 would round the shorter side of a thin image to 0.
         longer = max(image.size)
         sides = [max(1, round(side / longer * framing.size)) for side in image.size]
         picture = ImageOps.pad(image.resize(sides, filtering), size, color=framing.background)

@@ -1,4 +1,4 @@
-"""From shards to batches; a batch is a function of (seed, step) alone."""
+"""Reads shards into batches; a batch depends on (seed, step) alone."""
 
 import dataclasses
 import functools
@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tfgan2.data import records
 
-# Streams of randomness, so that no two uses of (seed, step) draw the same numbers.
+# Random streams: different uses of (seed, step) draw different numbers.
 ORDER_STREAM = 0
 VIEW_STREAM, CAPTION_STREAM, STREAMS = 0, 1, 2
 
@@ -19,13 +19,13 @@ MIB = 1024**2
 
 @dataclasses.dataclass(frozen=True)
 class View:
-    """What of a stored image a model sees.
+    """Crop and size of the images that a model sees.
 
     Attributes:
-      image_size: side of what is seen, in pixels.
-      crop_margin: the image is resized to so many times that side, and a square is cut out: at
-        random for training, in the middle for evaluation.
-      horizontal_flip: training mirrors half of the images.
+      image_size: side of the cropped image in pixels.
+      crop_margin: the image is resized to `crop_margin` * `image_size`, then cropped: randomly for
+        training, in the centre for evaluation.
+      horizontal_flip: whether training mirrors half of the images.
     """
 
     image_size: int
@@ -34,7 +34,7 @@ class View:
 
     @property
     def resized(self) -> int:
-        """Side in pixels before the square is cut out."""
+        """Side in pixels before the crop."""
         return round(self.image_size * self.crop_margin)
 
 
@@ -51,27 +51,28 @@ def batches(
     mismatch_other_class: bool = False,
     cache_mb: int = 0,
 ) -> tf.data.Dataset:
-    """Endless shuffled batches, from any step on without reading what came before it.
+    """Yields endless shuffled batches from any step, without reading the batches before.
 
-    Every pass over the split visits each record once, in an order of its own.
+    Every pass over the split reads each record once, in its own order.
 
     Args:
       data_dir: folder of the data set.
-      manifest: what dataset.json says.
+      manifest: content of dataset.json.
       split: `train` or `test`.
       batch_size: rows of a global batch.
-      view: what of an image is seen.
-      seed: of the order and of the choice of captions and crops.
-      start_step: the first batch is that of this step.
-      captions_per_image: how many different captions of an image; where it has fewer, they repeat.
-      mismatch_other_class: the mismatched caption is not that of the row before, but of the nearest
-        row before that has another label, or none; where there is no such row, of the row before.
-      cache_mb: decoded images are kept in memory if all of them fit into so many MiB.
+      view: crop and size of the images.
+      seed: seed of the order, and of the choice of captions and crops.
+      start_step: step of the first batch.
+      captions_per_image: number of different captions per image; they repeat if it has fewer.
+      mismatch_other_class: whether the mismatched caption comes from the closest earlier row with
+        a different label or without one. If False, or if there is no such row, the caption comes
+        from the previous row.
+      cache_mb: decoded images are cached if all of them fit into this many MiB.
 
     Returns:
       Batches of image float32 [B, S, S, C] in [-1, 1], caption string [B] (several: [B, n]),
-      label int64 [B]; mismatched_caption and mismatched_label of the same shapes, those of the row
-      before (as DF-GAN rolls its batch).
+      label int64 [B]; mismatched_caption and mismatched_label have the same shapes, and come from
+      the previous row (as DF-GAN rolls its batch).
     """
     reader = records.RecordReader(data_dir, manifest.splits[split])
     rows = functools.partial(_rows, records=len(reader), batch_size=batch_size, seed=seed)
@@ -139,29 +140,29 @@ class Examples:
     label: np.ndarray
 
     def batches(self, size: int) -> Iterator[np.ndarray]:
-        """The images in their order, so many at a time."""
+        """Yields the images in their order, `size` at a time."""
         for start in range(0, len(self.image), size):
             yield self.image[start : start + size]
 
 
 class StoredExamples:
-    """Examples of a split in the order of the shards, whose images stay on the disk.
+    """Examples of a split in the order of the shards; the images stay on disk.
 
     Attributes:
-      captions: N tuples.
-      label: int64 [N], or -1.
+      captions: captions of each image, N tuples.
+      label: int64 [N]; -1: no label.
     """
 
     def __init__(
         self, data_dir: str | os.PathLike, manifest: records.Manifest, *, split: str, view: View
     ) -> None:
-        """Reads captions and labels.
+        """Reads captions and labels; the images are read by `batches`.
 
         Args:
           data_dir: folder of the data set.
-          manifest: what dataset.json says.
+          manifest: content of dataset.json.
           split: `train` or `test`.
-          view: what of an image is seen: its middle.
+          view: crop and size of the images; the crop is in the centre.
         """
         self._reader = records.RecordReader(data_dir, manifest.splits[split])
         self._manifest, self._view = manifest, view
@@ -170,7 +171,7 @@ class StoredExamples:
         self.label = np.array([record["label"].numpy() for record in parsed], np.int64)
 
     def batches(self, size: int) -> Iterator[np.ndarray]:
-        """Decodes the images, uint8 [<= size, S, S, C]."""
+        """Yields decoded images, uint8 [<= size, S, S, C]."""
         count = len(self._reader)
         for start in range(0, count, size):
             rows = range(start, min(start + size, count))
@@ -186,14 +187,14 @@ def examples(
     view: View,
     limit: int | None = None,
 ) -> Examples:
-    """Reads records of a split, in the order of the shards.
+    """Reads records of a split into memory, in the order of the shards.
 
     Args:
       data_dir: folder of the data set.
-      manifest: what dataset.json says.
+      manifest: content of dataset.json.
       split: `train` or `test`.
-      view: what of an image is seen: its middle.
-      limit: at most so many, taken evenly from the whole split; None reads all.
+      view: crop and size of the images; the crop is in the centre.
+      limit: number of records at most, evenly chosen from the split; None: all.
     """
     reader = records.RecordReader(data_dir, manifest.splits[split])
     count = len(reader) if limit is None else min(limit, len(reader))
@@ -210,14 +211,14 @@ def _captions(record: dict[str, tf.Tensor]) -> tuple[str, ...]:
 
 
 def _middle(record: dict[str, tf.Tensor], manifest: records.Manifest, view: View) -> np.ndarray:
-    """Decodes the middle of a record's image: uint8 [S, S, C]."""
+    """Decodes the centre crop of a record's image: uint8 [S, S, C]."""
     start = (view.resized - view.image_size) // 2
     image = _decode(record["image"], manifest=manifest, size=view.resized)
     return _crop(image, start, start, view).numpy()
 
 
 class _DecodedImages:
-    """Decoded images by the number of their record, each decoded when it is first asked for."""
+    """Decoded images by record index; each image is decoded at its first use."""
 
     def __init__(
         self,
@@ -239,11 +240,13 @@ class _DecodedImages:
 
 
 def _nearest_before(label: tf.Tensor, *, other_class: bool) -> tf.Tensor:
-    """For every row the number of the row before it, around the end, or of one of another class.
+    """Returns for every row the index of the previous row, or of the previous one with other label.
+
+    Row 0 comes after the last row.
 
     Args:
-      label: int64 [B]; -1 is none.
-      other_class: rows of the same label are passed over, unless all are.
+      label: int64 [B]; -1: no label.
+      other_class: skip rows of the same label, unless all rows have it.
 
     Returns:
       int32 [B].
@@ -274,7 +277,7 @@ def _crop(image: tf.Tensor, top: tf.Tensor, left: tf.Tensor, view: View) -> tf.T
 
 
 def _random_view(image: tf.Tensor, draws: tf.Tensor, view: View) -> tf.Tensor:
-    """Cuts out a square and mirrors it, as three draws in [0, 1) say."""
+    """Crops and mirrors an image, as three random numbers in [0, 1) say."""
     places = view.resized - view.image_size + 1
     if places > 1:
         top, left = tf.unstack(tf.cast(draws[:2] * places, tf.int32))
@@ -289,7 +292,7 @@ def _normalize(image: tf.Tensor) -> tf.Tensor:
 
 
 def _rows(step: int, *, records: int, batch_size: int, seed: int) -> list[int]:
-    """Record numbers of a step's global batch."""
+    """Returns the record indices of a step's global batch."""
     positions = range(step * batch_size, (step + 1) * batch_size)
     return [int(_order(seed, at // records, records)[at % records]) for at in positions]
 
@@ -300,7 +303,7 @@ def _order(seed: int, epoch: int, records: int) -> np.ndarray:
 
 
 def _pick(captions: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
-    """Draws captions without putting them back, until there are none left."""
+    """Draws captions without replacement; starts again when none is left."""
     picked, left = [], captions
     for draw in tf.unstack(draws):
         left = tf.cond(tf.size(left) > 0, lambda left=left: left, lambda: captions)

@@ -1,4 +1,4 @@
-"""From a source's collection to a data set on disk: whole, or not at all."""
+"""Writes a source's collection as a data set on disk, completely or not at all."""
 
 import collections
 import contextlib
@@ -24,11 +24,11 @@ CountWords = Callable[[list[str]], Mapping[str, int]]
 
 @dataclasses.dataclass(frozen=True)
 class Prepared:
-    """What became of a collection.
+    """Result of writing a collection.
 
     Attributes:
-      manifest: of the data set.
-      rejects: what was not taken, and why.
+      manifest: manifest of the data set.
+      rejects: rejected items, with reasons.
     """
 
     manifest: records.Manifest
@@ -46,21 +46,21 @@ def prepare(
     max_rejects: int | None = None,
     dry_run: bool = False,
 ) -> Prepared:
-    """Writes a collection as a data set; the same bytes whatever the number of processes.
+    """Writes a collection as a data set; the bytes are the same for any number of processes.
 
     Args:
-      collection: what to write.
+      collection: the collection to write.
       source: name of the source, for the manifest.
       image_size: side of its images in pixels.
       output_dir: absent, empty, or an earlier data set, which is replaced.
-      count_words: from captions to the number of times that each word stands in them.
-      processes: how many draw and encode.
-      max_rejects: fails if more are rejected; None takes any number.
-      dry_run: does all the work, and leaves nothing behind.
+      count_words: maps captions to the count of each word.
+      processes: number of processes that draw and encode.
+      max_rejects: highest number of rejects without failure; None: any number.
+      dry_run: do all work, but keep no files.
 
     Raises:
-      UsageError: `output_dir` holds something else, is being written or cannot be; no image is
-        left to train on; or too many were rejected.
+      UsageError: `output_dir` holds other files, cannot be written or is being written by another
+        process; no train image is left; or too many items were rejected.
     """
     target = pathlib.Path(output_dir)
     _check_replaceable(target)
@@ -79,7 +79,7 @@ def prepare(
 
 
 def sample(collection: Collection, *, limit: int) -> Collection:
-    """Takes at most so many items, evenly from each split, in proportion to its size."""
+    """Takes at most `limit` items, evenly chosen, from each split in proportion to its size."""
     total = sum(map(len, collection.splits.values()))
     if total <= limit:
         return collection
@@ -107,6 +107,7 @@ def _write(
     splits: dict[str, tuple[records.Shard, ...]] = {}
     texts: dict[str, list[str]] = {}
     digests: dict[str, list[bytes]] = {}
+    # Write the shards, and collect captions and digests of the pixels.
     for split, items in collection.splits.items():
         texts[split], digests[split] = [], []
         writer = records.ShardWriter(folder, split)
@@ -119,6 +120,7 @@ def _write(
                 texts[split] += result.captions
                 digests[split].append(result.digest)
         splits[split] = writer.close()
+    # Write the manifest and the rejects.
     manifest = records.Manifest(
         format=records.FORMAT_VERSION,
         source=source,
@@ -157,7 +159,7 @@ def _check_rejects(prepared: Prepared, max_rejects: int | None) -> None:
 
 
 def _examples(rejects: Iterable[Reject]) -> str:
-    """The first rejects of different reasons, in brackets."""
+    """Returns the first rejects of different reasons, in brackets."""
     first: dict[str, str] = {}
     for reject in rejects:
         first.setdefault(reject.reason, reject.key)
@@ -181,7 +183,7 @@ def _check_replaceable(target: pathlib.Path) -> None:
 
 @contextlib.contextmanager
 def _scratch(target: pathlib.Path) -> Iterator[pathlib.Path]:
-    """A folder beside the target, for this process alone; what a killed one left is removed."""
+    """Yields a locked folder beside the target; removes files that a killed process left there."""
     partial = target.absolute().with_name(f"{target.absolute().name}.partial")
     partial.mkdir(parents=True, exist_ok=True)
     handle = os.open(partial, os.O_RDONLY)
@@ -212,5 +214,5 @@ def _replace(new: pathlib.Path, target: pathlib.Path) -> None:
 
 
 def reasons(rejects: Iterable[Reject]) -> list[tuple[str, int]]:
-    """How often each reason was given, the most frequent first."""
+    """Returns the number of rejects by reason, the most frequent first."""
     return collections.Counter(reject.reason for reject in rejects).most_common()

@@ -1,4 +1,4 @@
-"""TFRecord shards and their manifest, dataset.json: written once by prepare, read by the rest."""
+"""TFRecord shards of a data set and their manifest, dataset.json, as tools.prepare writes them."""
 
 import dataclasses
 import hashlib
@@ -36,21 +36,21 @@ class Shard:
 
 @dataclasses.dataclass(frozen=True)
 class Manifest:
-    """What dataset.json says of a prepared data set.
+    """Content of dataset.json.
 
     Attributes:
       format: version of this layout.
-      source: name of the source it was prepared from.
-      licence: the notice under which the data may be used.
+      source: name of the source of the data.
+      licence: licence notice of the data.
       image_size: side of the square images in pixels.
       channels: 1 (grey) or 3 (RGB).
-      label_names: a name for every label.
+      label_names: names of the labels, in order.
       splits: shards by split.
-      captions: how many captions each split holds.
-      vocabulary: how often each word stands in the captions of the train split.
-      overlap: how many images and how many distinct captions of the test split stand in the train
-        split too.
-      rejects: how many items were rejected; rejects.jsonl names them.
+      captions: number of captions by split.
+      vocabulary: count of each word in the captions of the train split.
+      overlap: number of images and of distinct captions of the test split that the train split
+        has too.
+      rejects: number of rejected items, which rejects.jsonl lists.
     """
 
     format: int
@@ -71,7 +71,7 @@ class Manifest:
 
     @property
     def checksum(self) -> str:
-        """SHA-256 over the shards' own, which names the data set's content."""
+        """SHA-256 over the SHA-256 of the shards; identifies the content of the data set."""
         digests = [shard.sha256 for split in sorted(self.splits) for shard in self.splits[split]]
         return hashlib.sha256("".join(digests).encode()).hexdigest()
 
@@ -80,10 +80,10 @@ class ShardWriter:
     """Writes a split's records as shards of bounded size."""
 
     def __init__(self, folder: pathlib.Path, split: str) -> None:
-        """Begins a split.
+        """Starts a split.
 
         Args:
-          folder: where the shards are to be.
+          folder: folder of the shards.
           split: name of the split.
         """
         self._folder, self._split = folder, split
@@ -92,7 +92,7 @@ class ShardWriter:
         self._file: tf.io.TFRecordWriter | None = None
 
     def write(self, record: Converted) -> None:
-        """Writes a record to the shard in work, or to a new one if that is full."""
+        """Writes a record to the current shard, or to a new one if the current shard is full."""
         serialized = _serialize(record)
         if self._file is None or self._bytes + len(serialized) > MAX_SHARD_BYTES:
             self._end_shard()
@@ -103,7 +103,7 @@ class ShardWriter:
         self._bytes += HEADER_BYTES + len(serialized) + FOOTER_BYTES
 
     def close(self) -> tuple[Shard, ...]:
-        """Ends the split, gives the shards their names, and says what is in them."""
+        """Ends the split, gives the shards their final names, and describes them."""
         self._end_shard()
         count = len(self._records)
         shards = []
@@ -129,10 +129,10 @@ def write_manifest(manifest: Manifest, folder: pathlib.Path) -> None:
 
 
 def verify(data_dir: str | os.PathLike) -> Manifest:
-    """Reads every byte of a data set and compares it with what dataset.json says.
+    """Reads every byte of a data set, and compares it with dataset.json.
 
     Raises:
-      UsageError: a shard is missing, or not as written; it is named.
+      UsageError: a shard is missing or differs; the error names it.
     """
     manifest = load_manifest(data_dir, flag="--verify")
     shards = [shard for split in manifest.splits.values() for shard in split]
@@ -148,14 +148,14 @@ def verify(data_dir: str | os.PathLike) -> Manifest:
 
 
 def load_manifest(data_dir: str | os.PathLike, *, flag: str = "--data_dir") -> Manifest:
-    """Reads dataset.json and checks that every shard is there, whole.
+    """Reads dataset.json, and checks that every shard exists with its full size.
 
     Args:
       data_dir: folder of the data set.
-      flag: that names the folder, for errors.
+      flag: flag that names the folder, for error messages.
 
     Raises:
-      UsageError: there is no data set, or it is of another format, or a shard is not as written.
+      UsageError: there is no data set, its format is another, or a shard has another size.
     """
     folder = pathlib.Path(data_dir)
     if not folder.is_dir():
@@ -184,17 +184,17 @@ def load_manifest(data_dir: str | os.PathLike, *, flag: str = "--data_dir") -> M
 
 
 class RecordReader:
-    """Serialized records of a split by their number, in any order, through memory maps."""
+    """Serialized records of a split by index, in any order, through memory maps."""
 
     def __init__(self, data_dir: str | os.PathLike, shards: Iterable[Shard]) -> None:
-        """Maps the shards and finds where their records begin.
+        """Maps the shards, and finds the start of each record.
 
         Args:
           data_dir: folder of the shards.
-          shards: those of one split, in order.
+          shards: shards of one split, in order.
 
         Raises:
-          UsageError: a shard's framing is broken.
+          UsageError: the framing of a shard is damaged.
         """
         self._maps: list[mmap.mmap] = []
         starts: list[tuple[int, int, int]] = []
@@ -210,19 +210,19 @@ class RecordReader:
         return len(self._frames)
 
     def __getitem__(self, record: int) -> bytes:
-        """The serialized `tf.train.Example` of that number."""
+        """Returns the serialized `tf.train.Example` of an index."""
         shard, start, end = self._frames[record]
         return self._maps[shard][start:end]
 
 
 def parse(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Reads the features of one record.
+    """Parses the features of one record.
 
     Args:
       serialized: string scalar.
 
     Returns:
-      image: string scalar (PNG or JPEG), captions: string [n], label: int64, key: string.
+      image: string scalar (PNG or JPEG); captions: string [n]; label: int64; key: string.
     """
     return tf.io.parse_single_example(
         serialized,

@@ -1,4 +1,4 @@
-"""From a source's items to encoded images, in several processes; loads no TensorFlow."""
+"""Encodes the images of a source in several processes; loads no TensorFlow."""
 
 import collections
 import concurrent.futures
@@ -18,19 +18,19 @@ from tfgan2.data.images import UnreadableError, encode_png
 from tfgan2.data.sources import Item, Reject
 
 ITEMS_PER_TASK = 32
-TASKS_AHEAD = 4  # For each worker, so that no more than these wait in memory.
+TASKS_AHEAD = 4  # Tasks per worker; limits the results that wait in memory.
 
 
 @dataclasses.dataclass(frozen=True)
 class Converted:
-    """An item whose image is ready to be written.
+    """An item with its encoded image.
 
     Attributes:
-      key: names the image within its source.
+      key: name of the image within its source.
       image: PNG bytes.
-      captions: at least one.
+      captions: at least one caption.
       label: class number, or -1.
-      digest: of the pixels.
+      digest: SHA-256 of the pixels.
     """
 
     key: str
@@ -41,11 +41,11 @@ class Converted:
 
 
 def convert(items: Sequence[Item], *, workers: int) -> Generator[Converted | Reject, None, None]:
-    """Draws and encodes items, in their order whatever the number of workers.
+    """Draws and encodes items; yields them in their order for any number of workers.
 
     Args:
-      items: what is converted.
-      workers: processes; 1 stays in this one. Close the generator to end them early.
+      items: items to convert.
+      workers: number of processes; 1: this process. Closing the generator ends them early.
     """
     tasks = [items[at : at + ITEMS_PER_TASK] for at in range(0, len(items), ITEMS_PER_TASK)]
     if workers == 1 or len(tasks) < 2:
@@ -77,7 +77,7 @@ def _convert_one(item: Item) -> Converted | Reject:
 
 
 def _begin_worker() -> None:
-    """Leaves interrupts to the parent, and ends with it even when it is killed."""
+    """Ignores SIGINT, which the parent handles, and exits when the parent ends or is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
 

@@ -1,1 +1,1 @@
-"""The file formats that published data sets come in; each reader builds plain data only."""
+"""File formats of published data sets; the readers build plain data only."""

@@ -1,4 +1,4 @@
-"""IDX, the format of MNIST: arrays of bytes behind a header of big-endian numbers."""
+"""IDX, the format of MNIST: a header of big-endian numbers, then an array of bytes."""
 
 import gzip
 import math
@@ -19,13 +19,13 @@ def read(path: pathlib.Path, *, dimensions: int) -> np.ndarray:
 
     Args:
       path: the file.
-      dimensions: how many the array must have: 1 for labels, 3 for images.
+      dimensions: dimensions that the array must have: 1 for labels, 3 for images.
 
     Returns:
-      uint8, of the header's shape.
+      uint8, in the shape of the header.
 
     Raises:
-      UsageError: the file cannot be read, or is not such an array, whole and without a rest.
+      UsageError: the file cannot be read, or is not exactly one such array.
     """
     try:
         content = path.read_bytes()
@@ -40,7 +40,7 @@ def parse(content: bytes, *, path: pathlib.Path, dimensions: int) -> np.ndarray:
     """Parses the content of an IDX file; see `read`.
 
     Raises:
-      UsageError: it is not such an array; the error names `path`.
+      UsageError: the content is not such an array; the error names `path`.
     """
     magic, expected = content[:4], bytes([0, 0, UNSIGNED_BYTES, dimensions])
     if magic != expected:

@@ -1,4 +1,4 @@
-"""Pickles, Python 2's included, that hold nothing but lists, dicts, strings and numbers."""
+"""Reads pickles, including Python 2's, of lists, dicts, strings and numbers only."""
 
 import io
 import pathlib
@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from tfgan2.program import UsageError
 
-# What builds plain data. Everything that imports, calls or extends is left out.
+# Opcodes that build plain data, without those that import, call or extend.
 PLAIN_OPCODES = frozenset(
     {
         *("PROTO", "FRAME", "STOP", "MARK", "POP", "POP_MARK", "DUP", "MEMOIZE"),
@@ -29,10 +29,10 @@ PUTS = ("PUT", "BINPUT", "LONG_BINPUT")
 
 
 def read(path: pathlib.Path) -> Any:
-    """Reads a pickle of plain data; Python 2's strings become text, byte for character (latin-1).
+    """Reads a pickle of plain data; bytes of Python 2's strings become characters (latin-1).
 
     Raises:
-      UsageError: the file cannot be read, is no pickle, or asks for more than plain data.
+      UsageError: the file cannot be read, is no pickle, or needs more than plain data.
     """
     try:
         content = path.read_bytes()
@@ -45,7 +45,7 @@ def parse(content: bytes, *, path: pathlib.Path) -> Any:
     """Parses a pickle of plain data; see `read`.
 
     Raises:
-      UsageError: it is no pickle, or asks for more; the error names `path`.
+      UsageError: the content is no pickle, or needs more; the error names `path`.
     """
     try:
         for opcode, argument in _opcodes(content):
@@ -53,24 +53,24 @@ def parse(content: bytes, *, path: pathlib.Path) -> Any:
                 rule = "must be a pickle of lists, dicts, strings and numbers alone"
                 asked = opcode if argument is None else f"{opcode} {argument}"
                 raise UsageError(str(path), rule, asked[:100])
-            # Unpickling allocates as many places as the highest number, whatever the file's size.
+            # Unpickling allocates memo places up to the highest index, for any size of the file.
             if opcode in PUTS and argument > len(content):
                 raise ValueError(f"memo place {argument} in {len(content)} bytes")
         return _PlainUnpickler(io.BytesIO(content), encoding="latin1").load()
     except UsageError:
         raise
-    except Exception as error:  # A broken pickle raises nearly anything.
+    except Exception as error:  # A damaged pickle raises errors of nearly any type.
         raise UsageError(str(path), "must be a whole pickle", repr(error)[:200]) from error
 
 
 def _opcodes(content: bytes) -> Iterator[tuple[str, Any]]:
-    """The names and arguments of a pickle's opcodes."""
+    """Yields the names and arguments of a pickle's opcodes."""
     stream = io.BytesIO(content)
     name = ""
     while name != "STOP":
         opcode = OPCODES[stream.read(1).decode("latin-1")]
         name, argument = opcode.name, None
-        if name == "STRING":  # Its reader in pickletools takes ASCII alone.
+        if name == "STRING":  # The reader in pickletools accepts only ASCII.
             argument = stream.readline()
         elif opcode.arg is not None:
             argument = opcode.arg.reader(stream)

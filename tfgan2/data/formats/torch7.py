@@ -1,4 +1,4 @@
-"""Torch7's binary serialization (.t7): tables, strings, numbers and tensors, as plain data."""
+"""Reads Torch7's binary format (.t7) as plain data: tables, strings, numbers and tensors."""
 
 import dataclasses
 import math
@@ -25,13 +25,13 @@ DTYPES = {
 
 
 def read(path: pathlib.Path) -> Any:
-    """Reads a .t7 file, as 64-bit Linux wrote them.
+    """Reads a .t7 file that 64-bit Linux wrote.
 
     Returns:
       None, bool, float, bytes (a string), dict (a table) or NumPy array (a tensor).
 
     Raises:
-      UsageError: the file cannot be read, is broken, or holds functions or other classes.
+      UsageError: the file cannot be read, is damaged, or holds functions or other classes.
     """
     try:
         content = path.read_bytes()
@@ -44,7 +44,7 @@ def parse(content: bytes, *, path: pathlib.Path) -> Any:
     """Parses the content of a .t7 file; see `read`.
 
     Raises:
-      UsageError: it is broken, or holds functions or other classes; the error names `path`.
+      UsageError: the file is damaged, or holds functions or other classes; the error names `path`.
     """
     reader = _Reader(content)
     try:
@@ -88,7 +88,7 @@ class _Reader:
 
     def _table(self, place: int, *, depth: int) -> None:
         table: dict[Any, Any] = {}
-        self.seen[place] = table  # Before its items: a table may hold itself.
+        self.seen[place] = table  # Before its items, because a table may contain itself.
         items = self._integer()
         if items < 0:
             raise ValueError(f"a table of {items} items")
@@ -100,7 +100,7 @@ class _Reader:
 
     def _torch(self, *, depth: int) -> np.ndarray:
         name = self._string()
-        if name.startswith(b"V "):  # Files of Torch's first versions carry no version.
+        if name.startswith(b"V "):  # Files of Torch's first versions have no version string.
             name = self._string()
         kind, _, what = name.decode("ascii").removeprefix("torch.").partition("Tensor")
         if name.startswith(b"torch.") and kind in DTYPES and not what:

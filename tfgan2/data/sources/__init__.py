@@ -1,4 +1,4 @@
-"""One file for each layout that users have on disk; each reads it into a `Collection`."""
+"""Readers of users' files, one file per layout; each returns a `Collection`."""
 
 import dataclasses
 import importlib
@@ -18,11 +18,11 @@ class Item:
     """One captioned image.
 
     Attributes:
-      key: names the image within its source.
-      draw: gives the image as uint8 [size, size, C], or raises `images.UnreadableError`; it runs in
+      key: name of the image within its source.
+      draw: returns the image as uint8 [size, size, C], or raises `images.UnreadableError`; runs in
         another process.
-      captions: at least one.
-      label: class number, or -1 where the source has no classes.
+      captions: at least one caption.
+      label: class number, or -1 if the source has no classes.
     """
 
     key: str
@@ -33,11 +33,11 @@ class Item:
 
 @dataclasses.dataclass(frozen=True)
 class Reject:
-    """Something that is not taken into the data set.
+    """An item that is left out of the data set.
 
     Attributes:
-      key: names it within its source.
-      reason: what is wrong with it.
+      key: name of the item within its source.
+      reason: reason for the rejection.
     """
 
     key: str
@@ -46,15 +46,15 @@ class Reject:
 
 @dataclasses.dataclass(frozen=True)
 class Collection:
-    """All that a source holds, split and in the order in which it is to be written.
+    """Content of a source by split, in the order in which it is written.
 
     Attributes:
       splits: items by split, `train` and `test`.
-      label_names: a name for every class number.
-      licence: the notice under which the source may be used.
+      label_names: names of the classes, in order.
+      licence: licence notice of the source.
       channels: 1 (grey) or 3 (RGB).
-      rejects: what has been found unusable so far; reading the images may find more.
-      notes: what the user should know of how the source was read.
+      rejects: unusable items found so far; reading the images may find more.
+      notes: lines of text about how the source was read.
     """
 
     splits: Mapping[str, Sequence[Item]]
@@ -67,17 +67,17 @@ class Collection:
 
 @dataclasses.dataclass(frozen=True)
 class SourceOptions:
-    """What a user may ask of a source; None leaves it to the source.
+    """Options of a source; None: the default of the source.
 
     Attributes:
-      image_size: side of the squares in pixels.
-      input_dir: where its files are; None where a package brings them.
-      test_fraction: share of test images, where a source has no published split.
-      resize: how other shapes become squares: `pad`, `crop` or `stretch`.
-      background: RGB in 0..255, behind padding and transparency.
-      max_pixels: images with more are rejected.
-      held_out: a file of captions whose images go to the test split.
-      class_names: a file with a name a line, for label 0, 1, ...
+      image_size: side of the square images in pixels.
+      input_dir: folder of the files; None: an installed package has them.
+      test_fraction: share of test images, for a source without a published split.
+      resize: method to make images square: `pad`, `crop` or `stretch`.
+      background: RGB in 0..255, for padding and transparency.
+      max_pixels: images with more pixels are rejected.
+      held_out: file of captions, one per line; their images go to the test split.
+      class_names: file of names, one per line, for the labels 0, 1, ...
     """
 
     image_size: int
@@ -91,10 +91,10 @@ class SourceOptions:
 
     @property
     def folder(self) -> pathlib.Path:
-        """The input directory of a source that has no other.
+        """Input directory, for a source that needs one.
 
         Raises:
-          UsageError: it is not given, or is no directory.
+          UsageError: it is not given, or is not a directory.
         """
         if self.input_dir is None:
             raise UsageError("--input_dir", "must be given for this source", "nothing")
@@ -104,7 +104,7 @@ class SourceOptions:
         return folder
 
     def framing(self, *, resize: str) -> Framing:
-        """How images become squares, for a source that resizes in that way unless told."""
+        """Returns the options that make images square, with the source's default for `resize`."""
         return Framing(
             size=self.image_size,
             resize=self.resize or resize,
@@ -115,12 +115,12 @@ class SourceOptions:
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """A layout: where its reader is, and what of `SourceOptions` it takes.
+    """A layout: its reader and its options.
 
     Attributes:
-      reader: `module:function`, from `SourceOptions` to `Collection`.
-      image_size: side of the squares in pixels, unless told.
-      options: names of the options that it takes, `image_size` and `input_dir` aside.
+      reader: `module:function`, which maps `SourceOptions` to a `Collection`.
+      image_size: default side of the square images, in pixels.
+      options: names of the options of this source, besides `image_size` and `input_dir`.
     """
 
     reader: str
@@ -129,7 +129,7 @@ class Source:
 
 
 _IMAGE_FILES = frozenset({"resize", "background", "max_pixels"})
-# 76/64 of 256 px: what is left to crop at random.
+# 76/64 of 256 px, which leaves a margin for random crops.
 _PHOTOGRAPH_SIZE_PX = 304
 
 SOURCES = {
@@ -152,10 +152,10 @@ SOURCES = {
 
 
 def read(name: str, options: SourceOptions) -> Collection:
-    """Reads the source of that name.
+    """Reads a source by name.
 
     Raises:
-      UsageError: the source's files are missing or not what they must be.
+      UsageError: files of the source are missing or not valid.
     """
     module, function = SOURCES[name].reader.split(":")
     return getattr(importlib.import_module(module), function)(options)

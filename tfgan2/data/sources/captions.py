@@ -1,4 +1,4 @@
-"""Captions as users wrote them: files of lines, and what makes a caption unusable."""
+"""Reads and checks captions that users wrote."""
 
 import io
 import pathlib
@@ -14,13 +14,13 @@ class CaptionError(Exception):
 
 
 def clean(text: object) -> str:
-    """Checks a caption and joins its words by single spaces.
+    """Checks a caption, and joins its words with single spaces.
 
     Args:
-      text: the caption; bytes that are no UTF-8 stand in it as lone surrogates.
+      text: the caption; bytes that are not UTF-8 are lone surrogates.
 
     Raises:
-      CaptionError: it is no text, empty, or not UTF-8.
+      CaptionError: the caption is no text, empty, or not UTF-8.
     """
     if not isinstance(text, str):
         raise CaptionError(f"caption is no text but {type(text).__name__}")
@@ -35,12 +35,12 @@ def clean(text: object) -> str:
 
 
 def decode(content: bytes) -> str:
-    """Decodes text whose broken bytes become lone surrogates, for `clean` to find."""
+    """Decodes text; invalid bytes become lone surrogates, which `clean` finds."""
     return content.decode(ENCODING, errors="surrogateescape")
 
 
 def read_lines(path: pathlib.Path) -> list[str]:
-    """Reads the lines of a text file that are not blank.
+    """Reads the nonblank lines of a text file.
 
     Raises:
       OSError: the file cannot be read.
@@ -50,15 +50,15 @@ def read_lines(path: pathlib.Path) -> list[str]:
 
 
 def usable(key: str, texts: Iterable[object]) -> tuple[tuple[str, ...], list[Reject]]:
-    """Takes the usable captions of an image.
+    """Selects the usable captions of an image.
 
     Args:
-      key: names the image.
-      texts: its captions.
+      key: name of the image.
+      texts: captions of the image.
 
     Returns:
-      The usable ones, and the rejects: the single captions that are not usable or, if none is,
-      the image, once.
+      The usable captions, and the rejects: one per unusable caption or, if no caption is usable,
+      one for the image.
     """
     captions, faults = [], []
     for text in texts:

@@ -22,13 +22,14 @@ def read(options: SourceOptions) -> Collection:
 
     Args:
       options: `input_dir` holds annotations/captions_train2014.json and captions_val2014.json, and
-        the images in train2014/ and val2014/, or in these below images/; 2017 likewise.
+        the images in train2014/ and val2014/, or in images/train2014/ and images/val2014/; or the
+        same of 2017.
 
     Returns:
-      RGB; the square in the middle of each photograph unless told otherwise.
+      RGB; by default the centre square of each photograph.
 
     Raises:
-      UsageError: files are missing or not what they must be, or both years are there.
+      UsageError: files are missing or not valid, or both years are present.
     """
     root = options.folder
     years = [year for year in YEARS if (root / f"annotations/captions_train{year}.json").is_file()]
@@ -62,7 +63,7 @@ def _image_folder(root: pathlib.Path, name: str) -> pathlib.Path:
 
 
 def _read(path: pathlib.Path) -> tuple[dict[int, str], dict[int, list[object]]]:
-    """File names and captions, by the image's number."""
+    """Reads file names and captions by image number."""
     try:
         content = json.loads(path.read_bytes())
         names = {int(image["id"]): image["file_name"] for image in content["images"]}

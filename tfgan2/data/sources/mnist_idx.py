@@ -1,4 +1,4 @@
-"""MNIST's four IDX files, and those of the data sets that took over its format."""
+"""MNIST's four IDX files, and data sets in the same format."""
 
 import functools
 import pathlib
@@ -16,7 +16,7 @@ LICENCE = (
     "as the files' publisher states: MNIST by LeCun, Cortes and Burges, CC BY-SA 3.0; "
     "Fashion-MNIST by Zalando Research, MIT"
 )
-# Fashion-MNIST has no file that tells it from MNIST; its first labels do.
+# Fashion-MNIST is recognized by its first labels; its file names are those of MNIST.
 CLOTHES_FIRST_LABELS = (9, 0, 0, 3, 0, 2, 7, 2, 5, 5, 0, 9, 5, 5, 7, 9)
 CLOTHES = (
     "t-shirt",
@@ -40,17 +40,17 @@ CAPTIONS = (
 
 
 def read(options: SourceOptions) -> Collection:
-    """Reads train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, and the same of t10k.
+    """Reads train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, and the two files of t10k.
 
     Args:
-      options: `input_dir` holds the files, gzipped or not; `class_names` names the labels; None
-        takes Fashion-MNIST's names where its labels are found, else those of digits.
+      options: `input_dir` holds the files, gzipped or not; `class_names` names the labels; None:
+        Fashion-MNIST's names if the labels are Fashion-MNIST's, else the names of digits.
 
     Returns:
-      One channel: 28 px as they are, 32 px padded, other sizes resized.
+      One channel: 28 px unchanged, 32 px padded, other sizes resized.
 
     Raises:
-      UsageError: a file is missing or not what it must be, or there are too few names.
+      UsageError: a file is missing or not valid, or there are too few names.
     """
     arrays = {split: _load(options.folder, prefix) for split, prefix in FILES.items()}
     captions, names = _wording(options.class_names, arrays["train"][1])
@@ -104,7 +104,7 @@ def _find(folder: pathlib.Path, name: str) -> pathlib.Path:
 def _wording(
     class_names: str | None, labels: np.ndarray
 ) -> tuple[list[tuple[str, ...]], tuple[str, ...]]:
-    """The captions of every label, and its name."""
+    """Returns the captions of every label, and the label names."""
     if class_names is not None:
         path = pathlib.Path(class_names)
         if not path.is_file():

@@ -13,26 +13,26 @@ LICENCE = "as its publishers state: Oxford-102 by Nilsback and Zisserman; captio
 IMAGE_FOLDERS = ("jpg", "102flowers")
 LABELS_FILE = "imagelabels.mat"
 CLASSES = 102
-# Class-disjoint, 82 to 20, where no split is given: classes 5, 10, ... 100.
+# Class-disjoint split of 82 and 20 classes if none is given; tests classes 5, 10, ... 100.
 TEST_EVERY_NTH_CLASS = 5
 
 
 def read(options: SourceOptions) -> Collection:
-    """Reads the flowers, with captions keyed by the image's number.
+    """Reads the flowers; the captions are found by the image's number.
 
-    The split is that of train/filenames.pickle and test/filenames.pickle or, where these are
-    missing, of testclasses.txt or of trainvalids.txt with allclasses.txt; without any, every fifth
-    class is tested. setid.mat, whose splits share classes, is not read.
+    The split comes from train/filenames.pickle and test/filenames.pickle or, if these are missing,
+    from testclasses.txt, or from trainvalids.txt with allclasses.txt; without any of them, every
+    fifth class is tested. setid.mat, whose splits share classes, is not read.
 
     Args:
       options: `input_dir` holds jpg/image_00001.jpg ..., imagelabels.mat, and
         text_c10/class_00001/image_00001.txt ... (or .t7).
 
     Returns:
-      RGB; the square in the middle of each photograph unless told otherwise.
+      RGB; by default the centre square of each photograph.
 
     Raises:
-      UsageError: files are missing or not what they must be.
+      UsageError: files are missing or not valid.
     """
     root = options.folder
     folder = next((root / name for name in IMAGE_FOLDERS if (root / name).is_dir()), None)
@@ -72,13 +72,13 @@ def read(options: SourceOptions) -> Collection:
 
 
 def _labels(path: pathlib.Path) -> dict[str, int]:
-    """Class numbers, from 1, by image name."""
+    """Reads the class numbers, from 1, by image name."""
     rule = f"must be a MATLAB file with `labels` 1..{CLASSES}"
     try:
         labels = scipy.io.loadmat(path)["labels"].ravel()
     except FileNotFoundError as error:
         raise UsageError("--input_dir", f"must hold {LABELS_FILE}", path.parent) from error
-    except Exception as error:  # scipy raises nearly anything for a broken file.
+    except Exception as error:  # A damaged file makes scipy raise errors of nearly any type.
         raise UsageError(str(path), rule, repr(error)[:200]) from error
     if labels.dtype.kind not in "iuf" or not len(labels):
         raise UsageError(str(path), rule, labels.dtype)
@@ -94,7 +94,7 @@ def _class_name(label: int) -> str:
 def _split(
     root: pathlib.Path, text: pathlib.Path, labels: dict[str, int]
 ) -> tuple[dict[str, str], str]:
-    """The split of every image by its name, and where it comes from."""
+    """Returns the split of every image by name, and a note about where the split comes from."""
     published = reed.filenames(root)
     if published is not None:
         names = {split: [key.rpartition("/")[2] for key in published[split]] for split in published}

@@ -1,4 +1,4 @@
-"""Files that an installed package brings, found without importing it."""
+"""Finds data files of installed packages, without importing the packages."""
 
 import importlib.util
 import pathlib
@@ -7,16 +7,16 @@ from tfgan2.program import UsageError
 
 
 def find(name: str, *, input_dir: str | None, package: str, folder: str) -> pathlib.Path:
-    """Finds a file in the input directory or, where that is not given, in a package.
+    """Finds a file in the input directory or, if none is given, in a package.
 
     Args:
-      name: of the file.
-      input_dir: where the user has it, or None.
-      package: that brings it.
-      folder: where it lies in the package.
+      name: name of the file.
+      input_dir: the user's folder, or None.
+      package: package with the file.
+      folder: folder of the file in the package.
 
     Raises:
-      UsageError: it is not there.
+      UsageError: the file does not exist, or the package is not installed.
     """
     if input_dir is not None:
         path = pathlib.Path(input_dir) / name

@@ -1,4 +1,4 @@
-"""What the caption archives of flowers and birds share: keys, class-disjoint splits, text trees."""
+"""Parts of the flower and bird caption archives: keys, class-disjoint splits, captions."""
 
 import pathlib
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ DAMSM_NAMES = ("captions_DAMSM.pickle", "captions.pickle")
 
 
 def filenames(root: pathlib.Path) -> dict[str, list[str]] | None:
-    """Reads train/filenames.pickle and test/filenames.pickle, or gives None if neither is there.
+    """Reads train/filenames.pickle and test/filenames.pickle; None if both are missing.
 
     Raises:
-      UsageError: one is missing, or is no list of names.
+      UsageError: one of them is missing, or is no list of names.
     """
     paths = {split: root / split / "filenames.pickle" for split in ("train", "test")}
     if not any(path.is_file() for path in paths.values()):
@@ -34,16 +34,16 @@ def filenames(root: pathlib.Path) -> dict[str, list[str]] | None:
 
 
 def test_classes(folder: pathlib.Path) -> set[str] | None:
-    """Reads which classes are tested, from the class lists of the caption archives.
+    """Reads the test classes from the class lists of the caption archives.
 
-    They are testclasses.txt, with a class a line, or trainvalids.txt, whose numbers count the
-    lines of allclasses.txt from 1 and name the others.
+    The lists are testclasses.txt, with one class per line; or trainvalids.txt with allclasses.txt:
+    the former holds line numbers of the latter, from 1, and the test classes are the other lines.
 
     Returns:
-      Names of classes; None if there are no lists.
+      Names of the test classes; None without class lists.
 
     Raises:
-      UsageError: a list is not what it must be.
+      UsageError: a list is not valid.
     """
     tested, every = folder / "testclasses.txt", folder / "allclasses.txt"
     trained = folder / "trainvalids.txt"
@@ -63,24 +63,24 @@ def test_classes(folder: pathlib.Path) -> set[str] | None:
 
 
 def every_nth_class(classes: Sequence[str], step: int) -> set[str]:
-    """A class-disjoint split where none is published: every so-manyth class is tested."""
+    """Picks every `step`-th class for the test split, if no split is published."""
     return set(sorted(classes)[step - 1 :: step])
 
 
 def text_folder(root: pathlib.Path) -> pathlib.Path | None:
-    """The folder of captions below the root, if there is one."""
+    """Returns the folder of captions below the root; None if there is none."""
     return next((root / name for name in TEXT_FOLDERS if (root / name).is_dir()), None)
 
 
 def read_captions(
     folder: pathlib.Path, name: str, *, key: str
 ) -> tuple[tuple[str, ...], list[Reject]]:
-    """Reads the captions of an image from NAME.txt, or where that is missing from NAME.t7.
+    """Reads the captions of an image from NAME.txt or, if that is missing, from NAME.t7.
 
     Args:
-      folder: of the caption archive.
-      name: the image's name there: class, slash, name without suffix.
-      key: names the image in rejects.
+      folder: folder of the caption archive.
+      name: name of the image there: class, slash, name without suffix.
+      key: name of the image in rejects.
 
     Returns:
       The usable captions, and the rejects.
@@ -100,18 +100,18 @@ def read_captions(
 def damsm_captions(
     root: pathlib.Path, keys: dict[str, list[str]], *, per_image: int
 ) -> dict[str, tuple[str, ...]] | None:
-    """Reads captions_DAMSM.pickle, whose captions are ids of its own vocabulary.
+    """Reads captions_DAMSM.pickle; its captions are ids of its own vocabulary.
 
     Args:
       root: folder of the pickle.
-      keys: the images of each split, in the order of filenames.pickle.
-      per_image: captions of each image.
+      keys: image keys of each split, in the order of filenames.pickle.
+      per_image: number of captions per image.
 
     Returns:
-      Captions by key, in lower case and without punctuation; None if there is no such file.
+      Captions by key, in lower case and without punctuation; None if the file is missing.
 
     Raises:
-      UsageError: the file is not what it must be, or holds other numbers of captions.
+      UsageError: the file is not valid, or holds another number of captions.
     """
     path = next((root / name for name in DAMSM_NAMES if (root / name).is_file()), None)
     if path is None:
@@ -146,7 +146,7 @@ def _words(content: object, path: pathlib.Path) -> dict[int, str]:
 
 
 def _spelled(path: pathlib.Path) -> list[str]:
-    """The captions of a .t7 file: `char` holds a caption's character ids in every column."""
+    """Reads the captions of a .t7 file; each column of `char` holds a caption's character ids."""
     table = torch7.read(path)
     ids = table.get(b"char") if isinstance(table, dict) else None
     if not isinstance(ids, np.ndarray) or ids.ndim != 2:
@@ -158,14 +158,14 @@ def _spelled(path: pathlib.Path) -> list[str]:
 
 
 def check_disjoint(classes: dict[str, set], *, path: pathlib.Path) -> None:
-    """Refuses a split that is not class-disjoint.
+    """Checks that a split is class-disjoint.
 
     Args:
-      classes: of the images of `train` and of `test`.
-      path: where the split comes from, for the error.
+      classes: classes of the images of `train` and of `test`.
+      path: file of the split, for error messages.
 
     Raises:
-      UsageError: a class has images on both sides.
+      UsageError: a class has images in both splits.
     """
     shared = sorted(set(classes["train"]) & set(classes["test"]))
     if shared:

@@ -1,4 +1,4 @@
-"""Splits for sources that have no published one: the same for the same keys, whatever machine."""
+"""Splits for sources without a published split; equal keys give equal splits on any machine."""
 
 import hashlib
 from collections.abc import Iterable
@@ -9,27 +9,27 @@ SPLIT_SEED = 0
 
 
 def by_key(keys: Iterable[str], *, test_fraction: float) -> set[str]:
-    """Picks the keys of the test split: those whose hashes are smallest.
+    """Picks the keys with the smallest hashes for the test split.
 
-    A key's place depends on no other key, so that few images change sides when others are added.
+    Hashes depend on one key only, so few images change their split when others are added.
 
     Args:
-      keys: of all images.
-      test_fraction: share of the test split.
+      keys: keys of all images.
+      test_fraction: share of images in the test split.
     """
     ordered = sorted(keys, key=lambda key: hashlib.sha256(key.encode()).digest())
     return set(ordered[: round(len(ordered) * test_fraction)])
 
 
 def by_class(labels: np.ndarray, *, test_fraction: float) -> tuple[np.ndarray, np.ndarray]:
-    """Picks the same share of every class for the test split, and shuffles both.
+    """Picks the same share of every class for the test split, and shuffles both splits.
 
     Args:
       labels: int64 [N].
-      test_fraction: share of the test split.
+      test_fraction: share of images in the test split.
 
     Returns:
-      The rows of the train and of the test split, int64.
+      Row indices of the train and of the test split, int64.
     """
     generator = np.random.default_rng(SPLIT_SEED)
     train, test = [], []
