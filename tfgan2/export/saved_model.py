@@ -84,7 +84,7 @@ def _holder(sampler: AnySampler) -> tf.Module:
 
 
 def check_ops(version_dir: pathlib.Path) -> None:
-    """Raises for ops that no TensorFlow Serving image runs, warns for ops that only new ones run.
+    """Raises if the newest TensorFlow Serving image lacks an op; warns if only older ones do.
 
     The check covers the whole SavedModel, including its initializers.
 

@@ -26,7 +26,7 @@ def empty_rows(count: int, width: int, *, memory_mib: int) -> np.ndarray:
 def row_blocks(
     rows: np.ndarray, *, columns: int, memory_mib: int
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Yields blocks of rows [N, D]; four float64 [block, columns] of them fit into `memory_mib`.
+    """Yields blocks of rows [N, D]; four float64 [block, columns] arrays fit into `memory_mib`.
 
     Yields:
       Index of the block's first row, and the rows as float64.

@@ -38,7 +38,7 @@ def frechet_distance(one: Moments, other: Moments) -> float:
 def _root(covariance: np.ndarray) -> np.ndarray:
     """Symmetric square root of a covariance float64 [D, D]."""
     values, vectors = np.linalg.eigh((covariance + covariance.T) / 2.0)
-    # Eigenvalues of a singular covariance are rounding errors; their roots would be far larger.
+    # Zero eigenvalues become rounding errors; their square roots would be eight digits larger.
     rounding = len(values) * np.finfo(np.float64).eps * max(values.max(), 0.0)
     return (vectors * np.sqrt(np.where(values > rounding, values, 0.0))) @ vectors.T
 

@@ -1,4 +1,4 @@
-"""Resizes images for feature extractors; all extractors use this function."""
+"""Resizes images for external networks; all of them use this function."""
 
 import tensorflow as tf
 
