@@ -62,7 +62,7 @@ class Health:
         Args:
           parts: logs of the step.
           whole: whether all updates ran in the step; only such a step resets the bad steps.
-          steps: number of steps that the logs stand for.
+          steps: number of steps that the logs cover.
         """
         self._bad_part = self._find_bad(parts)
         if self._bad_part:

@@ -86,7 +86,7 @@ class Watch(StepCallback):
 
     @property
     def spoiled(self) -> bool:
-        """Whether the weights may be non-finite; loss scaling skips bad steps, so never then."""
+        """Whether the weights may be non-finite; False with loss scaling, which skips bad steps."""
         return self._health.bad_steps > 0 and not self.model.scales_loss
 
     def _say(self, notice: Notice | None) -> None:

