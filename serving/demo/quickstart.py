@@ -57,8 +57,8 @@ def newest_export(exports_dir: pathlib.Path, *, model: str | None) -> Export:
 def served(export: Export) -> Iterator[str]:
     """Serves an export, and yields the target of the server once the server is ready.
 
-    The server has no port, only a unix socket in a private folder. The server writes its log to this
-    program's stderr. If the server ends before it is ready, this program ends with its exit code.
+    The server has no port, only a unix socket in a private folder. Its log goes to this program's
+    stderr. If the server ends before it is ready, this program ends with the server's exit code.
     """
     with tempfile.TemporaryDirectory(prefix="serving-demo-") as folder:
         target = f"unix:{folder}/server.sock"
