@@ -356,11 +356,13 @@ class GAN(keras.Model, abc.ABC):
         """
         optimizer, overflow = update.optimizer, tf.constant(0, tf.int64)
         parts: Parts = {}
+        # Save the state of an update that is inactive in some steps.
         active = tf.constant(True)
         if update.active_steps is not None:
             active = update.active_steps(self.step.value())
         state = [*update.variables, *state_of(optimizer)]
         before = [tf.identity(variable) for variable in state] if update.active_steps else []
+        # In float16: unscale the gradients and count skipped updates.
         if isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer):
             gradients = optimizer.get_unscaled_gradients(gradients)
             skipped = self.skipped_updates[update.name]
@@ -370,6 +372,7 @@ class GAN(keras.Model, abc.ABC):
                 "loss_scale": optimizer.loss_scale,
                 "skipped_updates": tf.cast(skipped.value(), tf.float32),
             }
+        # Apply the gradients, and undo an inactive update.
         parts["gradient_norm"] = gradient_norm(gradients, overflow)
         gradients = as_taken_by(optimizer, gradients)
         optimizer.apply_gradients(zip(gradients, update.variables, strict=True))
@@ -389,6 +392,7 @@ class GAN(keras.Model, abc.ABC):
 
         kept = self._averages_kept_by_optimizers()
 
+        # The EMA update runs in cross-replica context, on all copies of a variable.
         def move_all(strategy: tf.distribute.Strategy) -> None:
             update = functools.partial(strategy.extended.update, group=True)
             for network, live_network in self.averages:

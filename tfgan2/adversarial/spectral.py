@@ -209,7 +209,7 @@ def divide(*networks: keras.Model) -> None:
     between a layer's kernel and its use.
 
     Args:
-      networks: built networks with trainable Conv2D and Dense layers.
+      networks: built networks; convolutions have inputs [B, H, W, C], dense layers [B, D].
     """
     classes = {keras.layers.Conv2D: _DividedConvolution, keras.layers.Dense: _DividedDense}
     for network in networks:
