@@ -1,1 +1,1 @@
-"""The players: a system a file, readable beside its paper."""
+"""Systems and their networks; each file can be read beside its paper."""

@@ -1,4 +1,4 @@
-"""The optimizers of most systems: Adam if none is named, with rates that may fall."""
+"""Optimizers of most systems: Adam by default, with optional learning rate decay."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from tfgan2.models.rates import falling
 
 @dataclasses.dataclass(frozen=True)
 class AdamOptions:
-    """What the optimizers of both sides are; every field is a field of the recipe."""
+    """Options of the optimizers; every field is a field of the recipe."""
 
     generator_optimizer: str
     discriminator_optimizer: str
@@ -29,12 +29,12 @@ class AdamOptions:
 def make_adams(
     options: AdamOptions, rates: Mapping[str, float], *, steps_per_epoch: float
 ) -> dict[str, keras.optimizers.Optimizer]:
-    """Makes an optimizer for every name in `rates`.
+    """Creates an optimizer for every name in `rates`.
 
     Args:
-      options: what they share.
-      rates: learning rates by name.
-      steps_per_epoch: of a pass over the data.
+      options: options of all the optimizers.
+      rates: learning rates by name; `generator` gets the generator's optimizer and schedule.
+      steps_per_epoch: training steps per epoch.
     """
 
     def schedule(name: str) -> float | keras.optimizers.schedules.LearningRateSchedule:

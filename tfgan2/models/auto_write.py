@@ -1,16 +1,17 @@
-"""auto-write: digits out of nothing but noise, one network against another.
+"""auto-write: an unconditional GAN of handwritten digits.
 
-Source: the network and the rates of the notebook GAN-auto-write (2017) and its training loop, that
-of Bruner and Deshpande 2017, "Generative Adversarial Networks for Beginners". Two optimizers move
-the discriminator, one by real and one by generated images, first alone and then with the generator;
-as in their loop, both take their gradients before either moves it.
-What differs from the notebook, unless `faithful`:
-- It leaves the offsets of the generator's batch normalizations out of training, by their names.
-- Its last layer starts near zero, from where every picture stays grey for thousands of steps; here
-  that layer starts with the variance of what it reads.
-It also normalizes by the batch when it samples: here pictures never depend on their batch. R1, R2,
-translated images, signs in latents, other numbers of channels and one optimizer for the
-discriminator, all off by default, are not the notebook's.
+Source: networks and learning rates of the notebook GAN-auto-write (2017), with the training loop of
+Bruner and Deshpande 2017, "Generative Adversarial Networks for Beginners". Two optimizers train the
+discriminator, one on real and one on generated images, first without and then with the generator;
+as in their loop, both gradients are computed at the same weights.
+Differences from the notebook, unless `faithful`:
+- The notebook selects variables by name, and so does not train the offsets of the generator's batch
+  normalizations.
+- The notebook's last layer starts near zero, so all images stay grey for thousands of steps; here
+  that layer starts with He's initialization.
+The notebook also samples with batch statistics; here an image never depends on its batch. The
+notebook has no R1, R2, translation, latent signs, other numbers of channels or single discriminator
+optimizer; all are off by default.
 """
 
 import dataclasses
@@ -38,7 +39,7 @@ BLACK = 0.0
 
 @dataclasses.dataclass(frozen=True)
 class AutoWriteOptions(AdamOptions, Remedies):
-    """What defines the two players; every field is a field of the recipe."""
+    """Options of auto-write; every field is a field of the recipe."""
 
     seed: int
     latent_size: int
@@ -59,7 +60,7 @@ class Fakes:
 
 
 class AutoWrite(GAN):
-    """The game: the discriminator warms up alone, then both play."""
+    """auto-write; the generator trains after the warm-up of the discriminator."""
 
     options_class = AutoWriteOptions
     image_sizes_px = (SIDE_PX,)
@@ -74,14 +75,14 @@ class AutoWrite(GAN):
         averaging: Averaging,
         dtype: DType = "float32",
     ) -> None:
-        """Builds the players.
+        """Builds the networks.
 
         Args:
-          options: what defines them.
+          options: options of the system.
           image_channels: 1 or 3.
-          vocabulary_size: of no account, since nothing is read.
-          averaging: how fast the average that is sampled follows.
-          dtype: policy of the live networks; the average is float32.
+          vocabulary_size: ignored; the system has no captions.
+          averaging: EMA options.
+          dtype: dtype policy of the live networks; the EMA generator is float32.
         """
         super().__init__(
             name="auto_write", seed=options.seed, averaging=averaging, remedies=options
@@ -111,12 +112,12 @@ class AutoWrite(GAN):
 
     @property
     def averages(self) -> tuple[tuple[keras.Model, keras.Model], ...]:
-        """The generator."""
+        """EMA generator and generator."""
         return ((self.average_generator, self.generator),)
 
     @property
     def judging(self) -> Judging:
-        """The parts of what moves the discriminator."""
+        """Names of the discriminator statistics in the logs."""
         guessing = losses.OF_GUESSING["bce"]
         if self._joint:
             whole = {"discriminator/loss": guessing}
@@ -126,7 +127,7 @@ class AutoWrite(GAN):
 
     @property
     def updates(self) -> tuple[Update, ...]:
-        """Discriminator by real images, by generated ones, and, after the warm-up, generator."""
+        """Discriminator on real images, on generated images, and, after the warm-up, generator."""
         judges = self.discriminator.trainable_variables
         by_name = self.optimizers
         if self._joint:
@@ -148,7 +149,7 @@ class AutoWrite(GAN):
         )
 
     def make_optimizers(self, images_per_epoch: int) -> dict[str, keras.optimizers.Optimizer]:
-        """Adam for the generator, and one or two for the discriminator."""
+        """The recipe's optimizers: one for the generator, one or two for the discriminator."""
         options = self.options
         names = ("discriminator",) if self._joint else ("real", "fake")
         rates = dict.fromkeys(names, options.discriminator_learning_rate)
@@ -157,12 +158,12 @@ class AutoWrite(GAN):
         return make_adams(options, rates, steps_per_epoch=steps_per_epoch)
 
     def generate(self, batch: Batch, noise: StepNoise) -> Fakes:
-        """Draws as many images as the batch has."""
+        """Generates one image per row of the batch."""
         latent = noise.normal("latent", self.options.latent_size)
         return Fakes(image=self.generator(latent, training=True), noise=noise)
 
     def real_loss(self, batch: Batch, noise: StepNoise) -> tuple[tf.Tensor, Parts]:
-        """How far real images are from being taken for real, with R1."""
+        """BCE of real images with label 1, plus R1."""
         image = (batch["image"] + 1.0) / 2.0
         logit, penalty = self._judge(image, noise, update="real", weight=self.options.r1_weight)
         loss = losses.taken_for_real(logit, smoothing=self.options.label_smoothing)
@@ -172,7 +173,7 @@ class AutoWrite(GAN):
         return loss + penalty, parts
 
     def fake_loss(self, batch: Batch, fakes: Fakes) -> tuple[tf.Tensor, Parts]:
-        """How far generated images are from being taken for generated, with R2."""
+        """BCE of generated images with label 0, plus R2."""
         logit, penalty = self._judge(
             fakes.image, fakes.noise, update="fake", weight=self.options.r2_weight
         )
@@ -180,7 +181,7 @@ class AutoWrite(GAN):
         return loss + penalty, {"loss": loss, "r2": penalty, "logit": tf.reduce_mean(logit)}
 
     def joint_loss(self, batch: Batch, fakes: Fakes) -> tuple[tf.Tensor, Parts]:
-        """Both of these, of the same weights."""
+        """Sum of `real_loss` and `fake_loss`."""
         real, of_real = self.real_loss(batch, fakes.noise)
         fake, of_fake = self.fake_loss(batch, fakes)
         parts = {
@@ -195,12 +196,12 @@ class AutoWrite(GAN):
         return real + fake, parts
 
     def generator_loss(self, batch: Batch, fakes: Fakes) -> tuple[tf.Tensor, Parts]:
-        """How far generated images are from being taken for real."""
+        """BCE of generated images with label 1."""
         loss = losses.taken_for_real(self.discriminator(self._seen(fakes.image, fakes.noise)))
         return loss, {"loss": loss}
 
     def sampler(self, tokenizer: Tokenizer | None, *, truncation: float) -> UnconditionalSampler:
-        """The averaged generator; there is nothing to tokenize."""
+        """Sampler of the EMA generator; the tokenizer is ignored."""
         return UnconditionalSampler(
             generator=self.average_generator,
             latent_size=self.options.latent_size,
@@ -215,7 +216,7 @@ class AutoWrite(GAN):
     def _judge(
         self, image: tf.Tensor, noise: StepNoise, *, update: str, weight: float
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Logits [B] of images, and the weighted penalty on their gradients there."""
+        """Logits [B] of images, and the weighted gradient penalty at the images."""
 
         def judge(image: tf.Tensor) -> tf.Tensor:
             return self.discriminator(self._seen(image, noise))
@@ -232,10 +233,10 @@ class AutoWrite(GAN):
 
 
 class Generator(keras.Model):
-    """From a latent to an image in [0, 1], enlarged and halved again three times over.
+    """Maps a latent to an image in [0, 1]; features are enlarged to 56 px and halved three times.
 
-    With a latent of 100 for one channel: 328,765 parameters, of which 152 are moving statistics and
-    76 offsets of batch normalizations; `faithful` has no offsets.
+    With a latent of 100 and one image channel: 328,765 parameters, of which 152 are moving
+    statistics and 76 are offsets of batch normalizations; `faithful` has no offsets.
     """
 
     def __init__(
@@ -254,11 +255,12 @@ class Generator(keras.Model):
         Args:
           image_channels: 1 or 3.
           latent_size: length of a latent.
-          latent_signs: so many of its first values count by their sign alone.
-          first_channels: of the first map.
-          second_channels: of the second, and twice those of the third; 0: half of `latent_size`.
-          faithful: batch normalizations have no offset, as it is never trained.
-          dtype: policy of its layers.
+          latent_signs: number of first latent values that are replaced by their signs.
+          first_channels: channels of the first feature map.
+          second_channels: channels of the second feature map, the third has half as many; 0: half
+            of `latent_size`.
+          faithful: batch normalizations have no offsets, which the notebook never trains.
+          dtype: dtype policy of the layers.
         """
         super().__init__(name="generator", dtype=dtype)
 
@@ -299,7 +301,7 @@ class Generator(keras.Model):
         self(tf.zeros([1, latent_size]))
 
     def call(self, latent: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        """Draws latents [B, latent_size]: float32 [B, 28, 28, C]."""
+        """Maps latents [B, latent_size] to images, float32 [B, 28, 28, C] in [0, 1]."""
         if self.latent_signs:
             signs, values = latent[:, : self.latent_signs], latent[:, self.latent_signs :]
             latent = tf.concat([tf.sign(signs), values], axis=1)
@@ -312,14 +314,14 @@ class Generator(keras.Model):
             features = tf.nn.relu(normalization(convolution(features), training=training))
             features = tf.image.resize(features, [ENLARGED_PX, ENLARGED_PX])
             features = tf.cast(features, self.compute_dtype)
-        # What a 1x1 convolution of stride 2 reads; on CPUs, TensorFlow 2.20's gradient of one of
-        # less than 16 channels writes where it must not.
+        # Stride of the 1x1 convolution: on CPUs, TensorFlow 2.20's gradient of such a convolution
+        # with stride 2 and fewer than 16 channels writes outside its memory.
         features = tf.nn.avg_pool2d(features, 1, 2, "VALID")
         return tf.sigmoid(tf.cast(self.last(features), tf.float32))
 
 
 class Discriminator(keras.Model):
-    """From an image to a logit; 3,265,409 parameters for one channel."""
+    """Maps an image to a logit; 3,265,409 parameters for one image channel."""
 
     def __init__(
         self,
@@ -332,8 +334,8 @@ class Discriminator(keras.Model):
 
         Args:
           image_channels: 1 or 3.
-          minibatch_group: rows among which it sees how much features differ; 0: none.
-          dtype: policy of its layers.
+          minibatch_group: group size, in rows, of the minibatch standard deviation; 0: off.
+          dtype: dtype policy of the layers.
         """
         super().__init__(name="discriminator", dtype=dtype)
         self.minibatch_group = minibatch_group
@@ -351,7 +353,7 @@ class Discriminator(keras.Model):
         self(tf.zeros([1, SIDE_PX, SIDE_PX, image_channels]))
 
     def call(self, image: tf.Tensor) -> tf.Tensor:
-        """Judges images [B, 28, 28, C] in [0, 1]: logits float32 [B]."""
+        """Logits, float32 [B], of images, [B, 28, 28, C] in [0, 1]."""
         features = tf.cast(image, self.compute_dtype)
         for convolution in self.convolutions:
             features = tf.nn.avg_pool2d(tf.nn.relu(convolution(features)), 2, 2, "VALID")
@@ -361,5 +363,5 @@ class Discriminator(keras.Model):
 
 
 def near_zero() -> keras.initializers.Initializer:
-    """The published start: a normal of 0.02, redrawn beyond two of it."""
+    """The published initializer: normal with deviation 0.02, truncated at two deviations."""
     return keras.initializers.TruncatedNormal(stddev=0.02)

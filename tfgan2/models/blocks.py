@@ -1,4 +1,4 @@
-"""Layers that several systems share; images are [B, H, W, C], `dtype` is a Keras policy."""
+"""Layers that several systems share; features are [B, H, W, C], `dtype` is a dtype policy."""
 
 from collections.abc import Callable
 from typing import TypeAlias
@@ -11,7 +11,7 @@ LEAKY_SLOPE = 0.2
 
 
 def leaky_relu(features: tf.Tensor) -> tf.Tensor:
-    """Leaky ReLU of slope 0.2."""
+    """Leaky ReLU with slope 0.2."""
     if features.dtype == tf.bfloat16:
         return _leaky_relu_of_bfloat16(features)
     return tf.nn.leaky_relu(features, LEAKY_SLOPE)
@@ -21,7 +21,7 @@ def leaky_relu(features: tf.Tensor) -> tf.Tensor:
 def _leaky_relu_of_bfloat16(
     features: tf.Tensor,
 ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-    """On CPUs TensorFlow's own gradient takes ten times as long in bfloat16 as in float32."""
+    """Leaky ReLU with a fast gradient: on CPUs TensorFlow's is ten times slower in bfloat16."""
     slope = tf.cast(LEAKY_SLOPE, features.dtype)
 
     def gradient(upstream: tf.Tensor) -> tf.Tensor:
@@ -31,14 +31,14 @@ def _leaky_relu_of_bfloat16(
 
 
 def uniform_fan_in() -> keras.initializers.Initializer:
-    """Uniform in +-1/sqrt(fan-in), PyTorch's default, from which the published weights started."""
+    """Uniform in +-1/sqrt(fan-in): PyTorch's default, which the published codes use."""
     return keras.initializers.VarianceScaling(1.0 / 3.0, "fan_in", "uniform")
 
 
 def convolution(
     channels: int, size: int, *, dtype: DType, stride: int = 1, use_bias: bool = True
 ) -> keras.layers.Conv2D:
-    """A `same` convolution whose weights start as in PyTorch."""
+    """A convolution with `same` padding and PyTorch's kernel initializer."""
     return keras.layers.Conv2D(
         channels,
         size,
@@ -51,14 +51,14 @@ def convolution(
 
 
 class DoublingConvolution(keras.layers.Conv2D):
-    """A 3x3 `same` convolution of what comes in, doubled in height and width by repetition.
+    """2x nearest upsampling and a 3x3 convolution with `same` padding, fused into one layer.
 
-    Each pixel of four that repeat one another meets several weights, whose sum it is multiplied by
-    here: a transposed convolution with 4 products where the plain one has 9.
+    The layer runs as a 4x4 stride-2 transposed convolution: weights that multiply copies of one
+    pixel are summed first, so an output needs 4 products instead of 9.
     """
 
     def convolution_op(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-        """Turns [B, H, W, D] into [B, 2H, 2W, channels]; the bias is added by the caller."""
+        """Maps [B, H, W, D] to [B, 2H, 2W, channels]; the caller adds the bias."""
         above, middle, below = tf.unstack(tf.transpose(kernel, [0, 1, 3, 2]))
         rows = tf.stack([below, middle + below, above + middle, above])
         left, middle, right = tf.unstack(rows, axis=1)
@@ -67,7 +67,7 @@ class DoublingConvolution(keras.layers.Conv2D):
         return tf.nn.conv2d_transpose(inputs, summed, shape, strides=2)
 
     def compute_output_shape(self, input_shape: tf.TensorShape) -> tf.TensorShape:
-        """Shape of what goes out."""
+        """Shape of the output."""
         batch, height, width, _ = input_shape
         return tf.TensorShape([batch, 2 * height, 2 * width, self.filters])
 
@@ -75,7 +75,7 @@ class DoublingConvolution(keras.layers.Conv2D):
 def doubling_convolution(
     channels: int, *, dtype: DType, use_bias: bool = True
 ) -> DoublingConvolution:
-    """A convolution behind a doubling whose weights start as in PyTorch."""
+    """A fused 2x upsampling and convolution with PyTorch's kernel initializer."""
     return DoublingConvolution(
         channels,
         3,
@@ -89,7 +89,7 @@ def doubling_convolution(
 def dense(
     units: int, *, dtype: DType, activation: str | None = None, use_bias: bool = True
 ) -> keras.layers.Dense:
-    """A dense layer whose weights start as in PyTorch."""
+    """A dense layer with PyTorch's kernel initializer."""
     return keras.layers.Dense(
         units,
         activation=activation,
@@ -100,7 +100,7 @@ def dense(
 
 
 def upsample(features: tf.Tensor) -> tf.Tensor:
-    """Doubles height and width by repetition, with ops that XLA can differentiate on a CPU."""
+    """2x nearest upsampling, with ops that XLA can differentiate on a CPU."""
     _, height, width, channels = features.shape
     spread = features[:, :, tf.newaxis, :, tf.newaxis, :]
     batch = tf.shape(features)[0]
@@ -109,11 +109,11 @@ def upsample(features: tf.Tensor) -> tf.Tensor:
 
 
 def tile(vectors: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
-    """Repeats vectors [B, D] over the places of feature maps [B, H, W, C]: [B, H, W, D]."""
+    """Repeats vectors [B, D] at every place of feature maps [B, H, W, C]: [B, H, W, D]."""
     shape = [tf.shape(like)[0], like.shape[1], like.shape[2], vectors.shape[1]]
     return tf.broadcast_to(vectors[:, tf.newaxis, tf.newaxis, :], shape)
 
 
 def parameter_count(*networks: keras.Model) -> int:
-    """Number of parameters of networks, trained or not."""
+    """Number of parameters of networks, trainable or not."""
     return sum(network.count_params() for network in networks)

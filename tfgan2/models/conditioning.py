@@ -1,4 +1,4 @@
-"""StackGAN's conditioning augmentation: a sentence becomes a normal distribution to draw from.
+"""StackGAN's conditioning augmentation: a normal distribution for every sentence embedding.
 
 Source: Zhang et al. 2017, "StackGAN: Text to Photo-realistic Image Synthesis with Stacked
 Generative Adversarial Networks", section 3.2, and its two published codes.
@@ -16,10 +16,10 @@ TRUNCATION = 2.0
 
 
 class ConditioningAugmentation(keras.Model):
-    """Sentence to the mean and the spread of its condition.
+    """Maps a sentence embedding to mean and log sigma of its condition.
 
-    The published codes: of `tensorflow`, a leaky ReLU gives the logarithm of sigma, and the noise
-    is truncated; of `pytorch`, a ReLU gives that of sigma squared, and the noise is plain.
+    In the published `tensorflow` code a leaky ReLU gives log sigma, and the noise is truncated. In
+    the `pytorch` code a ReLU gives log sigma squared, and the noise is not truncated.
     """
 
     def __init__(
@@ -33,10 +33,10 @@ class ConditioningAugmentation(keras.Model):
         """Builds the network.
 
         Args:
-          sentence_size: length of the sentence.
+          sentence_size: length of the sentence embedding.
           conditioning_size: length of the condition (published: 128).
-          form: `pytorch`, or any other form for that of `tensorflow`.
-          dtype: policy of its layer.
+          form: `pytorch`; any other form means `tensorflow`.
+          dtype: dtype policy of the layer.
         """
         super().__init__(name="conditioning", dtype=dtype)
         self.form = form
@@ -45,7 +45,7 @@ class ConditioningAugmentation(keras.Model):
         self(tf.zeros([1, sentence_size]))
 
     def call(self, sentence: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Turns sentences [B, E] into mean and log sigma, each float32 [B, conditioning_size]."""
+        """Mean and log sigma of sentence embeddings [B, E]; each float32 [B, conditioning_size]."""
         units = tf.cast(self.dense(tf.cast(sentence, self.compute_dtype)), tf.float32)
         if self.form == "pytorch":
             mean, log_variance = tf.split(tf.nn.relu(units), 2, axis=1)
@@ -54,19 +54,24 @@ class ConditioningAugmentation(keras.Model):
         return mean, log_sigma
 
     def draw(self, sentence: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
-        """Draws conditions of sentences [B, E] by noise [B, conditioning_size]: float32, as it."""
+        """Samples mean + sigma * noise: float32 [B, conditioning_size].
+
+        Args:
+          sentence: sentence embeddings [B, E].
+          noise: standard normal; float32 [B, conditioning_size].
+        """
         mean, log_sigma = self(sentence)
         return mean + tf.exp(log_sigma) * (noise if self.form == "pytorch" else truncated(noise))
 
 
 def truncated(normal: tf.Tensor) -> tf.Tensor:
-    """Turns draws of a normal distribution into those of one cut off at -2 and 2, in their order.
+    """Maps standard normal draws to draws of a normal truncated to [-2, 2]; keeps their order.
 
-    That is ndtri(Phi(-2) + Phi(draw) (Phi(2) - Phi(-2))), written with erf, which is exact near 0
+    Computes ndtri(Phi(-2) + Phi(draw) (Phi(2) - Phi(-2))), written with erf, which is exact near 0
     and finite everywhere.
 
     Args:
-      normal: float32 [...], of mean 0 and deviation 1.
+      normal: standard normal draws; float32 [...].
 
     Returns:
       float32 [...] in [-2, 2].
@@ -76,7 +81,7 @@ def truncated(normal: tf.Tensor) -> tf.Tensor:
 
 
 def kl_divergence(mean: tf.Tensor, log_sigma: tf.Tensor) -> tf.Tensor:
-    """Divergence of conditions from the standard normal, a mean over rows and units.
+    """KL divergence of conditions from the standard normal, mean over rows and units.
 
     Args:
       mean: float32 [B, D].

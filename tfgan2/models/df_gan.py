@@ -1,12 +1,11 @@
-"""DF-GAN: one generator, one discriminator, captions fused in by affine transformations.
+"""DF-GAN: one generator and one discriminator; affine transformations fuse text and image.
 
 Source: Tao et al. 2022, "DF-GAN: A Simple and Effective Baseline for Text-to-Image Synthesis".
-Where the published codes and the paper differ, options say which is followed, and their defaults
-are the code of 2022: MA-GP takes the joint norm of image and sentence and is a part of the
-discriminator's loss. The code of 2020 gives it an update of its own, and the paper adds two norms.
-The mismatched pairs of both forms are those of 2022: every image with the caption of the row
-before. A U-Net in the discriminator's place is not DF-GAN's; its source is in
-`unet_discriminator.py`.
+Where the published codes and the paper differ, there are options, and their defaults follow the
+code of 2022: MA-GP uses the joint norm of image and sentence gradient and is a term of the
+discriminator loss. The code of 2020 has a separate MA-GP update; the paper adds two norms. Both
+forms use the mismatched pairs of 2022: every image with the caption of the previous row. The U-Net
+discriminator is not part of DF-GAN; `unet_discriminator.py` names its source.
 """
 
 import dataclasses
@@ -24,14 +23,14 @@ from tfgan2.models.unet_discriminator import make_unet
 
 @dataclasses.dataclass(frozen=True)
 class DFGANOptions(MatchingAwareOptions):
-    """What defines the two players; every field is a field of the recipe."""
+    """Options of DF-GAN; every field is a field of the recipe."""
 
     discriminator_head: str
     residual_gate_start: float
 
 
 class DFGAN(MatchingAwareGAN):
-    """The game of DF-GAN; its gradient penalty, MA-GP, is there for every such game."""
+    """DF-GAN; its gradient penalty, MA-GP, is an option of every matching-aware GAN."""
 
     options_class = DFGANOptions
     image_sizes_px = IMAGE_SIZES_PX
@@ -48,7 +47,7 @@ class DFGAN(MatchingAwareGAN):
         averaging: Averaging,
         dtype: DType = "float32",
     ) -> None:
-        """Builds the players; the arguments are those of `MatchingAwareGAN`."""
+        """Builds the networks; for the arguments see `MatchingAwareGAN`."""
         super().__init__(
             options,
             name="df_gan",
@@ -60,13 +59,16 @@ class DFGAN(MatchingAwareGAN):
 
     @property
     def draws_once(self) -> bool:
-        """As in the published codes; but batch normalizations move in the generator's update."""
+        """Whether both updates share one generated batch, as in the published codes.
+
+        Forms with batch normalization do not: its statistics change in the generator update.
+        """
         return self.options.generator_form in FORMS
 
     def make_generator(
         self, *, image_channels: int, dtype: DType
     ) -> Generator | ResidualDenseGenerator:
-        """Makes the generator that the options name."""
+        """Builds the generator of the form `generator_form`."""
         options = self.options
         if options.generator_form in FORMS:
             return Generator(
@@ -92,7 +94,7 @@ class DFGAN(MatchingAwareGAN):
     def make_discriminator(
         self, *, image_channels: int, dtype: DType
     ) -> tuple[keras.Model, keras.Model]:
-        """Makes the published discriminator, or a U-Net."""
+        """Builds the published discriminator, or a U-Net."""
         options = self.options
         if options.discriminator_form == "unet":
             return make_unet(

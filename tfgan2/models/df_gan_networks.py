@@ -1,10 +1,10 @@
-"""The networks of DF-GAN: its generator, and its discriminator's eye.
+"""The networks of DF-GAN: the generator, and the discriminator's feature extractor.
 
 Source: Tao et al. 2022, "DF-GAN: A Simple and Effective Baseline for Text-to-Image Synthesis",
-figure 2, in the two forms of its published code. Of 2022: the affine transformations see the latent
-beside the sentence. Of 2020: they see the sentence alone, a further block stands at 4 px, a gate
-opens each residual of the generator, and the discriminator widens up to 16 times its first channels
-instead of 8.
+figure 2, in the two forms of its published code. 2022: the affine transformations depend on latent
+and sentence embedding. 2020: they depend only on the sentence embedding, there is one more block at
+4 px, a gate scales each residual of the generator, and the discriminator has up to 16 times its
+base channels instead of 8.
 """
 
 import itertools
@@ -34,7 +34,7 @@ def channels_by_block(base: int, image_size: int, *, widest: int = 8) -> list[in
 
 
 class Affine(keras.layers.Layer):
-    """Scales and shifts every channel as the condition says."""
+    """Scales and shifts every channel by functions of the condition."""
 
     def __init__(self, channels: int, *, hidden: int, dtype: DType) -> None:
         super().__init__(dtype=dtype)
@@ -67,15 +67,15 @@ class Fusion(keras.layers.Layer):
 
 
 class UpBlock(keras.layers.Layer):
-    """Doubles the size, then adds two convolutions, a fusion before each, to a shortcut (UPBlock).
+    """2x upsampling, then a shortcut plus two convolutions, each after a fusion (UPBlock).
 
     Args:
-      channels_in: of what comes in.
-      channels_out: of what goes out.
-      hidden: units of the affine transformations; 0 takes as many as there are channels.
-      doubles: whether it does; the first block of the 2020 form does not.
-      gated: whether a gate, closed at first, opens the residual.
-      dtype: policy of its layers.
+      channels_in: channels of the input.
+      channels_out: channels of the output.
+      hidden: hidden units of the affine transformations; 0: the number of channels.
+      doubles: whether to upsample; the first block of the 2020 form does not.
+      gated: whether a trained gate, initially 0, scales the residual.
+      dtype: dtype policy of the layers.
     """
 
     def __init__(
@@ -105,8 +105,8 @@ class UpBlock(keras.layers.Layer):
         self.gate = self.add_weight(name="gate", shape=(), initializer="zeros") if gated else None
 
     def call(self, features: tf.Tensor, condition: tf.Tensor) -> tf.Tensor:
-        """Turns [B, H, W, channels_in] into [B, 2H, 2W, channels_out], or [B, H, W, ...]."""
-        # Repetition commutes with what looks at one pixel, which then has a quarter of the work.
+        """Maps [B, H, W, channels_in] to [B, 2H, 2W, channels_out], or to [B, H, W, ...]."""
+        # Nearest upsampling commutes with pixelwise ops; before it they cost a quarter.
         residual = features
         for fusion, conv in zip(self.fusions, self.convolutions, strict=True):
             residual = conv(fusion(residual, condition))
@@ -117,7 +117,7 @@ class UpBlock(keras.layers.Layer):
 
 
 class Generator(keras.Model):
-    """Latent and sentence to an image (NetG)."""
+    """Maps a latent and a sentence embedding to an image (NetG)."""
 
     def __init__(
         self,
@@ -133,13 +133,13 @@ class Generator(keras.Model):
         """Builds the generator.
 
         Args:
-          image_size: side in pixels, a power of two from 32 to 256.
+          image_size: image side in px, a power of two from 32 to 256.
           image_channels: 1 or 3.
           latent_size: length of the latent.
-          sentence_size: length of the sentence.
+          sentence_size: length of the sentence embedding.
           base_channels: channels at full size; blocks at 4 px have eight times as many.
-          form: of the published code, `2022` or `2020`.
-          dtype: policy of its layers.
+          form: form of the published code: `2022` or `2020`.
+          dtype: dtype policy of the layers.
         """
         super().__init__(name="generator", dtype=dtype)
         self.form = form
@@ -147,6 +147,7 @@ class Generator(keras.Model):
         self.first_shape = (FIRST_SIDE_PX, FIRST_SIDE_PX, channels[0])
         self.first = dense(FIRST_SIDE_PX**2 * channels[0], dtype=dtype)
         early = form == "2020"
+        # The 2020 form has one more first block, which keeps the size of 4 px.
         self.blocks = [
             UpBlock(
                 channels_in,
@@ -164,14 +165,14 @@ class Generator(keras.Model):
         self(tf.zeros([1, latent_size]), tf.zeros([1, sentence_size]))
 
     def call(self, latent: tf.Tensor, sentence: tf.Tensor) -> tf.Tensor:
-        """Draws images.
+        """Generates images.
 
         Args:
           latent: float32 [B, latent_size].
-          sentence: float32 [B, sentence_size].
+          sentence: sentence embeddings; float32 [B, sentence_size].
 
         Returns:
-          float32 [B, S, S, C] in [-1, 1].
+          Images, float32 [B, S, S, C] in [-1, 1].
         """
         latent = tf.cast(latent, self.compute_dtype)
         condition = tf.cast(sentence, self.compute_dtype)
@@ -184,7 +185,7 @@ class Generator(keras.Model):
 
 
 class DownBlock(keras.layers.Layer):
-    """Halves the size: a pooled shortcut plus gate times two convolutions (D_Block)."""
+    """Halves the size: a pooled shortcut plus a gated residual of two convolutions (D_Block)."""
 
     def __init__(
         self, channels_in: int, channels_out: int, *, gate_start: float, dtype: DType
@@ -194,7 +195,7 @@ class DownBlock(keras.layers.Layer):
             convolution(channels_out, 4, stride=2, use_bias=False, dtype=dtype),
             convolution(channels_out, 3, use_bias=False, dtype=dtype),
         ]
-        # The published block holds a shortcut convolution even where it does not use it.
+        # The published block has the shortcut's weights even if it does not use the shortcut.
         self.changes = channels_in != channels_out
         self.shortcut = convolution(channels_out, 1, dtype=dtype)
         self.shortcut.trainable = self.changes
@@ -203,23 +204,23 @@ class DownBlock(keras.layers.Layer):
         )
 
     def build(self, input_shape: tf.TensorShape) -> None:
-        """Makes the shortcut's weights whether it is used or not."""
+        """Creates the weights of the shortcut, even if it is not used."""
         self.shortcut.build(input_shape)
         super().build(input_shape)
 
     def call(self, features: tf.Tensor) -> tf.Tensor:
-        """Turns [B, H, W, channels_in] into [B, H/2, W/2, channels_out]."""
+        """Maps [B, H, W, channels_in] to [B, H/2, W/2, channels_out]."""
         residual = features
         for conv in self.convolutions:
             residual = leaky_relu(conv(residual))
-        # Pooling commutes with the 1x1 convolution, which then has a quarter of the work.
+        # Pooling commutes with the 1x1 convolution; after pooling it costs a quarter.
         shortcut = tf.nn.avg_pool2d(features, 2, 2, "VALID")
         shortcut = self.shortcut(shortcut) if self.changes else shortcut
         return shortcut + tf.cast(self.gate, residual.dtype) * residual
 
 
 class ImageFeatures(keras.Model):
-    """Image to 4x4 feature maps: the discriminator's eye (NetD)."""
+    """The discriminator's feature extractor: an image to 4x4 feature maps (NetD)."""
 
     def __init__(
         self,
@@ -234,13 +235,13 @@ class ImageFeatures(keras.Model):
         """Builds the network.
 
         Args:
-          image_size: side in pixels, a power of two from 32 to 256.
+          image_size: image side in px, a power of two from 32 to 256.
           image_channels: 1 or 3.
           base_channels: channels at full size; at 4 px there are up to eight times as many, or
             sixteen in the 2020 form.
-          gate_start: first value of the gates of the residuals (published: 0).
-          form: of the published code, `2022` or `2020`.
-          dtype: policy of its layers.
+          gate_start: initial value of the residual gates (published: 0).
+          form: form of the published code: `2022` or `2020`.
+          dtype: dtype policy of the layers.
         """
         super().__init__(name="image_features", dtype=dtype)
         channels = channels_by_block(base_channels, image_size, widest=WIDEST[form])[::-1]
@@ -253,7 +254,7 @@ class ImageFeatures(keras.Model):
         self(tf.zeros([1, image_size, image_size, image_channels]))
 
     def call(self, images: tf.Tensor) -> tf.Tensor:
-        """Turns images float32 [B, S, S, C] in [-1, 1] into features [B, 4, 4, D]."""
+        """Maps images, float32 [B, S, S, C] in [-1, 1], to features [B, 4, 4, D]."""
         features = self.first(tf.cast(images, self.compute_dtype))
         for block in self.blocks:
             features = block(features)

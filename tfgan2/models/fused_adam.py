@@ -1,18 +1,18 @@
-"""Adam with one kernel for a variable, where Keras has ten that each read and write it."""
+"""Adam with one kernel per variable; Keras runs ten kernels that each read and write it."""
 
 import tensorflow as tf
 import tf_keras as keras
 
 
 class FusedAdam(keras.optimizers.Adam):
-    """Keras's Adam: the same arguments, state and updates.
+    """Keras's Adam, with the same arguments, state and updates.
 
-    Source: Kingma and Ba 2015, "Adam: A Method for Stochastic Optimization", algorithm 1, with the
-    two corrections as one factor of the rate (section 2, last paragraph), as Keras has it too.
+    Source: Kingma and Ba 2015, "Adam: A Method for Stochastic Optimization", algorithm 1, with both
+    bias corrections as one factor of the learning rate (section 2, last paragraph), as in Keras.
     """
 
     def update_step(self, gradient: tf.Tensor | tf.IndexedSlices, variable: tf.Variable) -> None:
-        """Moves a variable; Keras calls it for each."""
+        """Updates one variable; Keras calls this method for every variable."""
         if self.amsgrad or isinstance(gradient, tf.IndexedSlices):
             super().update_step(gradient, variable)
             return

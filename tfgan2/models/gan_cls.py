@@ -1,10 +1,10 @@
-"""GAN-CLS and GAN-INT-CLS: a convolutional GAN whose two players read the caption.
+"""GAN-CLS and GAN-INT-CLS: a DCGAN with conditional generator and discriminator.
 
-Source: Reed et al. 2016, "Generative Adversarial Text to Image Synthesis". Three forms of its
-networks: `torch`, the published code's main_cls; `torch_int`, its main_cls_int; `tensorlayer`, that
-of the flowers project, whose text encoder learns at first by ranking captions against images. The
-paper takes any other caption for a wrong one, the Torch code one of another class
-(`--mismatch_other_class`), and interpolates (GAN-INT) between two captions of the batch.
+Source: Reed et al. 2016, "Generative Adversarial Text to Image Synthesis". There are three forms of
+the networks: `torch`, main_cls of the published code; `torch_int`, main_cls_int of the published
+code; `tensorlayer`, the flowers project, which first trains the text encoder with a ranking loss.
+In the paper, a mismatched caption is any other caption; in the Torch code it has another class
+(`--mismatch_other_class`). GAN-INT interpolates between two captions of the batch.
 """
 
 import dataclasses
@@ -28,7 +28,7 @@ RANKING_CLIPPED_NORM = 10.0
 
 @dataclasses.dataclass(frozen=True)
 class GANCLSOptions(MatchingAwareOptions):
-    """What defines the two players; every field is a field of the recipe."""
+    """Options of GAN-CLS; every field is a field of the recipe."""
 
     text_size: int
     discriminator_text: bool
@@ -41,7 +41,7 @@ class GANCLSOptions(MatchingAwareOptions):
 
 
 class GANCLS(MatchingAwareGAN):
-    """The game of GAN-CLS, with GAN-INT's interpolated captions and the ranking of captions."""
+    """GAN-CLS, with optional GAN-INT and an optional ranking loss for the text encoder."""
 
     options_class = GANCLSOptions
     image_sizes_px = (16, 32, 64, 128)
@@ -58,7 +58,7 @@ class GANCLS(MatchingAwareGAN):
         averaging: Averaging,
         dtype: DType = "float32",
     ) -> None:
-        """Builds the players; the arguments are those of `MatchingAwareGAN`."""
+        """Builds the networks; for the arguments see `MatchingAwareGAN`."""
         super().__init__(
             options,
             name="gan_cls",
@@ -78,13 +78,13 @@ class GANCLS(MatchingAwareGAN):
 
     @classmethod
     def allowed(cls, options: Any) -> dict[str, tuple]:
-        """As for every such game; interpolated captions have no real images to be held against."""
+        """Allowed values; GAN-INT excludes `relativistic`: its captions have no real images."""
         interpolates = options.interpolation != "none"
         losses_of = {"loss": ("hinge", "bce")} if interpolates else {}
         return {**super().allowed(options), **losses_of}
 
     def make_generator(self, *, image_channels: int, dtype: DType) -> Generator:
-        """Makes the generator of a form."""
+        """Builds the generator of the form `generator_form`."""
         options = self.options
         return Generator(
             image_size=options.image_size,
@@ -100,7 +100,7 @@ class GANCLS(MatchingAwareGAN):
     def make_discriminator(
         self, *, image_channels: int, dtype: DType
     ) -> tuple[ImageFeatures, Head]:
-        """Makes the discriminator of a form, with the text or without it."""
+        """Builds the discriminator of the form `discriminator_form`, conditional or not."""
         options = self.options
         features = ImageFeatures(
             image_size=options.image_size,
@@ -123,23 +123,23 @@ class GANCLS(MatchingAwareGAN):
 
     @property
     def ranks(self) -> bool:
-        """Whether the text encoder learns by ranking."""
+        """Whether the ranking loss trains the text encoder."""
         return self.options.ranking_images > 0 and not self.options.freeze_text_encoder
 
     @property
     def alone_outputs(self) -> int:
-        """The discriminator's only output may read no text."""
+        """1 for an unconditional discriminator, whose only output is unconditional; else 0."""
         return 0 if self.options.discriminator_text else 1
 
     @property
     def judging_networks(self) -> tuple[keras.Model, ...]:
-        """The discriminator, and a text encoder that it reads through and that does not rank."""
+        """The discriminator, and a text encoder that it uses and that no ranking loss trains."""
         reads = self.options.discriminator_text and not self.ranks
         return super().judging_networks if reads else (self.image_features, self.head)
 
     @property
     def updates(self) -> tuple[Update, ...]:
-        """Ranking, for its time, then discriminator, then generator."""
+        """Ranking, in the first `ranking_images` images, then discriminator, then generator."""
         if not self.ranks:
             return super().updates
         encoders = (self.text_encoder, self.image_encoder)
@@ -156,7 +156,7 @@ class GANCLS(MatchingAwareGAN):
         return (ranking, *super().updates)
 
     def make_optimizers(self, images_per_epoch: int) -> dict[str, keras.optimizers.Optimizer]:
-        """Adam for both players, and for the ranking, whose gradients are clipped."""
+        """The recipe's optimizers, and for the ranking Adam with clipped gradients."""
         optimizers = super().make_optimizers(images_per_epoch)
         if self.ranks:
             optimizers["ranking"] = keras.optimizers.Adam(
@@ -167,13 +167,13 @@ class GANCLS(MatchingAwareGAN):
         return optimizers
 
     def ranking_loss(self, batch: Batch, noise: StepNoise) -> tuple[tf.Tensor, Parts]:
-        """How far images and captions are from being nearest to their own."""
+        """Ranking loss of images and captions, over the rows of all replicas."""
         images = self.image_encoder(batch["image"], training=True)
         loss = ranking(*all_rows(images, self.encode(batch["tokens"])))
         return loss, {"loss": loss}
 
     def generator_terms(self, fakes: Fakes) -> Parts:
-        """GAN-INT: what the discriminator says of images of captions between captions."""
+        """Adds GAN-INT: the generator loss of images from interpolated captions."""
         terms, kind = super().generator_terms(fakes), self.options.interpolation
         if kind == "none":
             return terms
@@ -184,23 +184,23 @@ class GANCLS(MatchingAwareGAN):
         image = self.generator(latent, sentence, training=True)
         seen = self.augmented(image, noise, "interpolated", every=2)
         logits = self.judge(self.features_of(seen), sentence)
-        # Half as many rows: in the published code all are in one mean.
+        # There are half as many rows; the published code averages all rows together.
         weight = self.options.interpolation_weight / 2.0
         terms["interpolated"] = weight * losses.generator(self.options.loss, fake=logits)
         return terms
 
 
 def interpolated(sentences: tf.Tensor, share: tf.Tensor | float) -> tf.Tensor:
-    """Sentences on the lines through the first and the second row, the third and the fourth, ...
+    """Linear interpolation (lerp) of rows 0 and 1, rows 2 and 3, ...
 
     Args:
-      sentences: float32 [B, D], B even.
-      share: of the way from the one to the other; float32 [B / 2, 1], or one for all.
+      sentences: sentence embeddings; float32 [B, D], B even.
+      share: interpolation weights, 0 is the first row; float32 [B / 2, 1], or one number.
 
     Returns:
-      float32 [B / 2, D].
+      Interpolated sentence embeddings, float32 [B / 2, D].
 
-    Source: Reed et al. 2016, section 4.3, equation 5; the published code takes the middle, or
-      shares from -1/2 to 3/2.
+    Source: Reed et al. 2016, section 4.3, equation 5; the published codes use weight 1/2, or
+      weights from -1/2 to 3/2.
     """
     return sentences[::2] + share * (sentences[1::2] - sentences[::2])

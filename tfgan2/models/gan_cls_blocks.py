@@ -1,7 +1,8 @@
-"""The blocks of GAN-CLS that StackGAN took over: convolutions, normalized, and residuals of them.
+"""Blocks of GAN-CLS and StackGAN: normalized convolutions and residual blocks.
 
-Every weight starts from a normal of 0.02, and every scale of a batch normalization from one around
-1, as in all published codes of the two. Features are [B, H, W, C], `dtype` is a Keras policy.
+Kernels start from a normal distribution with mean 0 and deviation 0.02, scales of batch
+normalizations with mean 1 and the same deviation, as in all published codes of both systems.
+Features are [B, H, W, C], `dtype` is a dtype policy.
 """
 
 from collections.abc import Callable, Iterable
@@ -21,13 +22,13 @@ MOMENTUM, EPSILON = 0.9, 1e-5
 
 
 def channels_by_halving(base: int, image_size: int) -> list[int]:
-    """Channels at half of `image_size`, a quarter, ... down to 4 px: `base`, twice that, ..."""
+    """Channels at sides of `image_size` / 2, / 4, ... down to 4 px: `base`, 2 * `base`, ..."""
     halvings = (image_size // FIRST_SIDE_PX).bit_length() - 1
     return [base * 2**number for number in range(halvings)]
 
 
 def normal_dense(units: int, *, dtype: DType, use_bias: bool = True) -> keras.layers.Dense:
-    """A dense layer."""
+    """A dense layer with the normal kernel initializer."""
     return keras.layers.Dense(
         units,
         use_bias=use_bias,
@@ -45,7 +46,7 @@ def normal_convolution(
     padding: str = "same",
     use_bias: bool = False,
 ) -> keras.layers.Conv2D:
-    """A convolution."""
+    """A convolution with the normal kernel initializer."""
     return keras.layers.Conv2D(
         channels,
         size,
@@ -58,7 +59,7 @@ def normal_convolution(
 
 
 def doubling(channels: int, *, dtype: DType, use_bias: bool = False) -> DoublingConvolution:
-    """Doubles the size by repetition, then a 3x3 convolution."""
+    """2x nearest upsampling, then a 3x3 convolution."""
     return DoublingConvolution(
         channels,
         3,
@@ -70,7 +71,7 @@ def doubling(channels: int, *, dtype: DType, use_bias: bool = False) -> Doubling
 
 
 def transposed_doubling(channels: int, *, dtype: DType) -> keras.layers.Conv2DTranspose:
-    """A transposed 4x4 convolution that doubles the size."""
+    """A 4x4 transposed convolution with stride 2."""
     return keras.layers.Conv2DTranspose(
         channels,
         4,
@@ -83,7 +84,7 @@ def transposed_doubling(channels: int, *, dtype: DType) -> keras.layers.Conv2DTr
 
 
 def batch_normalization(*, dtype: DType) -> keras.layers.BatchNormalization:
-    """Batch normalization over the batch of all replicas."""
+    """Batch normalization over the global batch."""
     return keras.layers.BatchNormalization(
         momentum=MOMENTUM,
         epsilon=EPSILON,
@@ -97,10 +98,10 @@ class Normalized(keras.layers.Layer):
     """A layer, then batch normalization, then an activation.
 
     Args:
-      layer: usually a convolution.
-      activation: `tf.identity` for none.
-      batch_norm: whether there is a normalization.
-      dtype: policy of the normalization.
+      layer: layer, usually a convolution.
+      activation: activation; `tf.identity`: none.
+      batch_norm: whether to use batch normalization.
+      dtype: dtype policy of the normalization.
     """
 
     def __init__(
@@ -117,7 +118,7 @@ class Normalized(keras.layers.Layer):
         self.normalization = batch_normalization(dtype=dtype) if batch_norm else None
 
     def call(self, features: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        """Transforms what the layer takes."""
+        """Applies layer, normalization and activation."""
         features = self.layer(features)
         if self.normalization is not None:
             features = self.normalization(features, training=training)
@@ -125,14 +126,15 @@ class Normalized(keras.layers.Layer):
 
 
 class Residual(keras.layers.Layer):
-    """Adds normalized convolutions to an identity shortcut.
+    """A residual block: an identity shortcut plus normalized convolutions.
 
     Args:
-      channels: of what comes in and goes out; a multiple of 4 for a bottleneck.
-      bottleneck: 1x1 and 3x3 to a quarter of the channels, then 3x3 to all; else two of 3x3.
-      activation: after all normalizations but the last, and after the sum.
-      batch_norm: whether there are normalizations.
-      dtype: policy of its layers.
+      channels: channels of input and output; a multiple of 4 for a bottleneck.
+      bottleneck: whether to use 1x1 and 3x3 convolutions to a quarter of the channels, then 3x3 to
+        all channels; otherwise two 3x3 convolutions.
+      activation: activation after all normalizations but the last, and after the sum.
+      batch_norm: whether to use batch normalization.
+      dtype: dtype policy of the layers.
     """
 
     def __init__(
@@ -173,15 +175,16 @@ class Residual(keras.layers.Layer):
 
 
 class Start(keras.layers.Layer):
-    """A vector to feature maps of 4 px, normalized.
+    """Maps a vector to normalized feature maps of 4 px.
 
     Args:
-      channels: of the feature maps.
-      by_channel: the places of a channel share one normalization, as after the published transposed
-        convolution of a single pixel, which is this dense layer; else every unit has its own.
-      use_bias: whether the dense layer has one.
-      activation: after the normalization.
-      dtype: policy of its layers.
+      channels: channels of the feature maps.
+      by_channel: whether all places of a channel share one normalization, as after the published
+        transposed convolution of a single pixel, which equals this dense layer; otherwise every
+        unit has its own.
+      use_bias: whether the dense layer has a bias.
+      activation: activation after the normalization.
+      dtype: dtype policy of the layers.
     """
 
     def __init__(
@@ -201,7 +204,7 @@ class Start(keras.layers.Layer):
         self.normalization = batch_normalization(dtype=dtype)
 
     def call(self, vector: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        """Turns [B, D] into [B, 4, 4, channels]."""
+        """Maps [B, D] to [B, 4, 4, channels]."""
         features = self.dense(vector)
         if self.by_channel:
             features = tf.reshape(features, [-1, *self.shape])
@@ -216,19 +219,19 @@ def up_blocks(
     residual: Callable[[int], keras.layers.Layer],
     dtype: DType,
 ) -> list[keras.layers.Layer]:
-    """Makes the layers from 4 px to half of the image's size.
+    """Builds the layers from 4 px to half of the image side.
 
     Args:
-      channels: at 4 px, 8 px, ...
-      double: makes what doubles the size, from the channels that it gives.
-      residual: makes a residual block of so many channels, for 4 px and for 8 px.
-      dtype: policy of the normalizations.
+      channels: channels at 4 px, 8 px, ...
+      double: builds a 2x upsampling layer with the given output channels.
+      residual: builds a residual block with the given channels, for 4 px and for 8 px.
+      dtype: dtype policy of the normalizations.
     """
     blocks = []
     for number, width in enumerate(channels):
         early = number < RESIDUAL_SIDES
         if number:
-            # A residual block has the activation after its sum.
+            # The next residual block has its activation after the sum.
             activation = tf.identity if early else tf.nn.relu
             blocks.append(Normalized(double(width), activation=activation, dtype=dtype))
         if early:
@@ -246,16 +249,17 @@ def down_blocks(
     batch_norm: bool,
     dtype: DType,
 ) -> list[keras.layers.Layer]:
-    """Makes 4x4 convolutions that halve the size, down to 4 px, with leaky ReLUs.
+    """Builds 4x4 convolutions with stride 2, down to 4 px, with leaky ReLUs.
 
     Args:
-      channels: of the convolutions.
-      narrowed: channels of further convolutions that keep the size.
-      narrowing_size: side of those.
-      linear_end: how many of the last convolutions have no activation; the first one always has.
+      channels: channels of the convolutions.
+      narrowed: channels of further convolutions with stride 1.
+      narrowing_size: side of the kernels of these further convolutions.
+      linear_end: number of last convolutions without activation; the first convolution always has
+        an activation.
       first_bias: whether the first convolution has a bias.
-      batch_norm: whether there are normalizations, after all convolutions but the first.
-      dtype: policy of the layers.
+      batch_norm: whether to normalize after all convolutions but the first.
+      dtype: dtype policy of the layers.
     """
     convolutions = [
         normal_convolution(width, 4, stride=2, use_bias=first_bias and number == 0, dtype=dtype)
@@ -276,14 +280,14 @@ def down_blocks(
 
 
 class JointLogit(keras.layers.Layer):
-    """The text at every place of the features, a convolution, and a logit of all places.
+    """Concatenates the text code at every place, then a convolution and one logit of all places.
 
     Args:
       feature_shape: height, width and channels of the features; height equals width.
-      size: side of the convolution.
-      logit_bias: whether the logit has one.
-      batch_norm: whether the convolution is normalized.
-      dtype: policy of its layers.
+      size: side of the convolution's kernel.
+      logit_bias: whether the logit has a bias.
+      batch_norm: whether to normalize after the convolution.
+      dtype: dtype policy of the layers.
     """
 
     def __init__(
@@ -308,7 +312,7 @@ class JointLogit(keras.layers.Layer):
     def call(
         self, features: tf.Tensor, text: tf.Tensor | None, training: bool | None = None
     ) -> tf.Tensor:
-        """Judges features [B, H, W, D], with texts [B, T] or alone: logits float32 [B]."""
+        """Logits, float32 [B], of features [B, H, W, D] and text codes [B, T] (None: no text)."""
         if text is not None:
             features = tf.concat([features, tile(text, features)], axis=-1)
         logit = self.logit(self.joint(features, training=training))

@@ -1,15 +1,15 @@
-"""The networks of GAN-CLS: its generator, and its discriminator in two halves.
+"""The networks of GAN-CLS: generator, and discriminator as feature extractor and head.
 
 Source: Reed et al. 2016, "Generative Adversarial Text to Image Synthesis", figure 2, in three forms
 of published code: `torch` and `torch_int`, main_cls and main_cls_int of
-https://github.com/reedscot/icml2016, whose generators are alike, and `tensorlayer`, the residual
+https://github.com/reedscot/icml2016, which have the same generator; and `tensorlayer`, the residual
 networks of https://github.com/zsdonghao/text-to-image.
 
 The published size is 64 px. Other sizes have more or fewer layers that double or halve the side;
-next to the image there are as many channels for any size, and they double towards 4 px.
+all sizes have the same channels next to the image, and the channels double towards 4 px.
 
-The convolutions of the Torch forms have no bias: the published training sets theirs to 0 before
-every step.
+The convolutions of the Torch forms have no bias: the published code sets biases to 0 before every
+step.
 """
 
 import tensorflow as tf
@@ -32,21 +32,21 @@ from tfgan2.models.gan_cls_blocks import (
 
 IMAGE_SIZES_PX = (16, 32, 64, 128)
 FORMS = ("torch", "torch_int", "tensorlayer")
-# Of the discriminator's convolutions, how many at the end have no activation.
+# Number of last convolutions of the discriminator without activation.
 LINEAR_END = {"torch": 1, "torch_int": 2, "tensorlayer": 1}
 
 
 def text_layer(units: int, *, form: str, dtype: DType) -> keras.layers.Dense:
-    """Makes the layer that reduces a sentence; Torch starts its dense layers in its own way."""
+    """Builds the layer that reduces a sentence embedding; Torch has its own initializer."""
     make = normal_dense if form == "tensorlayer" else dense
     return make(units, dtype=dtype)
 
 
 class Generator(keras.Model):
-    """Latent and sentence to an image.
+    """Maps a latent and a sentence embedding to an image.
 
-    With 128 channels, a latent of 100, and a sentence of 1024 reduced to 256, it has 21,142,272
-    parameters for 64 px in the Torch forms, of which 8,448 are moving statistics.
+    With 128 channels, latents of 100, and sentence embeddings of 1024 reduced to 256, the Torch
+    forms for 64 px have 21,142,272 parameters, of which 8,448 are moving statistics.
     """
 
     def __init__(
@@ -64,15 +64,15 @@ class Generator(keras.Model):
         """Builds the generator.
 
         Args:
-          image_size: side in pixels, a power of two from 16 to 128.
+          image_size: image side in px, a power of two from 16 to 128.
           image_channels: 1 or 3.
           latent_size: length of the latent.
-          sentence_size: length of the sentence.
-          base_channels: channels at half of the image's size (published: 128), a multiple of 4.
-          form: of the published code, `torch`, `torch_int` or `tensorlayer`.
-          text_size: units that the sentence is reduced to (published: 256 in `torch`, 128 in the
+          sentence_size: length of the sentence embedding.
+          base_channels: channels at half of the image side (published: 128), a multiple of 4.
+          form: form of the published code: `torch`, `torch_int` or `tensorlayer`.
+          text_size: length of the reduced sentence embedding (published: 256 in `torch`, 128 in the
             others).
-          dtype: policy of its layers.
+          dtype: dtype policy of the layers.
         """
         super().__init__(name="generator", dtype=dtype)
         transposed = form != "tensorlayer"
@@ -98,22 +98,22 @@ class Generator(keras.Model):
 
     @property
     def first(self) -> keras.layers.Dense:
-        """The layer that takes the latent."""
+        """The layer whose input is the latent."""
         return self.start.dense
 
     def call(
         self, latent: tf.Tensor, sentence: tf.Tensor, training: bool | None = None
     ) -> tf.Tensor:
-        """Draws images.
+        """Generates images.
 
         Args:
           latent: float32 [B, latent_size].
-          sentence: float32 [B, sentence_size].
-          training: whether to normalize by the batch, and to move the averages that sampling
-            normalizes by.
+          sentence: sentence embeddings; float32 [B, sentence_size].
+          training: whether batch normalization uses batch statistics and updates its moving
+            statistics.
 
         Returns:
-          float32 [B, S, S, C] in [-1, 1].
+          Images, float32 [B, S, S, C] in [-1, 1].
         """
         latent = tf.cast(latent, self.compute_dtype)
         text = leaky_relu(self.text(tf.cast(sentence, self.compute_dtype)))
@@ -124,10 +124,10 @@ class Generator(keras.Model):
 
 
 class ImageFeatures(keras.Model):
-    """Image to 4x4 feature maps: the discriminator's eye.
+    """The discriminator's feature extractor: an image to 4x4 feature maps.
 
-    With 64 channels it has 3,565,056 parameters for 64 px in the Torch forms, of which 3,328 are
-    moving statistics.
+    With 64 channels, the Torch forms for 64 px have 3,565,056 parameters, of which 3,328 are moving
+    statistics.
     """
 
     def __init__(
@@ -143,13 +143,13 @@ class ImageFeatures(keras.Model):
         """Builds the network.
 
         Args:
-          image_size: side in pixels, a power of two from 16 to 128.
+          image_size: image side in px, a power of two from 16 to 128.
           image_channels: 1 or 3.
-          base_channels: channels at half of the image's size (published: 64), an even number.
-          form: of the published code, `torch`, `torch_int` or `tensorlayer`.
-          batch_norm: whether there are batch normalizations (published: yes); a gradient penalty
+          base_channels: channels at half of the image side (published: 64), an even number.
+          form: form of the published code: `torch`, `torch_int` or `tensorlayer`.
+          batch_norm: whether to use batch normalization (published: yes); a gradient penalty
             needs rows that do not depend on each other.
-          dtype: policy of its layers.
+          dtype: dtype policy of the layers.
         """
         super().__init__(name="image_features", dtype=dtype)
         channels = channels_by_halving(base_channels, image_size)
@@ -173,7 +173,7 @@ class ImageFeatures(keras.Model):
         self(tf.zeros([1, image_size, image_size, image_channels]))
 
     def call(self, image: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        """Turns images float32 [B, S, S, C] in [-1, 1] into features [B, 4, 4, D]."""
+        """Maps images, float32 [B, S, S, C] in [-1, 1], to features [B, 4, 4, D]."""
         features = tf.cast(image, self.compute_dtype)
         for block in self.blocks:
             features = block(features, training=training)
@@ -181,7 +181,7 @@ class ImageFeatures(keras.Model):
 
 
 class Head(keras.Model):
-    """From image features and a sentence to a logit: the discriminator's verdict."""
+    """The discriminator's head: image features and a sentence embedding to a logit."""
 
     def __init__(
         self,
@@ -198,12 +198,12 @@ class Head(keras.Model):
 
         Args:
           feature_shape: height, width and channels of the features; height equals width.
-          sentence_size: length of a sentence vector.
-          text_size: units that the sentence is reduced to, as the generator's.
-          form: of the published code, `torch`, `torch_int` or `tensorlayer`.
-          batch_norm: whether there are batch normalizations, as in `ImageFeatures`.
-          reads_text: whether the sentence says anything to it (published: yes).
-          dtype: policy of its layers.
+          sentence_size: length of a sentence embedding.
+          text_size: length of the reduced sentence embedding, as in `Generator`.
+          form: form of the published code: `torch`, `torch_int` or `tensorlayer`.
+          batch_norm: whether to use batch normalization, as in `ImageFeatures`.
+          reads_text: whether the logit is conditional (published: yes).
+          dtype: dtype policy of the layers.
         """
         super().__init__(name="head", dtype=dtype)
         self.text = text_layer(text_size, form=form, dtype=dtype) if reads_text else None
@@ -221,7 +221,7 @@ class Head(keras.Model):
     def call(
         self, features: tf.Tensor, sentence: tf.Tensor, training: bool | None = None
     ) -> tf.Tensor:
-        """Judges features [B, 4, 4, D] with sentences [B, E]: logits float32 [B]."""
+        """Logits, float32 [B], of features [B, 4, 4, D] and sentence embeddings [B, E]."""
         features = tf.cast(features, self.compute_dtype)
         if self.text is None:
             return self.joint(features, None, training=training)

@@ -1,4 +1,4 @@
-"""From image features and a sentence to a logit: how a discriminator joins the two."""
+"""Discriminator heads: image features and a sentence embedding to a logit."""
 
 import tensorflow as tf
 import tf_keras as keras
@@ -10,7 +10,7 @@ PROJECTION_SIZE = 128
 
 
 class JointHead(keras.Model):
-    """The sentence at every place of the features, then two convolutions (DF-GAN's NetC)."""
+    """Concatenates the sentence embedding at every place; two convolutions (DF-GAN's NetC)."""
 
     def __init__(
         self,
@@ -24,9 +24,10 @@ class JointHead(keras.Model):
 
         Args:
           feature_shape: height, width and channels of the features; height equals width.
-          sentence_size: length of a sentence vector.
-          base_channels: those of the discriminator at full size; here there are twice as many.
-          dtype: policy of its layers.
+          sentence_size: length of a sentence embedding.
+          base_channels: base channels of the discriminator; the first convolution has twice as
+            many.
+          dtype: dtype policy of the layers.
         """
         super().__init__(name="joint_head", dtype=dtype)
         self.joint = convolution(2 * base_channels, 3, use_bias=False, dtype=dtype)
@@ -40,7 +41,7 @@ class JointHead(keras.Model):
         self(tf.zeros([1, *feature_shape]), tf.zeros([1, sentence_size]))
 
     def call(self, features: tf.Tensor, sentence: tf.Tensor) -> tf.Tensor:
-        """Judges features [B, H, W, D] with sentences [B, E]: logits float32 [B]."""
+        """Logits, float32 [B], of features [B, H, W, D] and sentence embeddings [B, E]."""
         features = tf.cast(features, self.compute_dtype)
         sentence = tf.cast(sentence, self.compute_dtype)
         joined = tf.concat([features, tile(sentence, features)], axis=-1)
@@ -49,10 +50,10 @@ class JointHead(keras.Model):
 
 
 class ProjectionHead(keras.Model):
-    """Inner product of features and sentence, plus what the image alone says.
+    """Inner product of image features and sentence embedding, plus an unconditional logit.
 
     Source: Miyato and Koyama 2018, "cGANs with Projection Discriminator", section 3, with a
-      linear map of the sentence in the place of the class embedding.
+      linear map of the sentence embedding instead of the class embedding.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class ProjectionHead(keras.Model):
         base_channels: int,
         dtype: DType = "float32",
     ) -> None:
-        """Builds the head, of the same size for any `base_channels`; the rest as `JointHead`."""
+        """Builds the head; `base_channels` is ignored; other arguments as for `JointHead`."""
         super().__init__(name="projection_head", dtype=dtype)
         self.convolution = convolution(PROJECTION_CHANNELS, 3, use_bias=False, dtype=dtype)
         self.flatten = keras.layers.Flatten(dtype=dtype)
@@ -73,7 +74,7 @@ class ProjectionHead(keras.Model):
         self(tf.zeros([1, *feature_shape]), tf.zeros([1, sentence_size]))
 
     def call(self, features: tf.Tensor, sentence: tf.Tensor) -> tf.Tensor:
-        """Judges features [B, H, W, D] with sentences [B, E]: logits float32 [B]."""
+        """Logits, float32 [B], of features [B, H, W, D] and sentence embeddings [B, E]."""
         features = leaky_relu(self.convolution(tf.cast(features, self.compute_dtype)))
         image = leaky_relu(self.image(self.flatten(features)))
         sentence = self.sentence(tf.cast(sentence, self.compute_dtype))

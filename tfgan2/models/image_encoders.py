@@ -1,4 +1,4 @@
-"""From an image to features of its regions and one code: the other half of a matching model."""
+"""Image encoders of matching models: an image to region features and one code."""
 
 import tensorflow as tf
 import tf_keras as keras
@@ -12,7 +12,7 @@ REGIONS_LAYER, CODE_LAYER = "mixed7", "mixed10"
 
 
 class SmallImageEncoder(keras.Model):
-    """Convolutions down to an 8x8 grid of regions, and two more to the code of the whole."""
+    """Convolutions down to an 8x8 grid of regions, and two more to the code of the image."""
 
     def __init__(
         self,
@@ -27,12 +27,13 @@ class SmallImageEncoder(keras.Model):
         """Builds the encoder.
 
         Args:
-          image_size: side in pixels, 8 times a power of two.
+          image_size: image side in px, 8 times a power of two.
           image_channels: 1 or 3.
-          base_channels: of the first convolution; each halving of the size doubles them, up to 256.
+          base_channels: channels of the first convolution; each halving of the size doubles them,
+            up to 256.
           code_size: length of a region's features and of the code.
-          with_regions: whether regions have features, or there is the code alone.
-          dtype: policy of its layers.
+          with_regions: whether to return region features besides the code.
+          dtype: dtype policy of the layers.
         """
         super().__init__(name="image_encoder", dtype=dtype)
         halvings = (image_size // GRID).bit_length() - 1
@@ -44,10 +45,10 @@ class SmallImageEncoder(keras.Model):
         self(tf.zeros([1, image_size, image_size, image_channels]))
 
     def call(self, images: tf.Tensor, training: bool = False) -> tuple[tf.Tensor | None, tf.Tensor]:
-        """Encodes images float32 [B, S, S, C] in [-1, 1].
+        """Encodes images, float32 [B, S, S, C] in [-1, 1].
 
         Returns:
-          Regions float32 [B, 64, code_size] or None, and codes float32 [B, code_size].
+          Region features, float32 [B, 64, code_size] or None, and codes, float32 [B, code_size].
         """
         first, *later = self.to_grid
         features = first(tf.cast(images, self.compute_dtype), training=training)
@@ -61,20 +62,21 @@ class SmallImageEncoder(keras.Model):
 
 
 class InceptionImageEncoder(keras.Model):
-    """Keras's Inception-v3, frozen, under a learned map of its regions and one of its last layer.
+    """Frozen Inception-v3 of Keras, with trained linear maps of its regions and its last layer.
 
-    Source: Xu et al. 2018, "AttnGAN", section 3.2: regions are those of the last 17x17 layer.
+    Source: Xu et al. 2018, "AttnGAN", section 3.2: the regions are the places of the last 17x17
+    layer.
     """
 
     def __init__(
         self, *, code_size: int, with_regions: bool = True, dtype: DType = "float32"
     ) -> None:
-        """Builds the encoder, with new weights, of Inception too.
+        """Builds the encoder with new weights, also for Inception.
 
         Args:
           code_size: length of a region's features and of the code.
-          with_regions: whether regions have features, or there is the code alone.
-          dtype: policy of what learns; Inception computes in float32.
+          with_regions: whether to return region features besides the code.
+          dtype: dtype policy of the trained layers; Inception computes in float32.
         """
         super().__init__(name="image_encoder", dtype=dtype)
         inception = keras.applications.InceptionV3(include_top=False, weights=None)
@@ -86,10 +88,10 @@ class InceptionImageEncoder(keras.Model):
         self(tf.zeros([1, INCEPTION_SIDE_PX, INCEPTION_SIDE_PX, 3]))
 
     def call(self, images: tf.Tensor) -> tuple[tf.Tensor | None, tf.Tensor]:
-        """Encodes images float32 [B, S, S, C] in [-1, 1]; grey ones as three equal channels.
+        """Encodes images, float32 [B, S, S, C] in [-1, 1]; a grey channel is repeated three times.
 
         Returns:
-          Regions float32 [B, 289, code_size] or None, and codes float32 [B, code_size].
+          Region features, float32 [B, 289, code_size] or None, and codes, float32 [B, code_size].
         """
         side = [INCEPTION_SIDE_PX, INCEPTION_SIDE_PX]
         images = tf.image.resize(tf.cast(images, tf.float32), side)
@@ -115,6 +117,6 @@ def _region_layer(size: int, *, dtype: DType) -> keras.layers.Conv2D:
 
 
 def _flat(regions: tf.Tensor) -> tf.Tensor:
-    """Regions [B, H, W, D] in a row: float32 [B, H W, D]."""
+    """Flattens regions [B, H, W, D] to float32 [B, H * W, D]."""
     _, height, width, size = regions.shape
     return tf.cast(tf.reshape(regions, [-1, height * width, size]), tf.float32)

@@ -1,17 +1,18 @@
-"""IMG-TXT: one generator draws an image and writes its text, each on its own or by the other.
+"""IMG-TXT: one generator of images and texts, unconditional or given the text or the image.
 
 Source: the published code https://github.com/dhirajpatnaik16297/IMG-TXT-Generative-Adversarial-Network
-(no paper). What differs from it, unless `faithful`:
-- The code gives the generator text and image of a real pair, always, so that it cannot draw without
-  them. Here a row is given its text, or its image, or neither, and the joint discriminator sees
-  what was given in the place of what was made: so a picture has to fit a text that is given.
-- The code's discriminators of the image alone and of the text alone get no gradient: they are
-  logged, with a fake image's logit in the place of its loss, and never learn. Here they play.
-- The code's texts are of 1 and -1, which a tanh reaches only without a slope: here 0.9 and -0.9,
-  and discriminators read them through noise (Arjovsky and Bottou 2017, "Towards Principled Methods
-  for Training Generative Adversarial Networks", section 3), or a word once lost never comes back.
-- The code draws conditions with the logarithm of the spread as their spread, and has a layer that
-  nothing reads.
+(no paper). Differences from the code, unless `faithful`:
+- The code always gives text and image of a real pair to the generator, so it cannot generate
+  without them. Here a row is given its text, its image, or neither. In the joint discriminator's
+  input, the given text or image replaces the generated one, so the image must fit a given text.
+- The code's discriminators of the image alone and of the text alone get no gradient: the code logs
+  them, with the logit of a generated image instead of its loss, but never trains them. Here they
+  are trained.
+- The code's texts have values 1 and -1, where tanh has no gradient. Here they are 0.9 and -0.9, and
+  discriminators see them with noise (Arjovsky and Bottou 2017, "Towards Principled Methods for
+  Training Generative Adversarial Networks", section 3); otherwise a lost word never comes back.
+- The code samples conditions with log sigma instead of sigma, and has a layer with an unused
+  output.
 """
 
 import dataclasses
@@ -36,15 +37,15 @@ from tfgan2.models.img_txt_networks import IMAGE_SIZES_PX, Discriminator, Genera
 from tfgan2.text.options import WORD_ENCODERS
 from tfgan2.text.tokenizers import WordTokenizer
 
-# Standard deviation; words are 1.8 apart in two of a place's values.
+# Standard deviation; two words differ by 1.8 in two values of a place.
 TEXT_NOISE = 0.3
-# Of image and text alone in the generator's loss, where the pair has 1: it contains both.
+# Weight of the unconditional terms in the generator loss; the pair has weight 1.
 ALONE_WEIGHT = 0.3
 
 
 @dataclasses.dataclass(frozen=True)
 class ImgTxtOptions(AdamOptions, MatchingRemedies):
-    """What defines the players; every field is a field of the recipe."""
+    """Options of IMG-TXT; every field is a field of the recipe."""
 
     seed: int
     image_size: int
@@ -66,15 +67,16 @@ class ImgTxtOptions(AdamOptions, MatchingRemedies):
 
 @dataclasses.dataclass(frozen=True)
 class Fakes:
-    """What was drawn and written, what was given for it, and the step's noise.
+    """Generated batch, the given texts and images, and the step's noise.
 
     Attributes:
-      image: float32 [B, S, S, C].
-      text: float32 [B, N].
-      pair: image and text as the joint discriminator sees them: what was given stands for itself.
-      given: what the generator was given, as the arguments of its call.
+      image: generated images; float32 [B, S, S, C].
+      text: generated texts; float32 [B, N].
+      pair: image and text for the joint discriminator: a given image or text replaces the generated
+        one.
+      given: given texts and images, as keyword arguments of the generator's call.
       latent: float32 [B, D].
-      noise: of the step.
+      noise: noise of the step.
     """
 
     image: tf.Tensor
@@ -86,7 +88,7 @@ class Fakes:
 
 
 class ImgTxt(GAN):
-    """The game: a generator against discriminators of the pair, of the image and of the text."""
+    """IMG-TXT: a generator and three discriminators, of the pair, the image and the text."""
 
     options_class = ImgTxtOptions
     image_sizes_px = IMAGE_SIZES_PX
@@ -101,14 +103,14 @@ class ImgTxt(GAN):
         averaging: Averaging,
         dtype: DType = "float32",
     ) -> None:
-        """Builds the players.
+        """Builds the networks.
 
         Args:
-          options: what defines them.
+          options: options of the system.
           image_channels: 1 or 3.
           vocabulary_size: number of ids of the tokenizer, padding included.
-          averaging: how fast the average that is sampled follows.
-          dtype: policy of the live networks; the average is float32.
+          averaging: EMA options.
+          dtype: dtype policy of the live networks; the EMA generator is float32.
         """
         super().__init__(name="img_txt", seed=options.seed, averaging=averaging, remedies=options)
         self.options = options
@@ -155,7 +157,7 @@ class ImgTxt(GAN):
 
     @classmethod
     def allowed(cls, options: Any) -> dict[str, tuple]:
-        """Texts are written in words; the published generator shares one layer."""
+        """Allowed values: texts consist of words; the published generator shares one layer."""
         return {
             "image_size": cls.image_sizes_px,
             "text_encoder_kind": WORD_ENCODERS,
@@ -165,12 +167,12 @@ class ImgTxt(GAN):
 
     @property
     def averages(self) -> tuple[tuple[keras.Model, keras.Model], ...]:
-        """The generator."""
+        """EMA generator and generator."""
         return ((self.average_generator, self.generator),)
 
     @property
     def judging(self) -> Judging:
-        """The discriminators' parts, which are those of one game or of three."""
+        """Names of the discriminator statistics; the chance loss is that of one or three losses."""
         games = 1 if self.options.faithful else 3
         guessing = {"discriminator/loss": games * losses.OF_GUESSING[self.options.loss]}
         return Judging("discriminator/real_logit", "discriminator/fake_logit", guessing)
@@ -197,7 +199,7 @@ class ImgTxt(GAN):
         )
 
     def make_optimizers(self, images_per_epoch: int) -> dict[str, keras.optimizers.Optimizer]:
-        """Adam for both sides."""
+        """The recipe's optimizers of generator and discriminators; default: Adam."""
         options = self.options
         rates = {
             "discriminator": options.discriminator_learning_rate,
@@ -207,7 +209,8 @@ class ImgTxt(GAN):
         return make_adams(options, rates, steps_per_epoch=steps_per_epoch)
 
     def generate(self, batch: Batch, noise: StepNoise) -> Fakes:
-        """Draws and writes, for every row by its text, by its image, or by neither."""
+        """Generates image and text of every row, given its text, its image, or neither."""
+        # A random fraction `condition_rate` of the rows gets the text, the same fraction the image.
         rate, draw = self.options.condition_rate, noise.uniform("given", 1)
         text_given, image_given = draw < rate, tf.logical_and(draw >= rate, draw < 2.0 * rate)
         if self.options.faithful:
@@ -230,7 +233,7 @@ class ImgTxt(GAN):
         return Fakes(image=image, text=text, pair=pair, given=given, latent=latent, noise=noise)
 
     def discriminator_loss(self, batch: Batch, fakes: Fakes) -> tuple[tf.Tensor, Parts]:
-        """Loss over real pairs and what was made, with the penalties that belong to it."""
+        """Discriminator loss over real and generated pairs, plus gradient penalties."""
         options, scale = self.options, self.loss_scale("discriminator")
         made = (fakes.image, fakes.text, *fakes.pair)
         real_pair = (batch["image"], fakes.given["text"])
@@ -247,6 +250,8 @@ class ImgTxt(GAN):
             seen.append(self._judge(image, text, pair, fakes.noise, "fake"))
             return seen[-1].rows
 
+        # Logits of real and generated rows, with gradient penalties in steps that have them.
+        # The functions collect logits in `seen`: first real, then generated.
         penalty: Parts = {}
         factor = self.penalty_factor
         if factor and (options.r1_weight or options.ma_gp_weight):
@@ -268,13 +273,14 @@ class ImgTxt(GAN):
         else:
             judge_fake(*made)
         real, fake = seen
+        # Logits of real images with mismatched texts, only from the joint discriminator.
         mismatched = None
         if options.mismatch_weight:
             wrong = self.texts.encode(batch["mismatched_tokens"]["ids"])
             image = self.augmented(batch["image"], fakes.noise, "real")
             inputs = {"image": image, "text": self._blurred(wrong, fakes.noise, "real")}
             mismatched = Logits((self.joint_discriminator(inputs, training=True),))
-        # Three games, or the joint one alone.
+        # Sum of the losses of three discriminators, or the loss of the joint one.
         loss = tf.add_n(
             [
                 losses.discriminator(
@@ -304,7 +310,7 @@ class ImgTxt(GAN):
         return loss + tf.add_n([*penalty.values(), 0.0]), parts
 
     def generator_loss(self, batch: Batch, fakes: Fakes) -> tuple[tf.Tensor, Parts]:
-        """Loss against the discriminators as they stand, and of the conditions."""
+        """Generator loss against the current discriminators, plus the KL loss of conditions."""
         options, noise = self.options, fakes.noise
         fake = self._judge(fakes.image, fakes.text, fakes.pair, noise, "fake")
         real = None
@@ -333,7 +339,7 @@ class ImgTxt(GAN):
         return loss, {"loss": loss, **terms}
 
     def sampler(self, tokenizer: WordTokenizer, *, truncation: float) -> JointSampler:
-        """The averaged generator behind a tokenizer."""
+        """Sampler of a tokenizer and the EMA generator."""
         return JointSampler(
             tokenizer=tokenizer,
             words=tokenizer.words,
@@ -343,7 +349,7 @@ class ImgTxt(GAN):
         )
 
     def _blurred(self, text: tf.Tensor, noise: StepNoise, name: str) -> tf.Tensor:
-        """Texts with noise: between points of no extent a discriminator has no slope to follow."""
+        """Adds noise to texts: between isolated points a discriminator has no useful gradient."""
         if self.options.faithful:
             return text
         return text + TEXT_NOISE * noise.normal(f"{name}_text", self.texts.size)
@@ -356,7 +362,7 @@ class ImgTxt(GAN):
         noise: StepNoise,
         name: str,
     ) -> Logits:
-        """What the discriminators say: of the pair, and of image and text alone if they play."""
+        """Logits of the pair, and unconditional logits of image and text unless `faithful`."""
         pair_image = self.augmented(pair[0], noise, name)
         pair_text = self._blurred(pair[1], noise, name)
         joint = self.joint_discriminator({"image": pair_image, "text": pair_text}, training=True)
@@ -372,10 +378,10 @@ class ImgTxt(GAN):
         )
 
     def _penalty(self, gradients: list[tf.Tensor], *, weight: float) -> tf.Tensor:
-        """Zero-centred penalty on gradients by images and texts in turn.
+        """Zero-centred penalty on the gradients by images and texts.
 
-        A text has few values and an image many: without this share, a discriminator would pay more
-        for telling texts apart than for images.
+        A text has few values and an image many; without the factor `share` on the gradients by
+        texts, the penalty would be larger for texts than for images.
         """
         share = math.sqrt(self.texts.size / math.prod(gradients[0].shape[1:]))
         scaled = [
@@ -385,7 +391,7 @@ class ImgTxt(GAN):
         return penalties.zero_centred(scaled, weight=weight)
 
     def _untrained_loss(self, real: tuple[tf.Tensor, tf.Tensor], fakes: Fakes) -> tf.Tensor:
-        """What the published code logs of the discriminators that never learn."""
+        """Loss of the untrained discriminators, which the published code logs."""
         (image, text) = real
         judge_image, judge_text = self.image_discriminator, self.text_discriminator
         of_image = losses.taken_for_real(judge_image({"image": image}, training=True))
@@ -396,6 +402,6 @@ class ImgTxt(GAN):
 
 
 def _games(logits: Logits) -> list[Logits]:
-    """Every output as that of a discriminator of its own."""
+    """Splits logits into one `Logits` per discriminator."""
     together = [Logits((logit,)) for logit in logits.matched]
     return together + [Logits((), (logit,)) for logit in logits.alone]

@@ -1,8 +1,8 @@
-"""IMG-TXT's networks: a generator that draws and writes at once, and three discriminators.
+"""IMG-TXT's networks: a generator of images and texts, and three discriminators.
 
 Source: the published code https://github.com/dhirajpatnaik16297/IMG-TXT-Generative-Adversarial-Network
-for 64 px and one character. The sides on the way follow the size of the image. A text is a row of
-places, each with a value for every word: high for the one that stands there, low for the others.
+for 64 px and one character. Other image sizes change the sizes of the feature maps. A text is a row
+of places with one value per word: high for the word at that place, low for all others.
 """
 
 import math
@@ -17,29 +17,29 @@ from tfgan2.models.heads import ProjectionHead
 
 IMAGE_SIZES_PX = (16, 32, 64)
 FIRST_SIDE_PX = 4
-# Conditions as long as what they stand for would need billions of weights for long texts and
-# colour photographs; the published ones are shorter.
+# Conditions as long as the text or image would need billions of weights for long texts and colour
+# photographs; the published conditions are shorter.
 LONGEST_TEXT_CODE, LONGEST_IMAGE_CODE = 128, 4096
-# Where the spread starts; at 1 a text of ten values would drown in it.
+# Initial log sigma; with sigma 1 the noise would hide a text of ten values.
 FIRST_LOG_SIGMA = -2.0
-# What a tanh reaches where it still has a slope: a generator that has to write the published 1
-# drives itself into the tanh's end, and can then unlearn no word.
+# At 0.9 tanh still has a gradient. With the published 1 the generator saturates the tanh, and then
+# cannot unlearn a word.
 HIGH_VALUE, FAITHFUL_HIGH_VALUE = 0.9, 1.0
 
 
 class Texts:
-    """From ids to what the networks read and write, and back.
+    """Maps ids to texts, the form that the networks read and generate, and back.
 
-    Where a text has one word only, none pads it, and there is no value for padding.
+    Texts of a single word need no padding, so they have no value for padding.
     """
 
     def __init__(self, *, vocabulary_size: int, max_words: int, faithful: bool) -> None:
-        """Sizes texts.
+        """Computes the size of a text.
 
         Args:
           vocabulary_size: number of ids, padding included.
-          max_words: places of a text.
-          faithful: whether values are 1 and -1, as published, or nearer to 0.
+          max_words: number of places of a text.
+          faithful: whether values are 1 and -1, as published, instead of 0.9 and -0.9.
         """
         self._high = FAITHFUL_HIGH_VALUE if faithful else HIGH_VALUE
         self._padding = int(max_words > 1)
@@ -47,29 +47,29 @@ class Texts:
 
     @property
     def size(self) -> int:
-        """Values of a text, over all its places."""
+        """Number of values of a text, over all places."""
         return self.places * self.values
 
     def encode(self, ids: tf.Tensor) -> tf.Tensor:
-        """Turns ids int32 [B, T], 0 for padding, into texts float32 [B, size]."""
+        """Maps ids, int32 [B, T] with 0 for padding, to texts, float32 [B, size]."""
         places = tf.one_hot(
             ids - 1 + self._padding, self.values, on_value=self._high, off_value=-self._high
         )
         return tf.reshape(places, [-1, self.size])
 
     def decode(self, text: tf.Tensor) -> tf.Tensor:
-        """Turns texts [B, size] into the ids int32 [B, T] of their highest values."""
+        """Maps texts [B, size] to ids, int32 [B, T], by the highest value of each place."""
         places = tf.reshape(text, [-1, self.places, self.values])
         ids = tf.argmax(places, axis=2, output_type=tf.int32) + 1 - self._padding
-        # Nothing stands behind the end of a text.
+        # Padding ends a text: set all ids after it to 0.
         return ids * tf.math.cumprod(tf.cast(ids > 0, tf.int32), axis=1)
 
 
 class Condition(keras.Model):
-    """A given text or image as a draw from a normal distribution of its own.
+    """Conditioning augmentation: a normal distribution for a given text or image.
 
-    Source: Zhang et al. 2017, "StackGAN", section 3.2. The published code takes the logarithm of
-    the spread for the spread when it draws, and activates it, which `faithful` keeps.
+    Source: Zhang et al. 2017, "StackGAN", section 3.2. The published code samples with log sigma
+    instead of sigma, and applies an activation to log sigma; `faithful` keeps both.
     """
 
     def __init__(
@@ -78,11 +78,11 @@ class Condition(keras.Model):
         """Builds the network.
 
         Args:
-          given_size: values of what is given.
+          given_size: number of values of the given text or image.
           size: length of the condition.
-          faithful: whether a draw takes the spread's logarithm for the spread.
-          name: of what is given.
-          dtype: policy of its layer.
+          faithful: whether samples use log sigma instead of sigma.
+          name: name of the input: `text` or `image`.
+          dtype: dtype policy of the layer.
         """
         super().__init__(name=f"{name}_condition", dtype=dtype)
         self.size, self.faithful = size, faithful
@@ -95,7 +95,7 @@ class Condition(keras.Model):
         self(tf.zeros([1, given_size]))
 
     def call(self, given: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Turns what is given [B, N] into mean and log sigma, each float32 [B, size]."""
+        """Maps given texts or images [B, N] to mean and log sigma, each float32 [B, size]."""
         given = tf.cast(given, self.compute_dtype)
         mean, log_sigma = leaky_relu(self.mean(given)), self.log_sigma(given)
         if self.faithful:
@@ -103,14 +103,19 @@ class Condition(keras.Model):
         return tf.cast(mean, tf.float32), tf.cast(log_sigma, tf.float32)
 
     def draw(self, given: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
-        """Draws conditions of what is given [B, N] by noise, normal [B, size]: float32, as it."""
+        """Samples mean + sigma * truncated noise: float32 [B, size].
+
+        Args:
+          given: given texts or images [B, N].
+          noise: standard normal; float32 [B, size].
+        """
         mean, log_sigma = self(given)
         sigma = log_sigma if self.faithful else tf.exp(log_sigma)
         return mean + sigma * truncated(noise)
 
 
 class Generator(keras.Model):
-    """Noise, and a text or an image if they are given, to an image and its text."""
+    """Maps noise, and optionally a given text or image, to an image and its text."""
 
     def __init__(
         self,
@@ -127,17 +132,17 @@ class Generator(keras.Model):
         """Builds the generator.
 
         Args:
-          image_size: side in pixels: 16, 32 or 64 (published).
+          image_size: image side in px: 16, 32 or 64 (published).
           image_channels: 1 or 3.
-          texts: what a text is.
+          texts: encoding of texts.
           latent_size: length of the latent without the noise of the text's condition.
-          base_channels: channels at half of the image's size (published: 64).
-          shared_layers: 1 (published) to 4, after which picture and text part.
-          faithful: keeps a layer whose output nothing reads and that never learns, the
-            normalization in its place, the spread of the conditions, and their scale.
-          dtype: policy of its layers.
+          base_channels: channels at half of the image side (published: 64).
+          shared_layers: number of layers that image and text share: 1 (published) to 4.
+          faithful: keeps a layer that is unused and never trained, the normalization in its place,
+            log sigma in place of sigma in the conditions, and the scale of the conditions.
+          dtype: dtype policy of the layers.
         """
-        # Conditions are drawn in float32, so Keras is not to cast the latent.
+        # Conditions are sampled in float32, so Keras must not cast the latent.
         super().__init__(name="generator", dtype=dtype, autocast=False)
         self.texts, self.latent_size, self.faithful = texts, latent_size, faithful
         self.shared_layers = shared_layers
@@ -182,7 +187,7 @@ class Generator(keras.Model):
 
     @property
     def noise_size(self) -> int:
-        """Length of all the noise that it needs where no image is given."""
+        """Number of noise values per row without a given image."""
         return self.latent_size + self.of_text.size
 
     def call(
@@ -196,22 +201,24 @@ class Generator(keras.Model):
         image_noise: tf.Tensor | None = None,
         training: bool | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Draws images and writes texts.
+        """Generates images and texts.
 
         Args:
-          latent: float32 [B, noise_size], normal: the latent, then the noise of the text.
-          text: float32 [B, texts.size].
-          text_given: float32 [B, 1]; 0 where the text is not to be known, else 1.
-          image: float32 [B, S, S, C] in [-1, 1]; None: none is given.
+          latent: standard normal; float32 [B, noise_size]: the latent, then the noise of the
+            text's condition.
+          text: given texts; float32 [B, texts.size].
+          text_given: float32 [B, 1]; 1: the text is given, 0: the text is ignored.
+          image: given images; float32 [B, S, S, C] in [-1, 1]; None: no images.
           image_given: as `text_given`; needed with an image.
-          image_noise: float32 [B, of_image.size], normal; needed with an image.
-          training: whether to normalize by the batch, and to move the averages that sampling
-            normalizes by.
+          image_noise: standard normal; float32 [B, of_image.size]; needed with an image.
+          training: whether batch normalization uses batch statistics and updates its moving
+            statistics.
 
         Returns:
           Images float32 [B, S, S, C] in [-1, 1], and texts float32 [B, texts.size] in [-1, 1].
         """
         latent, text_noise = latent[:, : self.latent_size], latent[:, self.latent_size :]
+        # Conditions of the given text and image; 0 for rows without them.
         text_code = self._as_loud(self.of_text.draw(text, text_noise)) * text_given
         image_code = tf.zeros([tf.shape(latent)[0], self.of_image.size])
         if image is not None:
@@ -220,6 +227,7 @@ class Generator(keras.Model):
         vector = tf.cast(tf.concat([text_code, image_code, latent], axis=1), self.compute_dtype)
         features = tf.reshape(self.first(vector), [-1, *self.first_shape])
         features = leaky_relu(self.first_normalization(features, training=training))
+        # The text comes from the last shared layer; further layers only serve the image.
         for number, layer in enumerate(self.layers_up):
             if number + 1 == self.shared_layers:
                 shared = tf.reshape(features, [-1, math.prod(features.shape[1:])])
@@ -231,18 +239,18 @@ class Generator(keras.Model):
         return drawn, tf.tanh(tf.cast(written, tf.float32))
 
     def _as_loud(self, code: tf.Tensor) -> tf.Tensor:
-        """A condition scaled to the latent's length, so that neither drowns the other."""
+        """Scales a condition so that its norm does not dominate the latent's, or the reverse."""
         return code if self.faithful else code * math.sqrt(self.latent_size / code.shape[1])
 
     def draw(self, latent: tf.Tensor, tokens: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-        """Draws images of given texts, and writes those that are not given.
+        """Generates images of given texts; generates the texts of rows without a given text.
 
         Args:
-          latent: float32 [B, noise_size].
-          tokens: ids int32 [B, T], and length int32 [B]: 0 where no text is given.
+          latent: standard normal; float32 [B, noise_size].
+          tokens: ids int32 [B, T], and length int32 [B], where 0 means no given text.
 
         Returns:
-          Images float32 [B, S, S, C] in [-1, 1], and the ids of their texts, int32 [B, T].
+          Images, float32 [B, S, S, C] in [-1, 1], and the ids of their texts, int32 [B, T].
         """
         given = tokens["length"] > 0
         image, text = self(
@@ -255,7 +263,7 @@ class Generator(keras.Model):
 
 
 class Discriminator(keras.Model):
-    """An image, a text, or both to a logit."""
+    """Maps an image, a text, or both to a logit."""
 
     def __init__(
         self,
@@ -272,15 +280,15 @@ class Discriminator(keras.Model):
         """Builds the discriminator.
 
         Args:
-          image_shape: side, side and channels of an image; None: it sees none.
-          text_size: values of a text; None: it reads none.
-          base_channels: of the first convolution (published: 64).
-          batch_norm: whether there are batch normalizations.
-          head: how one that sees and reads joins the two: "joint" (published: the text at every
-            place of the image's features) or "projection".
-          minibatch_group: rows among which it sees how much features of images differ; 0: none.
-          name: of what it judges.
-          dtype: policy of its layers.
+          image_shape: height, width and channels of an image; None: no image input.
+          text_size: number of values of a text; None: no text input.
+          base_channels: channels of the first convolution (published: 64).
+          batch_norm: whether to use batch normalization.
+          head: combination of image and text: "joint" (published: the text at every place of the
+            image features) or "projection".
+          minibatch_group: group size, in rows, of the minibatch standard deviation; 0: off.
+          name: name of the input: `joint`, `image` or `text`.
+          dtype: dtype policy of the layers.
         """
         super().__init__(name=f"{name}_discriminator", dtype=dtype)
 
@@ -321,15 +329,15 @@ class Discriminator(keras.Model):
         self(inputs)
 
     def call(self, inputs: dict[str, tf.Tensor], training: bool | None = None) -> tf.Tensor:
-        """Judges.
+        """Computes the logits.
 
         Args:
-          inputs: `image` float32 [B, S, S, C] in [-1, 1], unless it sees none, and `text` float32
-            [B, text_size], unless it reads none.
-          training: whether to normalize by the batch.
+          inputs: `image`, float32 [B, S, S, C] in [-1, 1], and `text`, float32 [B, text_size]; only
+            the inputs that the discriminator has.
+          training: whether batch normalization uses batch statistics.
 
         Returns:
-          Logits float32 [B].
+          Logits, float32 [B].
         """
         seen = []
         if "image" in inputs:

@@ -1,4 +1,4 @@
-"""A trained matching model as a judge: which caption belongs to which image?"""
+"""Image-text similarity from a trained matching model."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,16 +12,16 @@ BATCH_SIZE = 100
 
 
 class Matcher:
-    """Codes of images and captions whose inner products say how well they match."""
+    """Codes of images and captions; the inner product of two codes is their similarity."""
 
     def __init__(self, model: Matching, tokenizer: Tokenizer) -> None:
-        """Wraps a trained model and the tokenizer that its captions go through."""
+        """Wraps a trained matching model and its tokenizer."""
         self._size = model.options.image_size
         self._images = tf.function(model.encode_images, reduce_retracing=True)
         self._captions = tf.function(lambda captions: model.encode_captions(tokenizer(captions)))
 
     def encode_images(self, images: np.ndarray) -> np.ndarray:
-        """Encodes images uint8 [N, S, S, C] of any size: float64 [N, D]."""
+        """Codes, float64 [N, D], of images, uint8 [N, S, S, C] of any size S."""
 
         def encode(batch: np.ndarray) -> tf.Tensor:
             pixels = tf.cast(batch, tf.float32)
@@ -32,7 +32,7 @@ class Matcher:
         return _in_batches(encode, images)
 
     def encode_captions(self, captions: Sequence[str]) -> np.ndarray:
-        """Encodes captions: float64 [N, D]."""
+        """Codes, float64 [N, D], of captions."""
         return _in_batches(
             lambda batch: self._captions(tf.constant(batch)), np.array(captions, object)
         )

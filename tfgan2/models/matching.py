@@ -1,13 +1,13 @@
-"""Matching models: a text and an image encoder trained against each other.
+"""Matching models: a text encoder and an image encoder with one contrastive loss.
 
 DAMSM: Xu et al. 2018, "AttnGAN: Fine-Grained Text to Image Generation with Attentional Generative
 Adversarial Networks", section 3.2. SJE: Reed et al. 2016, "Learning Deep Representations of
-Fine-Grained Visual Descriptions", section 3.1. Both follow the published codes in loss and rates.
-What differs: the image encoder learns (or is Inception-v3, for SJE too); DAMSM's gradients are
-clipped over both encoders together, not over the text encoder alone, and its Adam is not made anew
-after every pass; SJE's batches are random, not of 40 different classes, and its rate falls after a
-pass over the data. Rows of one class are never wrong for each other, and neither are rows with the
-same words.
+Fine-Grained Visual Descriptions", section 3.1. Losses and learning rates follow the published
+codes. Differences: the image encoder is trained (or is Inception-v3, also for SJE); DAMSM's
+gradients are clipped over both encoders together, not over the text encoder alone, and its Adam
+keeps its state after every epoch; SJE's batches are random, not of 40 different classes, and its
+learning rate falls after every epoch. Rows of one class, or with the same words, are never negative
+pairs.
 """
 
 import abc
@@ -29,7 +29,7 @@ from tfgan2.text.encoders import TextOptions, make_encoder
 
 IMAGE_SIZES_PX = (16, 32, 64, 128, 256)
 CLIPPED_NORM = 0.25
-# DAMSM's: of the attention, of the words' mean, of the cross-entropy.
+# DAMSM's gamma_1 (attention), gamma_2 (mean over words) and gamma_3 (cross-entropy).
 GAMMA_ATTENTION, GAMMA_WORDS, GAMMA_MATCH = 4.0, 5.0, 10.0
 MARGIN = 1.0
 NEVER = -1e9
@@ -37,7 +37,7 @@ NEVER = -1e9
 
 @dataclasses.dataclass(frozen=True)
 class MatchingOptions(TextOptions):
-    """What defines the two encoders; every field is a field of the recipe."""
+    """Options of a matching model; every field is a field of the recipe."""
 
     seed: int
     image_size: int
@@ -49,7 +49,7 @@ class MatchingOptions(TextOptions):
 
 
 class Matching(GAN):
-    """Two encoders with one loss: a game of one player, and nothing is drawn."""
+    """Base of matching models: two encoders, one loss, one update; there is no generator."""
 
     options_class = MatchingOptions
     image_sizes_px = IMAGE_SIZES_PX
@@ -68,11 +68,11 @@ class Matching(GAN):
         """Builds the encoders.
 
         Args:
-          options: what defines them.
+          options: options of the system.
           image_channels: 1 or 3.
           vocabulary_size: number of ids of the tokenizer, padding included.
-          averaging: its batch size says how long a pass over the data is; no average is kept.
-          dtype: policy of the networks.
+          averaging: its batch size gives the steps per epoch; there is no EMA.
+          dtype: dtype policy of the networks.
         """
         super().__init__(name=type(self).__name__.lower(), seed=options.seed, averaging=averaging)
         self.options = options
@@ -94,39 +94,39 @@ class Matching(GAN):
 
     @property
     def averages(self) -> tuple[tuple[keras.Model, keras.Model], ...]:
-        """None: the published codes keep none."""
+        """Empty: the published codes have no EMA."""
         return ()
 
     @property
     def updates(self) -> tuple[Update, ...]:
-        """One, of both encoders."""
+        """One update of both encoders."""
         networks = (self.text_encoder, self.image_encoder)
         variables = [variable for network in networks for variable in network.trainable_variables]
         optimizer = self.optimizers["matching"]
         return (Update("matching", self.matching_loss, variables, optimizer),)
 
     def generate(self, batch: Batch, noise: StepNoise) -> StepNoise:
-        """Draws nothing; the noise moves the images about."""
+        """Returns the noise: there is no generated batch, and the noise augments the images."""
         return noise
 
     @abc.abstractmethod
     def matching_loss(self, batch: Batch, noise: StepNoise) -> tuple[tf.Tensor, Parts]:
-        """How far the rows' own pairs are from standing out among all pairs of the batch."""
+        """Contrastive loss of the rows' own pairs against the other pairs of the batch."""
 
     @abc.abstractmethod
     def similarity_codes(self, codes: tf.Tensor) -> tf.Tensor:
-        """Codes [B, D] of images or sentences, such that their inner products are similarities."""
+        """Codes [B, D] of images or sentences whose inner products are similarities."""
 
     def encode_images(self, images: tf.Tensor) -> tf.Tensor:
-        """Codes of images float32 [B, S, S, C] in [-1, 1], for inner products with sentences."""
+        """Similarity codes [B, D] of images, float32 [B, S, S, C] in [-1, 1]."""
         return self.similarity_codes(self.image_encoder(images)[1])
 
     def encode_captions(self, tokens: dict[str, tf.Tensor]) -> tf.Tensor:
-        """Codes of captions, ids [B, T] and length [B], for inner products with images."""
+        """Similarity codes [B, D] of captions, ids [B, T] and length [B]."""
         return self.similarity_codes(self.text_encoder(tokens))
 
     def learning_rate(self, images_per_epoch: int) -> "EpochDecay":
-        """The learning rate, falling after every pass over the data."""
+        """The learning rate schedule, which falls after every epoch."""
         return EpochDecay(
             start=self.options.matching_learning_rate,
             decay=self.options.matching_learning_rate_decay,
@@ -135,28 +135,28 @@ class Matching(GAN):
         )
 
     def encoded(self, batch: Batch, noise: StepNoise) -> tuple[tf.Tensor | None, tf.Tensor]:
-        """Regions [B, R, D] if there are any, and codes [B, D] of images, moved if so told."""
+        """Regions [B, R, D], or None, and codes [B, D] of images, shifted if augmentation is on."""
         image = self.augmented(batch["image"], noise, "image")
         return self.image_encoder(image, training=True)
 
 
 class DAMSM(Matching):
-    """Attention between words and regions, and cosine between sentence and image."""
+    """DAMSM: attention of words over image regions, and cosine of sentence and image."""
 
     compares_regions = True
     smallest_rate = 0.1
 
     def make_optimizers(self, images_per_epoch: int) -> dict[str, keras.optimizers.Optimizer]:
-        """Adam as published, its gradients clipped."""
+        """Adam with clipped gradients, as published."""
         rate = self.learning_rate(images_per_epoch)
         return {"matching": keras.optimizers.Adam(rate, 0.5, 0.999, global_clipnorm=CLIPPED_NORM)}
 
     def similarity_codes(self, codes: tf.Tensor) -> tf.Tensor:
-        """Codes of length 1: their inner products are cosines."""
+        """Codes of length 1, whose inner products are cosines."""
         return tf.math.l2_normalize(codes, axis=1)
 
     def matching_loss(self, batch: Batch, noise: StepNoise) -> tuple[tf.Tensor, Parts]:
-        """Cross-entropy of words and of sentences, each in both directions."""
+        """Cross-entropies of the word and the sentence similarities, each in both directions."""
         tokens = batch["tokens"]
         draws = noise.uniform("dropout", tokens["ids"].shape[1] * self.options.word_embedding_size)
         words, sentences = self.text_encoder.words_and_sentence(tokens, dropout=draws)
@@ -173,21 +173,21 @@ class DAMSM(Matching):
 
 
 class SJE(Matching):
-    """A margin between the score of an image with its own caption and with the others'."""
+    """SJE: a margin between the scores of an image with its own and with other captions."""
 
     compares_regions = False
     smallest_rate = 0.0
 
     def make_optimizers(self, images_per_epoch: int) -> dict[str, keras.optimizers.Optimizer]:
-        """RMSprop, as published, with Keras's decay of its averages."""
+        """RMSprop, as published, with Keras's default decay."""
         return {"matching": keras.optimizers.RMSprop(self.learning_rate(images_per_epoch))}
 
     def similarity_codes(self, codes: tf.Tensor) -> tf.Tensor:
-        """The codes themselves: scores are inner products."""
+        """The unchanged codes: scores are inner products."""
         return codes
 
     def matching_loss(self, batch: Batch, noise: StepNoise) -> tuple[tf.Tensor, Parts]:
-        """Structured joint embedding loss."""
+        """Structured joint embedding loss, in both directions."""
         _, codes = self.encoded(batch, noise)
         sentences = self.text_encoder(batch["tokens"])
         codes, sentences = all_rows(codes, sentences)
@@ -197,7 +197,7 @@ class SJE(Matching):
 
 
 class EpochDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """A rate that falls by a factor after every pass over the data, down to a share of itself."""
+    """start * max(decay ** epoch, smallest): a learning rate that falls after every epoch."""
 
     def __init__(
         self, *, start: float, decay: float, smallest: float, steps_per_epoch: int
@@ -207,12 +207,12 @@ class EpochDecay(keras.optimizers.schedules.LearningRateSchedule):
         self.steps_per_epoch = steps_per_epoch
 
     def __call__(self, step: tf.Tensor) -> tf.Tensor:
-        """The rate at a step."""
+        """Learning rate at a step."""
         epoch = tf.floor(tf.cast(step, tf.float32) / self.steps_per_epoch)
         return self.start * tf.maximum(tf.pow(self.decay, epoch), self.smallest)
 
     def get_config(self) -> dict[str, float]:
-        """Its arguments."""
+        """Arguments of the constructor."""
         return {
             "start": self.start,
             "decay": self.decay,
@@ -222,9 +222,10 @@ class EpochDecay(keras.optimizers.schedules.LearningRateSchedule):
 
 
 def all_rows(*tensors: tf.Tensor) -> Sequence[tf.Tensor]:
-    """Tensors [rows of this replica, ...] over the rows of all replicas, in their order.
+    """Gathers tensors [rows of this replica, ...] over all replicas, in the order of the rows.
 
-    Every replica then compares all rows with all, so that their number changes nothing.
+    Every replica compares all rows with all rows, so the number of replicas does not change the
+    loss.
     """
     context = tf.distribute.get_replica_context()
     if context.num_replicas_in_sync == 1:
@@ -233,11 +234,11 @@ def all_rows(*tensors: tf.Tensor) -> Sequence[tf.Tensor]:
 
 
 def same_class(label: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
-    """Pairs of different rows that share a label, or all their words.
+    """Marks pairs of different rows with the same label or the same words.
 
     Args:
-      label: int64 [B]; -1 is none.
-      ids: int32 [B, T], of words or characters.
+      label: int64 [B]; -1: no label.
+      ids: word or character ids; int32 [B, T].
 
     Returns:
       bool [B, B].
@@ -249,15 +250,15 @@ def same_class(label: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
 
 
 def word_similarities(words: tf.Tensor, length: tf.Tensor, regions: tf.Tensor) -> tf.Tensor:
-    """How well every caption's words find themselves in every image's regions.
+    """Attention-driven matching score of every caption's words with every image's regions.
 
     Args:
       words: float32 [B, T, D], 0 at padded steps.
-      length: int32 [B], words of each caption.
+      length: number of words of each caption; int32 [B].
       regions: float32 [N, R, D].
 
     Returns:
-      float32 [N, B].
+      Scores, float32 [N, B], images by captions.
 
     Source: AttnGAN, equations 7 to 10.
     """
@@ -269,17 +270,17 @@ def word_similarities(words: tf.Tensor, length: tf.Tensor, regions: tf.Tensor) -
     cosines = tf.reduce_sum(
         tf.math.l2_normalize(contexts, axis=3) * tf.math.l2_normalize(words, axis=2), axis=3
     )
-    # A caption without words would have no sum to take a logarithm of.
+    # Count the padding of a caption without words, so its logarithm stays finite.
     counted = tf.logical_or(real, length[:, tf.newaxis] == 0)
     return tf.reduce_logsumexp(tf.where(counted, GAMMA_WORDS * cosines, NEVER), axis=2)
 
 
 def cross_entropies(similarities: tf.Tensor, same: tf.Tensor) -> tf.Tensor:
-    """Cross-entropy of finding each image's caption, plus that of finding each caption's image.
+    """Cross-entropy of image-to-caption matching plus cross-entropy of caption-to-image matching.
 
     Args:
-      similarities: float32 [B, B], images by captions, those that belong together on the diagonal.
-      same: bool [B, B], pairs that are left out.
+      similarities: float32 [B, B], images by captions; positive pairs are on the diagonal.
+      same: pairs to leave out; bool [B, B].
 
     Returns:
       float32 scalar.
@@ -295,15 +296,15 @@ def cross_entropies(similarities: tf.Tensor, same: tf.Tensor) -> tf.Tensor:
 def structured_joint_embedding(
     images: tf.Tensor, sentences: tf.Tensor, same: tf.Tensor
 ) -> tf.Tensor:
-    """Hinge on every wrong pair's score against the right one's, in both directions.
+    """Hinge loss of every negative pair's score against the positive pair, in both directions.
 
     Args:
-      images: float32 [B, D].
-      sentences: float32 [B, D].
-      same: bool [B, B], pairs that are not wrong.
+      images: codes of images; float32 [B, D].
+      sentences: sentence embeddings; float32 [B, D].
+      same: pairs that are not negative; bool [B, B].
 
     Returns:
-      float32 scalar, over B squared, as in the published code.
+      float32 scalar: sum divided by B squared, as in the published code.
 
     Source: Reed et al. 2016, "Learning Deep Representations of Fine-Grained Visual Descriptions",
       equations 4 and 5.

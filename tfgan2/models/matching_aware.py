@@ -1,9 +1,9 @@
-"""The game that DF-GAN, GAN-CLS and StackGAN share.
+"""Matching-aware training, which DF-GAN, GAN-CLS and StackGAN share.
 
-A generator draws captions; a discriminator judges image and caption together, and learns from three
-kinds of pairs: real images with their captions, generated ones with theirs, and real images with
-the captions of others. Where a published code pairs the caption with another image, and not the
-image with another caption, those are the same pairs: the rows of a batch stand in a ring.
+The generator maps captions to images. The conditional discriminator trains on three kinds of pairs:
+real images with their captions, generated images with their captions, and real images with
+mismatched captions. Some published codes combine the caption with another image instead of the
+image with another caption; shifting captions or images by one row gives the same pairs.
 """
 
 import abc
@@ -30,7 +30,7 @@ from tfgan2.text.tokenizers import Tokenizer
 
 @dataclasses.dataclass(frozen=True)
 class MatchingAwareOptions(TextOptions, AdamOptions, MatchingRemedies):
-    """What defines such a game; every field is a field of the recipe."""
+    """Options of a matching-aware GAN; every field is a field of the recipe."""
 
     seed: int
     image_size: int
@@ -51,7 +51,7 @@ class MatchingAwareOptions(TextOptions, AdamOptions, MatchingRemedies):
 
 @dataclasses.dataclass(frozen=True)
 class Fakes:
-    """Generated images [B, S, S, C], what they were drawn from, and the step's noise."""
+    """Generated images [B, S, S, C], their latents and sentence embeddings, the step's noise."""
 
     image: tf.Tensor
     latent: tf.Tensor
@@ -60,11 +60,11 @@ class Fakes:
 
 
 class MatchingAwareGAN(GAN):
-    """The game; a text encoder that is not frozen learns with the discriminator.
+    """Base of matching-aware GANs; the discriminator update trains an unfrozen text encoder.
 
     Attributes:
-      generator_forms: what `generator_form` may be.
-      discriminator_forms: what `discriminator_form` may be.
+      generator_forms: allowed values of `generator_form`.
+      discriminator_forms: allowed values of `discriminator_form`.
     """
 
     generator_forms: ClassVar[tuple[str, ...]]
@@ -80,14 +80,14 @@ class MatchingAwareGAN(GAN):
         dtype: DType,
         image_channels: int,
     ) -> None:
-        """Builds the players.
+        """Builds the networks.
 
         Args:
-          options: what defines them.
-          name: of the system.
+          options: options of the system.
+          name: name of the system.
           vocabulary_size: number of ids of the tokenizer, padding included.
-          averaging: how fast the averages that are sampled follow.
-          dtype: policy of the live networks; the averages are float32.
+          averaging: EMA options.
+          dtype: dtype policy of the live networks; the EMA networks are float32.
           image_channels: 1 or 3.
         """
         super().__init__(name=name, seed=options.seed, averaging=averaging, remedies=options)
@@ -113,7 +113,7 @@ class MatchingAwareGAN(GAN):
 
     @classmethod
     def allowed(cls, options: Any) -> dict[str, tuple]:
-        """Sizes and forms of the system; CutMix needs logits by pixels."""
+        """Allowed sizes and forms of the system; CutMix needs a discriminator with pixel logits."""
         allowed: dict[str, tuple] = {
             "image_size": cls.image_sizes_px,
             "generator_form": cls.generator_forms,
@@ -127,32 +127,38 @@ class MatchingAwareGAN(GAN):
 
     @abc.abstractmethod
     def make_generator(self, *, image_channels: int, dtype: DType) -> keras.Model:
-        """Makes what draws latents [B, `noise_size`] and sentences: float32 images in [-1, 1]."""
+        """Builds the generator: latents [B, `noise_size`] and sentence embeddings to images.
+
+        The images are float32 in [-1, 1].
+        """
 
     @abc.abstractmethod
     def make_discriminator(
         self, *, image_channels: int, dtype: DType
     ) -> tuple[keras.Model, keras.Model]:
-        """Makes what turns images into features, and what turns those and sentences into logits."""
+        """Builds the feature extractor and the head of the discriminator.
+
+        The head maps features and sentence embeddings to logits.
+        """
 
     def judged_shape(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
-        """Shape of what the head sees of features of a shape."""
+        """Shape of the head's input, with the channel of the minibatch standard deviation."""
         height, width, channels = shape
         return height, width, channels + (self.options.minibatch_group > 0)
 
     @property
     def noise_size(self) -> int:
-        """Length of all that the generator needs of a row's noise."""
+        """Number of noise values that the generator needs per row."""
         return self.options.latent_size
 
     @property
     def alone_outputs(self) -> int:
-        """How many of the head's outputs, the last ones, read no sentence."""
+        """Number of unconditional logits; they are the last outputs of the head."""
         return 0
 
     @property
     def averages(self) -> tuple[tuple[keras.Model, keras.Model], ...]:
-        """Generator, and text encoder if it learns."""
+        """Generator, and text encoder if it is trained."""
         generator = (self.average_generator, self.generator)
         if self.options.freeze_text_encoder:
             return (generator,)
@@ -160,18 +166,18 @@ class MatchingAwareGAN(GAN):
 
     @property
     def judging(self) -> Judging:
-        """The discriminator's parts."""
+        """Names of the discriminator statistics in the logs."""
         guessing = {"discriminator/loss": losses.OF_GUESSING[self.options.loss]}
         return Judging("discriminator/real_logit", "discriminator/fake_logit", guessing)
 
     @property
     def judging_networks(self) -> tuple[keras.Model, ...]:
-        """What learns to judge."""
+        """Networks that the discriminator update trains."""
         return (self.image_features, self.head, self.text_encoder)
 
     @property
     def updates(self) -> tuple[Update, ...]:
-        """Discriminator with text encoder, MA-GP if that is separate, then generator."""
+        """Discriminator with text encoder, then MA-GP if it is separate, then generator."""
         judges = [
             variable
             for network in self.judging_networks
@@ -191,7 +197,7 @@ class MatchingAwareGAN(GAN):
         return (discriminator, penalty, generator)
 
     def make_optimizers(self, images_per_epoch: int) -> dict[str, keras.optimizers.Optimizer]:
-        """Adam for both players."""
+        """The recipe's optimizers of generator and discriminator; default: Adam."""
         options = self.options
         rates = {
             "discriminator": options.discriminator_learning_rate,
@@ -201,12 +207,12 @@ class MatchingAwareGAN(GAN):
         return make_adams(options, rates, steps_per_epoch=steps_per_epoch)
 
     def read_with(self, text_encoder: keras.Model) -> None:
-        """Takes the weights of a text encoder of the same options."""
+        """Copies the weights of a pretrained text encoder with the same options."""
         self.text_encoder.set_weights(text_encoder.get_weights())
         self.average_text_encoder.set_weights(text_encoder.get_weights())
 
     def encode(self, tokens: dict[str, tf.Tensor]) -> tf.Tensor:
-        """Encodes captions [B, T] or, as the mean of their sentences, several a row [B, n, T]."""
+        """Sentence embeddings of captions [B, T]; mean embeddings of n captions a row [B, n, T]."""
         if tokens["ids"].shape.rank == 2:
             return self.text_encoder(tokens)
         count = tokens["ids"].shape[1]
@@ -215,28 +221,28 @@ class MatchingAwareGAN(GAN):
         return tf.reduce_mean(tf.reshape(sentences, [-1, count, sentences.shape[1]]), axis=1)
 
     def judged_sentence(self, sentence: tf.Tensor) -> tf.Tensor:
-        """What the discriminator reads of a sentence: the sentence."""
+        """Condition of the discriminator; here the sentence embedding."""
         return sentence
 
     def judge(self, features: tf.Tensor, sentence: tf.Tensor) -> Logits:
-        """Judges features of images with the sentences that the discriminator reads."""
+        """Logits of image features and discriminator conditions."""
         outputs = tuple(tf.nest.flatten(self.head(features, sentence, training=True)))
         matched = len(outputs) - self.alone_outputs
         return Logits(matched=outputs[:matched], alone=outputs[matched:])
 
     def features(self, image: tf.Tensor, noise: StepNoise, name: str) -> tf.Tensor:
-        """Looks at images, augmented if the recipe says so, by the draws of that name."""
+        """Features of images, augmented by the draws called `name` if the recipe augments."""
         return self.features_of(self.augmented(image, noise, name))
 
     def features_of(self, image: tf.Tensor) -> tf.Tensor:
-        """Looks at images as they are, and at how much the rows of a group differ."""
+        """Features of images without augmentation, with the minibatch standard deviation."""
         features, group = self.image_features(image, training=True), self.options.minibatch_group
-        if isinstance(features, tuple):  # Of the whole and of the pixels.
+        if isinstance(features, tuple):  # U-Net: features of the image and of the pixels.
             return with_deviation(features[0], group=group), features[1]
         return with_deviation(features, group=group)
 
     def generate(self, batch: Batch, noise: StepNoise) -> Fakes:
-        """Draws an image for every caption of the batch."""
+        """Generates an image for every caption of the batch."""
         sentence = tf.stop_gradient(self.encode(batch["tokens"]))
         latent = noise.normal("latent", self.noise_size)
         image = self.generator(latent, sentence, training=True)
@@ -244,11 +250,11 @@ class MatchingAwareGAN(GAN):
 
     @property
     def penalizes_matching(self) -> bool:
-        """Whether MA-GP is a part of the discriminator's loss."""
+        """Whether MA-GP is a term of the discriminator loss."""
         return self.options.ma_gp_weight > 0.0 and self.options.ma_gp_update == "joint"
 
     def real_penalties(self, gradients: list[tf.Tensor]) -> Parts:
-        """Penalties on the gradients of the logit by real image and sentence."""
+        """MA-GP and R1, from the gradients of the logit by real image and sentence embedding."""
         parts = {"ma_gp": self.matching_aware(gradients)} if self.penalizes_matching else {}
         weight = self.options.r1_weight * self.penalty_factor
         return (
@@ -258,7 +264,7 @@ class MatchingAwareGAN(GAN):
         )
 
     def matching_aware(self, gradients: list[tf.Tensor]) -> tf.Tensor:
-        """MA-GP of the gradients of the logit by real image and its sentence."""
+        """MA-GP, from the gradients of the logit by real image and its sentence embedding."""
         return penalties.matching_aware(
             gradients,
             weight=self.options.ma_gp_weight * self.penalty_factor,
@@ -267,7 +273,7 @@ class MatchingAwareGAN(GAN):
         )
 
     def penalty_loss(self, batch: Batch, noise: StepNoise) -> tuple[tf.Tensor, Parts]:
-        """MA-GP alone, of the discriminator as its own update has left it."""
+        """MA-GP as a separate update, after the discriminator update."""
 
         def judge(image: tf.Tensor, sentence: tf.Tensor) -> tf.Tensor:
             return self.judge(self.features(image, noise, "real"), sentence).rows
@@ -279,7 +285,7 @@ class MatchingAwareGAN(GAN):
         return loss, {"ma_gp": loss}
 
     def discriminator_loss(self, batch: Batch, fakes: Fakes) -> tuple[tf.Tensor, Parts]:
-        """Loss over real, generated and mismatched pairs, with the penalties that belong to it."""
+        """Discriminator loss over real, generated and mismatched pairs, plus gradient penalties."""
         options, scale = self.options, self.loss_scale("discriminator")
         sentence = self.judged_sentence(self.encode(batch["tokens"]))
         seen: list[tuple[tf.Tensor, Logits]] = []
@@ -294,6 +300,8 @@ class MatchingAwareGAN(GAN):
             seen.append((features, self.judge(features, sentence)))
             return seen[-1][1].rows
 
+        # Logits of real and generated pairs, with gradient penalties in steps that have them.
+        # The functions collect features and logits in `seen`: first real, then generated.
         penalty: Parts = {}
         if self.penalty_factor and (self.penalizes_matching or options.r1_weight):
             inputs = (batch["image"], sentence)
@@ -309,6 +317,7 @@ class MatchingAwareGAN(GAN):
             judge_fake(fakes.image)
         (real_features, real), (_, fake) = seen
 
+        # Logits of mismatched pairs; they reuse the features of the real images.
         mismatched = None
         parts = {"real_logit": real.rows, "fake_logit": fake.rows}
         if real.matched:
@@ -331,7 +340,7 @@ class MatchingAwareGAN(GAN):
         return loss + tf.add_n([*penalty.values(), 0.0]), {"loss": loss, **parts, **penalty}
 
     def generator_loss(self, batch: Batch, fakes: Fakes) -> tuple[tf.Tensor, Parts]:
-        """Loss of the generator against the discriminator as it stands."""
+        """Generator loss against the current discriminator."""
         judged = tf.stop_gradient(self.judged_sentence(fakes.sentence))
         fake = self.judge(self.features(fakes.image, fakes.noise, "fake"), judged)
         real = None
@@ -342,7 +351,7 @@ class MatchingAwareGAN(GAN):
         return loss + tf.add_n([*terms.values(), 0.0]), {"loss": loss, **terms}
 
     def generator_terms(self, fakes: Fakes) -> Parts:
-        """What the generator's loss has beside the game."""
+        """Terms of the generator loss besides the adversarial loss."""
         weight = self.options.mode_seeking_weight
         if not weight:
             return {}
@@ -352,7 +361,7 @@ class MatchingAwareGAN(GAN):
         return {"mode_seeking": weight * ratio}
 
     def sampler(self, tokenizer: Tokenizer, *, truncation: float) -> Sampler:
-        """The averaged encoder and generator behind a tokenizer."""
+        """Sampler of a tokenizer, the EMA text encoder and the EMA generator."""
         return Sampler(
             tokenizer=tokenizer,
             text_encoder=self.average_text_encoder,
@@ -364,9 +373,9 @@ class MatchingAwareGAN(GAN):
     def _cutmix(
         self, image: tf.Tensor, fakes: Fakes, sentence: tf.Tensor, real: Logits, fake: Logits
     ) -> Parts:
-        """Loss of real and generated images mixed by boxes, and consistency of their pixels."""
+        """CutMix loss of images mixed by boxes, and consistency loss of their pixel logits."""
         mask = cutmix.masks(fakes.noise, name="cutmix", image_size=self.options.image_size)
-        # As the judgements of both, of which that of the mix is to be the mix.
+        # Same augmentation as the logits that the consistency loss mixes.
         seen_real = self.augmented(image, fakes.noise, "real")
         mixed = cutmix.mix(seen_real, self.augmented(fakes.image, fakes.noise, "fake"), mask)
         whole, pixels = self.judge(self.features_of(mixed), sentence).matched

@@ -1,7 +1,7 @@
-"""Optimizers by name: Keras's, and on their own line those of TensorFlow Addons.
+"""Optimizers by name: Keras's, and on the TensorFlow Addons line also those of Addons.
 
 `adam`, `sgd(momentum=0.9)`, `addons.LAMB`, `addons.Lookahead(addons.LAMB, sync_period=5)`: a name,
-and in parentheses first what a wrapper is put around, then settings as of the class's constructor.
+and in parentheses first the wrapped optimizer of a wrapper, then arguments of the constructor.
 """
 
 import ast
@@ -22,7 +22,7 @@ from tfgan2.program import UsageError
 
 PREFIX, FOR_ONE_REPLICA = "addons.", "SWA"
 RULE = "must be a name such as adam or addons.LAMB, with its settings in parentheses"
-# Settings that a class may have and a recipe may not give.
+# Arguments that a recipe must not set, with the reasons.
 WITHHELD = {
     "learning_rate": "the learning rates have flags of their own",
     "name": "names are no part of a recipe",
@@ -39,13 +39,13 @@ Value = bool | int | float | str | list | None
 
 @dataclasses.dataclass(frozen=True)
 class Numbers:
-    """What the recipe says of an optimizer; a class takes what it knows of it.
+    """Numbers of the recipe for an optimizer; each optimizer uses those that it has.
 
     Attributes:
       learning_rate: a number, or a schedule over the optimizer's steps.
       beta1: decay of the first moment.
       beta2: decay of the second moment.
-      epsilon: what keeps from dividing by 0.
+      epsilon: constant that prevents division by 0.
     """
 
     learning_rate: float | keras.optimizers.schedules.LearningRateSchedule
@@ -54,7 +54,7 @@ class Numbers:
     epsilon: float
 
     def arguments(self) -> dict[str, Any]:
-        """By the names that constructors have for them."""
+        """The numbers by their names in constructors."""
         return {
             "learning_rate": self.learning_rate,
             "beta_1": self.beta1,
@@ -67,7 +67,7 @@ class Numbers:
 
 @dataclasses.dataclass(frozen=True)
 class Description:
-    """A text, taken apart: the name, what it is put around, and the settings."""
+    """A parsed text: the name, the wrapped optimizer or None, and the settings."""
 
     name: str
     around: "Description | None"
@@ -75,16 +75,16 @@ class Description:
 
 
 def make(text: str, numbers: Numbers, *, flag: str) -> keras.optimizers.Optimizer:
-    """Makes an optimizer.
+    """Creates an optimizer.
 
     Args:
-      text: names it, with settings in parentheses, as in `addons.Lookahead(adam, sync_period=5)`;
-        they come before `numbers`.
-      numbers: of the recipe.
-      flag: that the text comes from, for errors.
+      text: name with settings in parentheses, such as `addons.Lookahead(adam, sync_period=5)`;
+        settings override `numbers`.
+      numbers: numbers of the recipe.
+      flag: flag with the text, for error messages.
 
     Raises:
-      UsageError: there is no such optimizer on this line, or it cannot be made of that.
+      UsageError: this line has no such optimizer, or the settings do not fit.
     """
     try:
         description = _describe(ast.parse(text.strip(), mode="eval").body)
@@ -97,16 +97,16 @@ def make(text: str, numbers: Numbers, *, flag: str) -> keras.optimizers.Optimize
 
 
 def check(text: str, *, flag: str, replicas: int) -> None:
-    """Makes an optimizer to see whether it can be made, and used by so many replicas.
+    """Checks that an optimizer can be created, and used with a number of replicas.
 
     Raises:
-      UsageError: it cannot.
+      UsageError: the optimizer cannot be created or used.
     """
     numbers = Numbers(learning_rate=1e-3, beta1=0.5, beta2=0.9, epsilon=1e-8)
     optimizer = make(text, numbers, flag=flag)
     if replicas > 1 and type(optimizer).__name__ == FOR_ONE_REPLICA:
-        # Its tf.function takes mirrored variables of one shape for one variable: the averages of
-        # all but the first stay 0.
+        # SWA's tf.function confuses mirrored variables of equal shape: all averages but the first
+        # stay 0.
         rule = f"must not be {PREFIX}{FOR_ONE_REPLICA} with {replicas} replicas"
         raise UsageError(flag, rule, text)
 
@@ -116,7 +116,7 @@ class _Mistake(Exception):  # noqa: N818
 
 
 def _describe(node: ast.expr) -> Description:
-    """Takes a parsed text apart; a ValueError says that it is something else."""
+    """Converts a parsed text; raises ValueError if it is no optimizer with settings."""
     if not isinstance(node, ast.Call):
         return Description(ast.unparse(node), None, {})
     if len(node.args) > 1:
@@ -140,7 +140,7 @@ def _make(
     known = inspect.signature(kind).parameters
     wraps = "optimizer" in known
     if wraps and wrapped:
-        # Its inner optimizer would not count its steps.
+        # The optimizer inside two wrappers would not count its steps.
         raise _Mistake("must have one wrapper at most")
     if wraps and description.around is None:
         example = f"{description.name}(adam)"
@@ -183,11 +183,11 @@ def _check_settings(description: Description, known: Mapping[str, inspect.Parame
 
 
 def _kinds(name: str, *, wrapped: bool) -> dict[str, type]:
-    """The classes among which a name is looked up, by name.
+    """Optimizer classes by name, in which a name is looked up.
 
     Args:
-      name: with or without the prefix of those of TensorFlow Addons.
-      wrapped: whether it is for a wrapper, which takes Keras's older ones alone.
+      name: name of an optimizer; `addons.` selects the classes of TensorFlow Addons.
+      wrapped: whether the optimizer is inside a wrapper, which accepts only legacy optimizers.
     """
     if name.startswith(PREFIX):
         found = _optimizers_in(_addons().optimizers)
@@ -211,7 +211,7 @@ def _optimizers_in(module: ModuleType) -> dict[str, type]:
 
 @functools.cache
 def _addons() -> ModuleType:
-    """Imports TensorFlow Addons, whose end of life is no news to who names it."""
+    """Imports TensorFlow Addons without its end-of-life warning, as the user asks for it."""
     if importlib.util.find_spec("tensorflow_addons") is None:
         raise _Mistake(
             "must be one of Keras's on this line; those of addons are on the TensorFlow Addons "

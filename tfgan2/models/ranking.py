@@ -1,4 +1,4 @@
-"""How the flowers project's text encoder learns: captions and images ranked against each other.
+"""Ranking loss between captions and images, which trains the flowers project's text encoder.
 
 Source: the published code https://github.com/zsdonghao/text-to-image, after Kiros et al. 2014,
 "Unifying Visual-Semantic Embeddings with Multimodal Neural Language Models", section 2.3.
@@ -14,15 +14,15 @@ MARGIN = 0.2
 
 
 def ranking(images: tf.Tensor, sentences: tf.Tensor) -> tf.Tensor:
-    """Loss of rows that are not nearer to their own by a margin than to the row before.
+    """Ranking loss by cosine similarity; the previous row gives the negative pairs.
 
     Args:
-      images: float32 [B, D].
-      sentences: float32 [B, D], of their captions.
+      images: codes of images; float32 [B, D].
+      sentences: sentence embeddings of their captions; float32 [B, D].
 
     Returns:
-      float32 scalar: mean hinge of a wrong caption at the same image, plus that of a wrong image at
-      the same caption.
+      float32 scalar: mean hinge of the negative caption at the same image, plus mean hinge of the
+      negative image at the same caption; margin 0.2.
     """
     right = _cosine(images, sentences)
     wrong_caption = _cosine(images, tf.roll(sentences, shift=1, axis=0))
@@ -32,7 +32,7 @@ def ranking(images: tf.Tensor, sentences: tf.Tensor) -> tf.Tensor:
 
 
 class RankingImageEncoder(keras.Model):
-    """Image to a code of the length of a sentence: convolutions down to 4x4, and a dense layer."""
+    """Maps an image to a code: convolutions down to 4x4 and a dense layer."""
 
     def __init__(
         self,
@@ -46,11 +46,12 @@ class RankingImageEncoder(keras.Model):
         """Builds the encoder.
 
         Args:
-          image_size: side in pixels, a power of two from 16 to 128.
+          image_size: image side in px, a power of two from 16 to 128.
           image_channels: 1 or 3.
-          base_channels: of the first convolution (published: 64); each one after doubles them.
+          base_channels: channels of the first convolution (published: 64); each next one doubles
+            them.
           code_size: length of the code.
-          dtype: policy of its layers.
+          dtype: dtype policy of the layers.
         """
         super().__init__(name="image_encoder", dtype=dtype)
         channels = channels_by_halving(base_channels, image_size)
@@ -60,7 +61,7 @@ class RankingImageEncoder(keras.Model):
         self(tf.zeros([1, image_size, image_size, image_channels]))
 
     def call(self, images: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        """Encodes images float32 [B, S, S, C] in [-1, 1]: codes float32 [B, code_size]."""
+        """Codes, float32 [B, code_size], of images, float32 [B, S, S, C] in [-1, 1]."""
         features = tf.cast(images, self.compute_dtype)
         for block in self.blocks:
             features = block(features, training=training)

@@ -1,30 +1,30 @@
-"""Learning rates that fall as the papers let them."""
+"""Learning rate schedules of the papers."""
 
 import tensorflow as tf
 import tf_keras as keras
 
 
 class Linear(keras.optimizers.schedules.LearningRateSchedule):
-    """A rate that is kept for so many steps, and then falls in a straight line to 0."""
+    """A learning rate that is constant at first, and then decays linearly to 0."""
 
     def __init__(self, *, start: float, first_step: float, last_step: float) -> None:
-        """Sets the line.
+        """Stores the schedule.
 
         Args:
-          start: the rate up to `first_step`.
-          first_step: from which it falls.
-          last_step: from which it is 0.
+          start: learning rate up to `first_step`.
+          first_step: step at which the decay starts.
+          last_step: step from which the learning rate is 0.
         """
         super().__init__()
         self.start, self.first_step, self.last_step = start, first_step, last_step
 
     def __call__(self, step: tf.Tensor) -> tf.Tensor:
-        """The rate at a step."""
+        """Learning rate at a step."""
         left = (self.last_step - tf.cast(step, tf.float32)) / (self.last_step - self.first_step)
         return self.start * tf.clip_by_value(left, 0.0, 1.0)
 
     def get_config(self) -> dict[str, float]:
-        """Its arguments."""
+        """Arguments of the constructor."""
         return {
             "start": self.start,
             "first_step": self.first_step,
@@ -40,14 +40,14 @@ def falling(
     linear_to_epochs: float,
     steps_per_epoch: float,
 ) -> float | keras.optimizers.schedules.LearningRateSchedule:
-    """Makes the rate of an optimizer.
+    """Learning rate of an optimizer: a constant, or a schedule.
 
     Args:
-      rate: at the start.
-      halving_epochs: passes over the data after each of which it is halved; 0: never.
-      linear_from_epochs: passes after which it begins to fall in a straight line.
-      linear_to_epochs: passes after which it is 0; 0: it does not fall so.
-      steps_per_epoch: moves of the optimizer in a pass over the data.
+      rate: initial learning rate.
+      halving_epochs: epochs between halvings; 0: never.
+      linear_from_epochs: epochs before the linear decay starts.
+      linear_to_epochs: epochs after which the linear decay reaches 0; 0: no linear decay.
+      steps_per_epoch: steps of the optimizer per epoch.
     """
     halving_steps = round(halving_epochs * steps_per_epoch)
     if halving_steps:

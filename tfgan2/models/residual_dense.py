@@ -1,8 +1,8 @@
-"""IMAGAN's generator: densely connected convolutions join the sentence to features of 16 px.
+"""IMAGAN's generator: a residual dense block combines sentence embedding and features at 16 px.
 
-Source: the code of IMAGAN, https://github.com/Abhishek-Aditya-bs/IMAGAN-Text-To-Image-Using-GAN,
-whose block is a variant of that of Zhang et al. 2018, "Residual Dense Network for Image
-Super-Resolution", section 3.2. The block of either can be chosen; all else follows the code.
+Source: the code of IMAGAN, https://github.com/Abhishek-Aditya-bs/IMAGAN-Text-To-Image-Using-GAN.
+Its block is a variant of the residual dense block of Zhang et al. 2018, "Residual Dense Network for
+Image Super-Resolution", section 3.2. An option selects either block; all else follows the code.
 """
 
 import functools
@@ -20,20 +20,20 @@ from tfgan2.models.blocks import (
 )
 
 FIRST_SIDE_PX = 4
-# Channels of 4, 8, ... 256 px as multiples of the base.
+# Channels at 4, 8, ... 256 px as multiples of the base channels.
 CHANNEL_MULTIPLES = (8, 8, 8, 8, 4, 2, 1)
 STAGES_BEFORE_SENTENCE = 2
 DENSE_CONVOLUTIONS = 8
-# The published code has 64 always, and a base of 32.
+# The published code always has a growth of 64, with 32 base channels.
 GROWTH_MULTIPLE = 2
 RESIDUAL_BLOCKS = 2
-# Of batch normalization: what was meant, and what the code has, where 0.8 became the epsilon.
+# Batch normalization: the intended values, and the values of the code, which passes 0.8 as epsilon.
 EPSILON, MOMENTUM = 1e-5, 0.8
 FAITHFUL_EPSILON, FAITHFUL_MOMENTUM = 0.8, 0.9
 
 
 def channels_by_stage(base: int, image_size: int) -> list[int]:
-    """Channels at 4 px, 8 px, ... up to `image_size`: those of 256 px, cut at the end."""
+    """Channels at 4 px, 8 px, ... up to `image_size`: the first of the 256 px network."""
     return [
         base * multiple
         for multiple in CHANNEL_MULTIPLES[: (image_size // FIRST_SIDE_PX).bit_length()]
@@ -41,7 +41,7 @@ def channels_by_stage(base: int, image_size: int) -> list[int]:
 
 
 def batch_normalization(*, faithful: bool, dtype: DType) -> keras.layers.BatchNormalization:
-    """Batch normalization over the batch of all replicas."""
+    """Batch normalization over the global batch."""
     return keras.layers.BatchNormalization(
         momentum=FAITHFUL_MOMENTUM if faithful else MOMENTUM,
         epsilon=FAITHFUL_EPSILON if faithful else EPSILON,
@@ -51,7 +51,7 @@ def batch_normalization(*, faithful: bool, dtype: DType) -> keras.layers.BatchNo
 
 
 class UpStage(keras.layers.Layer):
-    """Doubles the size: three convolutions plus gate times one, normalized (upSample)."""
+    """2x upsampling: three convolutions plus a gated one, then normalization (upSample)."""
 
     def __init__(self, channels: int, *, faithful: bool, dtype: DType) -> None:
         super().__init__(dtype=dtype)
@@ -67,7 +67,7 @@ class UpStage(keras.layers.Layer):
         self.normalization = batch_normalization(faithful=faithful, dtype=dtype)
 
     def call(self, features: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Turns [B, H, W, D] into [B, 2H, 2W, channels]."""
+        """Maps [B, H, W, D] to [B, 2H, 2W, channels]."""
         residual = features
         for conv in self.convolutions:
             residual = leaky_relu(conv(residual))
@@ -77,9 +77,10 @@ class UpStage(keras.layers.Layer):
 
 
 class NormalizedDenseBlock(keras.layers.Layer):
-    """The block of IMAGAN's code: all features are normalized after every convolution (RDB).
+    """The block of IMAGAN's code: normalizes all features after every convolution (RDB).
 
-    It departs from the paper in that, and in its shortcut, a convolution in place of the identity.
+    Differences from the RDN paper: the normalization, and a convolution as the shortcut instead of
+    the identity.
     """
 
     def __init__(self, channels: int, *, growth: int, faithful: bool, dtype: DType) -> None:
@@ -94,7 +95,7 @@ class NormalizedDenseBlock(keras.layers.Layer):
         self.shortcut = convolution(channels, 3, use_bias=False, dtype=dtype)
 
     def call(self, features: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Turns [B, H, W, D] into [B, H, W, channels]."""
+        """Maps [B, H, W, D] to [B, H, W, channels]."""
         collected = features
         for conv, normalization in zip(self.convolutions, self.normalizations, strict=True):
             collected = tf.concat([conv(collected), collected], axis=-1)
@@ -103,10 +104,11 @@ class NormalizedDenseBlock(keras.layers.Layer):
 
 
 class DenseBlock(keras.layers.Layer):
-    """The block of the paper: no normalization, ReLU, and an identity shortcut (RDB of RDN).
+    """The block of the RDN paper: no normalization, ReLU, and an identity shortcut (RDB).
 
-    The paper's block gives as many channels as it takes; where features and sentence come in, a
-    1x1 convolution first makes them so many. It has no biases, as nothing around it has.
+    The paper's block has equal input and output channels; here a 1x1 convolution first reduces
+    features and sentence embedding to the output channels. There are no biases, as in the layers
+    around the block.
     """
 
     def __init__(self, channels: int, *, growth: int, dtype: DType) -> None:
@@ -118,7 +120,7 @@ class DenseBlock(keras.layers.Layer):
         self.fuse = convolution(channels, 1, use_bias=False, dtype=dtype)
 
     def call(self, features: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Turns [B, H, W, D] into [B, H, W, channels], in training as in sampling."""
+        """Maps [B, H, W, D] to [B, H, W, channels]; `training` has no effect."""
         collected = features = self.reduce(features)
         for conv in self.convolutions:
             collected = tf.concat([collected, tf.nn.relu(conv(collected))], axis=-1)
@@ -141,11 +143,11 @@ class ResidualBlock(keras.layers.Layer):
 
 
 class ResidualDenseGenerator(keras.Model):
-    """Latent and sentence to an image (RDBGenerator).
+    """Maps a latent and a sentence embedding to an image (RDBGenerator).
 
-    The latent alone draws 16 px; there the sentence comes in, twice, and further stages double the
-    size. Smaller images than the published 256 px leave out the last of these stages, so that all
-    up to 16 px, and every stage that is left, is as published.
+    Up to 16 px the features depend only on the latent. At 16 px the sentence embedding is
+    concatenated twice; further stages double the size. Images smaller than the published 256 px
+    leave out the last stages; all other stages are as published.
     """
 
     def __init__(
@@ -163,15 +165,15 @@ class ResidualDenseGenerator(keras.Model):
         """Builds the generator.
 
         Args:
-          image_size: side in pixels, a power of two from 32 to 256.
+          image_size: image side in px, a power of two from 32 to 256.
           image_channels: 1 or 3.
           latent_size: length of the latent.
-          sentence_size: length of the sentence.
+          sentence_size: length of the sentence embedding.
           base_channels: channels at 256 px; up to 32 px there are eight times as many.
           block: `imagan`, as in the published code, or `rdn`, as in the paper.
-          faithful: batch normalization has the 0.8 that was meant as its momentum as its epsilon,
-            as in the published code.
-          dtype: policy of its layers.
+          faithful: batch normalization has epsilon 0.8, as in the published code, which meant 0.8
+            as the momentum.
+          dtype: dtype policy of the layers.
 
         Raises:
           ValueError: there is no such block.
@@ -201,16 +203,16 @@ class ResidualDenseGenerator(keras.Model):
         self(tf.zeros([1, latent_size]), tf.zeros([1, sentence_size]))
 
     def call(self, latent: tf.Tensor, sentence: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Draws images.
+        """Generates images.
 
         Args:
           latent: float32 [B, latent_size].
-          sentence: float32 [B, sentence_size].
-          training: whether to normalize by the batch, and to move the averages that sampling
-            normalizes by.
+          sentence: sentence embeddings; float32 [B, sentence_size].
+          training: whether batch normalization uses batch statistics and updates its moving
+            statistics.
 
         Returns:
-          float32 [B, S, S, C] in [-1, 1].
+          Images, float32 [B, S, S, C] in [-1, 1].
         """
         sentence = tf.cast(sentence, self.compute_dtype)
         features = self.first(tf.cast(latent, self.compute_dtype))
@@ -230,7 +232,7 @@ class ResidualDenseGenerator(keras.Model):
 def make_dense_block(
     name: str, channels: int, *, growth: int, faithful: bool, dtype: DType
 ) -> NormalizedDenseBlock | DenseBlock:
-    """Builds the block of that name with new weights."""
+    """Builds the block called `name` with new weights."""
     match name:
         case "imagan":
             return NormalizedDenseBlock(channels, growth=growth, faithful=faithful, dtype=dtype)

@@ -1,10 +1,10 @@
-"""StackGAN: stage one draws a small image of a caption, stage two enlarges and corrects it.
+"""StackGAN: stage I generates a small image of a caption, stage II enlarges and refines it.
 
 Source: Zhang et al. 2017, "StackGAN: Text to Photo-realistic Image Synthesis with Stacked
-Generative Adversarial Networks". Both published codes are forms of it: in `tensorflow` the
-discriminator reads the sentence, in `pytorch` the mean of the generator's condition, and judges
-the images of stage two also alone. Where rates are halved, the codes differ from the paper, and
-recipes say which they follow.
+Generative Adversarial Networks". There is a form for each published code: the condition of the
+discriminator is the sentence embedding in `tensorflow`, and the mean of the generator's condition
+in `pytorch`, which also has unconditional logits in stage II. The codes and the paper halve the
+learning rates at different epochs; each recipe says which it follows.
 """
 
 import dataclasses
@@ -31,7 +31,7 @@ from tfgan2.models.unet_discriminator import make_unet
 
 @dataclasses.dataclass(frozen=True)
 class StackGANOptions(MatchingAwareOptions):
-    """What defines the two players of a stage; every field is a field of the recipe."""
+    """Options of a stage; every field is a field of the recipe."""
 
     stage: int
     conditioning_size: int
@@ -40,7 +40,7 @@ class StackGANOptions(MatchingAwareOptions):
 
 
 class StackGAN(MatchingAwareGAN):
-    """The game of one stage; stage two begins with a generator of stage one, and keeps it."""
+    """One stage of StackGAN; stage II contains a trained, frozen stage-I generator."""
 
     options_class = StackGANOptions
     image_sizes_px = (*STAGE_ONE_SIZES_PX, *STAGE_TWO_SIZES_PX[1:])
@@ -57,7 +57,7 @@ class StackGAN(MatchingAwareGAN):
         averaging: Averaging,
         dtype: DType = "float32",
     ) -> None:
-        """Builds the players; the arguments are those of `MatchingAwareGAN`."""
+        """Builds the networks; for the arguments see `MatchingAwareGAN`."""
         super().__init__(
             options,
             name="stack_gan",
@@ -69,14 +69,14 @@ class StackGAN(MatchingAwareGAN):
 
     @classmethod
     def allowed(cls, options: Any) -> dict[str, tuple]:
-        """As for every such game; the sizes are those of the stage."""
+        """Allowed values; the image sizes depend on the stage."""
         sizes = STAGE_ONE_SIZES_PX if options.stage == 1 else STAGE_TWO_SIZES_PX
         return {**super().allowed(options), "image_size": sizes}
 
     def make_generator(
         self, *, image_channels: int, dtype: DType
     ) -> StageOneGenerator | StageTwoGenerator:
-        """Makes the generator of the stage."""
+        """Builds the generator of the stage."""
         options = self.options
         make = StageOneGenerator if options.stage == 1 else StageTwoGenerator
         return make(
@@ -94,7 +94,7 @@ class StackGAN(MatchingAwareGAN):
     def make_discriminator(
         self, *, image_channels: int, dtype: DType
     ) -> tuple[keras.Model, keras.Model]:
-        """Makes the discriminator of the stage, or a U-Net."""
+        """Builds the discriminator of the stage, or a U-Net."""
         options = self.options
         if options.discriminator_form == "unet":
             return make_unet(
@@ -128,29 +128,29 @@ class StackGAN(MatchingAwareGAN):
 
     @property
     def noise_size(self) -> int:
-        """Length of the latent with the noise of every condition."""
+        """Length of the latent plus the noise of every condition."""
         return self.generator.noise_size
 
     @property
     def alone_outputs(self) -> int:
-        """In stage two of `pytorch` the last output is of the image alone."""
+        """1 in stage II of `pytorch`, whose last output is unconditional; else 0."""
         return int(self._reads_condition and self.options.stage == 2)
 
     def judged_sentence(self, sentence: tf.Tensor) -> tf.Tensor:
-        """The sentence, or in `pytorch` the mean of its condition."""
+        """Condition of the discriminator: sentence embedding, or mean condition in `pytorch`."""
         if not self._reads_condition:
             return sentence
         mean, _ = self.generator.conditioning(sentence)
         return mean
 
     def generator_terms(self, fakes: Fakes) -> Parts:
-        """How far the conditions are from a plain normal distribution."""
+        """Adds the KL divergence of the conditions from the standard normal distribution."""
         mean, log_sigma = self.generator.conditioning(fakes.sentence)
         divergence = self.options.kl_weight * kl_divergence(mean, log_sigma)
         return {**super().generator_terms(fakes), "kl": divergence}
 
     def begin_with_stage_one(self, generator: StageOneGenerator) -> None:
-        """Takes the weights of a trained generator of stage one."""
+        """Copies the weights of a trained stage-I generator."""
         for own in (self.generator, self.average_generator):
             own.begin_with(generator)
 

@@ -1,7 +1,7 @@
-"""The discriminator of StackGAN, of either stage, in two halves.
+"""The discriminator of both StackGAN stages, as feature extractor and head.
 
-Source: as of `stack_gan_networks`. The form `pytorch` has no residual block, and reads what the
-generator makes of the sentence; all other forms have the discriminator of `tensorflow`.
+Source: see `stack_gan_networks`. The form `pytorch` has no residual block, and its condition is the
+mean of the generator's condition; all other forms have the discriminator of `tensorflow`.
 """
 
 import tensorflow as tf
@@ -18,18 +18,18 @@ from tfgan2.models.gan_cls_blocks import (
     normal_dense,
 )
 
-# Channels of the features as a multiple of the base.
+# Channels of the features as a multiple of the base channels.
 WIDEST = 8
-# Of the convolutions of each stage in `tensorflow`, how many at the end have no activation.
+# By stage: number of last convolutions of `tensorflow` without activation.
 LINEAR_END = {1: 2, 2: 1}
 TEXT_SIZE = 128
 
 
 class StageFeatures(keras.Model):
-    """Image to 4x4 feature maps: the eye of either stage's discriminator.
+    """The feature extractor of a stage's discriminator: an image to 4x4 feature maps.
 
-    With 64 channels it has, in the form `tensorflow`, 3,565,056 parameters for 64 px of stage
-    one, and 48,147,968 for 256 px of stage two, of which 3,328 and 12,544 are moving statistics.
+    With 64 channels, the form `tensorflow` has 3,565,056 parameters for 64 px in stage I, of which
+    3,328 are moving statistics, and 48,147,968 for 256 px in stage II, of which 12,544 are.
     """
 
     def __init__(
@@ -46,15 +46,15 @@ class StageFeatures(keras.Model):
         """Builds the network.
 
         Args:
-          image_size: side in pixels, a power of two from 16 to 256.
+          image_size: image side in px, a power of two from 16 to 256.
           image_channels: 1 or 3.
-          base_channels: channels at half of the image's size (published: 64, in `pytorch` 96), an
+          base_channels: channels at half of the image side (published: 64, in `pytorch` 96), an
             even number.
           stage: 1 or 2.
-          form: `pytorch`, or any other form for the discriminator of `tensorflow`.
-          batch_norm: whether there are batch normalizations (published: yes); a gradient penalty
+          form: `pytorch`; any other form means `tensorflow`.
+          batch_norm: whether to use batch normalization (published: yes); a gradient penalty
             needs rows that do not depend on each other.
-          dtype: policy of its layers.
+          dtype: dtype policy of the layers.
         """
         super().__init__(name="stage_features", dtype=dtype)
         channels = channels_by_halving(base_channels, image_size)
@@ -84,7 +84,7 @@ class StageFeatures(keras.Model):
         self(tf.zeros([1, image_size, image_size, image_channels]))
 
     def call(self, image: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        """Turns images float32 [B, S, S, C] in [-1, 1] into features [B, 4, 4, D]."""
+        """Maps images, float32 [B, S, S, C] in [-1, 1], to features [B, 4, 4, D]."""
         features = tf.cast(image, self.compute_dtype)
         for block in self.blocks:
             features = block(features, training=training)
@@ -92,10 +92,10 @@ class StageFeatures(keras.Model):
 
 
 class StageHead(keras.Model):
-    """From image features and a sentence to logits: the verdict of either stage's discriminator.
+    """The head of a stage's discriminator: image features and a condition to logits.
 
-    In the form `pytorch` the sentence is to be the mean of the generator's condition, which is
-    taken as it is; else it is the sentence vector, reduced to 128 units.
+    In the form `pytorch` the condition is the mean of the generator's condition, used unchanged; in
+    all other forms it is the sentence embedding, reduced to 128 units.
     """
 
     def __init__(
@@ -112,12 +112,12 @@ class StageHead(keras.Model):
 
         Args:
           feature_shape: height, width and channels of the features; height equals width.
-          sentence_size: length of what it reads.
-          form: `pytorch`, or any other form for the head of `tensorflow`.
-          batch_norm: whether there are batch normalizations, as in `StageFeatures`.
-          unconditional: whether it judges the image alone too (published: in stage two of
+          sentence_size: length of the condition.
+          form: `pytorch`; any other form means `tensorflow`.
+          batch_norm: whether to use batch normalization, as in `StageFeatures`.
+          unconditional: whether to return unconditional logits too (published: in stage II of
             `pytorch`).
-          dtype: policy of its layers.
+          dtype: dtype policy of the layers.
         """
         super().__init__(name="stage_head", dtype=dtype)
         pytorch = form == "pytorch"
@@ -139,10 +139,10 @@ class StageHead(keras.Model):
     def call(
         self, features: tf.Tensor, sentence: tf.Tensor, training: bool | None = None
     ) -> tuple[tf.Tensor, ...]:
-        """Judges features [B, 4, 4, D] with sentences [B, E].
+        """Computes the logits of features [B, 4, 4, D] and conditions [B, E].
 
         Returns:
-          Logits float32 [B] of the pair, and those of the image alone if there are any.
+          Conditional logits, float32 [B], and unconditional logits if the head has them.
         """
         features = tf.cast(features, self.compute_dtype)
         text = tf.cast(sentence, self.compute_dtype)

@@ -1,11 +1,12 @@
-"""The generators of StackGAN: stage one draws a small image, stage two a larger one from it.
+"""The generators of StackGAN: stage I generates a small image, stage II enlarges it.
 
 Source: Zhang et al. 2017, "StackGAN: Text to Photo-realistic Image Synthesis with Stacked
 Generative Adversarial Networks", figure 2, in the forms of its published codes: `tensorflow`,
 https://github.com/hanzhanggit/StackGAN, and `pytorch`,
-https://github.com/hanzhanggit/StackGAN-Pytorch, which has fewer residual blocks. Two more are what
-IMAGAN's authors tried, of which they published no code: the generators of `tensorflow`, where all
-residual blocks are residual dense blocks, of the paper in `rdn` and of IMAGAN's code in `imagan`.
+https://github.com/hanzhanggit/StackGAN-Pytorch, which has fewer residual blocks. Two more forms are
+variants that IMAGAN's authors tried without publishing code: the generators of `tensorflow` with
+residual dense blocks as residual blocks, in `rdn` those of the RDN paper, in `imagan` those of
+IMAGAN's code.
 """
 
 import functools
@@ -30,7 +31,7 @@ STAGE_ONE_SIZES_PX = (16, 32, 64)
 STAGE_TWO_SIZES_PX = (64, 128, 256)
 FORMS = ("tensorflow", "pytorch", "rdn", "imagan")
 DENSE_FORMS = ("rdn", "imagan")
-# How many times larger the images of stage two are.
+# Ratio of the image sides of stage II and stage I.
 MAGNIFICATION = 4
 RESIDUAL_BLOCKS, PYTORCH_RESIDUAL_BLOCKS = 4, 2
 
@@ -38,18 +39,18 @@ RESIDUAL_BLOCKS, PYTORCH_RESIDUAL_BLOCKS = 4, 2
 def residual_block(
     channels: int, *, bottleneck: bool, form: str, faithful: bool, dtype: DType
 ) -> Residual | DenseBlock | NormalizedDenseBlock:
-    """Makes a generator's residual block; a dense one grows by a quarter of its channels."""
+    """Builds a residual block of a generator; a dense block grows by a quarter of its channels."""
     if form not in DENSE_FORMS:
         return Residual(channels, bottleneck=bottleneck, activation=tf.nn.relu, dtype=dtype)
-    # A quarter is what IMAGAN's own generator has, and what the bottleneck is wide.
+    # IMAGAN's own generator also grows by a quarter, and the bottleneck has that width.
     return make_dense_block(form, channels, growth=channels // 4, faithful=faithful, dtype=dtype)
 
 
 class StageOneGenerator(keras.Model):
-    """Latent and sentence to a small image.
+    """Maps a latent and a sentence embedding to a small image.
 
-    With 128 channels, a latent of 100 and a condition of 128 of a sentence of 1024, it has
-    14,303,360 parameters for 64 px in the form `tensorflow`, of which 39,168 are moving statistics.
+    With 128 channels, latents of 100, conditions of 128 and sentence embeddings of 1024, the form
+    `tensorflow` for 64 px has 14,303,360 parameters, of which 39,168 are moving statistics.
     """
 
     def __init__(
@@ -68,18 +69,18 @@ class StageOneGenerator(keras.Model):
         """Builds the generator.
 
         Args:
-          image_size: side in pixels, a power of two from 16 to 64.
+          image_size: image side in px, a power of two from 16 to 64.
           image_channels: 1 or 3.
           latent_size: length of the latent without the noise of the condition.
-          sentence_size: length of the sentence.
+          sentence_size: length of the sentence embedding.
           conditioning_size: length of the condition.
-          base_channels: channels at half of the image's size (published: 128, in `pytorch` 192), a
+          base_channels: channels at half of the image side (published: 128, in `pytorch` 192), a
             multiple of 4.
           form: `tensorflow`, `pytorch`, `rdn` or `imagan`.
-          faithful: of `imagan`, as in `ResidualDenseGenerator`.
-          dtype: policy of its layers.
+          faithful: only for `imagan`, see `ResidualDenseGenerator`.
+          dtype: dtype policy of the layers.
         """
-        # Conditions are drawn in float32, so Keras is not to cast the latent.
+        # Conditions are sampled in float32, so Keras must not cast the latent.
         super().__init__(name="stage_one_generator", dtype=dtype, autocast=False)
         self.latent_size = latent_size
         self.conditioning = ConditioningAugmentation(
@@ -108,27 +109,28 @@ class StageOneGenerator(keras.Model):
 
     @property
     def noise_size(self) -> int:
-        """Length of all the noise that it takes as its latent."""
+        """Number of noise values per row: the latent and the noise of the conditions."""
         return self.latent_size + self.conditioning.conditioning_size
 
     @property
     def first(self) -> keras.layers.Dense:
-        """The layer that takes the latent."""
+        """The layer whose input is the latent."""
         return self.start.dense
 
     def call(
         self, latent: tf.Tensor, sentence: tf.Tensor, training: bool | None = None
     ) -> tf.Tensor:
-        """Draws images.
+        """Generates images.
 
         Args:
-          latent: float32 [B, noise_size], normal: the latent, then the noise of the condition.
-          sentence: float32 [B, sentence_size].
-          training: whether to normalize by the batch, and to move the averages that sampling
-            normalizes by.
+          latent: standard normal; float32 [B, noise_size]: the latent, then the noise of the
+            condition.
+          sentence: sentence embeddings; float32 [B, sentence_size].
+          training: whether batch normalization uses batch statistics and updates its moving
+            statistics.
 
         Returns:
-          float32 [B, S, S, C] in [-1, 1].
+          Images, float32 [B, S, S, C] in [-1, 1].
         """
         latent, noise = latent[:, : self.latent_size], latent[:, self.latent_size :]
         vector = tf.concat([self.conditioning.draw(sentence, noise), latent], axis=1)
@@ -139,11 +141,11 @@ class StageOneGenerator(keras.Model):
 
 
 class StageTwoGenerator(keras.Model):
-    """Latent and sentence to an image of four times the side of stage one's, which it refines.
+    """Maps a latent and a sentence embedding to an image of four times the side of stage I.
 
-    Stage one is held as it was trained: it neither learns nor moves its averages. With 128
-    channels and a condition of 128 of a sentence of 1024, stage two has 26,301,792 parameters
-    in the form `tensorflow` beside those of stage one, for any size; 11,712 are moving statistics.
+    The stage-I generator is frozen: neither its weights nor its moving statistics change. With 128
+    channels, conditions of 128 and sentence embeddings of 1024, the form `tensorflow` has, besides
+    stage I and for any size, 26,301,792 parameters, of which 11,712 are moving statistics.
     """
 
     def __init__(
@@ -162,17 +164,18 @@ class StageTwoGenerator(keras.Model):
         """Builds the generator.
 
         Args:
-          image_size: side in pixels, a power of two from 64 to 256.
+          image_size: image side in px, a power of two from 64 to 256.
           image_channels: 1 or 3.
-          latent_size: length of stage one's latent without the noise of the conditions.
-          sentence_size: length of the sentence.
-          conditioning_size: length of the condition of either stage.
-          base_channels: of either stage (published: 128, in `pytorch` 192), a multiple of 4.
-          form: of either stage, `tensorflow`, `pytorch`, `rdn` or `imagan`.
-          faithful: of `imagan`, as in `ResidualDenseGenerator`.
-          dtype: policy of its layers.
+          latent_size: length of stage I's latent without the noise of the conditions.
+          sentence_size: length of the sentence embedding.
+          conditioning_size: length of the condition of each stage.
+          base_channels: base channels of both stages (published: 128, in `pytorch` 192), a multiple
+            of 4.
+          form: form of both stages: `tensorflow`, `pytorch`, `rdn` or `imagan`.
+          faithful: only for `imagan`, see `ResidualDenseGenerator`.
+          dtype: dtype policy of the layers.
         """
-        # Conditions are drawn in float32, so Keras is not to cast the latent.
+        # Conditions are sampled in float32, so Keras must not cast the latent.
         super().__init__(name="stage_two_generator", dtype=dtype, autocast=False)
         self.stage_one = StageOneGenerator(
             image_size=image_size // MAGNIFICATION,
@@ -219,12 +222,12 @@ class StageTwoGenerator(keras.Model):
 
     @property
     def noise_size(self) -> int:
-        """Length of all the noise that it takes as its latent."""
+        """Number of noise values per row: the latent and the noise of the conditions."""
         return self.stage_one.noise_size + self.conditioning.conditioning_size
 
     def begin_with(self, stage_one: StageOneGenerator) -> None:
-        """Takes the weights of a trained stage one of the same options."""
-        # Keras lists the weights of frozen layers in another order.
+        """Copies the weights of a trained stage-I generator with the same options."""
+        # Keras lists the weights of frozen layers in another order, so unfreeze them for the copy.
         self.stage_one.trainable = True
         self.stage_one.set_weights(stage_one.get_weights())
         self.stage_one.trainable = False
@@ -232,17 +235,17 @@ class StageTwoGenerator(keras.Model):
     def call(
         self, latent: tf.Tensor, sentence: tf.Tensor, training: bool | None = None
     ) -> tf.Tensor:
-        """Draws images.
+        """Generates images.
 
         Args:
-          latent: float32 [B, noise_size], normal: that of stage one, then the noise of stage two's
-            own condition.
-          sentence: float32 [B, sentence_size].
-          training: whether to normalize by the batch, and to move the averages that sampling
-            normalizes by; stage one never does.
+          latent: standard normal; float32 [B, noise_size]: the noise of stage I, then the noise of
+            stage II's condition.
+          sentence: sentence embeddings; float32 [B, sentence_size].
+          training: whether batch normalization uses batch statistics and updates its moving
+            statistics; stage I never does.
 
         Returns:
-          float32 [B, S, S, C] in [-1, 1].
+          Images, float32 [B, S, S, C] in [-1, 1].
         """
         noise_size = self.stage_one.noise_size
         latent, noise = latent[:, :noise_size], latent[:, noise_size:]

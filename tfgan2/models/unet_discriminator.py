@@ -1,10 +1,11 @@
-"""The U-Net discriminator: a logit for the image, and one for each of its pixels.
+"""The U-Net discriminator: one logit for the image, and one logit for every pixel.
 
-At 256 px with 64 base channels, three image channels and sentences of 256, the features have
-44,066,496 trained parameters and the head 279,618, beside 12,096 and 1,089 moving ones.
+At 256 px with 64 base channels, three image channels and sentence embeddings of 256, the feature
+extractor has 44,066,496 trainable parameters and 12,096 moving statistics, the head 279,618 and
+1,089.
 
 Source: Schoenfeld et al. 2020, "A U-Net Based Discriminator for Generative Adversarial Networks",
-with a projection of the sentence in the place of that of the class.
+with a projection of the sentence embedding instead of the class embedding.
 """
 
 import tensorflow as tf
@@ -14,7 +15,7 @@ from tfgan2.adversarial.spectral import SpectralConvolution, SpectralDense
 from tfgan2.models.blocks import DType, upsample
 
 BOTTLENECK_SIDE_PX = 4
-# Of the published sizes, 256 and 128 px; smaller images leave out the last stages of 128 px.
+# Published are 256 and 128 px; smaller images leave out the last stages of 128 px.
 ENCODER_WIDTHS = {
     16: (1, 2),
     32: (1, 2, 4),
@@ -25,12 +26,12 @@ ENCODER_WIDTHS = {
 
 
 class EncoderBlock(keras.layers.Layer):
-    """Two convolutions added to a shortcut, then half the size (DBlock).
+    """A shortcut plus two convolutions, then average pooling to half the size (DBlock).
 
     Args:
-      channels: of what goes out.
-      activated: whether the convolutions see a ReLU of what comes in; not where that is an image.
-      dtype: policy of its layers.
+      channels: channels of the output.
+      activated: whether a ReLU precedes the first convolution; false for an image as the input.
+      dtype: dtype policy of the layers.
     """
 
     def __init__(self, channels: int, *, activated: bool, dtype: DType) -> None:
@@ -40,20 +41,20 @@ class EncoderBlock(keras.layers.Layer):
         self.shortcut = SpectralConvolution(channels, 1, dtype=dtype)
 
     def call(self, features: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        """Turns [B, H, W, C] into [B, H/2, W/2, channels]."""
+        """Maps [B, H, W, C] to [B, H/2, W/2, channels]."""
         first, second = self.convolutions
         residual = first(tf.nn.relu(features) if self.activated else features, training=training)
         residual = second(tf.nn.relu(residual), training=training)
-        # Pooling commutes with the 1x1 convolution, which then has a quarter of the work.
+        # Pooling commutes with the 1x1 convolution; after pooling it costs a quarter.
         return _pool(residual) + self.shortcut(_pool(features), training=training)
 
 
 class DecoderBlock(keras.layers.Layer):
-    """Twice the size, then two convolutions added to a shortcut (GBlock2).
+    """2x upsampling, then a shortcut plus two convolutions (GBlock2).
 
     Args:
-      channels: of what goes out.
-      dtype: policy of its layers.
+      channels: channels of the output.
+      dtype: dtype policy of the layers.
     """
 
     def __init__(self, channels: int, *, dtype: DType) -> None:
@@ -62,20 +63,20 @@ class DecoderBlock(keras.layers.Layer):
         self.shortcut = SpectralConvolution(channels, 1, dtype=dtype)
 
     def call(self, features: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        """Turns [B, H, W, C] into [B, 2H, 2W, channels]."""
+        """Maps [B, H, W, C] to [B, 2H, 2W, channels]."""
         first, second = self.convolutions
         residual = first(upsample(tf.nn.relu(features)), training=training)
         residual = second(tf.nn.relu(residual), training=training)
-        # Repetition commutes with the 1x1 convolution, which then has a quarter of the work.
+        # Nearest upsampling commutes with the 1x1 convolution; before it that costs a quarter.
         return residual + upsample(self.shortcut(features, training=training))
 
 
 class UNetFeatures(keras.Model):
-    """Image to features of the whole and of every pixel: the discriminator's eye.
+    """The discriminator's feature extractor: an image to image features and pixel features.
 
     Attributes:
-      bottleneck_channels: of the features of the whole.
-      pixel_channels: of those of the pixels.
+      bottleneck_channels: channels of the image features.
+      pixel_channels: channels of the pixel features.
     """
 
     def __init__(
@@ -88,17 +89,17 @@ class UNetFeatures(keras.Model):
     ) -> None:
         """Builds the network.
 
-        The encoder halves the image down to 4 px, the decoder doubles it again; each of its blocks
-        but the first sees the encoder's features of its size beside those of the block before. Up
-        to 128 px every block of the encoder has twice the channels of the one before; at 256 px,
-        the last but one does not. Widths of the decoder are those of the encoder backwards.
+        The encoder halves the size down to 4 px, the decoder doubles it again. Each decoder block
+        but the first gets the previous block's features and the encoder's features of the same
+        size. Up to 128 px every encoder block doubles the channels; at 256 px, the last but one
+        does not. The decoder has the channels of the encoder in reverse order.
 
         Args:
-          image_size: side in pixels, a power of two from 16 to 256; published: 128 and 256.
+          image_size: image side in px, a power of two from 16 to 256; published: 128 and 256.
           image_channels: 1 or 3.
-          base_channels: channels at full size (published: 64); at 4 px there are as many times more
-            as the last of `ENCODER_WIDTHS`.
-          dtype: policy of its layers.
+          base_channels: channels at full size (published: 64); the last of `ENCODER_WIDTHS` is
+            their factor at 4 px.
+          dtype: dtype policy of the layers.
         """
         super().__init__(name="unet_features", dtype=dtype)
         channels = [base_channels * width for width in ENCODER_WIDTHS[image_size]]
@@ -114,15 +115,15 @@ class UNetFeatures(keras.Model):
         self(tf.zeros([1, image_size, image_size, image_channels]))
 
     def call(self, images: tf.Tensor, training: bool | None = None) -> tuple[tf.Tensor, tf.Tensor]:
-        """Looks at images.
+        """Extracts the features of images.
 
         Args:
           images: float32 [B, S, S, C] in [-1, 1].
-          training: whether the estimates of the singular values improve by this call; None: no.
+          training: whether to store the results of this call's power iterations; None: no.
 
         Returns:
-          Features of the whole [B, 4, 4, bottleneck_channels], not negative, and of the pixels
-          [B, S, S, pixel_channels], both of the policy's type.
+          Image features [B, 4, 4, bottleneck_channels], not negative, and pixel features
+          [B, S, S, pixel_channels], both in the policy's compute dtype.
         """
         features = tf.cast(images, self.compute_dtype)
         by_size = []
@@ -138,10 +139,10 @@ class UNetFeatures(keras.Model):
 
 
 class UNetHead(keras.Model):
-    """From those features and a sentence to logits: a projection at both ends.
+    """The discriminator's head: projections of image and pixel features on a sentence embedding.
 
     Source: Miyato and Koyama 2018, "cGANs with Projection Discriminator", section 3, with a
-      linear map of the sentence in the place of the class embedding.
+      linear map of the sentence embedding instead of the class embedding.
     """
 
     def __init__(
@@ -155,17 +156,17 @@ class UNetHead(keras.Model):
         """Builds the head.
 
         Args:
-          bottleneck_channels: of the features of the whole image.
-          pixel_channels: of those of the pixels.
-          sentence_size: length of a sentence vector.
-          dtype: policy of its layers.
+          bottleneck_channels: channels of the image features.
+          pixel_channels: channels of the pixel features.
+          sentence_size: length of a sentence embedding.
+          dtype: dtype policy of the layers.
         """
         super().__init__(name="unet_head", dtype=dtype)
         self.image = SpectralDense(1, dtype=dtype)
         self.pixel = keras.layers.Conv2D(
             1, 1, kernel_initializer=keras.initializers.Orthogonal(), dtype=dtype
         )
-        # Biases would add what `image` and `pixel` can say already.
+        # No biases: `image` and `pixel` already give the unconditional terms.
         self.image_sentence = SpectralDense(bottleneck_channels, use_bias=False, dtype=dtype)
         self.pixel_sentence = SpectralDense(pixel_channels, use_bias=False, dtype=dtype)
         side = BOTTLENECK_SIDE_PX
@@ -179,22 +180,24 @@ class UNetHead(keras.Model):
         sentence: tf.Tensor,
         training: bool | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Judges images under sentences.
+        """Computes the conditional logits of images and pixels.
 
         Args:
-          features: what `UNetFeatures` returns.
-          sentence: float32 [B, sentence_size].
-          training: whether the estimates of the singular values improve by this call; None: no.
+          features: features, as `UNetFeatures` returns.
+          sentence: sentence embeddings; float32 [B, sentence_size].
+          training: whether to store the results of this call's power iterations; None: no.
 
         Returns:
           Logits of the images, float32 [B], and of their pixels, float32 [B, S, S].
         """
         bottleneck, pixels = features
+        # Logit of the image: projection plus unconditional term.
         image = tf.reduce_sum(tf.cast(bottleneck, tf.float32), axis=[1, 2])
         of_image = self.image_sentence(sentence, training=training)
         match = tf.reduce_sum(image * tf.cast(of_image, tf.float32), axis=1)
         alone = self.image(image, training=training)[:, 0]
 
+        # Logit of every pixel, likewise.
         pixels = tf.cast(pixels, self.compute_dtype)
         of_pixels = self.pixel_sentence(sentence, training=training)[:, tf.newaxis, tf.newaxis, :]
         pixel_match = tf.reduce_sum(tf.cast(pixels * of_pixels, tf.float32), axis=-1)
@@ -211,9 +214,9 @@ def make_unet(
     extra_channels: int = 0,
     dtype: DType = "float32",
 ) -> tuple[UNetFeatures, UNetHead]:
-    """Makes both halves of the discriminator; the arguments are theirs.
+    """Builds feature extractor and head; for the arguments see `UNetFeatures` and `UNetHead`.
 
-    Between them, features of the whole image may get `extra_channels`.
+    `extra_channels` is the number of channels that the image features get before the head.
     """
     features = UNetFeatures(
         image_size=image_size,
