@@ -1,1 +1,1 @@
-"""From caption strings to features."""
+"""Tokenizers and text encoders: caption strings to sentence embeddings."""

@@ -1,4 +1,4 @@
-"""The char-CNN-RNN text encoder, as its published codes have it.
+"""The char-CNN-RNN text encoder, as in its published codes.
 
 Source: Reed et al. 2016, "Learning Deep Representations of Fine-Grained Visual Descriptions",
 section 3.2.
@@ -23,19 +23,19 @@ START = 0.08
 
 @dataclasses.dataclass(frozen=True)
 class Variant:
-    """One of the published forms.
+    """A published form of the encoder.
 
     Attributes:
-      units: channels of the last convolution and width of the recurrence.
-      gated: whether the recurrence is a GRU over 18 steps, or a ReLU network over 8, which a
-        third pooling leaves.
+      units: channels of the last convolution and units of the recurrence.
+      gated: whether the recurrence is a GRU over 18 steps; otherwise a ReLU network over 8 steps,
+        after a third pooling.
     """
 
     units: int
     gated: bool
 
 
-# By the paper of the published code and, where that has two, the data set.
+# Named by the paper of the published code and, if the code has two encoders, the data set.
 VARIANTS = {
     "cvpr2016": Variant(units=256, gated=False),
     "icml2016_flowers": Variant(units=512, gated=False),
@@ -44,15 +44,15 @@ VARIANTS = {
 
 
 class CharCNNRNN(keras.Model):
-    """Convolutions over characters, then a recurrence whose states are averaged."""
+    """Convolutions over characters, then the mean of the states of a recurrent network."""
 
     def __init__(self, *, variant: Variant, sentence_size: int, dtype: DType = "float32") -> None:
         """Builds the encoder.
 
         Args:
-          variant: which published form.
-          sentence_size: length of the sentence vector; published: 1024.
-          dtype: policy of its layers.
+          variant: published form.
+          sentence_size: length of the sentence embedding; published: 1024.
+          dtype: dtype policy of the layers.
         """
         super().__init__(name="text_encoder", dtype=dtype)
         self.sentence_size = sentence_size
@@ -71,10 +71,10 @@ class CharCNNRNN(keras.Model):
         """Encodes captions.
 
         Args:
-          tokens: ids int32 [B, 201] out of 0 (none) to 70.
+          tokens: ids int32 [B, 201] in 0 (no character) to 70.
 
         Returns:
-          float32 [B, sentence_size].
+          Sentence embeddings, float32 [B, sentence_size].
         """
         features = tf.one_hot(tokens["ids"] - 1, len(ALPHABET), dtype=self.compute_dtype)
         for number, convolution in enumerate(self.convolutions):
@@ -88,7 +88,7 @@ class CharCNNRNN(keras.Model):
 
 
 class ReluRecurrence(keras.layers.Layer):
-    """A recurrent network of ReLUs, started without a state: the mean of its states."""
+    """Mean of the states of a recurrent ReLU network without initial state."""
 
     def __init__(self, units: int, *, dtype: DType) -> None:
         super().__init__(dtype=dtype)
@@ -105,7 +105,7 @@ class ReluRecurrence(keras.layers.Layer):
 
 
 class GatedRecurrence(keras.layers.Layer):
-    """The published code's own GRU, started without a state: the mean of its states."""
+    """Mean of the states of the published code's own GRU without initial state."""
 
     def __init__(self, units: int, *, dtype: DType) -> None:
         super().__init__(dtype=dtype)
@@ -130,7 +130,7 @@ class GatedRecurrence(keras.layers.Layer):
 
 
 def _start() -> dict[str, keras.initializers.Initializer]:
-    """Where weights and biases start: uniform in +-0.08."""
+    """Initializers of weights and biases: uniform in +-0.08."""
     return {
         name: keras.initializers.RandomUniform(-START, START)
         for name in ("kernel_initializer", "bias_initializer")

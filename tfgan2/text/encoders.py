@@ -1,4 +1,4 @@
-"""Ids to features: one vector a sentence, and from some encoders one a word too."""
+"""Text encoders: ids to sentence embeddings, and in BiLSTM also to word features."""
 
 import pathlib
 
@@ -15,7 +15,7 @@ EMBEDDING_START = 0.1
 
 
 def make_tokenizer(options: TextOptions, vocabulary_file: pathlib.Path) -> Tokenizer:
-    """Makes the tokenizer that the encoder of some options reads through."""
+    """Builds the tokenizer of the text encoder that the options define."""
     if options.text_encoder_kind in CHARACTER_ENCODERS:
         return CharacterTokenizer()
     return WordTokenizer(vocabulary_file, max_words=options.max_words)
@@ -24,7 +24,7 @@ def make_tokenizer(options: TextOptions, vocabulary_file: pathlib.Path) -> Token
 def make_encoder(
     options: TextOptions, *, vocabulary_size: int, dtype: DType = "float32"
 ) -> keras.Model:
-    """Makes a text encoder with new weights: from tokens to sentences float32 [B, D]."""
+    """Builds a text encoder with new weights: tokens to sentence embeddings, float32 [B, D]."""
     if options.text_encoder_kind == "word_cnn":
         return WordCNN(
             vocabulary_size=vocabulary_size, sentence_size=options.sentence_size, dtype=dtype
@@ -51,10 +51,10 @@ def make_encoder(
 
 
 class WordCNN(keras.Model):
-    """A convolution over words and its maximum over the caption, learned with the GAN.
+    """A convolution over words and max pooling over the caption, trained with the GAN.
 
     Source: Kim 2014, "Convolutional Neural Networks for Sentence Classification", section 2, with
-    one window size; the sentence is normalized so that its scale does not drift as it trains.
+    one window size; layer normalization keeps the scale of the embedding fixed in training.
     """
 
     def __init__(
@@ -64,8 +64,8 @@ class WordCNN(keras.Model):
 
         Args:
           vocabulary_size: number of ids, padding included.
-          sentence_size: length of the sentence vector.
-          dtype: policy of its layers.
+          sentence_size: length of the sentence embedding.
+          dtype: dtype policy of the layers.
         """
         super().__init__(name="text_encoder", dtype=dtype)
         self.word_embedding = keras.layers.Embedding(
@@ -95,15 +95,14 @@ class WordCNN(keras.Model):
         mask = tf.sequence_mask(tokens["length"], tf.shape(tokens["ids"])[1], words.dtype)
         mask = mask[:, :, tf.newaxis]
         features = self.convolution(words * mask) * mask
-        # Features are at least 0, so masked steps never win, and no word at all gives 0.
+        # Features are at least 0, so masked steps never change the maximum; no word at all gives 0.
         return self.normalization(self.projection(tf.reduce_max(features, axis=1)))
 
 
 class BiLSTM(keras.Model):
-    """A bidirectional LSTM over words: DAMSM's text encoder, which DF-GAN reads captions with.
+    """A bidirectional LSTM over words: DAMSM's text encoder, which DF-GAN uses.
 
-    Source: Xu et al. 2018, "AttnGAN", section 3.2; sizes as in the published code. It starts with
-    the published code's distributions.
+    Source: Xu et al. 2018, "AttnGAN", section 3.2; sizes and initializers as in the published code.
     """
 
     def __init__(
@@ -118,10 +117,10 @@ class BiLSTM(keras.Model):
 
         Args:
           vocabulary_size: number of ids, padding included.
-          sentence_size: length of the sentence vector and of a word's features, even: half of it
-            comes from each direction.
-          word_embedding_size: length of a word's embedding.
-          dtype: policy of its layers.
+          sentence_size: length of the sentence embedding and of a word's features; even, because
+            each direction gives one half.
+          word_embedding_size: length of a word embedding.
+          dtype: dtype policy of the layers.
         """
         super().__init__(name="text_encoder", dtype=dtype)
         self.sentence_size = sentence_size
@@ -144,8 +143,8 @@ class BiLSTM(keras.Model):
           tokens: ids int32 [B, T] and length int32 [B].
 
         Returns:
-          float32 [B, sentence_size]: the last state forward beside the last state backward, which
-          is that at the first word.
+          Sentence embeddings, float32 [B, sentence_size]: the forward state at the last word, then
+          the backward state at the first word.
         """
         _, sentence = self.words_and_sentence(tokens)
         return sentence
@@ -153,16 +152,17 @@ class BiLSTM(keras.Model):
     def words_and_sentence(
         self, tokens: dict[str, tf.Tensor], *, dropout: tf.Tensor | None = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Encodes captions word by word and as a whole.
+        """Encodes words and whole captions.
 
         Args:
           tokens: as for `call`.
-          dropout: draws from [0, 1), float32 [B, T * word_embedding_size]: embeddings are set to 0
-            where they are below a half, as the published code trains; None keeps all.
+          dropout: uniform draws in [0, 1), float32 [B, T * word_embedding_size]; dropout sets
+            embedding values to 0 where a draw is below 1/2, as in the published training; None: no
+            dropout.
 
         Returns:
-          Words float32 [B, T, sentence_size], 0 at padded steps, and sentences float32
-          [B, sentence_size].
+          Word features, float32 [B, T, sentence_size], 0 at padded steps, and sentence embeddings,
+          float32 [B, sentence_size].
         """
         words = self.word_embedding(tokens["ids"])
         if dropout is not None:
@@ -177,9 +177,10 @@ class BiLSTM(keras.Model):
 
 
 class LSTM(keras.Model):
-    """An LSTM over words, whose last state is the sentence: the flowers project's text encoder.
+    """An LSTM over words; its last state is the embedding: the flowers project's text encoder.
 
-    Source: the published code https://github.com/zsdonghao/text-to-image, with PyTorch's start.
+    Source: the published code https://github.com/zsdonghao/text-to-image, with PyTorch's
+    initializers.
     """
 
     def __init__(
@@ -194,9 +195,9 @@ class LSTM(keras.Model):
 
         Args:
           vocabulary_size: number of ids, padding included.
-          sentence_size: length of the sentence vector (published: 128).
-          word_embedding_size: length of a word's embedding (published: 256).
-          dtype: policy of its layers.
+          sentence_size: length of the sentence embedding (published: 128).
+          word_embedding_size: length of a word embedding (published: 256).
+          dtype: dtype policy of the layers.
         """
         super().__init__(name="text_encoder", dtype=dtype)
         self.sentence_size = sentence_size
@@ -218,7 +219,7 @@ class LSTM(keras.Model):
           tokens: ids int32 [B, T] and length int32 [B].
 
         Returns:
-          float32 [B, sentence_size], in (-1, 1).
+          Sentence embeddings, float32 [B, sentence_size] in (-1, 1).
         """
         mask = tf.sequence_mask(tokens["length"], tokens["ids"].shape[1])
         _, last, _ = self.forward(self.word_embedding(tokens["ids"]), mask=mask)
@@ -226,7 +227,7 @@ class LSTM(keras.Model):
 
 
 def _lstm(units: int, *, backwards: bool, dtype: DType) -> keras.layers.RNN:
-    """An LSTM of TensorFlow's plain ops, which every server has, started as PyTorch starts it."""
+    """An LSTM of basic TensorFlow ops, which every server has, with PyTorch's initializers."""
     bound = units**-0.5
     cell = keras.layers.LSTMCell(
         units,

@@ -1,8 +1,8 @@
-"""What defines how captions are read; flags need these names, and no TensorFlow."""
+"""Options of text encoders; flags need these names, so this module imports no TensorFlow."""
 
 import dataclasses
 
-# By the names of a recipe; the encoder that trains with the GAN comes first.
+# Values of `--text_encoder_kind`; the encoder that trains with the GAN is first.
 WORD_ENCODERS = ("word_cnn", "bi_lstm", "lstm")
 CHARACTER_ENCODERS = (
     "char_cnn_rnn_cvpr2016",
@@ -14,7 +14,7 @@ ENCODERS = (*WORD_ENCODERS, *CHARACTER_ENCODERS)
 
 @dataclasses.dataclass(frozen=True)
 class TextOptions:
-    """What defines how captions are read; every field is a field of the recipe."""
+    """Options of tokenizer and text encoder; every field is a field of the recipe."""
 
     text_encoder_kind: str
     max_words: int

@@ -1,7 +1,7 @@
-"""Caption strings to ids, all in the graph: words for most encoders, characters for some.
+"""Tokenizers in the graph: caption strings to ids of words or characters.
 
-Of tensorflow-text this uses what composes TensorFlow's own ops: such a graph runs wherever
-TensorFlow does, `saved_model_cli` included, which knows no other ops.
+From tensorflow-text this module uses only functions composed of TensorFlow's own ops, so the graph
+runs wherever TensorFlow runs, also in `saved_model_cli`, which loads no other ops.
 """
 
 import collections
@@ -23,8 +23,8 @@ NOT_ASCII = r"[^\x00-\x7f]"
 COUNT_BATCH_SIZE = 4096
 MAX_CHARACTERS = 201
 ASCII_CHARACTERS = 128
-# Beside those of ASCII, what lower-casing makes something else of in a Turkish or Lithuanian
-# environment; here as Unicode has it without a language.
+# Besides ASCII letters, the letters with other lower case in a Turkish or Lithuanian locale, and
+# their lower case without a locale, as in Unicode.
 LETTERS_OF_LANGUAGES = {
     "\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}": "i\N{COMBINING DOT ABOVE}",
     "\N{LATIN CAPITAL LETTER I WITH GRAVE}": "\N{LATIN SMALL LETTER I WITH GRAVE}",
@@ -32,23 +32,23 @@ LETTERS_OF_LANGUAGES = {
     "\N{LATIN CAPITAL LETTER I WITH TILDE}": "\N{LATIN SMALL LETTER I WITH TILDE}",
     "\N{LATIN CAPITAL LETTER I WITH OGONEK}": "\N{LATIN SMALL LETTER I WITH OGONEK}",
 }
-# Of letters, digits and _, the alphabet has those of ASCII.
+# The alphabet has only the ASCII letters and digits, and _.
 OUTSIDE_ALPHABET = r".*[^\x00-\x7f].*"
 
 
 class Tokenizer(Protocol):
-    """From captions to ids, in the graph."""
+    """Maps captions to ids, in the graph."""
 
     @property
     def vocabulary_size(self) -> int:
         """Number of ids, padding included."""
 
     def __call__(self, captions: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Turns captions string [B] into ids [B, T], length [B] and unknown_words [B], int32."""
+        """Maps captions, string [B], to int32 ids [B, T], length [B] and unknown_words [B]."""
 
 
 def split_words(captions: tf.Tensor) -> tf.RaggedTensor:
-    """Splits captions into words: maximal runs of letters, digits and _, lower-cased.
+    """Splits captions into lower-case words: maximal runs of letters, digits and _.
 
     Bytes that are not UTF-8 separate words.
 
@@ -56,7 +56,7 @@ def split_words(captions: tf.Tensor) -> tf.RaggedTensor:
       captions: string [B].
 
     Returns:
-      Ragged string [B, words].
+      Words, ragged string [B, words].
     """
     spaced = tf.strings.regex_replace(lower(captions), NOT_A_WORD, " ")
     return tf.strings.split(spaced)
@@ -65,7 +65,7 @@ def split_words(captions: tf.Tensor) -> tf.RaggedTensor:
 def lower(captions: tf.Tensor) -> tf.Tensor:
     """Lower-cases captions, string [B]; bytes that are not UTF-8 become U+FFFD, a NUL a space."""
     text = tf_text.coerce_to_structurally_valid_utf8(captions)
-    # Lower-casing would end at a NUL.
+    # tf.strings.lower would stop at a NUL.
     text = tf.strings.lower(tf.strings.regex_replace(text, r"\x00", " "))
     for capital, small in LETTERS_OF_LANGUAGES.items():
         text = tf.strings.regex_replace(text, capital, small)
@@ -73,7 +73,7 @@ def lower(captions: tf.Tensor) -> tf.Tensor:
 
 
 def count_words(captions: Iterable[str]) -> dict[str, int]:
-    """Counts the words of captions: the most frequent first, then by the alphabet."""
+    """Counts the words of captions: most frequent first, then in alphabetical order."""
     captions = list(captions)
     counts: collections.Counter[str] = collections.Counter()
     for start in range(0, len(captions), COUNT_BATCH_SIZE):
@@ -83,23 +83,23 @@ def count_words(captions: Iterable[str]) -> dict[str, int]:
 
 
 def write_vocabulary(path: pathlib.Path, counts: Mapping[str, int]) -> None:
-    """Writes a vocabulary file: a word a line, in the order of the counts."""
+    """Writes a vocabulary file: one word per line, in the order of `counts`."""
     write_file(path, "".join(f"{word}\n" for word in counts).encode())
 
 
 class WordTokenizer(tf.Module):
-    """Words to ids; unknown words are left out, and counted.
+    """Maps words to ids; leaves out unknown words, and counts them.
 
-    A word that the vocabulary lacks is looked up once more by its ASCII characters alone: over a
-    vocabulary in ASCII that is DF-GAN's tokenizer, and others keep their words whole.
+    A word that is not in the vocabulary is looked up again with only its ASCII characters. With an
+    ASCII vocabulary this equals DF-GAN's tokenizer; other vocabularies keep whole words.
     """
 
     def __init__(self, vocabulary_file: str | os.PathLike, *, max_words: int) -> None:
         """Loads a vocabulary.
 
         Args:
-          vocabulary_file: a word a line; the first has id 1, since 0 pads.
-          max_words: words of a caption beyond so many known ones are not read.
+          vocabulary_file: file with one word per line; the first word has id 1, because 0 pads.
+          max_words: maximum number of known words per caption; later words are ignored.
         """
         super().__init__(name="word_tokenizer")
         self.max_words = max_words
@@ -119,7 +119,7 @@ class WordTokenizer(tf.Module):
 
     @property
     def words(self) -> list[str]:
-        """What the ids from 1 on stand for."""
+        """Words of the ids from 1 on."""
         words, lines = self._line_numbers.export()
         return [words.numpy()[at].decode() for at in np.argsort(lines.numpy())]
 
@@ -130,8 +130,8 @@ class WordTokenizer(tf.Module):
           captions: string [B].
 
         Returns:
-          ids: int32 [B, max_words], padded with 0; length: int32 [B], known words read;
-          unknown_words: int32 [B], counted over the whole caption.
+          ids: int32 [B, max_words], padded with 0; length: int32 [B], number of known words in
+          `ids`; unknown_words: int32 [B], counted over the whole caption.
         """
         lines = tf.ragged.map_flat_values(self._look_up, split_words(captions))
         known = tf.greater_equal(lines, 0)
@@ -151,14 +151,15 @@ class WordTokenizer(tf.Module):
 
 
 class CharacterTokenizer(tf.Module):
-    """Lower-cased characters to ids of the 70-symbol alphabet; others get 0, as padding does.
+    """Maps lower-case characters to ids of the 70-symbol alphabet; other characters get 0.
 
     Source: Reed et al. 2016, "Learning Deep Representations of Fine-Grained Visual Descriptions",
-      section 3, as in the published code, but lower-cased first, as its readers' captions are.
+      section 3, as in the published code, but with lower-casing, because the systems that use the
+      encoder have lower-case captions.
     """
 
     def __init__(self) -> None:
-        """Knows the alphabet; of a symbol that stands in it twice, the last place counts."""
+        """Builds the id table; a symbol that is twice in the alphabet gets its last place."""
         super().__init__(name="character_tokenizer")
         ids = np.zeros([ASCII_CHARACTERS + 1], np.int32)
         for place, symbol in enumerate(ALPHABET, start=1):
@@ -177,7 +178,7 @@ class CharacterTokenizer(tf.Module):
           captions: string [B].
 
         Returns:
-          ids: int32 [B, 201], padded with 0; length: int32 [B], characters read;
+          ids: int32 [B, 201], padded with 0; length: int32 [B], number of characters in `ids`;
           unknown_words: int32 [B], words with a character outside the alphabet, counted over the
           whole caption.
         """
