@@ -117,7 +117,9 @@ class Recipe:
         choices=("2022", "2020", "rdn", "imagan", *OTHER_FORMS),
     )
     generator_channels: int = option(
-        32, "base channels of the generator, at full image size", low=1
+        32,
+        "base channels of the generator, at full image size; gan_cls, stack_gan, img_txt: at half",
+        low=1,
     )
     first_channels: int = option(
         1,
@@ -139,7 +141,10 @@ class Recipe:
         choices=("2022", "2020", "unet", *OTHER_FORMS),
     )
     discriminator_channels: int = option(
-        32, "base channels of the discriminator, at full image size", low=1
+        32,
+        "base channels of the discriminator, at full image size; gan_cls, stack_gan, img_txt: at "
+        "half",
+        low=1,
     )
     discriminator_head: str = option(
         "joint",
