@@ -188,8 +188,8 @@ class Recipe:
     )
     ranking_images: int = option(
         0,
-        "number of images on which gan_cls trains the text encoder with the ranking loss, which "
-        "then stays fixed; 0: no ranking, the discriminator update trains the text encoder, if any",
+        "number of first images on which gan_cls trains the text encoder with a ranking loss; then "
+        "the encoder stays fixed; 0: the discriminator update trains an unfrozen text encoder",
         low=0,
     )
     ranking_learning_rate: float = option(2e-4, "learning rate of Adam for ranking", low=0.0)
