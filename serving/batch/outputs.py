@@ -103,6 +103,7 @@ class Outputs:
             if self.job.options.format == "tfrecord":
                 path = self.path(self._shard_name(shard))
                 records = stack.enter_context(storage.writing(path, partial_folder=self._partial))
+            # Append all blocks; offsets of the records move by the bytes written before.
             count = begin = 0
             for block in range(shard.begin, shard.end):
                 for line in storage.read(self._block(block, "lines")).splitlines(keepends=True):
@@ -114,6 +115,7 @@ class Outputs:
                     begin += len(content)
             if count != self.job.shard_rows(shard):
                 raise AssertionError(f"shard {shard.number} has {count} rows")
+        # The shard is complete: remove its blocks.
         for block in range(shard.begin, shard.end):
             for kind in ("lines", "tfrecord"):
                 storage.remove(self._block(block, kind))

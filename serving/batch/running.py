@@ -92,6 +92,7 @@ def run(request: Request, *, dry_run: bool = False) -> tuple[Job, Summary | None
     Raises:
       UsageError: an argument breaks a rule, or the job ended early.
     """
+    # Check the arguments, and stage the captions.
     beam_options = _parse_beam_options(request.beam_options)
     model, source = _model(request)
     folder = storage.absolute(request.output_dir)
@@ -99,6 +100,7 @@ def run(request: Request, *, dry_run: bool = False) -> tuple[Job, Summary | None
     work = storage.join(folder, WORK)
     new = storage.join(work, "captions.new")
     staged = _stage(request, None if dry_run else new, partial_folder=storage.join(work, PARTIAL))
+    # Compare with the job of an earlier run in the same folder.
     job = Job(model.identity, staged.captions, request.options)
     if before is not None and (differences := job.differences(before)):
         storage.remove(new)
@@ -107,6 +109,7 @@ def run(request: Request, *, dry_run: bool = False) -> tuple[Job, Summary | None
     pipeline.check_errors(staged.problems * job.options.images_per_caption, request.max_errors)
     if dry_run:
         return job, None
+    # Draw the unfinished shards, and write the manifest.
     outputs = Outputs(folder, job)
     _begin(outputs, new, resume=request.resume)
     plan = pipeline.Plan(

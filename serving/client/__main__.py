@@ -127,6 +127,7 @@ def _draw() -> tuple[list[Picture], int]:
     """The pictures ordered by caption, then seed; and the number of pictures per caption."""
     captions, seeds = FLAGS.caption, FLAGS.seed
     columns = len(seeds or [0])
+    # Combine each caption with each seed.
     if captions and seeds:
         captions = [caption for caption in captions for _ in FLAGS.seed]
         seeds = FLAGS.seed * len(FLAGS.caption)

@@ -59,6 +59,7 @@ class Gallery:
         kept = {one: self._cache.get((version, one)) for one in asked}
         missing = [one for one, picture in kept.items() if picture is None]
         hung = {one: Hung(picture, version) for one, picture in kept.items() if picture is not None}
+        # Draw only the pictures that are not in the cache.
         if missing:
             wait_seconds = self._limit.take(address, len(missing))
             if wait_seconds:

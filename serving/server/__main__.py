@@ -33,6 +33,7 @@ Events = queue.SimpleQueue
 
 def main() -> None:
     """Serves until SIGTERM or SIGINT."""
+    # Read all flags first: mistakes end the program before anything is loaded.
     models, batching, options = settings.models(), settings.batching(), settings.server()
     session = settings.session()
     gc.freeze()  # Imported objects stay: excluded from the collection at every unloading.
@@ -41,6 +42,7 @@ def main() -> None:
     events: Events[str | Exception] = Events()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: events.put(STOP))
+    # Build the runner, the loader and the manager.
     metrics = Metrics()
     runner: Runner = (
         DirectRunner(FLAGS.grpc_max_threads, metrics)
@@ -56,6 +58,7 @@ def main() -> None:
         warmup_iterations=warmups if FLAGS.enable_model_warmup else 0,
     )
     manager = Manager(loader, settings.manager())
+    # Load in a second thread, so that the main thread can handle signals; then open the ports.
     try:
         threading.Thread(target=_load, args=(manager, models, events), daemon=True).start()
         event = _next(events)

@@ -99,6 +99,7 @@ class _Queue:
             sizes = self._sizes(rows)
         if sizes is None:
             raise StatusError(grpc.StatusCode.UNAVAILABLE, self._full(rows))
+        # Append the pieces to the last batch, or to new batches.
         task, begin = _Task(plan, len(sizes)), 0
         for place, size in enumerate(sizes):
             end = begin + size

@@ -287,6 +287,7 @@ class Manager:
             # An old version may go only when one of the wanted versions is available.
             relieved = not aspired or any(one.state == State.AVAILABLE for one in aspired)
             for version in sorted(versions.values(), key=lambda one: -one.number):
+                # Drop a load that is not wanted any more; start a due load; else begin to unload.
                 waits = version.state == State.START or version.retry_at < math.inf
                 if waits and not version.aspired:
                     version.state, version.retry_at = State.END, math.inf

@@ -108,6 +108,7 @@ class ModelServer:
             self._opened.set()
 
     async def _serve(self) -> None:
+        # Open the ports: gRPC, and REST if it is configured.
         web, sockets = self._web(), self._rest_sockets()
         server = await self._grpc()
         await server.start()
@@ -115,6 +116,7 @@ class ModelServer:
         while web is not None and serving is not None and not (web.started or serving.done()):
             await asyncio.sleep(0.01)
         self._opened.set()
+        # Serve until `stop`, then drain both servers.
         await self._stopping.wait()
         if web is not None:
             web.should_exit = True
@@ -131,10 +133,12 @@ class ModelServer:
         """
         if self._health is not None:
             await self._health.enter_graceful_shutdown()
+        # Refuse new calls, and wait for the running ones.
         self._calls.leave()
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._calls.ended(), DRAIN_SECONDS)
         await self._calls.quiet()
+        # Close the server, then end the held calls as UNAVAILABLE.
         ended = asyncio.create_task(server.stop(GRACE_SECONDS))
         await asyncio.sleep(SETTLE_SECONDS)
         self._calls.turn_away()
@@ -142,6 +146,7 @@ class ModelServer:
         logging.info("Stopped after %d calls, %d refused", self._calls.begun, self._calls.refused)
 
     async def _grpc(self) -> grpc.aio.Server:
+        # Register the services.
         options = self._options
         arguments = [*UNLIMITED, ("grpc.so_reuseport", 0), *options.channel_arguments]
         server = grpc.aio.server(options=arguments)
@@ -166,6 +171,7 @@ class ModelServer:
             health_pb2_grpc.add_HealthServicer_to_server(self._health, services)
             others.append(health.SERVICE_NAME)
         reflecting.enable(server, others)
+        # Open the TCP port and the unix socket.
         if options.port is not None:
             self.port = self._listen(server, f"{options.host}:{options.port}")
         if options.socket_path:

@@ -105,6 +105,7 @@ class RestApplication:
             if not isinstance(error, StatusError):
                 logging.exception("%s %s failed", scope["method"], path)
             reply = _error_reply(from_exception(error))
+        # Send the reply.
         headers = {"Content-Type": reply.content_type, "Content-Length": str(len(reply.body))}
         headers |= _CORS if self._options.cors else {}
         encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
