@@ -141,7 +141,7 @@ class _Export:
 
     def __init__(self, version: str, *, threads: int | None, blocks: int) -> None:
         import tensorflow as tf
-        import tensorflow_text  # noqa: F401  Its ops are in the graphs of exports.
+        import tensorflow_text  # noqa: F401  Registers the ops of exported graphs.
 
         if threads is not None:
             _limit_threads(tf, threads)
