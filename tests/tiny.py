@@ -194,7 +194,7 @@ _REMEDIES = {
     "learning_rate_linear_to_epochs": 100.0,
 }
 
-# What only `make test-all` runs.
+# What only `make test-variants` runs, but for the published DF-GAN.
 VARIANTS = {
     # With 3, hidden units of the last block are dead to every caption.
     "df_gan-remedies": dataclasses.replace(_DF_GAN, **_REMEDIES, seed=1),

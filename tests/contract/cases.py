@@ -1,19 +1,32 @@
 """The recipes that every promise is tested with, and how their steps run."""
 
 import dataclasses
+from collections.abc import Iterable
 
 import pytest
 
-from tests.tiny import TINY, VARIANTS
+from tests.tiny import QUICK, TINY, VARIANTS
 from tfgan2.runs.recipe import MATCHING_MODELS, Recipe, system_class
 
 # A step has one of three shapes: updates one after the other, simultaneous updates after a warm-up,
 # and one update without a generator.
-SHAPES = ("df_gan-published", "auto_write", "damsm")
+SHAPES = {"df_gan": QUICK, "auto_write": TINY["auto_write"], "damsm": TINY["damsm"]}
 # Their steps differ in what a graph has to choose: the phase of a step, a warm-up.
 VARIANTS_IN_GRAPHS = ("df_gan-remedies", "df_gan-unet")
-# Every op of the product in one of them; XLA takes half a minute for a step.
-COMPILED = ("df_gan-remedies", "df_gan-unet", "gan_cls-remedies", "stack_gan-stage_two")
+# Each option whose step, state or loss scale is unlike that of the tiny recipes, at least once.
+VARIANTS_OF_STEPS = (
+    "auto_write-remedies",
+    "auto_write-joint",
+    "img_txt-remedies",
+    "img_txt-captions",
+    "gan_cls-remedies",
+    "gan_cls-torch_int",
+    "df_gan-2020",
+    "df_gan-rdn",
+    "stack_gan-unet",
+    "stack_gan-stage_two-pytorch",
+    "sje",
+)
 LARGEST_IMAGE_PX = max(recipe.image_size for recipe in (*TINY.values(), *VARIANTS.values()))
 # In this one all updates of the tiny recipes are active.
 ACTIVE_STEP = 1
@@ -33,11 +46,18 @@ def _param(name: str, *, run_eagerly: bool, marks: tuple = ()) -> object:
     return pytest.param(Case(recipe, run_eagerly), id=f"{name}-{execution}", marks=marks)
 
 
-GRAPHS = [_param(name, run_eagerly=False) for name in SHAPES]
+def _eager_variants(names: Iterable[str]) -> list:
+    return [_param(name, run_eagerly=True, marks=(pytest.mark.slow,)) for name in names]
+
+
+GRAPHS = [
+    pytest.param(Case(recipe, run_eagerly=False), id=f"{name}-shape")
+    for name, recipe in SHAPES.items()
+]
 OTHER_GRAPHS = [
     _param(name, run_eagerly=False, marks=(pytest.mark.contract,))
-    for name in TINY
-    if name not in SHAPES
+    for name, recipe in TINY.items()
+    if recipe not in SHAPES.values()
 ]
 # What a graph may get wrong.
 GRAPH_CASES = [
@@ -46,24 +66,26 @@ GRAPH_CASES = [
     *[_param(name, run_eagerly=False, marks=(pytest.mark.slow,)) for name in VARIANTS_IN_GRAPHS],
 ]
 # What the mathematics of a system may get wrong too.
+EAGER = [_param(name, run_eagerly=True) for name in ("img_txt", "gan_cls", "stack_gan")]
 STEP_CASES = [
     *GRAPH_CASES,
-    *[_param(name, run_eagerly=True) for name in ("img_txt", "gan_cls", "stack_gan")],
-    *[
-        _param(name, run_eagerly=True, marks=(pytest.mark.slow,))
-        for name in VARIANTS
-        if name not in (*SHAPES, *VARIANTS_IN_GRAPHS)
-    ],
+    _param("df_gan", run_eagerly=True),
+    *EAGER,
+    *_eager_variants(VARIANTS_OF_STEPS),
 ]
+RUN_CASES = [*GRAPH_CASES, *EAGER, *_eager_variants(VARIANTS_OF_STEPS)]
 DRAWING_CASES = [
     case
-    for case in STEP_CASES
-    if case not in OTHER_GRAPHS and case.values[0].recipe.model not in MATCHING_MODELS
+    for case in [*GRAPHS, *EAGER, *_eager_variants(VARIANTS)]
+    if case.values[0].recipe.model not in MATCHING_MODELS
 ]
 CAPTIONED_CASES = [
     case for case in DRAWING_CASES if system_class(case.values[0].recipe).reads == "captions"
 ]
-COMPILED_CASES = [_param(name, run_eagerly=False) for name in (*TINY, *COMPILED) if name != "damsm"]
+# XLA takes half a minute for a step; the trainer refuses DAMSM with it.
+COMPILED_CASES = [
+    _param(name, run_eagerly=False) for name in (*TINY, *VARIANTS_IN_GRAPHS) if name != "damsm"
+]
 SYSTEMS = [pytest.param(recipe, id=name) for name, recipe in TINY.items()]
 RECIPES = SYSTEMS + [
     pytest.param(recipe, id=name, marks=pytest.mark.slow) for name, recipe in VARIANTS.items()

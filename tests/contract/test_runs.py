@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from tests.contract.cases import CAPTIONED_CASES, GRAPHS, OTHER_GRAPHS, STEP_CASES, Case
+from tests.contract.cases import CAPTIONED_CASES, GRAPHS, OTHER_GRAPHS, RUN_CASES, Case
 from tests.contract.conftest import trained_run
 from tests.contract.games import draw, leave_start, make_gan, make_tokenizer, train
 from tfgan2.adversarial.gan import GAN
@@ -36,7 +36,7 @@ def saved_values(run: RunDirectory) -> dict[str, np.ndarray]:
     }
 
 
-@pytest.mark.parametrize("case", STEP_CASES)
+@pytest.mark.parametrize("case", RUN_CASES)
 def test_resumes_exactly(
     case: Case,
     runs: dict[Case, RunDirectory],

@@ -20,7 +20,6 @@ from tests.contract.cases import (
 from tests.contract.games import (
     IMAGES_PER_EPOCH,
     first,
-    is_stage_two,
     leave_start,
     make_batches,
     make_gan,
@@ -201,7 +200,7 @@ def test_two_replicas_have_the_gradients_and_reach_the_weights_of_one(
         gradients.append([[v.numpy() for v in update.optimizer.recorded] for update in gan.updates])
         for optimizer in gan.optimizers.values():
             optimizer.learning_rate = rate
-        gan.fit(batches, steps_per_epoch=2, verbose=0)
+        gan.fit(batches, steps_per_epoch=1, verbose=0)
         weights.append(gan.get_weights())
     # Statistics over two replicas are summed in another order, which 20 layers of them magnify.
     for ours, theirs in zip(*gradients, strict=True):
@@ -231,27 +230,22 @@ def test_stays_finite_and_near_float32_in_mixed_precision(
         losses = []
         for count in counts:
             history = gan.fit(batches, steps_per_epoch=count, verbose=0).history
-            # A norm is 0 where float16 overflows.
-            losses.append(
-                {
-                    name: values[0]
-                    for name, values in history.items()
-                    if name != INPUT_SECONDS and not name.endswith("/gradient_norm")
-                }
-            )
+            losses.append({n: values[0] for n, values in history.items() if n != INPUT_SECONDS})
         assert all(np.isfinite(weights).all() for weights in gan.get_weights())
         return losses
 
-    exact = losses_of("float32", 1, 2)
-    more = 1 if case.run_eagerly else 10
-    half = losses_of("mixed_float16", 1, more, run_eagerly=case.run_eagerly)
-    brain = losses_of("mixed_bfloat16", 1, 2)  # Without a loss scale, a graph has nothing to skip.
-    # float16 skips some of its first steps, and a generator of 20 normalized layers magnifies from
-    # step to step what rounding differs in.
-    compared = 0 if is_stage_two(recipe) else 1
-    for expected, seen in ((exact[0], half[0]), (exact[compared], brain[compared])):
-        for name, value in expected.items():
-            assert seen[name] == pytest.approx(value, abs=0.1, rel=0.1), name
+    # float16 skips some of its first steps; later steps magnify what rounding differs in.
+    more = 1 if case.run_eagerly else 7
+    (exact,) = losses_of("float32", 1)
+    half, _ = losses_of("mixed_float16", 1, more, run_eagerly=case.run_eagerly)
+    brain, _ = losses_of("mixed_bfloat16", 1, 1)  # Without a loss scale, there is nothing to skip.
+    for seen in (half, brain):
+        for name, value in exact.items():
+            if name.endswith("/gradient_norm"):
+                # 0 where float16 overflows; a gradient that is still scaled is 2**15 times as long.
+                assert seen[name] < 2 * value + 1.0, name
+            else:
+                assert seen[name] == pytest.approx(value, abs=0.1, rel=0.1), name
 
 
 @pytest.mark.long

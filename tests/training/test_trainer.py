@@ -149,6 +149,7 @@ def test_things_are_done_every_so_many_steps_and_at_the_end() -> None:
     assert done == [6, 9, 10]
 
 
+@pytest.mark.usefixtures("classifier")
 def test_evaluation_in_training_writes_a_line(
     data_dir: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
