@@ -1,0 +1,55 @@
+"""Runs of version 0.2.0 go on with later versions, and draw the same pictures.
+
+written_by_0_2_0.tar.xz holds a data set, two steps of a tiny DF-GAN and of auto-write with a
+discriminator of 4 and 8 channels, and two pictures that each drew then.
+"""
+
+import pathlib
+import tarfile
+
+import numpy as np
+import pytest
+
+from tests.contract.games import draw, eagerly, without_pictures
+from tfgan2.export import saved_model
+from tfgan2.models import auto_write
+from tfgan2.runs.directory import RunDirectory
+from tfgan2.runs.recipe import Schedule
+from tfgan2.runs.sampling import load_sampler
+from tfgan2.training import trainer
+
+ARCHIVE = pathlib.Path(__file__).parent / "written_by_0_2_0.tar.xz"
+
+
+@pytest.fixture
+def written(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    monkeypatch.setattr(auto_write, "DISCRIMINATOR_CHANNELS", (4, 8))
+    monkeypatch.setattr(auto_write, "DISCRIMINATOR_UNITS", 4)
+    with tarfile.open(ARCHIVE) as archive:
+        archive.extractall(tmp_path, filter="data")
+    return tmp_path
+
+
+@pytest.mark.parametrize("model", ["df_gan", "auto_write"])
+def test_a_run_draws_as_then_is_exported_and_goes_on(model: str, written: pathlib.Path) -> None:
+    run = RunDirectory.existing(written / model)
+    sampler, config, checkpoint = load_sampler(run)
+    assert checkpoint.endswith("ckpt-2")
+    images = draw(sampler, ["the digit 3", "a handwritten seven"], [5, 6], [1.0, 1.0])
+    with np.load(written / "pictures.npz") as pictures:
+        assert np.abs(images - pictures[model].astype(int)).max() <= 1
+    captions = config.data["example_captions"]
+    version = saved_model.export(sampler, written / "export", captions=captions, card={})
+    assert (version / "saved_model.pb").is_file()
+
+    with eagerly(), without_pictures():
+        outcome = trainer.train(
+            config.recipe,
+            Schedule(),
+            data_dir=written / "data",
+            run_dir=run.path,
+            goal=trainer.Goal(steps=3),
+            strategy="one_device",
+        )
+    assert outcome.step == 3
+    assert outcome.checkpoint == str(run.checkpoints / "ckpt-3")
