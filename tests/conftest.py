@@ -5,10 +5,12 @@ TensorFlow takes five seconds to load: nothing here imports it before a test tha
 
 from __future__ import annotations
 
+import gc
 import gzip
 import os
 import pathlib
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -50,6 +52,18 @@ def pytest_collection_finish() -> None:
     # It takes longer to improve a tiny graph than to run it; programs that tests start do.
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     tf.config.set_logical_device_configuration(cpu, halves)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Iterator[None]:
+    """Keeps what a test has left out of later garbage collections.
+
+    TensorFlow keeps the graph of every fit as long as the process lives: after hundreds of tests,
+    collections would take most of the time.
+    """
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
