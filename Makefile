@@ -66,11 +66,9 @@ test-browser: $(VENV)/.browser
 # The model, training and export parts, one configuration of every system. Mixed precision is left to
 # the default line, where it takes longest.
 test-addons: $(ADDONS_VENV)/.made
-	$(ADDONS_PYTEST) $(QUICK) tests/addons
-	$(ADDONS_PYTEST) $(QUICK) -k "not near_float32 and not overflow" tests/contract/test_steps.py
-	$(ADDONS_PYTEST) $(QUICK) -k "not mixed_float16" tests/contract/test_runs.py
-	$(ADDONS_PYTEST) $(QUICK) tests/models
-	$(ADDONS_PYTEST) $(QUICK) tests/training/test_trainer.py tests/training/test_uncaptioned.py tests/export
+	$(ADDONS_PYTEST) $(QUICK) -k "not (contract and (near_float32 or overflow or mixed_float16))" \
+	  tests/addons tests/contract tests/models tests/export \
+	  tests/training/test_trainer.py tests/training/test_uncaptioned.py
 
 test-gpu: $(VENV)/.dev
 	@if $(BIN)/python -c "$(HAS_GPU)"; then \
