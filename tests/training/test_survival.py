@@ -59,7 +59,7 @@ class Training:
         shown = b""
         with contextlib.suppress(OSError):  # So a terminal ends whose other side is closed.
             while len(shown) < count:
-                shown += os.read(self._terminal, count - len(shown))
+                shown += os.read(self._terminal, min(count - len(shown), 65_536))
         return shown.decode(errors="replace")
 
     def end(self) -> tuple[str, str]:
