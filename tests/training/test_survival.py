@@ -135,7 +135,7 @@ def start_two(data_dir: pathlib.Path, run_dir: pathlib.Path, *, steps: int) -> l
     ]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_machines_train_one_is_lost_and_both_go_on(
     data_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
