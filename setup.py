@@ -63,9 +63,22 @@ CORE = {
     "tfgan2.data.formats": Target(internal=("tfgan2",), external=(NUMPY,)),
     "tfgan2.text": Target(internal=("tfgan2",), external=(TENSORFLOW, TF_KERAS, TF_TEXT)),
     "tfgan2.adversarial": Target(external=(TENSORFLOW, TF_KERAS)),
-    "tfgan2.models": Target(
-        internal=("tfgan2.adversarial", "tfgan2.text"), external=(TENSORFLOW, TF_KERAS)
-    ),
+    "tfgan2.optimizers": Target(external=(TENSORFLOW, TF_KERAS)),
+    "tfgan2.models": Target(external=(TENSORFLOW, TF_KERAS)),
+    **{
+        f"tfgan2.models.{name}": Target(external=(TENSORFLOW, TF_KERAS))
+        for name in (
+            "auto_write",
+            "df_gan",
+            "gan_cls",
+            "img_txt",
+            "layers",
+            "matching",
+            "matching_aware",
+            "stack_gan",
+        )
+    },
+    "tfgan2.evaluation": Target(external=(NUMPY, TENSORFLOW, TF_KERAS)),
     "tfgan2.runs": Target(
         internal=("tfgan2", "tfgan2.adversarial", "tfgan2.data", "tfgan2.models", "tfgan2.text"),
         external=(ABSL, TENSORFLOW, TF_KERAS),
@@ -189,7 +202,7 @@ EXTRAS = {
         "tools.benchmarks.growth": Target(internal=("tools.reports",), external=(MATPLOTLIB,)),
     },
     "addons": {
-        "tfgan2.models": Target(external=(TENSORFLOW_OF_ADDONS, TF_ADDONS)),
+        "tfgan2.optimizers": Target(external=(TENSORFLOW_OF_ADDONS, TF_ADDONS)),
     },
     "dev": {
         "tests": Target(

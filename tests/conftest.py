@@ -106,12 +106,12 @@ def manifest(data_dir: pathlib.Path) -> records.Manifest:
 def classifier(data_dir: pathlib.Path, manifest: records.Manifest) -> Classifier:
     """The classifier of those digits, trained for an eighth of its steps, and kept beside them."""
     from tfgan2.data import pipeline
+    from tfgan2.evaluation import extractors
     from tfgan2.metrics import features
-    from tfgan2.training import judging
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(features, "FEWEST_STEPS", 100)
-        return judging.domain_classifier(data_dir, manifest, view=pipeline.View(32))
+        return extractors.domain_classifier(data_dir, manifest, view=pipeline.View(32))
 
 
 @pytest.fixture(scope="session")

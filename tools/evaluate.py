@@ -12,11 +12,11 @@ from absl import flags
 
 from tfgan2 import program
 from tfgan2.data import pipeline, records
+from tfgan2.evaluation import comparison, extractors, measure
 from tfgan2.metrics.protocol import LIGHT, METRICS, Protocol
 from tfgan2.program import UsageError
 from tfgan2.runs.directory import RunDirectory, append_line
 from tfgan2.runs.sampling import CHECKPOINTS, load_sampler
-from tfgan2.training import comparing, evaluation, judging
 from tools import samplers
 
 SOURCES = ("run_dir", "export_dir", "target", "compare")
@@ -54,7 +54,7 @@ flags.DEFINE_string(
 flags.DEFINE_string("clip", None, "SavedModel of images and captions, for clip_score")
 flags.DEFINE_string(
     "features",
-    judging.DOMAIN,
+    extractors.DOMAIN,
     "feature extractor: domain (a classifier of the train split, or --matching), inception_v3, or "
     "the folder of a SavedModel",
 )
@@ -95,19 +95,19 @@ def main() -> None:
     """Prints a table, and appends a line to evaluations.jsonl or --output."""
     _check_flags()
     if FLAGS.compare is not None:
-        print(comparing.side_by_side(FLAGS.compare))
+        print(comparison.side_by_side(FLAGS.compare))
         return
     manifest = records.load_manifest(FLAGS.data_dir)
     subject, reader, output = _subject()
     judge = None
     if FLAGS.matching:
-        judge = judging.load_judge(FLAGS.matching, reader, channels=manifest.channels)
-    line = evaluation.measure(
+        judge = extractors.load_judge(FLAGS.matching, reader, channels=manifest.channels)
+    line = measure.measure(
         subject,
-        evaluation.Measures(
+        measure.Measures(
             split=FLAGS.split,
             judge=judge,
-            features=judging.load_features(FLAGS.features, FLAGS.features_weights),
+            features=extractors.load_features(FLAGS.features, FLAGS.features_weights),
             clip=FLAGS.clip,
             statistics=FLAGS.statistics,
             save_statistics=FLAGS.save_statistics,
@@ -130,7 +130,7 @@ def main() -> None:
         program.warn(f"--matching: {FLAGS.matching} was used in training, and flatters the run")
     print(f"{line['protocol']['checkpoint']}, {FLAGS.samples} samples")
     for name, result in line["metrics"].items():
-        print(f"{name:>{comparing.NAME_COLUMN}}  {comparing.cell(result)}")
+        print(f"{name:>{comparison.NAME_COLUMN}}  {comparison.cell(result)}")
 
 
 def _check_flags() -> None:
@@ -159,12 +159,12 @@ def _check_flags() -> None:
             raise UsageError("--metrics", f"must be out of {','.join(METRICS)}", name)
 
 
-def _subject() -> tuple[evaluation.Subject, judging.Reader | None, pathlib.Path]:
+def _subject() -> tuple[measure.Subject, extractors.Reader | None, pathlib.Path]:
     """Returns the generator to measure, its text encoder if known, and the output file."""
     if FLAGS.run_dir is not None:
         run = RunDirectory.existing(FLAGS.run_dir)
         sampler, config, checkpoint = load_sampler(run, checkpoint=FLAGS.checkpoint)
-        subject = evaluation.subject_of_run(sampler, checkpoint=checkpoint, recipe=config.recipe)
+        subject = measure.subject_of_run(sampler, checkpoint=checkpoint, recipe=config.recipe)
         return (
             subject,
             config.text_encoder or {},
@@ -172,14 +172,14 @@ def _subject() -> tuple[evaluation.Subject, judging.Reader | None, pathlib.Path]
         )
     other: samplers.ExportSampler | samplers.ServedSampler
     crop_margin, text_source = FLAGS.crop_margin, FLAGS.text_source
-    reader: judging.Reader | None = None
+    reader: extractors.Reader | None = None
     if FLAGS.export_dir is not None:
         other = export = samplers.ExportSampler(FLAGS.export_dir)
         crop_margin, text_source = export.crop_margin, export.text_source
         reader = export.text_encoder or {}
     else:
         other = samplers.ServedSampler(FLAGS.target, model=FLAGS.model)
-    subject = evaluation.Subject(
+    subject = measure.Subject(
         sample=other.sample,
         reads=other.reads,
         view=pipeline.View(other.image_size, crop_margin=crop_margin),

@@ -16,6 +16,7 @@ from absl import flags
 import tfgan2.recipes
 from tfgan2 import program
 from tfgan2.interop import importing
+from tfgan2.runs import environment
 from tfgan2.runs import recipe as recipes
 from tfgan2.training import runtime
 
@@ -56,11 +57,11 @@ def main() -> None:
                 recipe, precision=runtime.resolve_precision(recipe.precision)
             ),
             run_dir=FLAGS.run_dir,
-            versions=runtime.versions(),
+            versions=environment.versions(),
         )
     else:
         notes = importing.import_text_encoder(
-            reader, run_dir=FLAGS.run_dir, versions=runtime.versions()
+            reader, run_dir=FLAGS.run_dir, versions=environment.versions()
         )
     for note in notes:
         print(note)

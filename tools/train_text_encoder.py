@@ -13,7 +13,7 @@ from absl import flags
 
 from tfgan2 import program
 from tfgan2.data import records
-from tfgan2.models.matching import IMAGE_SIZES_PX
+from tfgan2.models.matching.model import IMAGE_SIZES_PX
 from tfgan2.runs import recipe as recipes
 from tfgan2.training import trainer
 

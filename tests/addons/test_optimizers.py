@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from tfgan2.adversarial.optimizers import as_taken_by, average_kept_by, build, state_of
-from tfgan2.models.named_optimizers import Numbers, check, make
+from tfgan2.optimizers.differences import as_taken_by, average_kept_by, build, state_of
+from tfgan2.optimizers.named import Numbers, check, make
 from tfgan2.program import UsageError
 
 if not importlib.util.find_spec("tensorflow_addons"):

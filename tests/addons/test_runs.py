@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.models import games
+from tests.models import systems
 from tests.tiny import QUICK, TINY
 from tfgan2.adversarial.gan import GAN
-from tfgan2.adversarial.optimizers import average_kept_by, state_of
+from tfgan2.optimizers.differences import average_kept_by, state_of
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.training import trainer
@@ -85,24 +85,24 @@ def test_resumes_exactly(
 
 def game(optimizers: dict[str, str], *, precision: str = "float32") -> tuple[GAN, dict]:
     recipe = dataclasses.replace(QUICK, **optimizers)
-    return games.make(recipe, precision=precision), games.some_batch(recipe)
+    return systems.make(recipe, precision=precision), systems.some_batch(recipe)
 
 
 @pytest.mark.parametrize("optimizers", NAMED)
 def test_an_overflow_is_skipped_and_counted(optimizers: dict[str, str]) -> None:
     gan, batch = game(optimizers, precision="mixed_float16")
     trained = [it for update in gan.updates for it in update.variables]
-    before = games.values(trained)
+    before = systems.values(trained)
     logs = gan.train_step({**batch, "image": batch["image"] * np.float32(np.inf)})
     discriminator, _ = gan.updates
     kept = before[: len(discriminator.variables)]
-    assert games.same(games.values(discriminator.variables), kept)
+    assert systems.same(systems.values(discriminator.variables), kept)
     assert float(logs["discriminator/skipped_updates"]) == 1
     assert float(discriminator.optimizer.loss_scale) == 2.0**14
     for _ in range(15):  # Until the scales have fallen so far that nothing overflows.
         gan.train_step(batch)
-    assert not games.same(games.values(trained), before)
-    assert all(np.isfinite(value).all() for value in games.values(gan.weights))
+    assert not systems.same(systems.values(trained), before)
+    assert all(np.isfinite(value).all() for value in systems.values(gan.weights))
 
 
 def test_what_moving_average_keeps_is_what_is_sampled() -> None:
@@ -110,21 +110,21 @@ def test_what_moving_average_keeps_is_what_is_sampled() -> None:
     for _ in range(3):
         gan.train_step(batch)
     _, generator = gan.updates
-    sampled = games.values(gan.average_generator.trainable_variables)
+    sampled = systems.values(gan.average_generator.trainable_variables)
     kept = [average_kept_by(generator.optimizer, it).numpy() for it in generator.variables]
-    assert games.same(sampled, kept)
-    assert not games.same(kept, games.values(generator.variables))
+    assert systems.same(sampled, kept)
+    assert not systems.same(kept, systems.values(generator.variables))
 
 
 @pytest.mark.parametrize("optimizers", NAMED)
 def test_an_inactive_update_leaves_the_state_of_its_optimizer(optimizers: dict[str, str]) -> None:
     recipe = dataclasses.replace(TINY["auto_write"], warm_up_steps=5, **optimizers)
-    gan = games.make(recipe)
+    gan = systems.make(recipe)
     (generator,) = (update for update in gan.updates if update.name == "generator")
     state = [*generator.variables, *state_of(generator.optimizer)]
-    before = games.values(state)
-    gan.train_step(games.some_batch(recipe))
-    assert games.same(games.values(state), before)
+    before = systems.values(state)
+    gan.train_step(systems.some_batch(recipe))
+    assert systems.same(systems.values(state), before)
 
 
 def test_two_replicas_move_as_one_device_does() -> None:
@@ -138,6 +138,6 @@ def test_two_replicas_move_as_one_device_does() -> None:
             gan, batch = game(LOOKAHEAD)
         rows = tf.data.Dataset.from_tensors(batch).unbatch().batch(8, drop_remainder=True).repeat()
         gan.fit(strategy.experimental_distribute_dataset(rows), steps_per_epoch=1, verbose=0)
-        weights.append(games.values(gan.weights))
+        weights.append(systems.values(gan.weights))
     for one, other in zip(*weights, strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=2e-3)

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from tests.models import games
+from tests.models import systems
 from tests.tiny import TINY, VARIANTS
 from tfgan2.runs.recipe import Recipe
 
@@ -17,12 +17,12 @@ RECIPE = dataclasses.replace(TINY["df_gan"], mode_seeking_weight=0.1)
 
 def test_others_draw_for_each_update(monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = TINY["gan_cls"]
-    gan, drawn = games.make(recipe), []
+    gan, drawn = systems.make(recipe), []
     generate = gan.generate
     monkeypatch.setattr(
         gan, "generate", lambda *of: drawn.append(generate(*of).image) or generate(*of)
     )
-    gan.train_step(games.some_batch(recipe))
+    gan.train_step(systems.some_batch(recipe))
     one, other = drawn
     assert np.abs(one - other).max() > 1e-3
 
@@ -31,7 +31,7 @@ def test_others_draw_for_each_update(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_generator_s_gradients_are_those_of_drawing_within_its_loss(
     recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gan = games.make(recipe)
+    gan = systems.make(recipe)
     optimizers = {
         "discriminator": keras.optimizers.SGD(0.0),
         "generator": keras.optimizers.SGD(1.0),
@@ -62,12 +62,12 @@ def test_the_generator_s_gradients_are_those_of_drawing_within_its_loss(
     monkeypatch.setattr(gan, "generate", noting)
     monkeypatch.setattr(gan, "discriminator_loss", judged)
     monkeypatch.setattr(gan, "generator_loss", differentiated)
-    before = games.values(variables)
-    gan.train_step(games.some_batch(recipe))
+    before = systems.values(variables)
+    gan.train_step(systems.some_batch(recipe))
     assert len(drawn) == 1  # Both learn of the same images.
     # Augmentation and what else is drawn is each update's own.
     one, other = (noise.normal("it", 1).numpy() for noise in noises)
     assert np.abs(one - other).min() > 0
     assert any(np.abs(it).max() > 1e-6 for it in expected)
-    for old, new, gradient in zip(before, games.values(variables), expected, strict=True):
+    for old, new, gradient in zip(before, systems.values(variables), expected, strict=True):
         np.testing.assert_allclose(old - new, gradient, rtol=1e-3, atol=1e-6)

@@ -9,10 +9,10 @@ import tensorflow as tf
 
 from tests import digits
 from tests.contract.cases import DRAWING_CASES, LARGEST_IMAGE_PX, RECIPES, Case
-from tests.contract.games import IMAGES_PER_EPOCH, make_batches, make_gan, make_tokenizer, train
+from tests.contract.runs import IMAGES_PER_EPOCH, make_batches, make_gan, make_tokenizer, train
 from tfgan2.adversarial.gan import GAN
 from tfgan2.data import records
-from tfgan2.models import auto_write
+from tfgan2.models.auto_write import networks as auto_write
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.recipe import Recipe
 

@@ -11,7 +11,7 @@ import tf_keras as keras
 
 from tests.contract.cases import CAPTIONED_CASES, GRAPHS, OTHER_GRAPHS, RUN_CASES, Case
 from tests.contract.conftest import trained_run
-from tests.contract.games import draw, leave_start, make_gan, make_tokenizer, train
+from tests.contract.runs import draw, leave_start, make_gan, make_tokenizer, train
 from tfgan2.adversarial.gan import GAN
 from tfgan2.data import records
 from tfgan2.export import saved_model

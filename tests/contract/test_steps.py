@@ -17,7 +17,7 @@ from tests.contract.cases import (
     STEP_CASES,
     Case,
 )
-from tests.contract.games import (
+from tests.contract.runs import (
     IMAGES_PER_EPOCH,
     first,
     leave_start,
@@ -27,7 +27,7 @@ from tests.contract.games import (
 )
 from tfgan2.adversarial import gan as game_module
 from tfgan2.adversarial.gan import GAN
-from tfgan2.adversarial.steps import INPUT_SECONDS
+from tfgan2.adversarial.train_function import INPUT_SECONDS
 from tfgan2.adversarial.updates import Update
 from tfgan2.data import records
 from tfgan2.runs.recipe import Recipe

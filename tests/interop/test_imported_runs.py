@@ -8,17 +8,18 @@ import pytest
 import tensorflow as tf
 
 from tests import programs
-from tests.contract.games import eagerly, without_pictures
+from tests.contract.runs import eagerly, without_pictures
 from tests.data import drawn
 from tests.tiny import QUICK
 from tfgan2.data import pipeline, preparing, records, sources
+from tfgan2.evaluation import extractors
 from tfgan2.metrics import features
 from tfgan2.program import UsageError
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.sampling import load_matcher, load_sampler
 from tfgan2.text.tokenizers import count_words
-from tfgan2.training import judging, trainer
+from tfgan2.training import trainer
 
 PUBLISHED = pathlib.Path(__file__).parent / "published"
 DF_GAN = PUBLISHED / "2022_32px"
@@ -72,7 +73,7 @@ def colours(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(features, "FEWEST_STEPS", 5)
-        judging.domain_classifier(path, records.load_manifest(path), view=pipeline.View(32))
+        extractors.domain_classifier(path, records.load_manifest(path), view=pipeline.View(32))
     return path
 
 

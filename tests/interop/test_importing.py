@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tests.reference import char_cnn_rnn, df_gan_2020, df_gan_2022, rnn_encoder, states
 from tfgan2.interop import df_gan, importing, text_encoders
-from tfgan2.models.df_gan import DFGAN
+from tfgan2.models.df_gan.model import DFGAN
 from tfgan2.program import UsageError
 from tfgan2.runs import recipe as recipes
 from tfgan2.text.encoders import TextOptions, make_encoder

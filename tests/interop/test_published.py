@@ -19,8 +19,8 @@ from tests.reference import states
 from tfgan2.adversarial.noise import StepNoise
 from tfgan2.interop import df_gan, importing, torch_files
 from tfgan2.interop.places import Place, without_prefix
-from tfgan2.models.df_gan import DFGAN
-from tfgan2.models.matching_aware import Fakes
+from tfgan2.models.df_gan.model import DFGAN
+from tfgan2.models.matching_aware.model import Fakes
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.sampling import load_sampler

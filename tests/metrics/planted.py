@@ -12,11 +12,11 @@ import numpy as np
 
 from tfgan2.adversarial.sampler import Drawn
 from tfgan2.data import pipeline, records
+from tfgan2.evaluation import extractors
+from tfgan2.evaluation.comparison import cell
 from tfgan2.metrics import evaluate
 from tfgan2.metrics.gathering import Judges, blurred
 from tfgan2.metrics.protocol import Protocol, supported
-from tfgan2.training import judging
-from tfgan2.training.comparing import cell
 
 SAMPLES, SEED = 1000, 0
 
@@ -95,10 +95,10 @@ def main() -> None:
     train, real = (pipeline.examples(data_dir, manifest, split=it, view=view) for it in splits)
     matcher = None
     if len(sys.argv) > 2:
-        matcher = judging.load_judge(sys.argv[2], None, channels=manifest.channels).matcher
+        matcher = extractors.load_judge(sys.argv[2], None, channels=manifest.channels).matcher
     classifier = None
     if labelled:
-        classifier = judging.domain_classifier(data_dir, manifest, view=view)
+        classifier = extractors.domain_classifier(data_dir, manifest, view=view)
     judges = Judges(classifier=classifier, matcher=matcher)
     names = supported(real, judges)
     protocol = Protocol(samples=SAMPLES, seed=SEED, truncation=0.0)

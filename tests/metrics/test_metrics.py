@@ -8,12 +8,12 @@ import pytest
 
 from tfgan2.adversarial.sampler import Drawn
 from tfgan2.data import pipeline, records
+from tfgan2.evaluation import extractors
 from tfgan2.metrics import evaluate, gathering, text_image
 from tfgan2.metrics.features import Classifier
 from tfgan2.metrics.gathering import Judges
 from tfgan2.metrics.protocol import LIGHT, Protocol, supported
 from tfgan2.program import UsageError
-from tfgan2.training import judging
 
 VIEW = pipeline.View(32)
 
@@ -45,7 +45,7 @@ def test_the_classifier_is_kept_and_gives_the_same_features(
     classifier: Classifier, data_dir: pathlib.Path, manifest: records.Manifest
 ) -> None:
     assert len(list(data_dir.glob("classifier-32of32px-*.npz"))) == 1
-    again = judging.domain_classifier(data_dir, manifest, view=VIEW)
+    again = extractors.domain_classifier(data_dir, manifest, view=VIEW)
     images = pipeline.examples(data_dir, manifest, split="test", view=VIEW).image
     np.testing.assert_array_equal(classifier(images)[0], again(images)[0])
 

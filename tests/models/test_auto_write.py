@@ -8,14 +8,15 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from tests.models import games
+from tests.models import systems
 from tests.tiny import TINY, VARIANTS
 from tfgan2.adversarial.gan import GAN
 from tfgan2.adversarial.noise import StepNoise
 from tfgan2.adversarial.updates import Batch
-from tfgan2.models import auto_write
-from tfgan2.models.auto_write import AutoWrite, Discriminator, Fakes, Generator
-from tfgan2.models.blocks import parameter_count
+from tfgan2.models.auto_write import networks as auto_write
+from tfgan2.models.auto_write.model import AutoWrite, Fakes
+from tfgan2.models.auto_write.networks import Discriminator, Generator
+from tfgan2.models.layers.blocks import parameter_count
 from tfgan2.program import UsageError
 from tfgan2.runs import recipe as recipes
 
@@ -93,9 +94,9 @@ def small_discriminator(monkeypatch: pytest.MonkeyPatch) -> None:
 def generator_state(gan: AutoWrite) -> tuple[list, list, list]:
     """Trained variables, moving statistics and the optimizer of the generator."""
     return (
-        games.values(gan.generator.trainable_variables),
-        games.values(gan.generator.non_trainable_variables),
-        games.values(gan.optimizers["generator"].variables),
+        systems.values(gan.generator.trainable_variables),
+        systems.values(gan.generator.non_trainable_variables),
+        systems.values(gan.optimizers["generator"].variables),
     )
 
 
@@ -109,7 +110,7 @@ def as_dataset(gan: GAN, strategy: tf.distribute.Strategy) -> object:
     rows = RECIPE.batch_size // strategy.num_replicas_in_sync
 
     def batches(context: tf.distribute.InputContext) -> tf.data.Dataset:
-        images = games.some_batch(RECIPE)["image"][:rows]
+        images = systems.some_batch(RECIPE)["image"][:rows]
         return tf.data.Dataset.from_tensors({"image": images}).repeat()
 
     return strategy.distribute_datasets_from_function(batches)
@@ -128,9 +129,9 @@ def test_nothing_of_the_generator_moves_in_the_warm_up(replicas: int, precision:
     strategy = strategies()[replicas - 1]
     assert strategy.num_replicas_in_sync == replicas
     with strategy.scope():
-        gan = games.make(RECIPE, precision=precision)
-    start, drawing = generator_state(gan), games.values(kernels(gan.generator))
-    judging = games.values(kernels(gan.discriminator))
+        gan = systems.make(RECIPE, precision=precision)
+    start, drawing = generator_state(gan), systems.values(kernels(gan.generator))
+    judging = systems.values(kernels(gan.discriminator))
     dataset = as_dataset(gan, strategy)
     logs = gan.fit(dataset, steps_per_epoch=WARM_UP_STEPS, verbose=0).history
     # What is logged is the mean over the replicas: here still about that of guessing.
@@ -138,25 +139,25 @@ def test_nothing_of_the_generator_moves_in_the_warm_up(replicas: int, precision:
     assert logs["real/loss"][0] == pytest.approx(guessing, rel=0.3)
     for before, after in zip(start, generator_state(gan), strict=True):
         assert before
-        assert games.same(before, after)
-    assert games.none_same(judging, games.values(kernels(gan.discriminator)))
+        assert systems.same(before, after)
+    assert systems.none_same(judging, systems.values(kernels(gan.discriminator)))
     # The averages have nothing to follow.
-    assert games.same(gan.average_generator.get_weights(), gan.generator.get_weights())
+    assert systems.same(gan.average_generator.get_weights(), gan.generator.get_weights())
 
     gan.fit(dataset, steps_per_epoch=1, verbose=0)
     _, statistics, optimizer = generator_state(gan)
-    assert games.none_same(drawing, games.values(kernels(gan.generator)))
-    assert games.none_same(start[1], statistics)
-    assert not games.same(start[2], optimizer)
+    assert systems.none_same(drawing, systems.values(kernels(gan.generator)))
+    assert systems.none_same(start[1], statistics)
+    assert not systems.same(start[2], optimizer)
     assert int(gan.optimizers["generator"].iterations.numpy()) == 1
     assert int(gan.optimizers["real"].iterations.numpy()) == WARM_UP_STEPS + 1
 
 
 @pytest.mark.usefixtures("small_discriminator")
 def test_an_overflow_in_the_warm_up_is_not_counted_as_a_skipped_update() -> None:
-    gan = games.make(dataclasses.replace(RECIPE, batch_size=2), precision="mixed_float16")
+    gan = systems.make(dataclasses.replace(RECIPE, batch_size=2), precision="mixed_float16")
     gan.optimizers["generator"]._loss_scale._current_loss_scale.assign(float("inf"))
-    batch = {"image": games.some_batch(RECIPE)["image"][:2]}
+    batch = {"image": systems.some_batch(RECIPE)["image"][:2]}
     for step in range(WARM_UP_STEPS):
         logs = gan.train_step(batch)
         assert float(logs["generator/skipped_updates"]) == 0.0, step
@@ -164,7 +165,7 @@ def test_an_overflow_in_the_warm_up_is_not_counted_as_a_skipped_update() -> None
 
 
 def test_two_optimizers_move_the_discriminator_one_by_each_kind_of_image() -> None:
-    gan = games.make(RECIPE)
+    gan = systems.make(RECIPE)
     (real, fake, generator) = gan.updates
     assert [update.name for update in gan.updates] == ["real", "fake", "generator"]
     assert [id(v) for v in real.variables] == [id(v) for v in fake.variables]
@@ -178,7 +179,7 @@ def test_both_optimizers_take_their_gradients_at_the_same_weights() -> None:
     """Whichever comes first: else each step would undo the one before, from where that led."""
     moved = []
     for reverse in (False, True):
-        gan = games.make(RECIPE)
+        gan = systems.make(RECIPE)
         sgd = {name: keras.optimizers.SGD(0.1) for name in ("real", "fake", "generator")}
         gan.compile(optimizers=sgd)
         real, fake, _ = gan.updates
@@ -188,8 +189,8 @@ def test_both_optimizers_take_their_gradients_at_the_same_weights() -> None:
         else:
             updates = (real, fake)
         with mock.patch.object(AutoWrite, "updates", updates):
-            gan.train_step(games.some_batch(RECIPE))
-        moved.append(games.values(gan.discriminator.trainable_variables))
+            gan.train_step(systems.some_batch(RECIPE))
+        moved.append(systems.values(gan.discriminator.trainable_variables))
     for one, other in zip(*moved, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
 
@@ -203,16 +204,16 @@ def test_a_joint_update_is_both_at_once() -> None:
         return Fakes(gan.generator(latent, training=True), noise)
 
     for how, names in {"joint": ["discriminator"], "separate": ["real", "fake"]}.items():
-        gan = games.make(dataclasses.replace(recipe, discriminator_update=how))
+        gan = systems.make(dataclasses.replace(recipe, discriminator_update=how))
         assert [update.name for update in gan.updates] == [*names, "generator"]
         assert sorted(gan.optimizers) == sorted([*names, "generator"])
         gan.compile(optimizers={name: keras.optimizers.SGD(0.1) for name in gan.optimizers})
         with mock.patch.object(AutoWrite, "generate", generate):
-            parts = gan.train_step(games.some_batch(recipe))
+            parts = gan.train_step(systems.some_batch(recipe))
         assert {gan.judging.real, gan.judging.fake, *gan.judging.guessing} < set(parts)
         guessed = sum(float(parts[name]) for name in gan.judging.guessing)
         assert guessed == pytest.approx(sum(gan.judging.guessing.values()), abs=0.01)
-        moved.append(games.values(gan.discriminator.trainable_variables))
+        moved.append(systems.values(gan.discriminator.trainable_variables))
     for one, other in zip(*moved, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
 
@@ -225,15 +226,15 @@ def test_offsets_learn_unless_faithful() -> None:
         assert all(layer.gamma is None for layer in layers)
         return [layer.beta for layer in layers]
 
-    trained = games.make(dataclasses.replace(RECIPE, warm_up_steps=0))
-    before = games.values(offsets(trained))
-    trained.train_step(games.some_batch(RECIPE))
-    assert games.none_same(before, games.values(offsets(trained)))
-    assert offsets(games.make(VARIANTS["auto_write-faithful"])) == [None] * 3
+    trained = systems.make(dataclasses.replace(RECIPE, warm_up_steps=0))
+    before = systems.values(offsets(trained))
+    trained.train_step(systems.some_batch(RECIPE))
+    assert systems.none_same(before, systems.values(offsets(trained)))
+    assert offsets(systems.make(VARIANTS["auto_write-faithful"])) == [None] * 3
 
 
 def test_pictures_do_not_depend_on_their_batch_while_training_normalizes_by_it() -> None:
-    gan = games.make(RECIPE)
+    gan = systems.make(RECIPE)
     latents = tf.random.stateless_normal([4, RECIPE.latent_size], [0, 1])
     first = [gan.generator(latents[:rows], training=False)[0] for rows in (1, 4)]
     np.testing.assert_allclose(*first, atol=1e-6)

@@ -5,7 +5,12 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from tfgan2.models.blocks import DoublingConvolution, doubling_convolution, leaky_relu, upsample
+from tfgan2.models.layers.blocks import (
+    DoublingConvolution,
+    doubling_convolution,
+    leaky_relu,
+    upsample,
+)
 
 
 def plain(layer: DoublingConvolution, features: tf.Tensor) -> tf.Tensor:

@@ -7,9 +7,9 @@ import pytest
 import tensorflow as tf
 
 from tfgan2.adversarial import penalties
-from tfgan2.models.blocks import parameter_count, upsample
-from tfgan2.models.df_gan_networks import Generator, ImageFeatures, channels_by_block
-from tfgan2.models.heads import JointHead
+from tfgan2.models.df_gan.networks import Generator, ImageFeatures, channels_by_block
+from tfgan2.models.layers.blocks import parameter_count, upsample
+from tfgan2.models.layers.heads import JointHead
 
 
 def published(image_size: int, *, form: str = "2022") -> tuple[Generator, ImageFeatures, JointHead]:

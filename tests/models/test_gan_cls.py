@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.models import games
+from tests.models import systems
 from tests.tiny import TINY, VARIANTS
 from tfgan2.adversarial.gan import GAN
 from tfgan2.adversarial.noise import StepNoise
-from tfgan2.models.gan_cls import interpolated
+from tfgan2.models.gan_cls.model import interpolated
 from tfgan2.program import UsageError
 from tfgan2.runs import recipe as recipes
 
@@ -37,8 +37,8 @@ def test_the_generator_is_judged_by_captions_between_captions(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = dataclasses.replace(RECIPE, interpolation=kind, interpolation_weight=0.6)
-    gan = games.make(recipe)
-    fakes = gan.generate(games.some_batch(recipe), noise_of(0))
+    gan = systems.make(recipe)
+    fakes = gan.generate(systems.some_batch(recipe), noise_of(0))
     seen = {}
     judge = gan.judge
 
@@ -63,10 +63,10 @@ def test_the_generator_is_judged_by_captions_between_captions(
 
 def test_random_shares_are_from_half_before_to_half_beyond(monkeypatch: pytest.MonkeyPatch) -> None:
     many = dataclasses.replace(RECIPE, batch_size=320)
-    gan, shares = games.make(many), []
-    fakes = gan.generate(games.some_batch(many), noise_of(0, rows=320))
+    gan, shares = systems.make(many), []
+    fakes = gan.generate(systems.some_batch(many), noise_of(0, rows=320))
     monkeypatch.setattr(
-        "tfgan2.models.gan_cls.interpolated",
+        "tfgan2.models.gan_cls.model.interpolated",
         lambda sentences, share: shares.append(share.numpy()) or sentences[::2],
     )
     gan.generator_terms(fakes)
@@ -78,7 +78,7 @@ def test_random_shares_are_from_half_before_to_half_beyond(monkeypatch: pytest.M
 
 
 def test_the_text_encoder_learns_by_ranking_for_its_images_and_never_after() -> None:
-    gan = games.make(dataclasses.replace(RECIPE, ranking_images=8))
+    gan = systems.make(dataclasses.replace(RECIPE, ranking_images=8))
     assert [update.name for update in gan.updates] == ["ranking", "discriminator", "generator"]
     ranking, discriminator, _ = gan.updates
     encoders = [*gan.text_encoder.trainable_variables, *gan.image_encoder.trainable_variables]
@@ -86,7 +86,7 @@ def test_the_text_encoder_learns_by_ranking_for_its_images_and_never_after() -> 
     assert not {id(v) for v in discriminator.variables} & {id(v) for v in encoders}
 
     def state() -> list[np.ndarray]:
-        return games.values(
+        return systems.values(
             [
                 *gan.text_encoder.variables,
                 *gan.image_encoder.variables,
@@ -95,25 +95,25 @@ def test_the_text_encoder_learns_by_ranking_for_its_images_and_never_after() -> 
         )
 
     start = state()
-    gan.train_step(games.some_batch(RECIPE))
-    ranked, judging = state(), games.values(gan.head.trainable_variables)
-    assert not games.same(start, ranked)
-    gan.train_step(games.some_batch(RECIPE, seed=1))
-    assert games.same(ranked, state())
-    assert games.none_same(judging, games.values(gan.head.trainable_variables))
+    gan.train_step(systems.some_batch(RECIPE))
+    ranked, judging = state(), systems.values(gan.head.trainable_variables)
+    assert not systems.same(start, ranked)
+    gan.train_step(systems.some_batch(RECIPE, seed=1))
+    assert systems.same(ranked, state())
+    assert systems.none_same(judging, systems.values(gan.head.trainable_variables))
 
 
 def test_without_ranking_the_text_encoder_learns_with_a_discriminator_that_reads() -> None:
-    gan = games.make(WITHOUT_RANKING)
+    gan = systems.make(WITHOUT_RANKING)
     assert [update.name for update in gan.updates] == ["discriminator", "generator"]
     assert "ranking" not in gan.optimizers
-    before = games.values(gan.text_encoder.trainable_variables)
-    gan.train_step(games.some_batch(WITHOUT_RANKING))
-    assert games.none_same(before, games.values(gan.text_encoder.trainable_variables))
+    before = systems.values(gan.text_encoder.trainable_variables)
+    gan.train_step(systems.some_batch(WITHOUT_RANKING))
+    assert systems.none_same(before, systems.values(gan.text_encoder.trainable_variables))
 
 
 def test_a_discriminator_without_text_judges_images_alone() -> None:
-    gan, batch = games.make(NO_TEXT), games.some_batch(NO_TEXT)
+    gan, batch = systems.make(NO_TEXT), systems.some_batch(NO_TEXT)
     fakes = gan.generate(batch, noise_of(0))
     other = {**batch, "mismatched_tokens": batch["tokens"], "tokens": batch["mismatched_tokens"]}
     loss, parts = gan.discriminator_loss(batch, fakes)
@@ -128,7 +128,7 @@ def moved_by_updates(gan: GAN) -> set[int]:
 
 
 def test_a_frozen_text_encoder_is_not_ranked() -> None:
-    gan = games.make(dataclasses.replace(RECIPE, freeze_text_encoder=True))
+    gan = systems.make(dataclasses.replace(RECIPE, freeze_text_encoder=True))
     assert [update.name for update in gan.updates] == ["discriminator", "generator"]
     assert not moved_by_updates(gan) & {id(v) for v in gan.text_encoder.variables}
 
@@ -166,7 +166,7 @@ def test_what_it_cannot_do_is_refused(changes: dict, rule: str) -> None:
 def test_without_interpolation_it_has_no_such_term_and_may_be_relativistic() -> None:
     recipe = dataclasses.replace(RECIPE, loss="relativistic", interpolation="none")
     recipes.model_class(recipe)
-    gan, batch = games.make(recipe), games.some_batch(recipe)
+    gan, batch = systems.make(recipe), systems.some_batch(recipe)
     fakes = gan.generate(batch, noise_of(0))
     assert gan.generator_terms(fakes) == {}
     for loss, _ in (gan.discriminator_loss(batch, fakes), gan.generator_loss(batch, fakes)):

@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from tfgan2.models.blocks import parameter_count
-from tfgan2.models.gan_cls_networks import FORMS, Generator, Head, ImageFeatures
+from tfgan2.models.gan_cls.networks import FORMS, Generator, Head, ImageFeatures
+from tfgan2.models.layers.blocks import parameter_count
 
 
 def make_generator(

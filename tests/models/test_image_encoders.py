@@ -7,14 +7,14 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from tfgan2.models.image_encoders import (
+from tfgan2.models.matching.image_encoders import (
     CODE_LAYER,
     REGIONS_LAYER,
     InceptionImageEncoder,
     SmallImageEncoder,
 )
 from tfgan2.program import UsageError
-from tfgan2.training import beginning
+from tfgan2.training import initialization
 
 CODE_SIZE = 6
 
@@ -133,7 +133,7 @@ def test_inception_computes_with_the_weights_of_a_file(
     expected = keras.Model(source.input, outputs)(image)
     for ours, theirs in zip(inception.inception(image), expected, strict=True):
         assert np.abs(ours - theirs).max() > 1e-3
-    inception.inception.set_weights(beginning.read_inception(str(file)))
+    inception.inception.set_weights(initialization.read_inception(str(file)))
     for ours, theirs in zip(inception.inception(image), expected, strict=True):
         assert float(tf.math.reduce_std(theirs)) > 1e-2
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
@@ -147,4 +147,4 @@ def test_a_file_of_another_network_is_refused(tmp_path: pathlib.Path) -> None:
     (tmp_path / "text.h5").write_text("not weights")
     for name in ("other.h5", "text.h5"):
         with pytest.raises(UsageError, match="--inception_weights: must be Inception-v3's"):
-            beginning.read_inception(str(tmp_path / name))
+            initialization.read_inception(str(tmp_path / name))

@@ -9,13 +9,13 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.models import games
+from tests.models import systems
 from tests.tiny import TINY, VARIANTS
 from tfgan2.adversarial.noise import StepNoise
 from tfgan2.adversarial.sampler import JointSampler
-from tfgan2.models.blocks import parameter_count
-from tfgan2.models.conditioning import truncated
-from tfgan2.models.img_txt_networks import Condition, Discriminator, Generator, Texts
+from tfgan2.models.img_txt.networks import Condition, Discriminator, Generator, Texts
+from tfgan2.models.layers.blocks import parameter_count
+from tfgan2.models.layers.conditioning import truncated
 from tfgan2.program import UsageError
 from tfgan2.runs import recipe as recipes
 from tfgan2.text.tokenizers import WordTokenizer, write_vocabulary
@@ -174,7 +174,7 @@ def still(variables: list[tf.Variable], before: dict[int, np.ndarray]) -> list[b
 
 
 def test_faithful_discriminators_of_image_and_text_alone_and_a_layer_never_move() -> None:
-    gan, batch = games.make(FAITHFUL), games.some_batch(FAITHFUL)
+    gan, batch = systems.make(FAITHFUL), systems.some_batch(FAITHFUL)
     before = {id(variable): variable.numpy() for variable in gan.variables}
     gan.train_step(batch)
     for untrained in (gan.image_discriminator, gan.text_discriminator):
@@ -202,10 +202,10 @@ def test_faithful_discriminators_of_image_and_text_alone_and_a_layer_never_move(
 
 
 def test_all_discriminators_move_otherwise() -> None:
-    gan = games.make(dataclasses.replace(RECIPE, loss="bce"))
+    gan = systems.make(dataclasses.replace(RECIPE, loss="bce"))
     assert gan.generator.unread is None
     before = {id(variable): variable.numpy() for variable in gan.variables}
-    gan.train_step(games.some_batch(RECIPE))
+    gan.train_step(systems.some_batch(RECIPE))
     for network in (gan.joint_discriminator, gan.image_discriminator, gan.text_discriminator):
         assert not any(still(network.variables, before))
 
@@ -216,7 +216,7 @@ def noise_of(step: int, *, rows: int = 8) -> StepNoise:
 
 def test_a_row_is_given_its_text_or_its_image_or_neither_and_the_pair_shows_it() -> None:
     many = dataclasses.replace(RECIPE, batch_size=400)
-    gan, batch = games.make(many), games.some_batch(many)
+    gan, batch = systems.make(many), systems.some_batch(many)
     fakes = gan.generate(batch, noise_of(0, rows=400))
     given_text, given_image = (
         fakes.given[f"{it}_given"].numpy()[:, 0] > 0 for it in ("text", "image")
@@ -233,7 +233,7 @@ def test_a_row_is_given_its_text_or_its_image_or_neither_and_the_pair_shows_it()
 
 
 def test_what_is_not_given_says_nothing_and_what_is_given_does() -> None:
-    generator = games.make(RECIPE).generator
+    generator = systems.make(RECIPE).generator
     first = generator.first
     first.kernel.assign(first.kernel * 30.0)
     latent = tf.random.stateless_normal([1, generator.noise_size], [0, 1])
@@ -255,7 +255,7 @@ def sampler(
     path = tmp_path_factory.mktemp("words") / "vocabulary.txt"
     write_vocabulary(path, dict.fromkeys([*WORDS, *map(str, range(6))], 1))
     tokenizer = WordTokenizer(path, max_words=recipe.max_words)
-    gan = games.make(recipe)
+    gan = systems.make(recipe)
     first = gan.average_generator.first
     first.kernel.assign(first.kernel * 30.0)  # Pictures and texts are nearly alike at the start.
     return gan.sampler(tokenizer, truncation=1.0)
@@ -294,8 +294,8 @@ def test_the_divergence_of_the_conditions_is_weighed_into_the_generators_loss() 
     weights = (0.0, 0.5)
     losses = []
     for weight in weights:
-        gan = games.make(dataclasses.replace(RECIPE, kl_weight=weight))
-        batch = games.some_batch(RECIPE)
+        gan = systems.make(dataclasses.replace(RECIPE, kl_weight=weight))
+        batch = systems.some_batch(RECIPE)
         _, parts = gan.generator_loss(batch, gan.generate(batch, noise_of(0)))
         losses.append({name: float(value) for name, value in parts.items()})
     assert losses[0]["kl"] == 0.0

@@ -9,10 +9,10 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from tfgan2.adversarial.averaging import Averaging
+from tfgan2.adversarial.ema import Averaging
 from tfgan2.adversarial.noise import StepNoise
 from tfgan2.adversarial.updates import Batch
-from tfgan2.models.matching import (
+from tfgan2.models.matching.model import (
     DAMSM,
     SJE,
     EpochDecay,

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.models import games
+from tests.models import systems
 from tests.tiny import TINY, VARIANTS
 from tfgan2.adversarial import cutmix, losses
-from tfgan2.adversarial.averaging import Averaging
+from tfgan2.adversarial.ema import Averaging
 from tfgan2.adversarial.gan import GAN
 from tfgan2.adversarial.losses import Logits
 from tfgan2.adversarial.noise import StepNoise
@@ -26,8 +26,8 @@ def noise_of(scope: str) -> StepNoise:
 
 def test_several_captions_are_read_as_the_mean_of_their_sentences() -> None:
     recipe = dataclasses.replace(PLAIN, captions_per_image=3)
-    gan = games.make(recipe)
-    tokens = games.some_batch(recipe)["tokens"]
+    gan = systems.make(recipe)
+    tokens = systems.some_batch(recipe)["tokens"]
     assert tokens["ids"].shape == (8, 3, recipe.max_words)
     each = [gan.encode({name: it[:, n] for name, it in tokens.items()}) for n in range(3)]
     assert np.abs(each[0] - each[1]).max() > 1e-3
@@ -38,8 +38,8 @@ def test_several_captions_are_read_as_the_mean_of_their_sentences() -> None:
 def test_real_generated_and_mismatched_pairs_are_judged(
     recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gan = games.make(dataclasses.replace(recipe, augment_translation_px=0))
-    batch = games.some_batch(recipe)
+    gan = systems.make(dataclasses.replace(recipe, augment_translation_px=0))
+    batch = systems.some_batch(recipe)
     fakes = gan.generate(batch, noise_of("discriminator"))
     pairs, judge = [], gan.judge
 
@@ -59,7 +59,7 @@ def test_real_generated_and_mismatched_pairs_are_judged(
 
 
 def parts_of(gan: GAN, recipe: Recipe) -> tuple[float, dict[str, float]]:
-    batch = games.some_batch(recipe)
+    batch = systems.some_batch(recipe)
     fakes = gan.generate(batch, noise_of("discriminator"))
     loss, parts = gan.discriminator_loss(batch, fakes)
     return float(loss), {name: float(value) for name, value in parts.items()}
@@ -72,7 +72,7 @@ def test_penalties_are_proportional_to_their_weights_and_added_to_the_loss() -> 
     found = []
     for weights in (dict.fromkeys(names, 0.0), dict.fromkeys(names, 1.0), times):
         recipe = dataclasses.replace(PLAIN, **{f"{name}_weight": weights[name] for name in names})
-        loss, parts = parts_of(games.make(recipe), recipe)
+        loss, parts = parts_of(systems.make(recipe), recipe)
         assert set(parts) == judged | (names if any(weights.values()) else set())
         total = parts["loss"] + sum(parts[name] for name in names & set(parts))
         assert loss == pytest.approx(total, rel=1e-5)
@@ -87,7 +87,7 @@ def test_penalties_are_proportional_to_their_weights_and_added_to_the_loss() -> 
 def test_mode_seeking_is_weighed_into_the_generators_loss() -> None:
     def term(weight: float) -> float:
         recipe = dataclasses.replace(PLAIN, mode_seeking_weight=weight)
-        gan, batch = games.make(recipe), games.some_batch(recipe)
+        gan, batch = systems.make(recipe), systems.some_batch(recipe)
         loss, parts = gan.generator_loss(batch, gan.generate(batch, noise_of("generator")))
         assert float(loss) == pytest.approx(sum(map(float, parts.values())), rel=1e-5)
         return float(parts["mode_seeking"])
@@ -97,18 +97,21 @@ def test_mode_seeking_is_weighed_into_the_generators_loss() -> None:
 
 def test_pictures_are_drawn_by_averages_that_follow_as_the_recipe_says() -> None:
     recipe = dataclasses.replace(TINY["df_gan"], ema_half_life_images=123.0, ema_ramp_up=0.25)
-    gan = games.make(recipe)
+    gan = systems.make(recipe)
     sampler = gan.sampler(CharacterTokenizer(), truncation=1.0)
     assert sampler.generator is gan.average_generator is not gan.generator
     assert sampler.text_encoder is gan.average_text_encoder is not gan.text_encoder
     follows = Averaging(half_life_images=123.0, ramp_up=0.25, batch_size=8)
     assert gan.averaging == follows
-    at_once = games.make(dataclasses.replace(recipe, no_ema=True)).averaging
+    at_once = systems.make(dataclasses.replace(recipe, no_ema=True)).averaging
     assert at_once == dataclasses.replace(follows, half_life_images=0.0)
 
 
 def test_cutmix_is_the_loss_of_mixed_images_and_the_consistency_of_their_pixels() -> None:
-    gan, batch = games.make(dataclasses.replace(U_NET, cutmix_weight=0.7)), games.some_batch(U_NET)
+    gan, batch = (
+        systems.make(dataclasses.replace(U_NET, cutmix_weight=0.7)),
+        systems.some_batch(U_NET),
+    )
     gan.step.assign(100)  # The weight has grown to its end.
     noise = noise_of("discriminator")
     fakes = gan.generate(batch, noise)
@@ -135,7 +138,7 @@ def test_cutmix_is_the_loss_of_mixed_images_and_the_consistency_of_their_pixels(
 
 def test_the_weight_of_cutmix_grows_with_the_images_seen() -> None:
     recipe = dataclasses.replace(U_NET, cutmix_weight=2.0, cutmix_warm_up_images=80)
-    gan = games.make(recipe)
+    gan = systems.make(recipe)
     values = []
     for step in (0, 5, 1000):
         gan.step.assign(step)
@@ -153,7 +156,7 @@ def test_the_loss_of_a_u_net_is_the_mean_over_the_whole_and_the_pixels(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = VARIANTS[name]
-    gan, seen = games.make(recipe), []
+    gan, seen = systems.make(recipe), []
     judge = gan.judge
 
     def record(features: tf.Tensor, sentence: tf.Tensor) -> Logits:
@@ -181,7 +184,7 @@ def test_a_relativistic_generator_is_compared_with_the_real_image_of_its_row(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     recipe = dataclasses.replace(PLAIN, loss="relativistic", kl_weight=0.0)
-    gan, batch = games.make(recipe), games.some_batch(recipe)
+    gan, batch = systems.make(recipe), systems.some_batch(recipe)
     fakes = gan.generate(batch, noise_of("generator"))
     seen, judge = [], gan.judge
     monkeypatch.setattr(gan, "judge", lambda *pair: seen.append(judge(*pair)) or seen[-1])

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfgan2.models.blocks import parameter_count
-from tfgan2.models.ranking import MARGIN, RankingImageEncoder, ranking
+from tfgan2.models.gan_cls.ranking import MARGIN, RankingImageEncoder, ranking
+from tfgan2.models.layers.blocks import parameter_count
 
 ROWS, SIZE = 5, 3
 

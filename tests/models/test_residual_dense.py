@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from tfgan2.models.residual_dense import ResidualDenseGenerator
+from tfgan2.models.df_gan.residual_dense import ResidualDenseGenerator
 
 BLOCKS = ["imagan", "rdn"]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.models import games
+from tests.models import systems
 from tests.tiny import TINY, VARIANTS
 from tfgan2.adversarial.noise import StepNoise
 from tfgan2.program import UsageError
@@ -24,8 +24,8 @@ def noise_of(step: int) -> StepNoise:
 
 def test_the_discriminator_reads_the_sentence_or_the_mean_of_its_condition() -> None:
     sentence = tf.random.stateless_normal([3, STAGE_ONE.sentence_size], [0, 1])
-    assert games.make(STAGE_ONE).judged_sentence(sentence) is sentence
-    gan = games.make(PYTORCH)
+    assert systems.make(STAGE_ONE).judged_sentence(sentence) is sentence
+    gan = systems.make(PYTORCH)
     mean, _ = gan.generator.conditioning(sentence)
     np.testing.assert_array_equal(gan.judged_sentence(sentence), mean)
     assert mean.shape == (3, PYTORCH.conditioning_size)
@@ -39,7 +39,7 @@ def test_the_discriminator_reads_the_sentence_or_the_mean_of_its_condition() -> 
 def test_images_are_judged_alone_in_stage_two_of_pytorch(
     recipe: recipes.Recipe, alone: int
 ) -> None:
-    gan, batch = games.make(recipe), games.some_batch(recipe)
+    gan, batch = systems.make(recipe), systems.some_batch(recipe)
     sentence = gan.judged_sentence(gan.encode(batch["tokens"]))
     features = gan.image_features(batch["image"], training=True)
     logits, others = gan.judge(features, sentence), gan.judge(features, sentence + 1.0)
@@ -51,20 +51,20 @@ def test_images_are_judged_alone_in_stage_two_of_pytorch(
 
 
 def test_a_text_encoder_that_is_not_frozen_learns_with_the_discriminator() -> None:
-    gan = games.make(PYTORCH)
+    gan = systems.make(PYTORCH)
     # Where a ReLU of the condition is open for every row.
     gan.generator.conditioning.dense.bias.assign(
         tf.ones_like(gan.generator.conditioning.dense.bias)
     )
-    before = games.values(gan.text_encoder.trainable_variables)
-    gan.train_step(games.some_batch(PYTORCH))
-    assert games.none_same(before, games.values(gan.text_encoder.trainable_variables))
+    before = systems.values(gan.text_encoder.trainable_variables)
+    gan.train_step(systems.some_batch(PYTORCH))
+    assert systems.none_same(before, systems.values(gan.text_encoder.trainable_variables))
 
 
 def test_the_discriminators_loss_moves_no_condition_and_the_generators_not_through_the_mean() -> (
     None
 ):
-    gan, batch = games.make(PYTORCH), games.some_batch(PYTORCH)
+    gan, batch = systems.make(PYTORCH), systems.some_batch(PYTORCH)
     discriminator, generator = gan.updates
     conditioning = {id(v) for v in gan.generator.conditioning.trainable_variables}
     assert not conditioning & {id(v) for v in discriminator.variables}
@@ -80,7 +80,7 @@ def test_the_discriminators_loss_moves_no_condition_and_the_generators_not_throu
 
 
 def test_the_divergence_is_weighed_into_the_generators_loss() -> None:
-    gan, batch = games.make(STAGE_ONE), games.some_batch(STAGE_ONE)
+    gan, batch = systems.make(STAGE_ONE), systems.some_batch(STAGE_ONE)
     fakes = gan.generate(batch, noise_of(0))
     loss, parts = gan.generator_loss(batch, fakes)
     assert set(parts) == {"loss", "kl", "mode_seeking"}
@@ -90,37 +90,37 @@ def test_the_divergence_is_weighed_into_the_generators_loss() -> None:
     mean, log_sigma = np.split(units, 2, axis=1)
     divergence = np.mean(-log_sigma + (np.exp(2 * log_sigma) + mean**2 - 1) / 2)
     assert float(parts["kl"]) == pytest.approx(STAGE_ONE.kl_weight * divergence, rel=1e-4, abs=1e-6)
-    without = games.make(dataclasses.replace(STAGE_ONE, kl_weight=0.0))
+    without = systems.make(dataclasses.replace(STAGE_ONE, kl_weight=0.0))
     other, _ = without.generator_loss(batch, fakes)
     assert float(loss) - float(parts["kl"]) == pytest.approx(float(other), rel=1e-5)
 
 
 def test_the_noise_of_a_picture_is_its_latent_with_that_of_every_condition() -> None:
-    assert games.make(STAGE_ONE).noise_size == STAGE_ONE.latent_size + STAGE_ONE.conditioning_size
-    gan = games.make(STAGE_TWO)
+    assert systems.make(STAGE_ONE).noise_size == STAGE_ONE.latent_size + STAGE_ONE.conditioning_size
+    gan = systems.make(STAGE_TWO)
     assert gan.noise_size == STAGE_TWO.latent_size + 2 * STAGE_TWO.conditioning_size
     assert gan.sampler(None, truncation=1.0).latent_size == gan.noise_size
 
 
 def test_stage_two_trains_itself_and_neither_stage_one_nor_the_text_encoder() -> None:
-    gan = games.make(STAGE_TWO)
+    gan = systems.make(STAGE_TWO)
     kept = [
         *gan.generator.stage_one.variables,
         *gan.average_generator.stage_one.variables,
         *gan.text_encoder.variables,
     ]
     learned = [*gan.generator.to_image.variables, *gan.generator.blocks[0].trainable_variables]
-    before, learning = games.values(kept), games.values(learned)
-    gan.train_step(games.some_batch(STAGE_TWO))
-    assert games.same(before, games.values(kept))
-    assert games.none_same(learning, games.values(learned))
+    before, learning = systems.values(kept), systems.values(learned)
+    gan.train_step(systems.some_batch(STAGE_TWO))
+    assert systems.same(before, systems.values(kept))
+    assert systems.none_same(learning, systems.values(learned))
 
 
 def test_stage_two_takes_stage_one_for_training_and_for_sampling() -> None:
     keys = {"seed": 77, "stage": 1, "image_size": 16, "freeze_text_encoder": False}
-    stage_one = games.make(dataclasses.replace(STAGE_TWO, **keys)).average_generator
-    gan = games.make(STAGE_TWO)
-    assert not games.same(gan.generator.stage_one.get_weights(), stage_one.get_weights())
+    stage_one = systems.make(dataclasses.replace(STAGE_TWO, **keys)).average_generator
+    gan = systems.make(STAGE_TWO)
+    assert not systems.same(gan.generator.stage_one.get_weights(), stage_one.get_weights())
     gan.begin_with_stage_one(stage_one)
     noise = tf.random.stateless_normal([2, stage_one.noise_size], [0, 1])
     sentence = tf.random.stateless_normal([2, STAGE_TWO.sentence_size], [0, 2])

@@ -9,11 +9,11 @@ import tensorflow as tf
 import tf_keras as keras
 from scipy import stats
 
-from tfgan2.models.blocks import parameter_count
-from tfgan2.models.conditioning import ConditioningAugmentation, kl_divergence, truncated
-from tfgan2.models.residual_dense import DenseBlock, NormalizedDenseBlock
-from tfgan2.models.stack_gan_discriminators import StageFeatures, StageHead
-from tfgan2.models.stack_gan_networks import StageOneGenerator, StageTwoGenerator
+from tfgan2.models.layers.blocks import parameter_count
+from tfgan2.models.layers.conditioning import ConditioningAugmentation, kl_divergence, truncated
+from tfgan2.models.layers.dense_blocks import DenseBlock, NormalizedDenseBlock
+from tfgan2.models.stack_gan.discriminators import StageFeatures, StageHead
+from tfgan2.models.stack_gan.networks import StageOneGenerator, StageTwoGenerator
 
 LATENT_SIZE, CONDITIONING_SIZE, SENTENCE_SIZE = 4, 3, 5
 STAGES = [(StageOneGenerator, 16), (StageTwoGenerator, 64)]

@@ -7,7 +7,7 @@ import tf_keras as keras
 
 from tfgan2.adversarial import penalties
 from tfgan2.adversarial.spectral import SpectralConvolution
-from tfgan2.models.unet_discriminator import UNetFeatures, UNetHead
+from tfgan2.models.layers.unet_discriminator import UNetFeatures, UNetHead
 
 SENTENCE_SIZE = 6
 

@@ -10,9 +10,9 @@ import tarfile
 import numpy as np
 import pytest
 
-from tests.contract.games import draw, eagerly, without_pictures
+from tests.contract.runs import draw, eagerly, without_pictures
 from tfgan2.export import saved_model
-from tfgan2.models import auto_write
+from tfgan2.models.auto_write import networks as auto_write
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.recipe import Schedule
 from tfgan2.runs.sampling import load_sampler

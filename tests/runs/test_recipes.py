@@ -9,9 +9,9 @@ import tfgan2.recipes
 from tfgan2.adversarial.losses import LOSSES
 from tfgan2.program import UsageError
 from tfgan2.runs import recipe as recipes
+from tfgan2.runs.pretrained import SHARED_BY_STAGES
 from tfgan2.text.char_cnn_rnn import VARIANTS
 from tfgan2.text.options import CHARACTER_ENCODERS
-from tfgan2.training.beginning import SHARED_BY_STAGES
 
 FILES = sorted(pathlib.Path(tfgan2.recipes.__path__[0]).glob("*.flags"))
 

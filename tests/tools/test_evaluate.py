@@ -14,13 +14,13 @@ import tensorflow as tf
 from serving.client import Picture
 from tests import kinds, programs
 from tfgan2.data import pipeline, records
+from tfgan2.evaluation import comparison, extractors, measure
 from tfgan2.export import saved_model
 from tfgan2.metrics import features
 from tfgan2.metrics.protocol import Protocol
 from tfgan2.program import UsageError
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.sampling import load_sampler
-from tfgan2.training import comparing, evaluation, judging
 from tools import samplers
 
 CARD = {"truncation": 1.0, "crop_margin": 1.0, "text_source": "caption", "text_encoder": None}
@@ -43,7 +43,7 @@ def judged(digits_file: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(features, "FEWEST_STEPS", 20)
         view = pipeline.View(32)
-        judging.domain_classifier(data, records.load_manifest(data), view=view)
+        extractors.domain_classifier(data, records.load_manifest(data), view=view)
     return data
 
 
@@ -100,7 +100,7 @@ def test_a_run_its_export_and_what_is_served_have_the_same_figures(
     checkpoints = [line["protocol"]["checkpoint"] for line in lines.values()]
     assert checkpoints == ["ckpt-2", "tiny/1 (ckpt-2)", f"tiny at {target}"]
 
-    compared = comparing.side_by_side([str(path) for path in files.values()])
+    compared = comparison.side_by_side([str(path) for path in files.values()])
     assert compared.splitlines()[0].split() == ["run.jsonl", "export.jsonl", "served.jsonl"]
     (row,) = (row for row in compared.splitlines() if row.split()[0] == "fid")
     assert len(set(row.split()[1:])) == 1
@@ -204,27 +204,27 @@ def test_statistics_are_shared(
     run: RunDirectory, judged: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     sampler, config, checkpoint = load_sampler(run)
-    subject = evaluation.subject_of_run(sampler, checkpoint=checkpoint, recipe=config.recipe)
+    subject = measure.subject_of_run(sampler, checkpoint=checkpoint, recipe=config.recipe)
     shared = str(tmp_path / "real.npz")
 
-    def fid(measures: evaluation.Measures) -> dict:
+    def fid(measures: measure.Measures) -> dict:
         protocol = Protocol(samples=20, seed=0, truncation=0.0)
         options = {"data_dir": judged, "metrics": ["fid"], "protocol": protocol}
-        return evaluation.measure(subject, measures, **options)
+        return measure.measure(subject, measures, **options)
 
-    written = fid(evaluation.Measures(save_statistics=shared))
-    read = fid(evaluation.Measures(statistics=shared))
+    written = fid(measure.Measures(save_statistics=shared))
+    read = fid(measure.Measures(statistics=shared))
     assert read["metrics"] == written["metrics"]
     assert read["protocol"]["statistics"]["file"] == "real.npz"
-    assert comparing.differences(written["protocol"], read["protocol"])
+    assert comparison.differences(written["protocol"], read["protocol"])
 
 
 def test_images_are_those_of_the_split(run: RunDirectory, judged: pathlib.Path) -> None:
     sampler, config, checkpoint = load_sampler(run)
-    subject = evaluation.subject_of_run(sampler, checkpoint=checkpoint, recipe=config.recipe)
-    line = evaluation.measure(
+    subject = measure.subject_of_run(sampler, checkpoint=checkpoint, recipe=config.recipe)
+    line = measure.measure(
         subject,
-        evaluation.Measures(split="train"),
+        measure.Measures(split="train"),
         data_dir=judged,
         metrics=["kid"],
         protocol=Protocol(samples=4, seed=0, truncation=0.0),
@@ -241,7 +241,7 @@ def test_images_are_those_of_the_split(run: RunDirectory, judged: pathlib.Path) 
 )
 def test_what_gives_no_features_is_refused(name: str, weights: str | None, line: str) -> None:
     with pytest.raises(UsageError, match=line):
-        judging.load_features(name, weights)
+        extractors.load_features(name, weights)
 
 
 MISTAKES = {

@@ -10,6 +10,7 @@ import tensorflow as tf
 from tests.tiny import TINY
 from tfgan2.data import records
 from tfgan2.program import UsageError
+from tfgan2.runs import label_texts
 from tfgan2.text.tokenizers import WordTokenizer, write_vocabulary
 from tfgan2.training import inputs
 
@@ -52,7 +53,7 @@ def test_a_joint_model_writes_captions_or_names_or_numbers(
     text_source: str, expected: list[str] | None, manifest: records.Manifest
 ) -> None:
     recipe = dataclasses.replace(IMG_TXT, text_source=text_source)
-    texts = inputs.label_texts(recipe, manifest)
+    texts = label_texts.label_texts(recipe, manifest)
     assert (texts and texts[:3]) == expected
     assert texts is None or len(texts) == 10
 
@@ -60,13 +61,13 @@ def test_a_joint_model_writes_captions_or_names_or_numbers(
 @pytest.mark.parametrize("name", ["df_gan", "auto_write"])
 def test_others_write_nothing(name: str, manifest: records.Manifest) -> None:
     recipe = dataclasses.replace(TINY[name], text_source="label")
-    assert inputs.label_texts(recipe, manifest) is None
+    assert label_texts.label_texts(recipe, manifest) is None
 
 
 def test_labels_cannot_be_written_where_there_are_none(manifest: records.Manifest) -> None:
     without = dataclasses.replace(manifest, label_names=())
     with pytest.raises(UsageError, match="--text_source: must be caption for a data set without"):
-        inputs.label_texts(IMG_TXT, without)
+        label_texts.label_texts(IMG_TXT, without)
 
 
 def test_captions_become_ids(tokenizer: WordTokenizer) -> None:

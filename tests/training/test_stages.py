@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from tests import digits
-from tests.contract.games import eagerly, without_pictures
+from tests.contract.runs import eagerly, without_pictures
 from tests.tiny import TINY, VARIANTS
 from tfgan2.program import UsageError
 from tfgan2.runs import checkpoint
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
-from tfgan2.runs.sampling import load_sampler, load_text_encoder
+from tfgan2.runs.pretrained import load_text_encoder
+from tfgan2.runs.sampling import load_sampler
 from tfgan2.training import trainer
 
 STAGE_TWO = VARIANTS["stack_gan-stage_two"]

@@ -21,7 +21,7 @@ from tfgan2.program import UsageError
 from tfgan2.runs import checkpoint
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.recipe import Schedule
-from tfgan2.training import team
+from tfgan2.training import workers
 
 ROOT = pathlib.Path(__file__).parents[2]
 SCHEDULE = Schedule(checkpoint_every=10, sample_every=1000, log_every=5)
@@ -126,7 +126,7 @@ def start_two(data_dir: pathlib.Path, run_dir: pathlib.Path, *, steps: int) -> l
             run_dir,
             steps=steps,
             environment={
-                team.VARIABLE: json.dumps(
+                workers.VARIABLE: json.dumps(
                     {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
                 )
             },
@@ -188,8 +188,8 @@ def test_two_machines_train_one_is_lost_and_both_go_on(
 def test_a_cluster_is_what_tf_config_says(
     text: str, expected: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(team.VARIABLE, text)
-    assert team.in_cluster() == expected
+    monkeypatch.setenv(workers.VARIABLE, text)
+    assert workers.in_cluster() == expected
 
 
 @pytest.mark.parametrize(
@@ -203,6 +203,6 @@ def test_a_cluster_is_what_tf_config_says(
     ],
 )
 def test_another_tf_config_is_one_error(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(team.VARIABLE, text)
+    monkeypatch.setenv(workers.VARIABLE, text)
     with pytest.raises(UsageError, match="TF_CONFIG: must "):
-        team.in_cluster()
+        workers.in_cluster()

@@ -10,14 +10,16 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from tests.contract.games import eagerly, without_pictures
+from tests.contract.runs import eagerly, without_pictures
 from tests.tiny import QUICK, TINY, VARIANTS
+from tfgan2.evaluation import extractors
 from tfgan2.program import UsageError
 from tfgan2.runs import checkpoint
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
-from tfgan2.runs.sampling import load_matcher, load_sampler, load_text_encoder
-from tfgan2.training import judging, trainer
+from tfgan2.runs.pretrained import load_text_encoder
+from tfgan2.runs.sampling import load_matcher, load_sampler
+from tfgan2.training import trainer
 
 DAMSM = TINY["damsm"]
 GAN = dataclasses.replace(QUICK, freeze_text_encoder=True)
@@ -221,9 +223,11 @@ def test_a_judge_that_was_used_in_training_is_told_from_another(
     assert config.text_encoder is not None
     told = {"checksum": config.text_encoder["checksum"]}  # What the card of an export says.
     for reader in (config.text_encoder, told):
-        assert judging.load_judge(damsm.path, reader, channels=1).protocol["used_in_training"]
-        assert not judging.load_judge(other.path, reader, channels=1).protocol["used_in_training"]
-    assert not judging.load_judge(damsm.path, {}, channels=1).protocol["used_in_training"]
+        assert extractors.load_judge(damsm.path, reader, channels=1).protocol["used_in_training"]
+        assert not extractors.load_judge(other.path, reader, channels=1).protocol[
+            "used_in_training"
+        ]
+    assert not extractors.load_judge(damsm.path, {}, channels=1).protocol["used_in_training"]
 
 
 def test_a_judge_encodes_images_of_any_size(damsm: RunDirectory) -> None:

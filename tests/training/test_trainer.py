@@ -11,16 +11,24 @@ import tensorflow as tf
 from PIL import Image
 
 from tests import digits
-from tests.contract.games import eagerly
+from tests.contract.runs import eagerly
 from tests.tiny import QUICK
 from tfgan2.data import records
+from tfgan2.evaluation import measure
 from tfgan2.metrics.protocol import Protocol
 from tfgan2.program import UsageError
 from tfgan2.runs import checkpoint
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.sampling import load_sampler
-from tfgan2.training import beginning, best, callbacks, evaluation, runtime, trainer, work
+from tfgan2.training import (
+    best_checkpoint,
+    callbacks,
+    initialization,
+    periodic,
+    runtime,
+    trainer,
+)
 
 RECIPE = QUICK
 
@@ -103,8 +111,8 @@ def test_auto_precision_is_resolved_once(
 ) -> None:
     automatic = dataclasses.replace(RECIPE, precision="auto")
     monkeypatch.setattr(runtime, "resolve_precision", lambda name: "mixed_bfloat16")
-    start = beginning.Start(captions=[], texts=None, reader=None, stage_one=None)
-    joined = beginning.begin_or_join(run, automatic, manifest, start)
+    start = initialization.Start(captions=[], texts=None, reader=None, stage_one=None)
+    joined = initialization.begin_or_join(run, automatic, manifest, start)
     assert joined.precision == "float32"  # That of the run, not of this machine.
 
 
@@ -153,7 +161,7 @@ def test_things_are_done_every_so_many_steps_and_at_the_end() -> None:
 def test_evaluation_in_training_writes_a_line(
     data_dir: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(work, "EVALUATION_SAMPLES", 140)
+    monkeypatch.setattr(periodic, "EVALUATION_SAMPLES", 140)
     schedule = recipes.Schedule(evaluate_every=2)
     start(data_dir, tmp_path / "run", schedule=schedule)
     (line,) = RunDirectory.existing(tmp_path / "run").evaluations_file.read_text().splitlines()
@@ -205,7 +213,7 @@ def test_a_data_set_without_test_images_can_be_trained_on_but_not_measured(
     start(tmp_path / "data", tmp_path / "run", steps=1)
     run = RunDirectory.existing(tmp_path / "run")
     with pytest.raises(UsageError, match="--data_dir: must have images in its test split"):
-        evaluation.evaluate_run(
+        measure.evaluate_run(
             run,
             load_sampler(run)[0],
             checkpoint="",
@@ -224,7 +232,7 @@ def test_the_best_checkpoint_is_kept_beside_the_newest(
     def evaluate(*args: object, **options: object) -> dict:
         return {"metrics": {"kid": {"value": next(values)}}}
 
-    monkeypatch.setattr(evaluation, "evaluate_run", evaluate)
+    monkeypatch.setattr(measure, "evaluate_run", evaluate)
     schedule = recipes.Schedule(evaluate_every=2, keep_best="kid", keep_checkpoints=1)
     recipe = dataclasses.replace(RECIPE, no_ema=True)
     start(data_dir, tmp_path / "run", recipe=recipe, schedule=schedule, steps=6)
@@ -259,7 +267,7 @@ def test_the_best_is_what_its_metric_means(
     metric: str, values: list[float], kept: float | None, tmp_path: pathlib.Path
 ) -> None:
     gan = tf.train.Checkpoint(step=tf.Variable(1))
-    keeper = best.Best(gan, RunDirectory(tmp_path), metric=metric)
+    keeper = best_checkpoint.Best(gan, RunDirectory(tmp_path), metric=metric)
     for value in values:
         keeper.consider({metric: {"value": value}})
     found = RunDirectory(tmp_path).best_checkpoint / "evaluation.json"

@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.contract.games import eagerly
+from tests.contract.runs import eagerly
 from tests.tiny import TINY, VARIANTS
 from tfgan2.data import records
 from tfgan2.program import UsageError
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
-from tfgan2.runs.sampling import load_sampler, load_text_encoder
-from tfgan2.training import trainer, work
+from tfgan2.runs.pretrained import load_text_encoder
+from tfgan2.runs.sampling import load_sampler
+from tfgan2.training import periodic, trainer
 
 AUTO_WRITE, IMG_TXT = TINY["auto_write"], TINY["img_txt"]
 
@@ -64,11 +65,11 @@ def test_sheets_without_captions_show_as_many_seeds_as_they_have_places(
     unconditional: RunDirectory,
 ) -> None:
     sampler, _, _ = load_sampler(unconditional)
-    png, texts = work.draw_sheet(sampler, ["not read"])
+    png, texts = periodic.draw_sheet(sampler, ["not read"])
     assert texts is None
     assert unconditional.sample_sheet(2).read_bytes() == png
     assert not list(unconditional.samples.glob("*.txt"))
-    seeds = range(work.UNCONDITIONAL_ROWS * work.SHEET_SEEDS)
+    seeds = range(periodic.UNCONDITIONAL_ROWS * periodic.SHEET_SEEDS)
     drawn = sampler.sample([""] * len(seeds), seeds, 0.0)
     assert drawn.images.shape == (64, 28, 28, 1)
     with Image.open(unconditional.sample_sheet(2)) as picture:
@@ -76,7 +77,7 @@ def test_sheets_without_captions_show_as_many_seeds_as_they_have_places(
     # The first seed of the second row, of 28 px enlarged twice.
     row_height = 16 + 56 + 4
     shown = sheet[row_height + 16 : row_height + 16 + 56 : 2, 4 : 4 + 56 : 2, 0]
-    np.testing.assert_array_equal(shown, drawn.images[work.SHEET_SEEDS, :, :, 0])
+    np.testing.assert_array_equal(shown, drawn.images[periodic.SHEET_SEEDS, :, :, 0])
 
 
 def test_every_start_of_a_run_adds_to_its_animation(
@@ -100,7 +101,7 @@ def test_a_joint_run_writes_the_texts_of_its_sheets(
     config = joint.read_config()
     assert config.data["example_captions"] == [str(n) for n in range(10)]
     sampler, _, _ = load_sampler(joint)
-    png, texts = work.draw_sheet(sampler, config.data["example_captions"])
+    png, texts = periodic.draw_sheet(sampler, config.data["example_captions"])
     assert joint.sample_sheet(2).read_bytes() == png
     lines = joint.sample_texts(2).read_text().splitlines()
     assert lines == [f"{seed}\t{text}" for seed, text in enumerate(texts)]

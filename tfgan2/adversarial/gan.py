@@ -10,20 +10,20 @@ from typing import Any, ClassVar
 import tensorflow as tf
 import tf_keras as keras
 
-from tfgan2.adversarial import spectral, steps
+from tfgan2.adversarial import spectral, train_function
 from tfgan2.adversarial.adaptive import AdaptiveProbability
 from tfgan2.adversarial.augment import Augmentation
-from tfgan2.adversarial.averaging import Averaging
+from tfgan2.adversarial.ema import Averaging
 from tfgan2.adversarial.noise import StepNoise
-from tfgan2.adversarial.optimizers import as_taken_by, average_kept_by, build, state_of
 from tfgan2.adversarial.remedies import Remedies, Rhythm, Turn
-from tfgan2.adversarial.replicas import (
+from tfgan2.adversarial.update_guards import (
     gradient_norm,
     moving_statistics,
     overflows,
     take_back_unless,
 )
 from tfgan2.adversarial.updates import GENERATOR, PENALTY, Batch, Drawing, Judging, Parts, Update
+from tfgan2.optimizers.differences import as_taken_by, average_kept_by, build, state_of
 
 
 class GAN(keras.Model, abc.ABC):
@@ -160,7 +160,7 @@ class GAN(keras.Model, abc.ABC):
         if force or self.train_function is None:
             # Keras owns this variable, and lowers its value for the last call of an epoch.
             count = self._steps_per_execution
-            self.train_function = steps.make_function(self, count=count)
+            self.train_function = train_function.make_function(self, count=count)
         return self.train_function
 
     @contextlib.contextmanager

@@ -23,8 +23,8 @@ from tfgan2.interop.places import (
     under,
     without_prefix,
 )
-from tfgan2.models.df_gan import DFGAN
-from tfgan2.models.df_gan_networks import (
+from tfgan2.models.df_gan.model import DFGAN
+from tfgan2.models.df_gan.networks import (
     FIRST_SIDE_PX,
     Affine,
     DownBlock,
@@ -32,7 +32,7 @@ from tfgan2.models.df_gan_networks import (
     ImageFeatures,
     UpBlock,
 )
-from tfgan2.models.heads import JointHead
+from tfgan2.models.layers.heads import JointHead
 from tfgan2.program import UsageError
 
 State = dict[str, np.ndarray]

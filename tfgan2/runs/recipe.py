@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from tfgan2.data import pipeline
 
 MODELS = {
-    "df_gan": "tfgan2.models.df_gan:DFGAN",
-    "auto_write": "tfgan2.models.auto_write:AutoWrite",
-    "img_txt": "tfgan2.models.img_txt:ImgTxt",
-    "gan_cls": "tfgan2.models.gan_cls:GANCLS",
-    "stack_gan": "tfgan2.models.stack_gan:StackGAN",
-    "damsm": "tfgan2.models.matching:DAMSM",
-    "sje": "tfgan2.models.matching:SJE",
+    "df_gan": "tfgan2.models.df_gan.model:DFGAN",
+    "auto_write": "tfgan2.models.auto_write.model:AutoWrite",
+    "img_txt": "tfgan2.models.img_txt.model:ImgTxt",
+    "gan_cls": "tfgan2.models.gan_cls.model:GANCLS",
+    "stack_gan": "tfgan2.models.stack_gan.model:StackGAN",
+    "damsm": "tfgan2.models.matching.model:DAMSM",
+    "sje": "tfgan2.models.matching.model:SJE",
 }
 MATCHING_MODELS = ("damsm", "sje")
 OTHER_FORMS = ("torch", "torch_int", "tensorlayer", "tensorflow", "pytorch")
@@ -609,7 +609,7 @@ def build_model(
     dtype: "keras.mixed_precision.Policy | str",
 ) -> "GAN":
     """Builds the recipe's system with new weights; `compile` sets the optimizers."""
-    from tfgan2.adversarial.averaging import Averaging
+    from tfgan2.adversarial.ema import Averaging
 
     system: Any = model_class(recipe)
     return system(

@@ -1,13 +1,8 @@
-"""Loads samplers, text encoders and matching models from runs on disk."""
-
-import os
-
-import tensorflow as tf
-import tf_keras as keras
+"""Loads samplers and matching models from runs on disk."""
 
 from tfgan2.adversarial.gan import GAN
 from tfgan2.adversarial.sampler import AnySampler
-from tfgan2.models.matcher import Matcher
+from tfgan2.models.matching.matcher import Matcher
 from tfgan2.program import UsageError
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.checkpoint import Checkpoints
@@ -44,25 +39,8 @@ def load_sampler(
     if config.recipe.model in recipes.MATCHING_MODELS:
         raise UsageError("--run_dir", "must be a run of a system that draws", config.recipe.model)
     tokenizer = make_tokenizer(run, config.recipe)
-    gan, path = _load(run, config, tokenizer, checkpoint=checkpoint)
+    gan, path = load_model(run, config, tokenizer, checkpoint=checkpoint)
     return gan.sampler(tokenizer, truncation=config.recipe.truncation), config, path
-
-
-def load_stage_one(run_dir: str | os.PathLike) -> tuple[keras.Model, Config]:
-    """Builds the EMA generator of a stage-I run of StackGAN; returns it with the configuration.
-
-    Raises:
-      UsageError: the run is not stage I of StackGAN, or has no checkpoint.
-    """
-    flag = "--stage1_run_dir"
-    run = RunDirectory.existing(run_dir, flag=flag)
-    config = run.read_config()
-    recipe = config.recipe
-    if recipe.model != "stack_gan" or recipe.stage != 1:
-        name = f"{recipe.model}, stage {recipe.stage}"
-        raise UsageError(flag, "must be a run of stack_gan's stage 1", name)
-    gan, _ = _load(run, config, make_tokenizer(run, recipe), checkpoint="latest", flag=flag)
-    return gan.average_generator, config
 
 
 def load_matcher(run: RunDirectory, *, flag: str) -> tuple[Matcher, Config]:
@@ -85,43 +63,11 @@ def load_matcher(run: RunDirectory, *, flag: str) -> tuple[Matcher, Config]:
         raise UsageError(flag, "must be a whole matching model", "an imported text encoder")
     tokenizer = make_tokenizer(run, config.recipe)
     assert tokenizer is not None  # The system reads captions.
-    gan, _ = _load(run, config, tokenizer, checkpoint="latest", flag=flag)
+    gan, _ = load_model(run, config, tokenizer, checkpoint="latest", flag=flag)
     return Matcher(gan, tokenizer), config
 
 
-def load_text_encoder(
-    run: RunDirectory, *, flag: str = "--text_encoder"
-) -> tuple[keras.Model, Config]:
-    """Builds the float32 text encoder of a run from its newest checkpoint.
-
-    Args:
-      run: any run of a system that reads captions.
-      flag: flag that names the run, for error messages.
-
-    Returns:
-      The text encoder (its EMA, if the system is a GAN) and the run's configuration.
-
-    Raises:
-      UsageError: the run reads no captions, or has no checkpoint.
-    """
-    config = run.read_config()
-    if recipes.system_class(config.recipe).reads != "captions":
-        raise UsageError(flag, "must be a run that reads captions", config.recipe.model)
-    tokenizer = make_tokenizer(run, config.recipe)
-    assert tokenizer is not None  # The system reads captions.
-    # Restore only the text encoder: the attribute name selects its part of the checkpoint.
-    options = recipes.text_options(config.recipe)
-    encoder = encoders.make_encoder(options, vocabulary_size=tokenizer.vocabulary_size)
-    part = tf.Module()
-    if config.recipe.model in recipes.MATCHING_MODELS:
-        part.text_encoder = encoder
-    else:
-        part.average_text_encoder = encoder
-    Checkpoints(part, run.checkpoints, keep=1).restore_for_sampling(flag=flag)
-    return encoder, config
-
-
-def _load(
+def load_model(
     run: RunDirectory,
     config: Config,
     tokenizer: Tokenizer | None,
@@ -129,6 +75,21 @@ def _load(
     checkpoint: str,
     flag: str = "--run_dir",
 ) -> tuple[GAN, str]:
+    """Builds the float32 model of a run from a checkpoint.
+
+    Args:
+      run: the run.
+      config: configuration of the run.
+      tokenizer: tokenizer of the run; None for a system without captions.
+      checkpoint: `latest` or `best`.
+      flag: flag that names the run, for error messages.
+
+    Returns:
+      The model and the path of the checkpoint.
+
+    Raises:
+      UsageError: the run has no such checkpoint.
+    """
     gan = recipes.build_model(
         config.recipe,
         image_channels=config.data["channels"],

@@ -11,8 +11,8 @@ import tf_keras as keras
 from tqdm import tqdm
 
 from tfgan2 import program
+from tfgan2.runs import environment
 from tfgan2.runs.directory import RunDirectory, append_line
-from tfgan2.training import runtime
 
 
 class StepCallback(keras.callbacks.Callback):
@@ -131,7 +131,7 @@ class MetricsLog(StepCallback):
         images = (self.step - self._first_step) * self._batch_size
         values = {name: total / self._counts[name] for name, total in self._sums.items()}
         values["images_per_second"] = images / seconds
-        values["resident_mib"] = runtime.resident_mib()
+        values["resident_mib"] = environment.resident_mib()
         append_line(self._run.metrics_file, {"step": self.step, **values})
         with self._writer.as_default(step=self.step):
             for name, value in values.items():

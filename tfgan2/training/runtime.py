@@ -1,18 +1,11 @@
-"""Chooses devices and precision; reads package versions and memory."""
+"""Chooses devices and precision."""
 
-import importlib.metadata
 import os
-import platform
-import resource
 
 import tensorflow as tf
 
 from tfgan2.program import UsageError
-from tfgan2.training import team
-
-STATM = "/proc/self/statm"
-MIB = 1024**2
-PACKAGES = ("tfgan2", "tensorflow", "tf-keras", "tensorflow-text", "numpy")
+from tfgan2.training import workers
 
 
 def make_strategy(name: str) -> tf.distribute.Strategy:
@@ -27,11 +20,11 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
     Raises:
       UsageError: `multi_worker` without a cluster, or TF_CONFIG is malformed.
     """
-    if name in ("auto", "multi_worker") and team.in_cluster():
+    if name in ("auto", "multi_worker") and workers.in_cluster():
         return tf.distribute.MultiWorkerMirroredStrategy()
     if name == "multi_worker":
         rule = "must name a cluster of several workers for --strategy=multi_worker"
-        raise UsageError(team.VARIABLE, rule, os.environ.get(team.VARIABLE) or "nothing")
+        raise UsageError(workers.VARIABLE, rule, os.environ.get(workers.VARIABLE) or "nothing")
     gpus = tf.config.list_logical_devices("GPU")
     if name == "one_device" or (name == "auto" and not gpus):
         return tf.distribute.get_strategy()
@@ -61,25 +54,6 @@ def resolve_precision(name: str) -> str:
         ]
         return "mixed_float16" if min(capabilities) >= (7, 0) else "float32"
     return "mixed_bfloat16" if _has_amx() else "float32"
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that affect a run's results."""
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def resident_mib() -> float:
-    """Resident memory of this process in MiB; without /proc (not Linux), the peak so far."""
-    if os.path.exists(STATM):
-        with open(STATM, encoding="ascii") as file:
-            return int(file.read().split()[1]) * resource.getpagesize() / MIB
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB
 
 
 def _has_amx() -> bool:

@@ -10,18 +10,19 @@ import tf_keras as keras
 
 from tfgan2.adversarial.gan import GAN
 from tfgan2.data import pipeline, records
-from tfgan2.models import named_optimizers
-from tfgan2.models.matching import Matching
+from tfgan2.models.matching.model import Matching
+from tfgan2.optimizers import named
 from tfgan2.program import UsageError
+from tfgan2.runs import label_texts, pretrained
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.checkpoint import Checkpoints, find
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.sampling import make_tokenizer
 from tfgan2.text.tokenizers import Tokenizer
-from tfgan2.training import beginning, callbacks, inputs, runtime, team
-from tfgan2.training.board import Board
-from tfgan2.training.watching import Stopwatch, Watch
-from tfgan2.training.work import DrawingWork, MatchingWork
+from tfgan2.training import callbacks, initialization, inputs, runtime, workers
+from tfgan2.training.periodic import DrawingWork, MatchingWork
+from tfgan2.training.run_monitor import Stopwatch, Watch
+from tfgan2.training.tensorboard import Board
 
 SHEET_CAPTIONS = 10
 
@@ -87,13 +88,13 @@ def train(
       Failure: too many steps in a row had non-finite values, or another worker is lost.
     """
     # Check the flags against the data set, the devices and the runs to start with.
-    crew = team.gather(runtime.make_strategy(strategy))
+    crew = workers.gather(runtime.make_strategy(strategy))
     runtime.quieten_graph_optimizer()
     manifest = records.load_manifest(data_dir)
     recipe, reader, stage_one = _others(recipe, text_encoder, stage1_run_dir)
     recipes.model_class(recipe)
     _check_optimizers(recipe, crew.strategy.num_replicas_in_sync)
-    beginning.check_first_weights(recipe, reader, inception_weights)
+    initialization.check_first_weights(recipe, reader, inception_weights)
     _check_data(manifest, recipe)
     _check_schedule(manifest, recipe, schedule)
     _check_replicas(crew.strategy.num_replicas_in_sync, recipe, schedule)
@@ -103,17 +104,19 @@ def train(
     examples = pipeline.examples(
         data_dir, manifest, split=split, view=recipes.view(recipe), limit=200
     )
-    texts = inputs.label_texts(recipe, manifest)
+    texts = label_texts.label_texts(recipe, manifest)
     captions = sheet_captions(examples, texts)
-    beginnings = beginning.Start(captions=captions, texts=texts, reader=reader, stage_one=stage_one)
+    beginnings = initialization.Start(
+        captions=captions, texts=texts, reader=reader, stage_one=stage_one
+    )
     inception = None
     if recipe.image_encoder == "inception_v3" and not find(run.checkpoints):
-        inception = beginning.read_inception(inception_weights)
+        inception = initialization.read_inception(inception_weights)
     if crew.chief:
-        recipe = beginning.begin_or_join(run, recipe, manifest, beginnings)
+        recipe = initialization.begin_or_join(run, recipe, manifest, beginnings)
     crew.wait()
     if not crew.chief:
-        recipe = beginning.begin_or_join(run, recipe, manifest, beginnings)
+        recipe = initialization.begin_or_join(run, recipe, manifest, beginnings)
     steps = goal.in_steps(images=manifest.records("train"), batch_size=recipe.batch_size)
 
     # Build the model, and restore the newest checkpoint.
@@ -121,7 +124,7 @@ def train(
     with crew.strategy.scope():
         gan = _build(recipe, manifest, tokenizer)
         if not find(run.checkpoints):
-            beginning.take_weights(gan, run, beginnings, inception)
+            initialization.take_weights(gan, run, beginnings, inception)
         # After the initial weights are set: some optimizers copy them.
         gan.compile(
             optimizers=gan.make_optimizers(manifest.records("train")),
@@ -220,7 +223,9 @@ def _others(
     recipe: recipes.Recipe,
     text_encoder: str | os.PathLike | None,
     stage1_run_dir: str | os.PathLike | None,
-) -> tuple[recipes.Recipe, beginning.Reader | None, beginning.StageOne | None]:
+) -> tuple[
+    recipes.Recipe, pretrained.PretrainedTextEncoder | None, pretrained.PretrainedStageOne | None
+]:
     """Loads text encoder and stage-I generator of other runs; the recipe gets their options."""
     is_stage_two = recipe.model == "stack_gan" and recipe.stage == 2
     if stage1_run_dir and not is_stage_two:
@@ -231,10 +236,10 @@ def _others(
         raise UsageError("--text_encoder", rule, text_encoder)
     reader, stage_one = None, None
     if stage1_run_dir:
-        stage_one = beginning.load_stage_one(stage1_run_dir, recipe)
-        reader = beginning.load_reader(stage1_run_dir, flag="--stage1_run_dir")
+        stage_one = pretrained.load_pretrained_stage_one(stage1_run_dir, recipe)
+        reader = pretrained.load_pretrained_text_encoder(stage1_run_dir, flag="--stage1_run_dir")
     elif text_encoder:
-        reader = beginning.load_reader(text_encoder)
+        reader = pretrained.load_pretrained_text_encoder(text_encoder)
     if is_stage_two:
         recipe = dataclasses.replace(recipe, freeze_text_encoder=True)
     if reader is not None:
@@ -263,7 +268,7 @@ def _build(recipe: recipes.Recipe, manifest: records.Manifest, tokenizer: Tokeni
 
 def _check_optimizers(recipe: recipes.Recipe, replicas: int) -> None:
     for field in ("generator_optimizer", "discriminator_optimizer"):
-        named_optimizers.check(getattr(recipe, field), flag=f"--{field}", replicas=replicas)
+        named.check(getattr(recipe, field), flag=f"--{field}", replicas=replicas)
 
 
 def _check_replicas(replicas: int, recipe: recipes.Recipe, schedule: recipes.Schedule) -> None:

@@ -10,6 +10,7 @@ import tf_keras as keras
 from tfgan2.adversarial.gan import GAN
 from tfgan2.data import pipeline, records
 from tfgan2.program import UsageError, warn
+from tfgan2.runs import label_texts
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.sampling import make_tokenizer
@@ -86,7 +87,7 @@ class Bench:
         if recipe.batch_size > images:
             rule = f"must be at most the {images} images of the train split"
             raise UsageError("--batch_size", rule, recipe.batch_size)
-        self._texts = inputs.label_texts(recipe, self.manifest)
+        self._texts = label_texts.label_texts(recipe, self.manifest)
         self.peaks: dict[str, float] = {}
 
     @functools.cached_property

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfgan2.training import runtime
+from tfgan2.runs import environment
 from tools.benchmarks import timing
 
 SIDES = (1024, 2048, 4096)
@@ -36,7 +36,7 @@ def describe() -> dict[str, Any]:
         "amx": "amx_bf16" in features,
         "gpus": [it.get("device_name", "unknown") for it in details],
         "system": platform.platform(),
-        "versions": runtime.versions(),
+        "versions": environment.versions(),
     }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfgan2.adversarial import steps
+from tfgan2.adversarial import train_function
 from tfgan2.adversarial.gan import GAN
 from tfgan2.adversarial.remedies import Turn
 from tools.benchmarks import flops, timing
@@ -84,5 +84,7 @@ class Steps:
         iterator = iter(self._one_batch)
         # If all steps have the same phase, their graph exists already.
         alike = len(self._gan.rhythm.turns) == 1
-        take: Any = self._gan.make_train_function() if alike else steps.make_one(self._gan, turn)
+        take: Any = (
+            self._gan.make_train_function() if alike else train_function.make_one(self._gan, turn)
+        )
         return take.get_concrete_function(iterator).graph

@@ -11,12 +11,12 @@ from typing import Any
 
 import jinja2
 
-from tfgan2.training import comparing
+from tfgan2.evaluation import comparison
 from tools.reports import charts
 from tools.reports.reading import Curve, Evaluation, Run, Sheet, finite
 
 FOLDER = pathlib.Path(__file__).parent
-NOT_COMPARED = (comparing.COMPARED, comparing.TOLD)
+NOT_COMPARED = (comparison.COMPARED, comparison.TOLD)
 ABSENT = "absent"
 
 
@@ -96,11 +96,11 @@ def _measured(runs: Sequence[Run], group: Sequence[tuple[int, Evaluation]]) -> M
         (
             runs[index].name,
             evaluation.checkpoint,
-            [comparing.cell(evaluation.metrics.get(name)) for name in names],
+            [comparison.cell(evaluation.metrics.get(name)) for name in names],
         )
         for index, evaluation in group
     ]
-    versions = [evaluation.protocol.get(comparing.TOLD) for _, evaluation in group]
+    versions = [evaluation.protocol.get(comparison.TOLD) for _, evaluation in group]
     return Measured(
         protocol={name: _text(value) for name, value in _shared(first.protocol).items()},
         metrics=names,

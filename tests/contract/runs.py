@@ -1,0 +1,195 @@
+"""Builds a system and a few of its batches, as the trainer does."""
+
+import contextlib
+import dataclasses
+import functools
+import itertools
+import pathlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras as keras
+
+from tests.contract.cases import Case
+from tfgan2.adversarial.gan import GAN
+from tfgan2.adversarial.sampler import AnySampler, JointSampler, UnconditionalSampler
+from tfgan2.data import pipeline, records
+from tfgan2.interop import importing
+from tfgan2.models.stack_gan.networks import MAGNIFICATION, StageOneGenerator
+from tfgan2.runs import label_texts
+from tfgan2.runs import recipe as recipes
+from tfgan2.runs.directory import RunDirectory
+from tfgan2.text import encoders, tokenizers
+from tfgan2.training import inputs, periodic, trainer
+
+IMAGES_PER_EPOCH = 16
+
+
+def make_tokenizer(
+    recipe: recipes.Recipe, folder: pathlib.Path, manifest: records.Manifest
+) -> tokenizers.Tokenizer | None:
+    if recipes.system_class(recipe).reads is None:
+        return None
+    path = folder / "vocabulary.txt"
+    texts = label_texts.label_texts(recipe, manifest)
+    counts = manifest.vocabulary if texts is None else tokenizers.count_words(texts)
+    tokenizers.write_vocabulary(path, counts)
+    return encoders.make_tokenizer(recipes.text_options(recipe), path)
+
+
+def make_gan(
+    recipe: recipes.Recipe,
+    tokenizer: tokenizers.Tokenizer | None,
+    *,
+    precision: str = "float32",
+    run_eagerly: bool = False,
+) -> GAN:
+    """Builds and compiles it; for a few steps, eagerly is sooner than in a graph."""
+    keras.utils.set_random_seed(recipe.seed)
+    gan = recipes.build_model(
+        recipe,
+        image_channels=1,
+        vocabulary_size=0 if tokenizer is None else tokenizer.vocabulary_size,
+        dtype=precision,
+    )
+    if is_stage_two(recipe):
+        # From images that hardly differ, as a new stage one draws, normalizations make rounding.
+        drawing = StageOneGenerator(
+            image_size=recipe.image_size // MAGNIFICATION,
+            image_channels=1,
+            latent_size=recipe.latent_size,
+            sentence_size=recipe.sentence_size,
+            conditioning_size=recipe.conditioning_size,
+            base_channels=recipe.generator_channels,
+            form=recipe.generator_form,
+        )
+        leave_start(drawing)
+        gan.begin_with_stage_one(drawing)
+    gan.compile(optimizers=gan.make_optimizers(IMAGES_PER_EPOCH), run_eagerly=run_eagerly)
+    return gan
+
+
+def is_stage_two(recipe: recipes.Recipe) -> bool:
+    return recipe.model == "stack_gan" and recipe.stage == 2
+
+
+def make_batches(
+    recipe: recipes.Recipe,
+    data_dir: pathlib.Path,
+    manifest: records.Manifest,
+    tokenizer: tokenizers.Tokenizer | None,
+    strategy: tf.distribute.Strategy | None = None,
+) -> tf.data.Dataset:
+    batches = pipeline.batches(
+        data_dir,
+        manifest,
+        split="train",
+        batch_size=recipe.batch_size,
+        view=recipes.view(recipe),
+        seed=recipe.seed,
+        captions_per_image=recipe.captions_per_image,
+        mismatch_other_class=recipe.mismatch_other_class,
+    )
+    texts = label_texts.label_texts(recipe, manifest)
+    return inputs.distributed(
+        inputs.tokenized(batches, tokenizer, texts=texts),
+        strategy or tf.distribute.get_strategy(),
+    )
+
+
+def first(dataset: tf.data.Dataset, count: int) -> list[dict]:
+    return list(itertools.islice(iter(dataset), count))
+
+
+def leave_start(network: keras.Model) -> None:
+    """Moves weights off their start, where some gradients vanish and all pictures are alike."""
+    for variable in network.trainable_variables:
+        scale = min(0.2, np.prod(variable.shape[:-1]) ** -0.5)
+        noise = np.random.default_rng(1).normal(scale=scale, size=variable.shape)
+        variable.assign(variable + noise.astype(np.float32))
+
+
+def train(case: Case, data_dir: pathlib.Path, run_dir: pathlib.Path, *, steps: int) -> RunDirectory:
+    """Trains to a step, with a checkpoint of every second step."""
+    recipe, begins_with = case.recipe, {}
+    if is_stage_two(recipe):
+        begins_with["stage1_run_dir"] = stage_one(recipe, data_dir, run_dir.parent)
+    elif recipe.freeze_text_encoder:
+        begins_with["text_encoder"] = text_encoder(recipe, run_dir.parent)
+    with without_pictures(), eagerly() if case.run_eagerly else contextlib.nullcontext():
+        trainer.train(
+            recipe,
+            recipes.Schedule(checkpoint_every=2, keep_checkpoints=2, sample_every=1000),
+            data_dir=data_dir,
+            run_dir=run_dir,
+            goal=trainer.Goal(steps=steps),
+            strategy="one_device",
+            **begins_with,
+        )
+    return RunDirectory.existing(run_dir)
+
+
+@contextlib.contextmanager
+def eagerly() -> Iterator[None]:
+    """Within it, systems that are compiled run their steps eagerly."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(GAN, "compile", functools.partialmethod(GAN.compile, run_eagerly=True))
+        yield
+
+
+@contextlib.contextmanager
+def without_pictures() -> Iterator[None]:
+    """Within it, no run draws sheets, which takes longer than a few steps of a tiny network."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("draw_sheet", "finish"):
+            patch.setattr(periodic.DrawingWork, name, lambda self, step: None)
+        yield
+
+
+def text_encoder(recipe: recipes.Recipe, folder: pathlib.Path) -> pathlib.Path:
+    """A run of a text encoder by characters, for a recipe that freezes it."""
+    path = folder / "text_encoder"
+    if not path.exists():
+        options = recipes.text_options(recipe)
+        keras.utils.set_random_seed(recipe.seed)
+        encoder = encoders.make_encoder(options, vocabulary_size=1)
+        published = importing.Reader(pathlib.Path("made.pth"), options, encoder, [], ["a 7"])
+        importing.import_text_encoder(published, run_dir=path, versions={})
+    return path
+
+
+def stage_one(recipe: recipes.Recipe, data_dir: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
+    """A run of StackGAN's stage one, for a recipe of stage two."""
+    path = folder / "stage_one"
+    if not path.exists():
+        first_stage = dataclasses.replace(
+            recipe,
+            stage=1,
+            image_size=recipe.image_size // MAGNIFICATION,
+            freeze_text_encoder=False,
+        )
+        train(Case(first_stage, run_eagerly=True), data_dir, path, steps=1)
+    return path
+
+
+def draw(
+    sampler: AnySampler,
+    captions: Sequence[str | bytes],
+    seeds: Sequence[int],
+    truncations: Sequence[float],
+) -> np.ndarray:
+    """Pictures of rows, as integers that can be subtracted."""
+    rows = (
+        tf.constant(captions),
+        tf.constant(seeds, tf.int64),
+        tf.constant(truncations, tf.float32),
+    )
+    if isinstance(sampler, UnconditionalSampler):
+        images = sampler.pixels(*rows[1:])
+    elif isinstance(sampler, JointSampler):
+        images, _ = sampler.draw(*rows)
+    else:
+        images = sampler.pixels(*rows)
+    return images.numpy().astype(int)

@@ -1,0 +1,252 @@
+"""Remedies: every system takes them, each changes what it should, and off they are not there."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.models import systems
+from tests.tiny import TINY, VARIANTS
+from tfgan2.adversarial import penalties, spectral
+from tfgan2.adversarial.gan import GAN
+from tfgan2.adversarial.noise import StepNoise
+from tfgan2.adversarial.remedies import Turn
+from tfgan2.adversarial.updates import Parts
+from tfgan2.models.auto_write import networks as auto_write
+from tfgan2.program import UsageError
+from tfgan2.runs import recipe as recipes
+from tfgan2.runs.recipe import MATCHING_MODELS, Recipe
+
+OFF = {
+    "ma_gp_weight": 0.0,
+    "r1_weight": 0.0,
+    "r2_weight": 0.0,
+    "mode_seeking_weight": 0.0,
+    "augment_translation_px": 0,
+}
+SYSTEMS = {
+    name: dataclasses.replace(recipe, **OFF)
+    for name, recipe in TINY.items()
+    if name not in MATCHING_MODELS
+} | {"df_gan-unet": VARIANTS["df_gan-unet"]}
+
+
+@pytest.fixture(autouse=True)
+def small_auto_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auto_write, "DISCRIMINATOR_CHANNELS", (4, 8))
+    monkeypatch.setattr(auto_write, "DISCRIMINATOR_UNITS", 16)
+
+
+def parts_of(gan: GAN, recipe: Recipe, *, turn: Turn | None = None) -> dict[str, float]:
+    """What all updates say of a batch, without moving anything."""
+    batch, found = systems.some_batch(recipe), {}
+    with gan.taking(turn or Turn()):
+        for update in gan.updates:
+            step = tf.constant(0, tf.int64)
+            noise = StepNoise(seed=1, step=step, scope=update.name, batch_size=recipe.batch_size)
+            fakes = gan.generate(batch, noise) if update.draws else noise
+            _, parts = update.loss(batch, fakes)
+            found |= {f"{update.name}/{name}": float(value) for name, value in parts.items()}
+    return found
+
+
+def changed(one: Parts, other: Parts) -> set[str]:
+    return {name for name in one if name not in other or abs(one[name] - other[name]) > 1e-6}
+
+
+def with_remedies(recipe: Recipe, **remedies: Any) -> dict[str, float]:
+    taking = dataclasses.replace(recipe, **remedies)
+    recipes.model_class(taking)  # It is not refused.
+    return parts_of(systems.make(taking), taking)
+
+
+@pytest.mark.parametrize("recipe", SYSTEMS.values(), ids=SYSTEMS)
+def test_every_system_takes_every_remedy_and_its_losses_change(recipe: Recipe) -> None:
+    captioned = recipe.model != "auto_write"
+    recipe = dataclasses.replace(recipe, **({"loss": "bce"} if captioned else {}))
+    before = parts_of(systems.make(recipe), recipe)
+    judging = (
+        {"real": "real", "fake": "fake"}
+        if not captioned
+        else dict.fromkeys(("real", "fake"), "discriminator")
+    )
+
+    # auto_write's discriminator is nearly flat at the start.
+    weighed = {"r1_weight": 1e6, "r2_weight": 1e6, "label_smoothing": 0.2}
+    expected = {f"{judging['real']}/loss", f"{judging['real']}/r1", f"{judging['fake']}/r2"}
+    if captioned:
+        weighed["ma_gp_weight"] = 2.0
+        expected.add("discriminator/ma_gp")
+    after = with_remedies(recipe, **weighed)
+    assert changed(after, before) == expected
+    assert min(after[name] for name in expected) > 0
+
+    seen = {"augment": {"augment_translation_px": 2}, "group": {"minibatch_group": 2}}
+    if recipe.discriminator_form != "unet":
+        # That has it; the one layer that has not starts with a singular value of 1.
+        seen["spectral"] = {"discriminator_spectral_norm": True}
+    # Real images and generated ones are seen in the same way.
+    logits = {f"discriminator/{image}_logit" for image in judging}
+    if not captioned:
+        logits = {f"{image}/logit" for image in judging}
+    for remedy in seen.values():
+        different = changed(with_remedies(recipe, **remedy), before)
+        assert any(name.startswith("generator/") for name in different), remedy
+        assert logits <= different, remedy
+
+
+@pytest.mark.parametrize("remedy", [{"augment_color": True}, {"augment_cutout": 0.5}], ids=str)
+def test_each_kind_of_augmentation_changes_losses(remedy: dict[str, Any]) -> None:
+    recipe = SYSTEMS["auto_write"]
+    different = changed(with_remedies(recipe, **remedy), parts_of(systems.make(recipe), recipe))
+    assert any(name.startswith("generator/") for name in different)
+    assert any(not name.startswith("generator/") for name in different)
+
+
+def test_ma_gp_may_be_an_update_of_its_own() -> None:
+    recipe = dataclasses.replace(SYSTEMS["gan_cls"], ma_gp_weight=2.0, ma_gp_update="separate")
+    gan = systems.make(recipe)
+    parts = parts_of(gan, recipe)
+    assert parts["penalty/ma_gp"] > 0
+    assert "discriminator/ma_gp" not in parts
+    with gan.taking(Turn(penalizes=False)):
+        assert "penalty/ma_gp" not in gan.train_step(systems.some_batch(recipe))
+
+
+@pytest.mark.parametrize("name", ["df_gan", "auto_write", "img_txt"])
+def test_lazy_penalties_weigh_as_many_times_more_and_are_else_left_out(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = dataclasses.replace(SYSTEMS[name], r1_weight=1.0, r2_weight=0.5)
+    if name != "auto_write":
+        recipe = dataclasses.replace(recipe, ma_gp_weight=2.0)
+    always = parts_of(systems.make(recipe), recipe)
+    every = dataclasses.replace(recipe, penalty_every=3)
+    gan = systems.make(every)
+    lazy = parts_of(gan, every)
+    with monkeypatch.context() as patch:
+        patch.setattr(penalties, "input_gradients", pytest.fail)  # They would cost time.
+        without = parts_of(gan, every, turn=Turn(penalizes=False))
+    weighed = {part for part in always if part.endswith(("/r1", "/r2", "/ma_gp"))}
+    assert len(weighed) == (2 if name == "auto_write" else 3)
+    for part, value in always.items():
+        assert lazy[part] == pytest.approx((3 if part in weighed else 1) * value, rel=1e-4)
+        assert without.get(part, 0.0) == pytest.approx(0 if part in weighed else value, abs=1e-5)
+
+
+def test_a_step_without_the_generator_does_not_differentiate_its_loss() -> None:
+    recipe = SYSTEMS["auto_write"]
+    gan = systems.make(recipe)
+    with gan.taking(Turn(generates=False)):
+        parts = gan.train_step(systems.some_batch(recipe))
+    assert {name.split("/")[0] for name in parts} == {"real", "fake"}
+
+
+def test_off_a_remedy_leaves_networks_and_state_as_they_are() -> None:
+    gan = systems.make(SYSTEMS["df_gan"])
+    assert gan.adaptive is None
+    assert gan.rhythm.turns == (Turn(),)
+    assert not any(spectral.divided_layers(network) for network in (gan.image_features, gan.head))
+    image = systems.some_batch(SYSTEMS["df_gan"])["image"]
+    noise = StepNoise(seed=1, step=tf.constant(0, tf.int64), scope="it", batch_size=8)
+    assert gan.augmented(image, noise, "real") is image
+
+
+def test_the_generator_moves_in_every_so_manieth_step() -> None:
+    recipe = dataclasses.replace(
+        SYSTEMS["auto_write"],
+        warm_up_steps=0,
+        r1_weight=1.0,
+        discriminator_steps=2,
+        penalty_every=4,
+    )
+    batch = systems.some_batch(recipe)
+    batches = tf.data.Dataset.from_tensors({name: batch[name] for name in ("image", "label")})
+    weights = []
+    for eagerly in (True, False):
+        gan = systems.make(recipe)
+        gan.compile(
+            optimizers=gan.make_optimizers(systems.IMAGES_PER_EPOCH),
+            run_eagerly=eagerly,
+            steps_per_execution=4,
+        )
+        history = gan.fit(batches.repeat(), epochs=1, steps_per_epoch=4, verbose=0).history
+        assert int(gan.optimizers["generator"].iterations) == 2
+        assert int(gan.optimizers["real"].iterations) == 4
+        assert history["real/r1"][0] > 0  # The fourth step has it.
+        weights.append(systems.values(gan.trainable_variables))
+        moved = systems.values(gan.generator.trainable_variables)
+        history = gan.fit(batches.repeat(), epochs=1, steps_per_epoch=1, verbose=0).history
+        assert int(gan.step) == 5
+        assert systems.same(moved, systems.values(gan.generator.trainable_variables))
+        assert history.get("generator/loss", [0.0]) == [0.0]
+    for one, other in zip(*weights, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_divided_kernels_follow_their_singular_value_in_updates_that_move_them() -> None:
+    # At a higher rate the largest singular value is soon that of another direction.
+    recipe = dataclasses.replace(
+        SYSTEMS["df_gan"],
+        loss="hinge",
+        mismatch_weight=0.0,
+        discriminator_spectral_norm=True,
+        discriminator_learning_rate=1e-5,
+    )
+    gan = systems.make(recipe)
+    layers = spectral.divided_layers(gan.image_features) + spectral.divided_layers(gan.head)
+    assert len(layers) == 10 + 4
+    before = [layer.direction.numpy() for layer in layers]
+    kernels = systems.values(layer.kernel for layer in layers)
+    for _ in range(2):
+        gan.train_step(systems.some_batch(recipe))
+    assert systems.none_same([layer.direction.numpy() for layer in layers[:1]], before[:1])
+    assert systems.none_same(systems.values(layer.kernel for layer in layers), kernels)
+    for layer in layers:
+        kernel = tf.reshape(layer.divided_kernel(), [-1, layer.kernel.shape[-1]])
+        assert np.linalg.svd(kernel, compute_uv=False)[0] == pytest.approx(1.0, abs=0.1)
+
+
+def test_augmentation_is_adapted_to_what_is_said_of_real_images() -> None:
+    recipe = dataclasses.replace(
+        SYSTEMS["auto_write"], augment_color=True, ada_target=0.6, ada_images=64, warm_up_steps=0
+    )
+    gan = systems.make(recipe)
+    gan.discriminator.logit.bias.assign([5.0])  # All is taken for real.
+    logs = [gan.train_step(systems.some_batch(recipe)) for _ in range(5)]
+    assert float(logs[0]["real/real_sign"]) == 1.0
+    assert [float(it["augment/probability"]) for it in logs] == pytest.approx([0] * 3 + [0.5] * 2)
+    relativistic = dataclasses.replace(SYSTEMS["df_gan"], augment_color=True, ada_target=0.6)
+    parts = parts_of(systems.make(relativistic), relativistic)
+    assert -1.0 <= parts["discriminator/real_sign"] <= 1.0
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "said"),
+    [
+        ("auto_write", {"ma_gp_weight": 2.0}, "--ma_gp_weight: must be 0.0 for auto_write, which"),
+        ("damsm", {"r1_weight": 1.0}, "--r1_weight: must be 0.0 for damsm, which is without a d"),
+        ("damsm", {"discriminator_steps": 2}, "--discriminator_steps: must be 1 for damsm"),
+        ("df_gan", {"label_smoothing": 0.1}, "--label_smoothing: must be 0 for --loss=relativ"),
+        ("df_gan", {"minibatch_group": 1}, "--minibatch_group: must be 0 or at least 2, got 1"),
+        ("auto_write", {"ada_target": 0.6}, "--ada_target: must be 0 without any of --augment_c"),
+        (
+            "df_gan",
+            {"learning_rate_linear_from_epochs": 3.0, "learning_rate_linear_to_epochs": 2.0},
+            "--learning_rate_linear_to_epochs: must be above --learning_rate_linear_from",
+        ),
+        (
+            "gan_cls",
+            {"learning_rate_linear_to_epochs": 2.0},
+            "--learning_rate_linear_to_epochs: must be 0 where rates are halved",
+        ),
+        ("img_txt", {"ma_gp_update": "separate"}, "--ma_gp_update: must be joint for img_txt"),
+    ],
+)
+def test_what_has_no_meaning_is_refused(name: str, changes: dict[str, Any], said: str) -> None:
+    recipe = dataclasses.replace(TINY[name], augment_translation_px=0)
+    with pytest.raises(UsageError) as refused:
+        recipes.model_class(dataclasses.replace(recipe, **changes))
+    assert str(refused.value).startswith(said)

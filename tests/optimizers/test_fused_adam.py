@@ -1,0 +1,42 @@
+"""One kernel for a variable moves it as Keras's many do."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras as keras
+
+from tfgan2.optimizers.fused_adam import FusedAdam
+
+STEPS = 7
+
+
+def weights_after_steps(
+    kind: type[keras.optimizers.Adam], gradients: list[tf.Tensor], **settings: float | bool
+) -> list[np.ndarray]:
+    rate = keras.optimizers.schedules.ExponentialDecay(1e-2, 3, 0.5)
+    optimizer = kind(rate, beta_2=0.9, epsilon=1e-8, **settings)
+    variable = tf.Variable(tf.ones([5, 3]))
+    for gradient in gradients:
+        optimizer.apply_gradients([(gradient, variable)])
+    return [value.numpy() for value in (variable, *optimizer.variables)]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"beta_1": 0.0}, {"beta_1": 0.9}, {"beta_1": 0.9, "amsgrad": True}, {"clipnorm": 0.1}],
+    ids=str,
+)
+@pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
+def test_it_moves_a_variable_and_its_state_as_keras_does(
+    settings: dict[str, float], sparse: bool
+) -> None:
+    random = np.random.default_rng(0)
+    gradients = [tf.constant(random.normal(size=[5, 3]), tf.float32) for _ in range(STEPS)]
+    if sparse:
+        rows = tf.constant([4, 1])
+        gradients = [tf.IndexedSlices(it[:2], rows, tf.constant([5, 3])) for it in gradients]
+    its = weights_after_steps(FusedAdam, gradients, **settings)
+    expected = weights_after_steps(keras.optimizers.Adam, gradients, **settings)
+    assert not np.allclose(its[0], 1.0, atol=1e-3)
+    for one, other in zip(its, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)

@@ -1,0 +1,70 @@
+"""Optimizers by name, on any line; those of TensorFlow Addons are tested in tests/addons."""
+
+import importlib.util
+
+import pytest
+import tf_keras as keras
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tfgan2.optimizers.fused_adam import FusedAdam
+from tfgan2.optimizers.named import Numbers, make
+from tfgan2.program import UsageError
+
+NUMBERS = Numbers(learning_rate=0.01, beta1=0.25, beta2=0.75, epsilon=1e-5)
+HAS_ADDONS = importlib.util.find_spec("tensorflow_addons") is not None
+
+
+def test_adam_is_keras_s_adam_with_the_numbers_of_the_recipe() -> None:
+    adam = make("adam", NUMBERS, flag="--it")
+    assert type(adam) is FusedAdam
+    assert isinstance(adam, keras.optimizers.Adam)
+    assert adam.get_config()["learning_rate"] == pytest.approx(0.01)
+    assert (adam.beta_1, adam.beta_2, adam.epsilon) == (0.25, 0.75, 1e-5)
+
+
+def test_settings_reach_the_class_and_come_before_the_recipe_s_numbers() -> None:
+    sgd = make("sgd(momentum=0.5, nesterov=True)", NUMBERS, flag="--it")
+    assert (type(sgd), sgd.momentum, sgd.nesterov) == (keras.optimizers.SGD, 0.5, True)
+    assert make("lion(beta_1=0.5)", NUMBERS, flag="--it").beta_1 == 0.5
+    assert make("adam(global_clipnorm=2.0)", NUMBERS, flag="--it").global_clipnorm == 2.0
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("", "must be a name such as adam"),
+        ("adam(", "must be a name such as adam"),
+        ("adam(momentum=open('/'))", "must be a name such as adam"),
+        ("adam(**{})", "must be a name such as adam"),
+        ("sgd(adam, adam)", "must be a name such as adam"),
+        ("madam", "must be one of adadelta, .*, adam, .*sgd"),
+        ("Adam", "must be one of adadelta, .*, adam, .*sgd"),
+        ("adam(sgd)", "must have nothing put into adam but name=value"),
+        ("adam(momentum=0.5)", "must set nothing but .*amsgrad.* of adam"),
+        ("adam(learning_rate=1.0)", "must not set learning_rate"),
+        ("adam(use_ema=True)", "must not set use_ema"),
+        ("adam(amsgrad=1)", "must have True or False for amsgrad of adam"),
+        ("adam(global_clipnorm=[1])", "must have a number for global_clipnorm of adam"),
+        ("sgd(momentum=2.0)", "must be what sgd takes"),
+    ],
+)
+def test_a_mistake_is_told_with_its_rule(text: str, rule: str) -> None:
+    with pytest.raises(UsageError, match=f"--it: {rule}.*, got "):
+        make(text, NUMBERS, flag="--it")
+
+
+@given(st.text(alphabet="adm.()=,*[]{}'0 \n\0\ud800", max_size=12))
+def test_any_text_makes_an_optimizer_or_a_usage_error(text: str) -> None:
+    try:
+        optimizer = make(text, NUMBERS, flag="--it")
+    except UsageError:
+        return
+    assert isinstance(optimizer, keras.optimizers.Optimizer)
+
+
+@pytest.mark.skipif(HAS_ADDONS, reason="this line has them")
+@pytest.mark.parametrize("text", ["addons.LAMB", "addons.Lookahead(adam)", "addons.Nothing"])
+def test_a_line_without_addons_says_which_has_them(text: str) -> None:
+    with pytest.raises(UsageError, match=r"--it: .* on the TensorFlow Addons line .*, got addons"):
+        make(text, NUMBERS, flag="--it")

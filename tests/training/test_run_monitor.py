@@ -1,0 +1,228 @@
+"""Planted failures are named, a healthy run is not; and what else a run shows."""
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from tests.contract.runs import eagerly, without_pictures
+from tests.tiny import QUICK, TINY
+from tfgan2.data import pipeline
+from tfgan2.program import Failure, UsageError
+from tfgan2.runs import recipe as recipes
+from tfgan2.runs.checkpoint import find
+from tfgan2.runs.directory import RunDirectory
+from tfgan2.training import callbacks, health, run_monitor, trainer
+from tfgan2.training.periodic import spread
+
+RECIPE = dataclasses.replace(QUICK, batch_size=4)
+STEPS = 100
+
+
+@pytest.fixture
+def short_windows(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A run is looked at after every second step, and eager steps are enough."""
+    monkeypatch.setattr(run_monitor, "WINDOW_STEPS", 2)
+    monkeypatch.setattr(health, "FROM_STEP", 4)
+    with eagerly(), without_pictures():
+        yield
+
+
+def start(
+    data_dir: pathlib.Path,
+    run_dir: pathlib.Path,
+    *,
+    recipe: recipes.Recipe = RECIPE,
+    steps: int = STEPS,
+    **schedule: Any,
+) -> trainer.Outcome:
+    return trainer.train(
+        recipe,
+        recipes.Schedule(**{"checkpoint_every": 25, "sample_every": 50, **schedule}),
+        data_dir=data_dir,
+        run_dir=run_dir,
+        goal=trainer.Goal(steps=steps),
+        strategy="one_device",
+    )
+
+
+def warnings_of(run_dir: pathlib.Path) -> list[str]:
+    lines = RunDirectory(run_dir).metrics_file.read_text().splitlines()
+    return [fields["warning"] for line in lines if "warning" in (fields := json.loads(line))]
+
+
+def shown(folder: pathlib.Path) -> dict[str, list[int]]:
+    """By tag, the steps of what TensorBoard finds in a folder."""
+    found: dict[str, list[int]] = {}
+    for path in folder.iterdir():
+        for event in tf.compat.v1.train.summary_iterator(str(path)):
+            for value in event.summary.value:
+                found.setdefault(value.tag, []).append(event.step)
+    return found
+
+
+def test_a_healthy_run_is_not_warned_of_and_says_where_its_time_went(
+    data_dir: pathlib.Path,
+    tmp_path: pathlib.Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(run_monitor, "FEWEST_TIMED_STEPS", 50)
+    outcome = start(data_dir, tmp_path, histogram_every=50)
+    assert warnings_of(tmp_path) == []
+    assert "warning" not in capsys.readouterr().err
+    done, summary = str(outcome).splitlines()
+    assert done.startswith("done: step 100, checkpoint ")
+    assert outcome.checkpoint == find(RunDirectory(tmp_path).checkpoints)[0]
+    assert summary.startswith("100 steps in ")
+    assert " images/s, " in summary
+    rest = summary.partition(" seconds per step (input ")[2].rstrip(")").split(", ")
+    assert [part.rpartition(" ")[0] for part in rest] == ["", "discriminator", "generator"]
+    assert all(float(part.rpartition(" ")[2]) >= 0 for part in rest)
+
+    run = RunDirectory(tmp_path)
+    first = json.loads(run.metrics_file.read_text().splitlines()[0])
+    assert first["step"] == 50
+    assert first[run_monitor.SPREAD] > 0
+    assert first["input_seconds"] >= 0
+    assert first["generator/gradient_norm"] > 0
+    with Image.open(run.interpolation) as picture:
+        assert picture.width > 300
+    assert shown(run.tensorboard / "samples") == {"samples": [50, 100], "interpolation": [100]}
+    weights = shown(run.tensorboard / "weights")
+    assert all(steps == [50, 100] for steps in weights.values())
+    assert any("generator" in tag for tag in weights)
+    assert not (run.tensorboard / "warnings").exists()
+
+
+def test_a_discriminator_that_learns_a_hundred_times_too_fast_is_named(
+    data_dir: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = dataclasses.replace(RECIPE, loss="relativistic", discriminator_head="projection")
+    rate = 100 * recipe.discriminator_learning_rate
+    recipe = dataclasses.replace(recipe, discriminator_learning_rate=rate)
+    with without_pictures():
+        start(data_dir, tmp_path, recipe=recipe, steps=200)
+    assert set(warnings_of(tmp_path)) == {health.SATURATED}
+    said = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
+    assert said
+    assert all("discriminator saturated" in line for line in said)
+    assert all("--discriminator_learning_rate" in line for line in said)
+    board = shown(RunDirectory(tmp_path).tensorboard / "warnings")
+    assert list(board) == [health.SATURATED]
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+def test_a_value_that_is_no_number_is_named_and_ends_the_run(
+    precision: str, data_dir: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = pipeline.batches
+
+    def with_nan(*args: Any, start_step: int = 0, **options: Any) -> tf.data.Dataset:
+        """In float32 one batch is enough; in float16 it has to be all of them."""
+        first, last = (45, 46 if precision == "float32" else 1000)
+        numbers = tf.data.Dataset.counter(start_step)
+        batches = tf.data.Dataset.zip(numbers, real(*args, start_step=start_step, **options))
+
+        def poison(number: tf.Tensor, batch: dict) -> dict:
+            bad = tf.logical_and(number >= first, number < last)
+            return {**batch, "image": tf.where(bad, np.nan, batch["image"])}
+
+        return batches.map(poison)
+
+    monkeypatch.setattr(pipeline, "batches", with_nan)
+    recipe = dataclasses.replace(RECIPE, precision=precision)
+    with pytest.raises(Failure) as failed:
+        start(data_dir, tmp_path, recipe=recipe, max_bad_steps=12)
+    assert warnings_of(tmp_path) == [health.NON_FINITE]
+    kept = find(RunDirectory(tmp_path).checkpoints)
+    text = str(failed.value)
+    assert "not finite in 12 steps in a row, up to step 57: --max_bad_steps=12" in text
+    assert f"the last good checkpoint is {kept[0]}" in text
+    # At step 50 a checkpoint is due, and what has learned of the batch in float32 is not kept.
+    assert kept[0].endswith("ckpt-25" if precision == "float32" else "ckpt-50")
+    values = tf.train.load_checkpoint(kept[0])
+    for name in values.get_variable_to_shape_map():
+        value = np.asarray(values.get_tensor(name))
+        assert value.dtype.kind != "f" or np.isfinite(value).all(), name
+
+
+@pytest.mark.usefixtures("short_windows")
+def test_a_generator_that_ignores_its_latent_is_named(
+    data_dir: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = callbacks.Progress.after_steps
+
+    def collapse(self: callbacks.Progress, before: int, logs: dict) -> None:
+        original(self, before, logs)
+        if self.step in (4, 6, 8):  # When it is looked at.
+            gan = self.model
+            for network in (gan.generator, gan.average_generator):
+                for variable in network.variables:
+                    if variable.shape.rank == 2 and variable.shape[0] in (8, 16):
+                        rows = np.arange(variable.shape[0])[:, np.newaxis] < 8
+                        variable.assign(tf.where(rows, 0.0, variable))
+
+    monkeypatch.setattr(callbacks.Progress, "after_steps", collapse)
+    start(data_dir, tmp_path, steps=8)
+    assert warnings_of(tmp_path) == [health.FALLING]
+
+
+@pytest.mark.usefixtures("short_windows")
+def test_a_resumed_run_knows_how_its_pictures_differed(
+    data_dir: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spreads = iter([40.0, 30.0, 4.0, 4.0])
+    monkeypatch.setattr(trainer.DrawingWork, "spread", lambda self: next(spreads))
+    start(data_dir, tmp_path, steps=4, log_every=2)
+    start(data_dir, tmp_path, steps=8, log_every=2)
+    assert warnings_of(tmp_path) == [health.FALLING]
+
+
+def test_what_steps_leave_out_is_in_no_mean(data_dir: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    recipe = dataclasses.replace(
+        TINY["auto_write"], warm_up_steps=0, r2_weight=0.0, discriminator_steps=2, penalty_every=4
+    )
+    start(data_dir, tmp_path, recipe=recipe, steps=8, log_every=1)
+    lines = [
+        json.loads(line) for line in RunDirectory(tmp_path).metrics_file.read_text().splitlines()
+    ]
+    assert [("generator/loss" in line) for line in lines] == [False, True] * 4
+    assert [line["real/r1"] > 0 for line in lines] == [False, False, False, True] * 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "schedule", "said"),
+    [
+        ({"minibatch_group": 3}, {}, "--minibatch_group: must divide the 4 rows that a replica"),
+        (
+            {"discriminator_steps": 3},
+            {"steps_per_execution": 4},
+            "--steps_per_execution: must be 1 or a multiple of --discriminator_steps",
+        ),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(
+    changes: dict, schedule: dict, said: str, data_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        start(data_dir, tmp_path, recipe=dataclasses.replace(RECIPE, **changes), **schedule)
+
+
+def test_the_spread_is_over_seeds_within_captions() -> None:
+    class Sampler:
+        def sample(self, captions: list[str], seeds: list[int], truncation: float) -> Any:
+            levels = [
+                100 * captions.index(it) + 10 * (seed % 2)
+                for it, seed in zip(captions, seeds, strict=True)
+            ]
+            return type("Drawn", (), {"images": np.array(levels)[:, None, None, None]})()
+
+    # Half of the seeds draw 10 levels brighter, and captions differ by hundreds.
+    assert spread(Sampler(), ["a", "b"]) == pytest.approx(5.0)

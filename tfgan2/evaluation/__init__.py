@@ -1,0 +1,1 @@
+"""Evaluation of runs and exports; uses the metrics of tfgan2.metrics."""

@@ -1,0 +1,302 @@
+"""Measures a generator against a data set, and returns a line of metrics and protocol."""
+
+import dataclasses
+import hashlib
+import os
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from tfgan2.adversarial.sampler import AnySampler
+from tfgan2.data import pipeline, records
+from tfgan2.evaluation import extractors
+from tfgan2.evaluation.extractors import CHECKSUM_DIGITS, FeatureSource, Judge
+from tfgan2.metrics import captions as caption_lists
+from tfgan2.metrics import evaluate, moments
+from tfgan2.metrics.gathering import CLIP_CODES, CODES, FEATURES, PROBABILITIES, Judges
+from tfgan2.metrics.inception_score import SPLITS
+from tfgan2.metrics.moments import Moments
+from tfgan2.metrics.protocol import LIGHT, METRICS, OF_CLASSES, Protocol, supported, wanted
+from tfgan2.metrics.saved_models import SavedMatcher
+from tfgan2.program import UsageError
+from tfgan2.runs import environment, label_texts
+from tfgan2.runs import recipe as recipes
+from tfgan2.runs.directory import RunDirectory, append_line
+from tfgan2.text.tokenizers import split_words
+
+MODEL_DEFAULT = "the model's own"
+
+
+@dataclasses.dataclass(frozen=True)
+class Subject:
+    """The generator to measure.
+
+    Attributes:
+      sample: draws images.
+      reads: conditioning input: `captions`; `texts`, which a joint model also writes; or None.
+      view: crop and size of the data set's images in training.
+      truncation: the generator's default truncation; None if unknown.
+      name: name of the checkpoint.
+      text_source: of a joint model: `caption`, `label` or `label_number`.
+    """
+
+    sample: evaluate.Sample
+    reads: str | None
+    view: pipeline.View
+    truncation: float | None
+    name: str
+    text_source: str = "caption"
+
+
+@dataclasses.dataclass(frozen=True)
+class Measures:
+    """Split, feature extractors and other inputs of an evaluation.
+
+    Attributes:
+      split: split of the captions and real images.
+      judge: matching model, for r_precision, and for features of a data set without labels.
+      features: feature extractor; None: the data set's own classifier, or the matching model.
+      clip: SavedModel of images and captions, for clip_score.
+      statistics: .npz file of mean and covariance of real images, for fid.
+      save_statistics: file to which mean and covariance of the real images are written.
+      memory_mib: approximate memory of features and blocks of distances, in MiB.
+    """
+
+    split: str = "test"
+    judge: Judge | None = None
+    features: FeatureSource | None = None
+    clip: str | None = None
+    statistics: str | None = None
+    save_statistics: str | None = None
+    memory_mib: int = 1024
+
+
+def subject_of_run(sampler: AnySampler, *, checkpoint: str, recipe: recipes.Recipe) -> Subject:
+    """Describes the generator of a run.
+
+    Args:
+      sampler: draws images.
+      checkpoint: path of the checkpoint.
+      recipe: recipe of the run.
+    """
+    return Subject(
+        sample=sampler.sample,
+        reads=recipes.system_class(recipe).reads,
+        view=recipes.view(recipe),
+        truncation=sampler.truncation,
+        name=pathlib.Path(checkpoint).name,
+        text_source=recipe.text_source,
+    )
+
+
+def evaluate_run(
+    run: RunDirectory,
+    sampler: AnySampler,
+    *,
+    checkpoint: str,
+    recipe: recipes.Recipe,
+    data_dir: str | os.PathLike,
+    metrics: Sequence[str] | None,
+    protocol: Protocol,
+) -> dict[str, Any]:
+    """Measures a run's generator on the test split, and appends a line to evaluations.jsonl.
+
+    Args:
+      run: the run.
+      sampler: draws images.
+      checkpoint: path of the checkpoint.
+      recipe: recipe of the run.
+      data_dir: data set, as tools.prepare writes it.
+      metrics: metric names; None: all light metrics that the data set allows.
+      protocol: number of samples, seeds and other counts.
+
+    Returns:
+      The line: `metrics` and `protocol`.
+
+    Raises:
+      UsageError: the data set does not allow a metric.
+    """
+    subject = subject_of_run(sampler, checkpoint=checkpoint, recipe=recipe)
+    line = measure(subject, Measures(), data_dir=data_dir, metrics=metrics, protocol=protocol)
+    append_line(run.evaluations_file, line)
+    return line
+
+
+def measure(
+    subject: Subject,
+    measures: Measures,
+    *,
+    data_dir: str | os.PathLike,
+    metrics: Sequence[str] | None,
+    protocol: Protocol,
+) -> dict[str, Any]:
+    """Measures a generator against a data set.
+
+    Args:
+      subject: the generator.
+      measures: split, feature extractors and other inputs.
+      data_dir: data set, as tools.prepare writes it.
+      metrics: metric names; None: all light metrics that the data set allows.
+      protocol: number of samples, seeds and other counts.
+
+    Returns:
+      The line: `metrics` and `protocol`.
+
+    Raises:
+      UsageError: the data set, or a missing model, does not allow a metric.
+    """
+    # Load the real images and the feature extractors.
+    manifest = records.load_manifest(data_dir)
+    if not manifest.records(measures.split):
+        raise UsageError("--data_dir", f"must have images in its {measures.split} split", data_dir)
+    real = pipeline.StoredExamples(data_dir, manifest, split=measures.split, view=subject.view)
+    judges, clip = _judges(subject, measures, metrics, data_dir=data_dir, manifest=manifest)
+    # Compute the metrics.
+    names = metrics or [
+        name for name in supported(real, judges, reads=subject.reads) if name in LIGHT
+    ]
+    results = evaluate.evaluate(
+        subject.sample,
+        real,
+        judges,
+        metrics=names,
+        protocol=protocol,
+        reads=subject.reads,
+        text_labels=_text_labels(subject, manifest, real),
+        memory_mib=measures.memory_mib,
+    )
+    if measures.save_statistics is not None:
+        if not judges.has_features:
+            rule = "needs features: labels, a matching model or --features"
+            raise UsageError("--save_statistics", rule, "none")
+        found = evaluate.statistics(real, judges, memory_mib=measures.memory_mib)
+        moments.write(measures.save_statistics, found)
+    # Describe the protocol, so that values of other runs are comparable.
+    features = _describe_features(judges, measures, names, manifest)
+    shared = subject.reads != "captions" or caption_lists.are_shared(real)
+    if "diversity" in names and not shared:
+        features = f"{features}; diversity is a share of the spread of all real images"
+    captions = "no captions"
+    if subject.reads == "captions":
+        count = protocol.pictures_per_caption
+        captions = f"distinct captions in turn, {count} pictures or more of each"
+    truncation = protocol.truncation or subject.truncation
+    said: dict[str, Any] = {
+        "features": features,
+        "resize": _describe_resize(subject.view, measures.features, manifest),
+        "split": measures.split,
+        "real_images": len(real.label),
+        "data": f"{manifest.source} {manifest.checksum[:CHECKSUM_DIGITS]}",
+        "samples": protocol.samples,
+        "captions_per_image": captions,
+        "truncation": MODEL_DEFAULT if truncation is None else truncation,
+        "seed": protocol.seed,
+        "counting": _describe_counting(protocol),
+        "checkpoint": subject.name,
+        "precision": "float32",
+        "versions": environment.versions(),
+    }
+    if measures.judge is not None:
+        said["matching"] = measures.judge.protocol
+    if clip is not None:
+        said["clip"] = extractors.said_of_clip(clip, str(measures.clip))
+    if judges.statistics is not None:
+        said["statistics"] = _describe_statistics(judges.statistics, measures)
+    return {"metrics": results, "protocol": said}
+
+
+def _judges(
+    subject: Subject,
+    measures: Measures,
+    metrics: Sequence[str] | None,
+    *,
+    data_dir: str | os.PathLike,
+    manifest: records.Manifest,
+) -> tuple[Judges, SavedMatcher | None]:
+    """Loads or trains the models that the metrics need, and no others."""
+    names = METRICS if metrics is None else metrics
+    own_features = measures.features is None and wanted(names) & {FEATURES, PROBABILITIES}
+    classifier = None
+    if len(manifest.label_names) > 1 and (
+        own_features or set(names) & {*OF_CLASSES, "text_entropy"}
+    ):
+        classifier = extractors.domain_classifier(data_dir, manifest, view=subject.view)
+    clip = SavedMatcher(measures.clip, flag="--clip") if measures.clip else None
+    statistics = None
+    if measures.statistics is not None:
+        statistics = moments.read(measures.statistics, flag="--statistics")
+    features = measures.features
+    return Judges(
+        classifier=classifier,
+        extractor=None if features is None else features.extractor,
+        scores_classes=features is not None and features.has_probabilities,
+        matcher=None if measures.judge is None else measures.judge.matcher,
+        clip=clip,
+        statistics=statistics,
+    ), clip
+
+
+def _describe_features(
+    judges: Judges, measures: Measures, names: Sequence[str], manifest: records.Manifest
+) -> str | None:
+    if not wanted(names) - {CODES, CLIP_CODES}:
+        return None
+    parts = []
+    if judges.classifier is not None:
+        weights = judges.classifier.checksum[:CHECKSUM_DIGITS]
+        split = manifest.checksum[:CHECKSUM_DIGITS]
+        parts.append(f"domain classifier {weights}, train split {split}")
+    if measures.features is not None:
+        parts.insert(0, measures.features.description)
+        return "; labels by ".join(parts)
+    return parts[0] if parts else "image codes of the matching model"
+
+
+def _describe_resize(
+    view: pipeline.View, features: FeatureSource | None, manifest: records.Manifest
+) -> str:
+    parts = []
+    if view.resized != manifest.image_size:
+        sizes = f"from {manifest.image_size} to {view.resized} px"
+        parts.append(f"real images antialiased bilinear {sizes}")
+    if view.image_size != view.resized:
+        parts.append(f"the middle {view.image_size} px of them")
+    if features is not None and features.resize != "none":
+        parts.append(f"all images for features {features.resize}")
+    return ", ".join(parts) or "none"
+
+
+def _describe_counting(protocol: Protocol) -> dict[str, Any]:
+    subsets = f"mean of {protocol.kid_subsets} subsets of {protocol.kid_subset_size}"
+    return {
+        "kid": subsets if protocol.kid_subsets else "whole sets",
+        "nearest": protocol.nearest,
+        "inception_score_splits": SPLITS,
+    }
+
+
+def _describe_statistics(statistics: Moments, measures: Measures) -> dict[str, str]:
+    content = statistics.mean.tobytes() + statistics.covariance.tobytes()
+    checksum = hashlib.sha256(content).hexdigest()[:CHECKSUM_DIGITS]
+    return {"file": pathlib.Path(str(measures.statistics)).name, "checksum": checksum}
+
+
+def _text_labels(
+    subject: Subject, manifest: records.Manifest, real: pipeline.StoredExamples
+) -> dict[str, int] | None:
+    """Maps the texts of a joint model, as its tokenizer splits them, to labels."""
+    if subject.reads != "texts":
+        return None
+    texts = label_texts.written_texts(subject.text_source, manifest)
+    if texts is not None:
+        pairs = list(enumerate(texts))
+    else:
+        pairs = [
+            (int(label), text)
+            for label, captions in zip(real.label, real.captions, strict=True)
+            for text in captions
+        ]
+    words = split_words(tf.constant([text for _, text in pairs])).to_list()
+    return {b" ".join(own).decode(): label for own, (label, _) in zip(words, pairs, strict=True)}

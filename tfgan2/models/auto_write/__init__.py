@@ -1,0 +1,1 @@
+"""auto-write, a generator of digits without captions."""

@@ -1,0 +1,1 @@
+"""DF-GAN, and IMAGAN's generator."""

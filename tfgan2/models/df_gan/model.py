@@ -1,0 +1,122 @@
+"""DF-GAN: one generator and one discriminator; affine transformations fuse text and image.
+
+Source: Tao et al. 2022, "DF-GAN: A Simple and Effective Baseline for Text-to-Image Synthesis".
+Where the published codes and the paper differ, there are options, and their defaults follow the
+code of 2022: MA-GP uses the joint norm of image and sentence gradient and is a term of the
+discriminator loss. The code of 2020 has a separate MA-GP update; the paper adds two norms. Both
+forms use the mismatched pairs of 2022: every image with the caption of the previous row. The U-Net
+discriminator is not part of DF-GAN; `unet_discriminator.py` names its source.
+"""
+
+import dataclasses
+
+import tf_keras as keras
+
+from tfgan2.adversarial.ema import Averaging
+from tfgan2.models.df_gan.networks import FORMS, IMAGE_SIZES_PX, Generator, ImageFeatures
+from tfgan2.models.df_gan.residual_dense import ResidualDenseGenerator
+from tfgan2.models.layers.blocks import DType
+from tfgan2.models.layers.heads import HEADS
+from tfgan2.models.layers.unet_discriminator import make_unet
+from tfgan2.models.matching_aware.model import MatchingAwareGAN, MatchingAwareOptions
+
+
+@dataclasses.dataclass(frozen=True)
+class DFGANOptions(MatchingAwareOptions):
+    """Options of DF-GAN; every field is a field of the recipe."""
+
+    discriminator_head: str
+    residual_gate_start: float
+
+
+class DFGAN(MatchingAwareGAN):
+    """DF-GAN; its gradient penalty, MA-GP, is an option of every matching-aware GAN."""
+
+    options_class = DFGANOptions
+    image_sizes_px = IMAGE_SIZES_PX
+    generator_forms = ("2022", "2020", "rdn", "imagan")
+    discriminator_forms = ("2022", "2020", "unet")
+    options: DFGANOptions
+
+    def __init__(
+        self,
+        options: DFGANOptions,
+        *,
+        image_channels: int,
+        vocabulary_size: int,
+        averaging: Averaging,
+        dtype: DType = "float32",
+    ) -> None:
+        """Builds the networks; for the arguments see `MatchingAwareGAN`."""
+        super().__init__(
+            options,
+            name="df_gan",
+            image_channels=image_channels,
+            vocabulary_size=vocabulary_size,
+            averaging=averaging,
+            dtype=dtype,
+        )
+
+    @property
+    def draws_once(self) -> bool:
+        """Whether both updates share one generated batch, as in the published codes.
+
+        Forms with batch normalization do not: its statistics change in the generator update.
+        """
+        return self.options.generator_form in FORMS
+
+    def make_generator(
+        self, *, image_channels: int, dtype: DType
+    ) -> Generator | ResidualDenseGenerator:
+        """Builds the generator of the form `generator_form`."""
+        options = self.options
+        if options.generator_form in FORMS:
+            return Generator(
+                image_size=options.image_size,
+                image_channels=image_channels,
+                latent_size=options.latent_size,
+                sentence_size=options.sentence_size,
+                base_channels=options.generator_channels,
+                form=options.generator_form,
+                dtype=dtype,
+            )
+        return ResidualDenseGenerator(
+            image_size=options.image_size,
+            image_channels=image_channels,
+            latent_size=options.latent_size,
+            sentence_size=options.sentence_size,
+            base_channels=options.generator_channels,
+            block=options.generator_form,
+            faithful=options.faithful,
+            dtype=dtype,
+        )
+
+    def make_discriminator(
+        self, *, image_channels: int, dtype: DType
+    ) -> tuple[keras.Model, keras.Model]:
+        """Builds the published discriminator, or a U-Net."""
+        options = self.options
+        if options.discriminator_form == "unet":
+            return make_unet(
+                image_size=options.image_size,
+                image_channels=image_channels,
+                base_channels=options.discriminator_channels,
+                sentence_size=options.sentence_size,
+                extra_channels=options.minibatch_group > 0,
+                dtype=dtype,
+            )
+        features = ImageFeatures(
+            image_size=options.image_size,
+            image_channels=image_channels,
+            base_channels=options.discriminator_channels,
+            gate_start=options.residual_gate_start,
+            form=options.discriminator_form,
+            dtype=dtype,
+        )
+        head = HEADS[options.discriminator_head](
+            feature_shape=self.judged_shape(features.feature_shape),
+            sentence_size=options.sentence_size,
+            base_channels=options.discriminator_channels,
+            dtype=dtype,
+        )
+        return features, head

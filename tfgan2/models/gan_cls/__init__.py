@@ -1,0 +1,1 @@
+"""GAN-CLS and GAN-INT."""

@@ -1,0 +1,206 @@
+"""GAN-CLS and GAN-INT-CLS: a DCGAN with conditional generator and discriminator.
+
+Source: Reed et al. 2016, "Generative Adversarial Text to Image Synthesis". There are three forms of
+the networks: `torch`, main_cls of the published code; `torch_int`, main_cls_int of the published
+code; `tensorlayer`, the flowers project, which first trains the text encoder with a ranking loss.
+In the paper, a mismatched caption is any other caption; in the Torch code it has another class
+(`--mismatch_other_class`). GAN-INT interpolates between two captions of the batch.
+"""
+
+import dataclasses
+from typing import Any
+
+import tensorflow as tf
+import tf_keras as keras
+
+from tfgan2.adversarial import losses
+from tfgan2.adversarial.ema import Averaging
+from tfgan2.adversarial.noise import StepNoise
+from tfgan2.adversarial.updates import Batch, Parts, Update
+from tfgan2.models.gan_cls.networks import Generator, Head, ImageFeatures
+from tfgan2.models.gan_cls.ranking import RankingImageEncoder, ranking
+from tfgan2.models.layers.blocks import DType
+from tfgan2.models.matching.model import all_rows
+from tfgan2.models.matching_aware.model import Fakes, MatchingAwareGAN, MatchingAwareOptions
+
+RANKING_CLIPPED_NORM = 10.0
+
+
+@dataclasses.dataclass(frozen=True)
+class GANCLSOptions(MatchingAwareOptions):
+    """Options of GAN-CLS; every field is a field of the recipe."""
+
+    text_size: int
+    discriminator_text: bool
+    discriminator_batch_norm: bool
+    interpolation: str
+    interpolation_weight: float
+    ranking_images: int
+    ranking_learning_rate: float
+    image_encoder_channels: int
+
+
+class GANCLS(MatchingAwareGAN):
+    """GAN-CLS, with optional GAN-INT and an optional ranking loss for the text encoder."""
+
+    options_class = GANCLSOptions
+    image_sizes_px = (16, 32, 64, 128)
+    generator_forms = ("torch", "torch_int", "tensorlayer")
+    discriminator_forms = ("torch", "torch_int", "tensorlayer")
+    options: GANCLSOptions
+
+    def __init__(
+        self,
+        options: GANCLSOptions,
+        *,
+        image_channels: int,
+        vocabulary_size: int,
+        averaging: Averaging,
+        dtype: DType = "float32",
+    ) -> None:
+        """Builds the networks; for the arguments see `MatchingAwareGAN`."""
+        super().__init__(
+            options,
+            name="gan_cls",
+            image_channels=image_channels,
+            vocabulary_size=vocabulary_size,
+            averaging=averaging,
+            dtype=dtype,
+        )
+        if self.ranks:
+            self.image_encoder = RankingImageEncoder(
+                image_size=options.image_size,
+                image_channels=image_channels,
+                base_channels=options.image_encoder_channels,
+                code_size=options.sentence_size,
+                dtype=dtype,
+            )
+
+    @classmethod
+    def allowed(cls, options: Any) -> dict[str, tuple]:
+        """Allowed values; GAN-INT excludes `relativistic`: its captions have no real images."""
+        interpolates = options.interpolation != "none"
+        losses_of = {"loss": ("hinge", "bce")} if interpolates else {}
+        return {**super().allowed(options), **losses_of}
+
+    def make_generator(self, *, image_channels: int, dtype: DType) -> Generator:
+        """Builds the generator of the form `generator_form`."""
+        options = self.options
+        return Generator(
+            image_size=options.image_size,
+            image_channels=image_channels,
+            latent_size=options.latent_size,
+            sentence_size=options.sentence_size,
+            base_channels=options.generator_channels,
+            form=options.generator_form,
+            text_size=options.text_size,
+            dtype=dtype,
+        )
+
+    def make_discriminator(
+        self, *, image_channels: int, dtype: DType
+    ) -> tuple[ImageFeatures, Head]:
+        """Builds the discriminator of the form `discriminator_form`, conditional or not."""
+        options = self.options
+        features = ImageFeatures(
+            image_size=options.image_size,
+            image_channels=image_channels,
+            base_channels=options.discriminator_channels,
+            form=options.discriminator_form,
+            batch_norm=options.discriminator_batch_norm,
+            dtype=dtype,
+        )
+        head = Head(
+            feature_shape=self.judged_shape(features.feature_shape),
+            sentence_size=options.sentence_size,
+            text_size=options.text_size,
+            form=options.discriminator_form,
+            batch_norm=options.discriminator_batch_norm,
+            reads_text=options.discriminator_text,
+            dtype=dtype,
+        )
+        return features, head
+
+    @property
+    def ranks(self) -> bool:
+        """Whether the ranking loss trains the text encoder."""
+        return self.options.ranking_images > 0 and not self.options.freeze_text_encoder
+
+    @property
+    def alone_outputs(self) -> int:
+        """1 for an unconditional discriminator, whose only output is unconditional; else 0."""
+        return 0 if self.options.discriminator_text else 1
+
+    @property
+    def judging_networks(self) -> tuple[keras.Model, ...]:
+        """The discriminator, and a text encoder that it uses and that no ranking loss trains."""
+        reads = self.options.discriminator_text and not self.ranks
+        return super().judging_networks if reads else (self.image_features, self.head)
+
+    @property
+    def updates(self) -> tuple[Update, ...]:
+        """Ranking, in the first `ranking_images` images, then discriminator, then generator."""
+        if not self.ranks:
+            return super().updates
+        encoders = (self.text_encoder, self.image_encoder)
+        ranking = Update(
+            "ranking",
+            self.ranking_loss,
+            [variable for encoder in encoders for variable in encoder.trainable_variables],
+            self.optimizers["ranking"],
+            draws=False,
+            active_steps=lambda step: (
+                step * self.averaging.batch_size < self.options.ranking_images
+            ),
+        )
+        return (ranking, *super().updates)
+
+    def make_optimizers(self, images_per_epoch: int) -> dict[str, keras.optimizers.Optimizer]:
+        """The recipe's optimizers, and for the ranking Adam with clipped gradients."""
+        optimizers = super().make_optimizers(images_per_epoch)
+        if self.ranks:
+            optimizers["ranking"] = keras.optimizers.Adam(
+                self.options.ranking_learning_rate,
+                self.options.adam_beta1,
+                global_clipnorm=RANKING_CLIPPED_NORM,
+            )
+        return optimizers
+
+    def ranking_loss(self, batch: Batch, noise: StepNoise) -> tuple[tf.Tensor, Parts]:
+        """Ranking loss of images and captions, over the rows of all replicas."""
+        images = self.image_encoder(batch["image"], training=True)
+        loss = ranking(*all_rows(images, self.encode(batch["tokens"])))
+        return loss, {"loss": loss}
+
+    def generator_terms(self, fakes: Fakes) -> Parts:
+        """Adds GAN-INT: the generator loss of images from interpolated captions."""
+        terms, kind = super().generator_terms(fakes), self.options.interpolation
+        if kind == "none":
+            return terms
+        noise = fakes.noise
+        share = noise.uniform("interpolation", 1)[::2] * 2.0 - 0.5 if kind == "random" else 0.5
+        sentence = interpolated(fakes.sentence, share)
+        latent = noise.normal("interpolated_latent", self.noise_size)[::2]
+        image = self.generator(latent, sentence, training=True)
+        seen = self.augmented(image, noise, "interpolated", every=2)
+        logits = self.judge(self.features_of(seen), sentence)
+        # There are half as many rows; the published code averages all rows together.
+        weight = self.options.interpolation_weight / 2.0
+        terms["interpolated"] = weight * losses.generator(self.options.loss, fake=logits)
+        return terms
+
+
+def interpolated(sentences: tf.Tensor, share: tf.Tensor | float) -> tf.Tensor:
+    """Linear interpolation (lerp) of rows 0 and 1, rows 2 and 3, ...
+
+    Args:
+      sentences: sentence embeddings; float32 [B, D], B even.
+      share: interpolation weights, 0 is the first row; float32 [B / 2, 1], or one number.
+
+    Returns:
+      Interpolated sentence embeddings, float32 [B / 2, D].
+
+    Source: Reed et al. 2016, section 4.3, equation 5; the published codes use weight 1/2, or
+      weights from -1/2 to 3/2.
+    """
+    return sentences[::2] + share * (sentences[1::2] - sentences[::2])

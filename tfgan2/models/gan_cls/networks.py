@@ -1,0 +1,231 @@
+"""The networks of GAN-CLS: generator, and discriminator as feature extractor and head.
+
+Source: Reed et al. 2016, "Generative Adversarial Text to Image Synthesis", figure 2, in three forms
+of published code: `torch` and `torch_int`, main_cls and main_cls_int of
+https://github.com/reedscot/icml2016, which have the same generator; and `tensorlayer`, the residual
+networks of https://github.com/zsdonghao/text-to-image.
+
+The published size is 64 px. Other sizes have more or fewer layers that double or halve the side;
+all sizes have the same channels next to the image, and the channels double towards 4 px.
+
+The convolutions of the Torch forms have no bias: the published code sets biases to 0 before every
+step.
+"""
+
+import tensorflow as tf
+import tf_keras as keras
+
+from tfgan2.models.layers.blocks import DType, dense, leaky_relu
+from tfgan2.models.layers.gan_cls_blocks import (
+    FIRST_SIDE_PX,
+    JointLogit,
+    Residual,
+    Start,
+    batch_normalization,
+    channels_by_halving,
+    doubling,
+    down_blocks,
+    normal_dense,
+    transposed_doubling,
+    up_blocks,
+)
+
+IMAGE_SIZES_PX = (16, 32, 64, 128)
+FORMS = ("torch", "torch_int", "tensorlayer")
+# Number of last convolutions of the discriminator without activation.
+LINEAR_END = {"torch": 1, "torch_int": 2, "tensorlayer": 1}
+
+
+def text_layer(units: int, *, form: str, dtype: DType) -> keras.layers.Dense:
+    """Builds the layer that reduces a sentence embedding; Torch has its own initializer."""
+    make = normal_dense if form == "tensorlayer" else dense
+    return make(units, dtype=dtype)
+
+
+class Generator(keras.Model):
+    """Maps a latent and a sentence embedding to an image.
+
+    With 128 channels, latents of 100, and sentence embeddings of 1024 reduced to 256, the Torch
+    forms for 64 px have 21,142,272 parameters, of which 8,448 are moving statistics.
+    """
+
+    def __init__(
+        self,
+        *,
+        image_size: int,
+        image_channels: int,
+        latent_size: int,
+        sentence_size: int,
+        base_channels: int,
+        form: str,
+        text_size: int,
+        dtype: DType = "float32",
+    ) -> None:
+        """Builds the generator.
+
+        Args:
+          image_size: image side in px, a power of two from 16 to 128.
+          image_channels: 1 or 3.
+          latent_size: length of the latent.
+          sentence_size: length of the sentence embedding.
+          base_channels: channels at half of the image side (published: 128), a multiple of 4.
+          form: form of the published code: `torch`, `torch_int` or `tensorlayer`.
+          text_size: length of the reduced sentence embedding (published: 256 in `torch`, 128 in the
+            others).
+          dtype: dtype policy of the layers.
+        """
+        super().__init__(name="generator", dtype=dtype)
+        transposed = form != "tensorlayer"
+        channels = channels_by_halving(base_channels, image_size)[::-1]
+
+        def double(width: int) -> keras.layers.Layer:
+            if transposed:
+                return transposed_doubling(width, dtype=dtype)
+            return doubling(width, dtype=dtype)
+
+        def residual(width: int) -> Residual:
+            return Residual(width, bottleneck=True, activation=tf.nn.relu, dtype=dtype)
+
+        self.text = text_layer(text_size, form=form, dtype=dtype)
+        self.start = Start(channels[0], by_channel=transposed, dtype=dtype)
+        self.blocks = up_blocks(channels, double=double, residual=residual, dtype=dtype)
+        self.to_image = (
+            transposed_doubling(image_channels, dtype=dtype)
+            if transposed
+            else doubling(image_channels, use_bias=True, dtype=dtype)
+        )
+        self(tf.zeros([1, latent_size]), tf.zeros([1, sentence_size]))
+
+    @property
+    def first(self) -> keras.layers.Dense:
+        """The layer whose input is the latent."""
+        return self.start.dense
+
+    def call(
+        self, latent: tf.Tensor, sentence: tf.Tensor, training: bool | None = None
+    ) -> tf.Tensor:
+        """Generates images.
+
+        Args:
+          latent: float32 [B, latent_size].
+          sentence: sentence embeddings; float32 [B, sentence_size].
+          training: whether batch normalization uses batch statistics and updates its moving
+            statistics.
+
+        Returns:
+          Images, float32 [B, S, S, C] in [-1, 1].
+        """
+        latent = tf.cast(latent, self.compute_dtype)
+        text = leaky_relu(self.text(tf.cast(sentence, self.compute_dtype)))
+        features = self.start(tf.concat([latent, text], axis=1), training=training)
+        for block in self.blocks:
+            features = block(features, training=training)
+        return tf.tanh(tf.cast(self.to_image(features), tf.float32))
+
+
+class ImageFeatures(keras.Model):
+    """The discriminator's feature extractor: an image to 4x4 feature maps.
+
+    With 64 channels, the Torch forms for 64 px have 3,565,056 parameters, of which 3,328 are moving
+    statistics.
+    """
+
+    def __init__(
+        self,
+        *,
+        image_size: int,
+        image_channels: int,
+        base_channels: int,
+        form: str,
+        batch_norm: bool,
+        dtype: DType = "float32",
+    ) -> None:
+        """Builds the network.
+
+        Args:
+          image_size: image side in px, a power of two from 16 to 128.
+          image_channels: 1 or 3.
+          base_channels: channels at half of the image side (published: 64), an even number.
+          form: form of the published code: `torch`, `torch_int` or `tensorlayer`.
+          batch_norm: whether to use batch normalization (published: yes); a gradient penalty
+            needs rows that do not depend on each other.
+          dtype: dtype policy of the layers.
+        """
+        super().__init__(name="image_features", dtype=dtype)
+        channels = channels_by_halving(base_channels, image_size)
+        self.feature_shape = (FIRST_SIDE_PX, FIRST_SIDE_PX, channels[-1])
+        self.blocks = [
+            *down_blocks(
+                channels,
+                linear_end=LINEAR_END[form],
+                first_bias=form == "tensorlayer",
+                batch_norm=batch_norm,
+                dtype=dtype,
+            ),
+            Residual(
+                channels[-1],
+                bottleneck=True,
+                activation=leaky_relu,
+                batch_norm=batch_norm,
+                dtype=dtype,
+            ),
+        ]
+        self(tf.zeros([1, image_size, image_size, image_channels]))
+
+    def call(self, image: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """Maps images, float32 [B, S, S, C] in [-1, 1], to features [B, 4, 4, D]."""
+        features = tf.cast(image, self.compute_dtype)
+        for block in self.blocks:
+            features = block(features, training=training)
+        return features
+
+
+class Head(keras.Model):
+    """The discriminator's head: image features and a sentence embedding to a logit."""
+
+    def __init__(
+        self,
+        *,
+        feature_shape: tuple[int, int, int],
+        sentence_size: int,
+        text_size: int,
+        form: str,
+        batch_norm: bool,
+        reads_text: bool,
+        dtype: DType = "float32",
+    ) -> None:
+        """Builds the head.
+
+        Args:
+          feature_shape: height, width and channels of the features; height equals width.
+          sentence_size: length of a sentence embedding.
+          text_size: length of the reduced sentence embedding, as in `Generator`.
+          form: form of the published code: `torch`, `torch_int` or `tensorlayer`.
+          batch_norm: whether to use batch normalization, as in `ImageFeatures`.
+          reads_text: whether the logit is conditional (published: yes).
+          dtype: dtype policy of the layers.
+        """
+        super().__init__(name="head", dtype=dtype)
+        self.text = text_layer(text_size, form=form, dtype=dtype) if reads_text else None
+        normalizes_text = reads_text and batch_norm and form == "torch_int"
+        self.normalization = batch_normalization(dtype=dtype) if normalizes_text else None
+        self.joint = JointLogit(
+            feature_shape,
+            size=1,
+            logit_bias=form == "tensorlayer",
+            batch_norm=batch_norm,
+            dtype=dtype,
+        )
+        self(tf.zeros([1, *feature_shape]), tf.zeros([1, sentence_size]))
+
+    def call(
+        self, features: tf.Tensor, sentence: tf.Tensor, training: bool | None = None
+    ) -> tf.Tensor:
+        """Logits, float32 [B], of features [B, 4, 4, D] and sentence embeddings [B, E]."""
+        features = tf.cast(features, self.compute_dtype)
+        if self.text is None:
+            return self.joint(features, None, training=training)
+        text = self.text(tf.cast(sentence, self.compute_dtype))
+        if self.normalization is not None:
+            text = self.normalization(text, training=training)
+        return self.joint(features, leaky_relu(text), training=training)

@@ -1,0 +1,1 @@
+"""IMG-TXT, a joint generator of images and texts."""

@@ -1,0 +1,407 @@
+"""IMG-TXT: one generator of images and texts, unconditional or given the text or the image.
+
+Source: the published code https://github.com/dhirajpatnaik16297/IMG-TXT-Generative-Adversarial-Network
+(no paper). Differences from the code, unless `faithful`:
+- The code always gives text and image of a real pair to the generator, so it cannot generate
+  without them. Here a row is given its text, its image, or neither. In the joint discriminator's
+  input, the given text or image replaces the generated one, so the image must fit a given text.
+- The code's discriminators of the image alone and of the text alone get no gradient: the code logs
+  them, with the logit of a generated image instead of its loss, but never trains them. Here they
+  are trained.
+- The code's texts have values 1 and -1, where tanh has no gradient. Here they are 0.9 and -0.9, and
+  discriminators see them with noise (Arjovsky and Bottou 2017, "Towards Principled Methods for
+  Training Generative Adversarial Networks", section 3); otherwise a lost word never comes back.
+- The code samples conditions with log sigma instead of sigma, and has a layer with an unused
+  output.
+"""
+
+import dataclasses
+import math
+from typing import Any
+
+import tensorflow as tf
+import tf_keras as keras
+
+from tfgan2.adversarial import losses, penalties, spectral
+from tfgan2.adversarial.ema import Averaging
+from tfgan2.adversarial.gan import GAN
+from tfgan2.adversarial.losses import Logits
+from tfgan2.adversarial.noise import StepNoise
+from tfgan2.adversarial.remedies import MatchingRemedies
+from tfgan2.adversarial.sampler import JointSampler
+from tfgan2.adversarial.updates import Batch, Judging, Parts, Update
+from tfgan2.models.img_txt.networks import IMAGE_SIZES_PX, Discriminator, Generator, Texts
+from tfgan2.models.layers.blocks import DType
+from tfgan2.models.layers.conditioning import kl_divergence
+from tfgan2.optimizers.make import AdamOptions, make_adams
+from tfgan2.text.options import WORD_ENCODERS
+from tfgan2.text.tokenizers import WordTokenizer
+
+# Standard deviation; two words differ by 1.8 in two values of a place.
+TEXT_NOISE = 0.3
+# Weight of the unconditional terms in the generator loss; the pair has weight 1.
+ALONE_WEIGHT = 0.3
+
+
+@dataclasses.dataclass(frozen=True)
+class ImgTxtOptions(AdamOptions, MatchingRemedies):
+    """Options of IMG-TXT; every field is a field of the recipe."""
+
+    seed: int
+    image_size: int
+    max_words: int
+    latent_size: int
+    generator_channels: int
+    discriminator_channels: int
+    discriminator_head: str
+    discriminator_batch_norm: bool
+    condition_rate: float
+    shared_layers: int
+    kl_weight: float
+    loss: str
+    mismatch_weight: float
+    ma_gp_update: str
+    mode_seeking_weight: float
+    faithful: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Fakes:
+    """Generated batch, the given texts and images, and the step's noise.
+
+    Attributes:
+      image: generated images; float32 [B, S, S, C].
+      text: generated texts; float32 [B, N].
+      pair: image and text for the joint discriminator: a given image or text replaces the generated
+        one.
+      given: given texts and images, as keyword arguments of the generator's call.
+      latent: float32 [B, D].
+      noise: noise of the step.
+    """
+
+    image: tf.Tensor
+    text: tf.Tensor
+    pair: tuple[tf.Tensor, tf.Tensor]
+    given: dict[str, tf.Tensor]
+    latent: tf.Tensor
+    noise: StepNoise
+
+
+class ImgTxt(GAN):
+    """IMG-TXT: a generator and three discriminators, of the pair, the image and the text."""
+
+    options_class = ImgTxtOptions
+    image_sizes_px = IMAGE_SIZES_PX
+    reads = "texts"
+
+    def __init__(
+        self,
+        options: ImgTxtOptions,
+        *,
+        image_channels: int,
+        vocabulary_size: int,
+        averaging: Averaging,
+        dtype: DType = "float32",
+    ) -> None:
+        """Builds the networks.
+
+        Args:
+          options: options of the system.
+          image_channels: 1 or 3.
+          vocabulary_size: number of ids of the tokenizer, padding included.
+          averaging: EMA options.
+          dtype: dtype policy of the live networks; the EMA generator is float32.
+        """
+        super().__init__(name="img_txt", seed=options.seed, averaging=averaging, remedies=options)
+        self.options = options
+        self.texts = Texts(
+            vocabulary_size=vocabulary_size,
+            max_words=options.max_words,
+            faithful=options.faithful,
+        )
+        image_shape = (options.image_size, options.image_size, image_channels)
+
+        def generator(dtype: DType) -> Generator:
+            return Generator(
+                image_size=options.image_size,
+                image_channels=image_channels,
+                texts=self.texts,
+                latent_size=options.latent_size,
+                base_channels=options.generator_channels,
+                shared_layers=options.shared_layers,
+                faithful=options.faithful,
+                dtype=dtype,
+            )
+
+        def discriminator(name: str, *, sees: bool, reads: bool) -> Discriminator:
+            return Discriminator(
+                image_shape=image_shape if sees else None,
+                text_size=self.texts.size if reads else None,
+                base_channels=options.discriminator_channels,
+                batch_norm=options.discriminator_batch_norm,
+                head=options.discriminator_head,
+                minibatch_group=options.minibatch_group,
+                name=name,
+                dtype=dtype,
+            )
+
+        self.generator, self.average_generator = generator(dtype), generator("float32")
+        self.joint_discriminator = discriminator("joint", sees=True, reads=True)
+        self.image_discriminator = discriminator("image", sees=True, reads=False)
+        self.text_discriminator = discriminator("text", sees=False, reads=True)
+        if options.discriminator_spectral_norm:
+            spectral.divide(
+                self.joint_discriminator, self.image_discriminator, self.text_discriminator
+            )
+        self.start_averages()
+
+    @classmethod
+    def allowed(cls, options: Any) -> dict[str, tuple]:
+        """Allowed values: texts consist of words; the published generator shares one layer."""
+        return {
+            "image_size": cls.image_sizes_px,
+            "text_encoder_kind": WORD_ENCODERS,
+            "ma_gp_update": ("joint",),
+            "shared_layers": (1,) if options.faithful else (1, 2, 3, 4),
+        }
+
+    @property
+    def averages(self) -> tuple[tuple[keras.Model, keras.Model], ...]:
+        """EMA generator and generator."""
+        return ((self.average_generator, self.generator),)
+
+    @property
+    def judging(self) -> Judging:
+        """Names of the discriminator statistics; the chance loss is that of one or three losses."""
+        games = 1 if self.options.faithful else 3
+        guessing = {"discriminator/loss": games * losses.OF_GUESSING[self.options.loss]}
+        return Judging("discriminator/real_logit", "discriminator/fake_logit", guessing)
+
+    @property
+    def updates(self) -> tuple[Update, ...]:
+        """All discriminators together, then the generator."""
+        judging = [self.joint_discriminator]
+        if not self.options.faithful:
+            judging += [self.image_discriminator, self.text_discriminator]
+        return (
+            Update(
+                "discriminator",
+                self.discriminator_loss,
+                [variable for network in judging for variable in network.trainable_variables],
+                self.optimizers["discriminator"],
+            ),
+            Update(
+                "generator",
+                self.generator_loss,
+                self.generator.trainable_variables,
+                self.optimizers["generator"],
+            ),
+        )
+
+    def make_optimizers(self, images_per_epoch: int) -> dict[str, keras.optimizers.Optimizer]:
+        """The recipe's optimizers of generator and discriminators; default: Adam."""
+        options = self.options
+        rates = {
+            "discriminator": options.discriminator_learning_rate,
+            "generator": options.generator_learning_rate,
+        }
+        steps_per_epoch = images_per_epoch / self.averaging.batch_size
+        return make_adams(options, rates, steps_per_epoch=steps_per_epoch)
+
+    def generate(self, batch: Batch, noise: StepNoise) -> Fakes:
+        """Generates image and text of every row, given its text, its image, or neither."""
+        # A random fraction `condition_rate` of the rows gets the text, the same fraction the image.
+        rate, draw = self.options.condition_rate, noise.uniform("given", 1)
+        text_given, image_given = draw < rate, tf.logical_and(draw >= rate, draw < 2.0 * rate)
+        if self.options.faithful:
+            text_given = image_given = tf.ones_like(text_given)
+        given = {
+            "text": self.texts.encode(batch["tokens"]["ids"]),
+            "text_given": tf.cast(text_given, tf.float32),
+            "image": batch["image"],
+            "image_given": tf.cast(image_given, tf.float32),
+            "image_noise": noise.normal("image_condition", self.generator.of_image.size),
+        }
+        latent = noise.normal("latent", self.generator.noise_size)
+        image, text = self.generator(latent, **given, training=True)
+        pair = (image, text)
+        if not self.options.faithful:
+            pair = (
+                tf.where(image_given[:, :, tf.newaxis, tf.newaxis], batch["image"], image),
+                tf.where(text_given, given["text"], text),
+            )
+        return Fakes(image=image, text=text, pair=pair, given=given, latent=latent, noise=noise)
+
+    def discriminator_loss(self, batch: Batch, fakes: Fakes) -> tuple[tf.Tensor, Parts]:
+        """Discriminator loss over real and generated pairs, plus gradient penalties."""
+        options, scale = self.options, self.loss_scale("discriminator")
+        made = (fakes.image, fakes.text, *fakes.pair)
+        real_pair = (batch["image"], fakes.given["text"])
+        seen: list[Logits] = []
+
+        def judge_real(image: tf.Tensor, text: tf.Tensor) -> tf.Tensor:
+            seen.append(self._judge(image, text, (image, text), fakes.noise, "real"))
+            return seen[-1].rows
+
+        def judge_fake(
+            image: tf.Tensor, text: tf.Tensor, pair_image: tf.Tensor, pair_text: tf.Tensor
+        ) -> tf.Tensor:
+            pair = (pair_image, pair_text)
+            seen.append(self._judge(image, text, pair, fakes.noise, "fake"))
+            return seen[-1].rows
+
+        # Logits of real and generated rows, with gradient penalties in steps that have them.
+        # The functions collect logits in `seen`: first real, then generated.
+        penalty: Parts = {}
+        factor = self.penalty_factor
+        if factor and (options.r1_weight or options.ma_gp_weight):
+            _, gradients = penalties.input_gradients(judge_real, real_pair, scale=scale)
+            if options.ma_gp_weight:
+                penalty["ma_gp"] = penalties.matching_aware(
+                    gradients,
+                    weight=options.ma_gp_weight * factor,
+                    power=options.ma_gp_power,
+                    norm=options.ma_gp_norm,
+                )
+            if options.r1_weight:
+                penalty["r1"] = self._penalty(gradients, weight=options.r1_weight * factor)
+        else:
+            judge_real(*real_pair)
+        if factor and options.r2_weight:
+            _, gradients = penalties.input_gradients(judge_fake, made, scale=scale)
+            penalty["r2"] = self._penalty(gradients, weight=options.r2_weight * factor)
+        else:
+            judge_fake(*made)
+        real, fake = seen
+        # Logits of real images with mismatched texts, only from the joint discriminator.
+        mismatched = None
+        if options.mismatch_weight:
+            wrong = self.texts.encode(batch["mismatched_tokens"]["ids"])
+            image = self.augmented(batch["image"], fakes.noise, "real")
+            inputs = {"image": image, "text": self._blurred(wrong, fakes.noise, "real")}
+            mismatched = Logits((self.joint_discriminator(inputs, training=True),))
+        # Sum of the losses of three discriminators, or the loss of the joint one.
+        loss = tf.add_n(
+            [
+                losses.discriminator(
+                    options.loss,
+                    real=of_real,
+                    fake=of_fake,
+                    mismatched=mismatched if of_real.matched else None,
+                    mismatch_weight=options.mismatch_weight,
+                    label_smoothing=options.label_smoothing,
+                )
+                for of_real, of_fake in zip(_games(real), _games(fake), strict=True)
+            ]
+        )
+        parts = {
+            "loss": loss,
+            "real_logit": tf.reduce_mean(real.rows),
+            "fake_logit": tf.reduce_mean(fake.rows),
+            "real_pair_logit": tf.reduce_mean(real.matched[0]),
+            **penalty,
+        }
+        if self.adaptive is not None:
+            parts["real_sign"] = losses.real_sign(options.loss, real=real.rows, fake=fake.rows)
+        if mismatched is not None:
+            parts["mismatched_logit"] = tf.reduce_mean(mismatched.rows)
+        if options.faithful:
+            parts["loss_dash"] = loss - self._untrained_loss(real_pair, fakes)
+        return loss + tf.add_n([*penalty.values(), 0.0]), parts
+
+    def generator_loss(self, batch: Batch, fakes: Fakes) -> tuple[tf.Tensor, Parts]:
+        """Generator loss against the current discriminators, plus the KL loss of conditions."""
+        options, noise = self.options, fakes.noise
+        fake = self._judge(fakes.image, fakes.text, fakes.pair, noise, "fake")
+        real = None
+        if options.loss == "relativistic":
+            pair = (batch["image"], fakes.given["text"])
+            real = self._judge(*pair, pair, noise, "real")
+        terms = {
+            "game": tf.add_n(
+                [
+                    (1.0 if of_fake.matched else ALONE_WEIGHT)
+                    * losses.generator(options.loss, fake=of_fake, real=of_real)
+                    for of_fake, of_real in zip(_games(fake), _games(real or fake), strict=True)
+                ]
+            )
+        }
+        divergence = kl_divergence(*self.generator.of_text(fakes.given["text"]))
+        flat = tf.reshape(batch["image"], [batch["image"].shape[0], -1])
+        divergence += kl_divergence(*self.generator.of_image(flat))
+        terms["kl"] = options.kl_weight * divergence
+        if options.mode_seeking_weight:
+            latent = noise.normal("second_latent", self.generator.noise_size)
+            second, _ = self.generator(latent, **fakes.given, training=True)
+            ratio = losses.mode_seeking(fakes.image, second, fakes.latent, latent)
+            terms["mode_seeking"] = options.mode_seeking_weight * ratio
+        loss = tf.add_n([*terms.values()])
+        return loss, {"loss": loss, **terms}
+
+    def sampler(self, tokenizer: WordTokenizer, *, truncation: float) -> JointSampler:
+        """Sampler of a tokenizer and the EMA generator."""
+        return JointSampler(
+            tokenizer=tokenizer,
+            words=tokenizer.words,
+            generator=self.average_generator,
+            latent_size=self.average_generator.noise_size,
+            truncation=truncation,
+        )
+
+    def _blurred(self, text: tf.Tensor, noise: StepNoise, name: str) -> tf.Tensor:
+        """Adds noise to texts: between isolated points a discriminator has no useful gradient."""
+        if self.options.faithful:
+            return text
+        return text + TEXT_NOISE * noise.normal(f"{name}_text", self.texts.size)
+
+    def _judge(
+        self,
+        image: tf.Tensor,
+        text: tf.Tensor,
+        pair: tuple[tf.Tensor, tf.Tensor],
+        noise: StepNoise,
+        name: str,
+    ) -> Logits:
+        """Logits of the pair, and unconditional logits of image and text unless `faithful`."""
+        pair_image = self.augmented(pair[0], noise, name)
+        pair_text = self._blurred(pair[1], noise, name)
+        joint = self.joint_discriminator({"image": pair_image, "text": pair_text}, training=True)
+        if self.options.faithful:
+            return Logits((joint,))
+        seen = self.augmented(image, noise, name)
+        return Logits(
+            matched=(joint,),
+            alone=(
+                self.image_discriminator({"image": seen}, training=True),
+                self.text_discriminator({"text": self._blurred(text, noise, name)}, training=True),
+            ),
+        )
+
+    def _penalty(self, gradients: list[tf.Tensor], *, weight: float) -> tf.Tensor:
+        """Zero-centred penalty on the gradients by images and texts.
+
+        A text has few values and an image many; without the factor `share` on the gradients by
+        texts, the penalty would be larger for texts than for images.
+        """
+        share = math.sqrt(self.texts.size / math.prod(gradients[0].shape[1:]))
+        scaled = [
+            gradient * math.sqrt(share) if gradient.shape.rank == 2 else gradient
+            for gradient in gradients
+        ]
+        return penalties.zero_centred(scaled, weight=weight)
+
+    def _untrained_loss(self, real: tuple[tf.Tensor, tf.Tensor], fakes: Fakes) -> tf.Tensor:
+        """Loss of the untrained discriminators, which the published code logs."""
+        (image, text) = real
+        judge_image, judge_text = self.image_discriminator, self.text_discriminator
+        of_image = losses.taken_for_real(judge_image({"image": image}, training=True))
+        of_image += tf.reduce_mean(judge_image({"image": fakes.image}, training=True))
+        of_text = losses.taken_for_real(judge_text({"text": text}, training=True))
+        of_text += losses.taken_for_fake(judge_text({"text": fakes.text}, training=True))
+        return of_image + of_text
+
+
+def _games(logits: Logits) -> list[Logits]:
+    """Splits logits into one `Logits` per discriminator."""
+    together = [Logits((logit,)) for logit in logits.matched]
+    return together + [Logits((), (logit,)) for logit in logits.alone]

@@ -1,0 +1,1 @@
+"""Models that score image and caption: DAMSM and SJE."""

@@ -1,0 +1,1 @@
+"""Training with mismatched captions, the base of three systems."""

@@ -1,0 +1,1 @@
+"""Both stages of StackGAN."""

@@ -1,0 +1,155 @@
+"""The discriminator of both StackGAN stages, as feature extractor and head.
+
+Source: see `stack_gan_networks`. The form `pytorch` has no residual block, and its condition is the
+mean of the generator's condition; all other forms have the discriminator of `tensorflow`.
+"""
+
+import tensorflow as tf
+import tf_keras as keras
+
+from tfgan2.models.layers.blocks import DType, leaky_relu
+from tfgan2.models.layers.gan_cls_blocks import (
+    FIRST_SIDE_PX,
+    JointLogit,
+    Residual,
+    channels_by_halving,
+    down_blocks,
+    normal_convolution,
+    normal_dense,
+)
+
+# Channels of the features as a multiple of the base channels.
+WIDEST = 8
+# By stage: number of last convolutions of `tensorflow` without activation.
+LINEAR_END = {1: 2, 2: 1}
+TEXT_SIZE = 128
+
+
+class StageFeatures(keras.Model):
+    """The feature extractor of a stage's discriminator: an image to 4x4 feature maps.
+
+    With 64 channels, the form `tensorflow` has 3,565,056 parameters for 64 px in stage I, of which
+    3,328 are moving statistics, and 48,147,968 for 256 px in stage II, of which 12,544 are.
+    """
+
+    def __init__(
+        self,
+        *,
+        image_size: int,
+        image_channels: int,
+        base_channels: int,
+        stage: int,
+        form: str,
+        batch_norm: bool,
+        dtype: DType = "float32",
+    ) -> None:
+        """Builds the network.
+
+        Args:
+          image_size: image side in px, a power of two from 16 to 256.
+          image_channels: 1 or 3.
+          base_channels: channels at half of the image side (published: 64, in `pytorch` 96), an
+            even number.
+          stage: 1 or 2.
+          form: `pytorch`; any other form means `tensorflow`.
+          batch_norm: whether to use batch normalization (published: yes); a gradient penalty
+            needs rows that do not depend on each other.
+          dtype: dtype policy of the layers.
+        """
+        super().__init__(name="stage_features", dtype=dtype)
+        channels = channels_by_halving(base_channels, image_size)
+        narrowed = [width for width in channels[-2::-1] if width >= WIDEST * base_channels]
+        features = min(channels[-1], WIDEST * base_channels)
+        self.feature_shape = (FIRST_SIDE_PX, FIRST_SIDE_PX, features)
+        pytorch = form == "pytorch"
+        blocks = down_blocks(
+            channels,
+            narrowed=narrowed,
+            narrowing_size=3 if pytorch else 1,
+            linear_end=0 if pytorch else LINEAR_END[stage],
+            batch_norm=batch_norm,
+            dtype=dtype,
+        )
+        if not pytorch:
+            blocks.append(
+                Residual(
+                    features,
+                    bottleneck=True,
+                    activation=leaky_relu,
+                    batch_norm=batch_norm,
+                    dtype=dtype,
+                )
+            )
+        self.blocks = blocks
+        self(tf.zeros([1, image_size, image_size, image_channels]))
+
+    def call(self, image: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """Maps images, float32 [B, S, S, C] in [-1, 1], to features [B, 4, 4, D]."""
+        features = tf.cast(image, self.compute_dtype)
+        for block in self.blocks:
+            features = block(features, training=training)
+        return features
+
+
+class StageHead(keras.Model):
+    """The head of a stage's discriminator: image features and a condition to logits.
+
+    In the form `pytorch` the condition is the mean of the generator's condition, used unchanged; in
+    all other forms it is the sentence embedding, reduced to 128 units.
+    """
+
+    def __init__(
+        self,
+        *,
+        feature_shape: tuple[int, int, int],
+        sentence_size: int,
+        form: str,
+        batch_norm: bool,
+        unconditional: bool,
+        dtype: DType = "float32",
+    ) -> None:
+        """Builds the head.
+
+        Args:
+          feature_shape: height, width and channels of the features; height equals width.
+          sentence_size: length of the condition.
+          form: `pytorch`; any other form means `tensorflow`.
+          batch_norm: whether to use batch normalization, as in `StageFeatures`.
+          unconditional: whether to return unconditional logits too (published: in stage II of
+            `pytorch`).
+          dtype: dtype policy of the layers.
+        """
+        super().__init__(name="stage_head", dtype=dtype)
+        pytorch = form == "pytorch"
+        self.text = None if pytorch else normal_dense(TEXT_SIZE, dtype=dtype)
+        self.joint = JointLogit(
+            feature_shape,
+            size=3 if pytorch else 1,
+            logit_bias=pytorch,
+            batch_norm=batch_norm,
+            dtype=dtype,
+        )
+        self.alone = (
+            normal_convolution(1, feature_shape[0], padding="valid", use_bias=pytorch, dtype=dtype)
+            if unconditional
+            else None
+        )
+        self(tf.zeros([1, *feature_shape]), tf.zeros([1, sentence_size]))
+
+    def call(
+        self, features: tf.Tensor, sentence: tf.Tensor, training: bool | None = None
+    ) -> tuple[tf.Tensor, ...]:
+        """Computes the logits of features [B, 4, 4, D] and conditions [B, E].
+
+        Returns:
+          Conditional logits, float32 [B], and unconditional logits if the head has them.
+        """
+        features = tf.cast(features, self.compute_dtype)
+        text = tf.cast(sentence, self.compute_dtype)
+        if self.text is not None:
+            text = leaky_relu(self.text(text))
+        matched = self.joint(features, text, training=training)
+        if self.alone is None:
+            return (matched,)
+        alone = tf.reshape(self.alone(features), [-1])
+        return matched, tf.cast(alone, tf.float32)

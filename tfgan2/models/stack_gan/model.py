@@ -1,0 +1,159 @@
+"""StackGAN: stage I generates a small image of a caption, stage II enlarges and refines it.
+
+Source: Zhang et al. 2017, "StackGAN: Text to Photo-realistic Image Synthesis with Stacked
+Generative Adversarial Networks". There is a form for each published code: the condition of the
+discriminator is the sentence embedding in `tensorflow`, and the mean of the generator's condition
+in `pytorch`, which also has unconditional logits in stage II. The codes and the paper halve the
+learning rates at different epochs; each recipe says which it follows.
+"""
+
+import dataclasses
+from typing import Any
+
+import tensorflow as tf
+import tf_keras as keras
+
+from tfgan2.adversarial.ema import Averaging
+from tfgan2.adversarial.updates import Parts
+from tfgan2.models.layers.blocks import DType
+from tfgan2.models.layers.conditioning import kl_divergence
+from tfgan2.models.layers.unet_discriminator import make_unet
+from tfgan2.models.matching_aware.model import Fakes, MatchingAwareGAN, MatchingAwareOptions
+from tfgan2.models.stack_gan.discriminators import StageFeatures, StageHead
+from tfgan2.models.stack_gan.networks import (
+    FORMS,
+    STAGE_ONE_SIZES_PX,
+    STAGE_TWO_SIZES_PX,
+    StageOneGenerator,
+    StageTwoGenerator,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class StackGANOptions(MatchingAwareOptions):
+    """Options of a stage; every field is a field of the recipe."""
+
+    stage: int
+    conditioning_size: int
+    kl_weight: float
+    discriminator_batch_norm: bool
+
+
+class StackGAN(MatchingAwareGAN):
+    """One stage of StackGAN; stage II contains a trained, frozen stage-I generator."""
+
+    options_class = StackGANOptions
+    image_sizes_px = (*STAGE_ONE_SIZES_PX, *STAGE_TWO_SIZES_PX[1:])
+    generator_forms = FORMS
+    discriminator_forms = ("tensorflow", "pytorch", "unet")
+    options: StackGANOptions
+
+    def __init__(
+        self,
+        options: StackGANOptions,
+        *,
+        image_channels: int,
+        vocabulary_size: int,
+        averaging: Averaging,
+        dtype: DType = "float32",
+    ) -> None:
+        """Builds the networks; for the arguments see `MatchingAwareGAN`."""
+        super().__init__(
+            options,
+            name="stack_gan",
+            image_channels=image_channels,
+            vocabulary_size=vocabulary_size,
+            averaging=averaging,
+            dtype=dtype,
+        )
+
+    @classmethod
+    def allowed(cls, options: Any) -> dict[str, tuple]:
+        """Allowed values; the image sizes depend on the stage."""
+        sizes = STAGE_ONE_SIZES_PX if options.stage == 1 else STAGE_TWO_SIZES_PX
+        return {**super().allowed(options), "image_size": sizes}
+
+    def make_generator(
+        self, *, image_channels: int, dtype: DType
+    ) -> StageOneGenerator | StageTwoGenerator:
+        """Builds the generator of the stage."""
+        options = self.options
+        make = StageOneGenerator if options.stage == 1 else StageTwoGenerator
+        return make(
+            image_size=options.image_size,
+            image_channels=image_channels,
+            latent_size=options.latent_size,
+            sentence_size=options.sentence_size,
+            conditioning_size=options.conditioning_size,
+            base_channels=options.generator_channels,
+            form=options.generator_form,
+            faithful=options.faithful,
+            dtype=dtype,
+        )
+
+    def make_discriminator(
+        self, *, image_channels: int, dtype: DType
+    ) -> tuple[keras.Model, keras.Model]:
+        """Builds the discriminator of the stage, or a U-Net."""
+        options = self.options
+        if options.discriminator_form == "unet":
+            return make_unet(
+                image_size=options.image_size,
+                image_channels=image_channels,
+                base_channels=options.discriminator_channels,
+                sentence_size=options.sentence_size,
+                extra_channels=options.minibatch_group > 0,
+                dtype=dtype,
+            )
+        features = StageFeatures(
+            image_size=options.image_size,
+            image_channels=image_channels,
+            base_channels=options.discriminator_channels,
+            stage=options.stage,
+            form=options.discriminator_form,
+            batch_norm=options.discriminator_batch_norm,
+            dtype=dtype,
+        )
+        head = StageHead(
+            feature_shape=self.judged_shape(features.feature_shape),
+            sentence_size=options.conditioning_size
+            if self._reads_condition
+            else options.sentence_size,
+            form=options.discriminator_form,
+            batch_norm=options.discriminator_batch_norm,
+            unconditional=self.alone_outputs > 0,
+            dtype=dtype,
+        )
+        return features, head
+
+    @property
+    def noise_size(self) -> int:
+        """Length of the latent plus the noise of every condition."""
+        return self.generator.noise_size
+
+    @property
+    def alone_outputs(self) -> int:
+        """1 in stage II of `pytorch`, whose last output is unconditional; else 0."""
+        return int(self._reads_condition and self.options.stage == 2)
+
+    def judged_sentence(self, sentence: tf.Tensor) -> tf.Tensor:
+        """Condition of the discriminator: sentence embedding, or mean condition in `pytorch`."""
+        if not self._reads_condition:
+            return sentence
+        mean, _ = self.generator.conditioning(sentence)
+        return mean
+
+    def generator_terms(self, fakes: Fakes) -> Parts:
+        """Adds the KL divergence of the conditions from the standard normal distribution."""
+        mean, log_sigma = self.generator.conditioning(fakes.sentence)
+        divergence = self.options.kl_weight * kl_divergence(mean, log_sigma)
+        return {**super().generator_terms(fakes), "kl": divergence}
+
+    def begin_with_stage_one(self, generator: StageOneGenerator) -> None:
+        """Copies the weights of a trained stage-I generator."""
+        for own in (self.generator, self.average_generator):
+            own.begin_with(generator)
+
+    @property
+    def _reads_condition(self) -> bool:
+        return self.options.discriminator_form == "pytorch"

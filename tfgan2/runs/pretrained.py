@@ -1,0 +1,154 @@
+"""Loads the pretrained parts with which a new run can start: text encoder, stage-I generator."""
+
+import dataclasses
+import hashlib
+import os
+
+import tensorflow as tf
+import tf_keras as keras
+
+from tfgan2.models.stack_gan.networks import MAGNIFICATION
+from tfgan2.program import UsageError
+from tfgan2.runs import recipe as recipes
+from tfgan2.runs.checkpoint import Checkpoints
+from tfgan2.runs.directory import Config, RunDirectory
+from tfgan2.runs.sampling import load_model, make_tokenizer
+from tfgan2.text import encoders
+from tfgan2.text.options import TextOptions
+
+# Options of the stage-I generator, which must have the same values in stage II.
+SHARED_BY_STAGES = (
+    "generator_form",
+    "generator_channels",
+    "latent_size",
+    "conditioning_size",
+    "faithful",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class PretrainedTextEncoder:
+    """A pretrained text encoder, with which a new run starts.
+
+    Attributes:
+      run: the run that trained the encoder.
+      options: options that define the encoder.
+      encoder: the encoder, with its weights.
+    """
+
+    run: RunDirectory
+    options: TextOptions
+    encoder: keras.Model
+
+    @property
+    def description(self) -> dict[str, str]:
+        """Entry in config.json: the encoder's run, and the SHA-256 of its weights."""
+        weights = b"".join(value.tobytes() for value in self.encoder.get_weights())
+        return {"run": str(self.run.path), "checksum": hashlib.sha256(weights).hexdigest()}
+
+
+@dataclasses.dataclass(frozen=True)
+class PretrainedStageOne:
+    """A trained StackGAN stage-I generator, with which a run of stage II starts.
+
+    Attributes:
+      run: the run that trained the generator.
+      recipe: recipe of this run.
+      generator: the EMA generator, with its weights.
+    """
+
+    run: RunDirectory
+    recipe: recipes.Recipe
+    generator: keras.Model
+
+
+def load_pretrained_text_encoder(
+    run_dir: str | os.PathLike, *, flag: str = "--text_encoder"
+) -> PretrainedTextEncoder:
+    """Loads the pretrained text encoder of a run.
+
+    Args:
+      run_dir: the run directory.
+      flag: flag that names the run, for error messages.
+
+    Raises:
+      UsageError: the run does not exist, or has no checkpoint.
+    """
+    run = RunDirectory.existing(run_dir, flag=flag)
+    encoder, config = load_text_encoder(run, flag=flag)
+    return PretrainedTextEncoder(
+        run=run, options=recipes.text_options(config.recipe), encoder=encoder
+    )
+
+
+def load_pretrained_stage_one(
+    run_dir: str | os.PathLike, recipe: recipes.Recipe
+) -> PretrainedStageOne:
+    """Loads the stage-I generator of a run.
+
+    Args:
+      run_dir: run directory of stage I.
+      recipe: recipe of stage II.
+
+    Raises:
+      UsageError: the run does not exist, has no checkpoint, or its recipe does not fit stage II.
+    """
+    generator, config = _stage_one_generator(run_dir)
+    one, size = config.recipe, config.recipe.image_size
+    if recipe.image_size != size * MAGNIFICATION:
+        rule = f"must be {size * MAGNIFICATION}, {MAGNIFICATION} times that of stage 1"
+        raise UsageError("--image_size", rule, recipe.image_size)
+    for name in SHARED_BY_STAGES:
+        if getattr(recipe, name) != getattr(one, name):
+            rule = f"must be {getattr(one, name)} as in stage 1"
+            raise UsageError(f"--{name}", rule, getattr(recipe, name))
+    return PretrainedStageOne(run=RunDirectory.existing(run_dir), recipe=one, generator=generator)
+
+
+def load_text_encoder(
+    run: RunDirectory, *, flag: str = "--text_encoder"
+) -> tuple[keras.Model, Config]:
+    """Builds the float32 text encoder of a run from its newest checkpoint.
+
+    Args:
+      run: any run of a system that reads captions.
+      flag: flag that names the run, for error messages.
+
+    Returns:
+      The text encoder (its EMA, if the system is a GAN) and the run's configuration.
+
+    Raises:
+      UsageError: the run reads no captions, or has no checkpoint.
+    """
+    config = run.read_config()
+    if recipes.system_class(config.recipe).reads != "captions":
+        raise UsageError(flag, "must be a run that reads captions", config.recipe.model)
+    tokenizer = make_tokenizer(run, config.recipe)
+    assert tokenizer is not None  # The system reads captions.
+    # Restore only the text encoder: the attribute name selects its part of the checkpoint.
+    options = recipes.text_options(config.recipe)
+    encoder = encoders.make_encoder(options, vocabulary_size=tokenizer.vocabulary_size)
+    part = tf.Module()
+    if config.recipe.model in recipes.MATCHING_MODELS:
+        part.text_encoder = encoder
+    else:
+        part.average_text_encoder = encoder
+    Checkpoints(part, run.checkpoints, keep=1).restore_for_sampling(flag=flag)
+    return encoder, config
+
+
+def _stage_one_generator(run_dir: str | os.PathLike) -> tuple[keras.Model, Config]:
+    """Builds the EMA generator of a stage-I run of StackGAN; returns it with the configuration.
+
+    Raises:
+      UsageError: the run is not stage I of StackGAN, or has no checkpoint.
+    """
+    flag = "--stage1_run_dir"
+    run = RunDirectory.existing(run_dir, flag=flag)
+    config = run.read_config()
+    recipe = config.recipe
+    if recipe.model != "stack_gan" or recipe.stage != 1:
+        name = f"{recipe.model}, stage {recipe.stage}"
+        raise UsageError(flag, "must be a run of stack_gan's stage 1", name)
+    gan, _ = load_model(run, config, make_tokenizer(run, recipe), checkpoint="latest", flag=flag)
+    return gan.average_generator, config

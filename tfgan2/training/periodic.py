@@ -1,0 +1,185 @@
+"""Periodic work beside training: sample grids and evaluations, or retrieval."""
+
+import os
+
+import numpy as np
+from tqdm import tqdm
+
+from tfgan2.adversarial.gan import GAN
+from tfgan2.adversarial.sampler import AnySampler, Sampler, UnconditionalSampler
+from tfgan2.data import pipeline, records
+from tfgan2.evaluation import measure, retrieval
+from tfgan2.metrics.protocol import Protocol
+from tfgan2.models.matching.matcher import Matcher
+from tfgan2.models.matching.model import Matching
+from tfgan2.program import write_file
+from tfgan2.runs import recipe as recipes
+from tfgan2.runs.directory import RunDirectory
+from tfgan2.text.tokenizers import Tokenizer
+from tfgan2.training import best_checkpoint
+from tfgan2.training.sample_grid import animation, sheet
+from tfgan2.training.tensorboard import Board
+
+SHEET_SEEDS, UNCONDITIONAL_ROWS = 8, 8
+EVALUATION_SAMPLES = 1000
+# The within-caption standard deviation is measured on few captions and seeds.
+SPREAD_CAPTIONS, SPREAD_SEEDS, SPREAD_UNCONDITIONAL = 4, 4, 16
+INTERPOLATION_ROWS = 4
+
+
+class DrawingWork:
+    """Sample grids and evaluations of a system with a generator."""
+
+    def __init__(
+        self,
+        run: RunDirectory,
+        board: Board,
+        gan: GAN,
+        tokenizer: Tokenizer | None,
+        recipe: recipes.Recipe,
+        schedule: recipes.Schedule,
+        data_dir: str | os.PathLike,
+        captions: list[str],
+    ) -> None:
+        self._run, self._board, self._recipe, self._data_dir = run, board, recipe, data_dir
+        self._sampler = gan.sampler(tokenizer, truncation=recipe.truncation)
+        self._best = best_checkpoint.Best(gan, run, metric=schedule.keep_best)
+        self._captions = captions
+
+    def draw_sheet(self, step: int) -> None:
+        """Writes a sample grid, and the texts that a joint model wrote."""
+        picture, texts = draw_sheet(self._sampler, self._captions)
+        if texts is not None:
+            lines = "".join(f"{seed}\t{text}\n" for seed, text in enumerate(texts))
+            write_file(self._run.sample_texts(step), lines.encode())
+        write_file(self._run.sample_sheet(step), picture)
+        self._board.picture("samples", picture, step=step)
+
+    def spread(self) -> float:
+        """Returns the within-caption standard deviation, in grey levels of 255."""
+        return spread(self._sampler, self._captions)
+
+    def evaluate(self, step: int) -> None:
+        """Writes a line to evaluations.jsonl, and saves the checkpoint if it is the best."""
+        line = measure.evaluate_run(
+            self._run,
+            self._sampler,
+            checkpoint=f"step {step}",
+            recipe=self._recipe,
+            data_dir=self._data_dir,
+            metrics=None,
+            protocol=Protocol(samples=EVALUATION_SAMPLES, seed=self._recipe.seed, truncation=0.0),
+        )
+        self._board.metrics(line["metrics"], step=step)
+        self._best.consider(line["metrics"])
+
+    def finish(self, step: int) -> None:
+        """Writes the animation of all sample grids of the run, and the interpolations."""
+        picture = draw_interpolation(self._sampler, self._captions)
+        write_file(self._run.interpolation, picture)
+        self._board.picture("interpolation", picture, step=step)
+        sheets = sorted(self._run.samples.glob("step_*.png"))
+        if sheets:
+            write_file(self._run.animation, animation(sheets))
+
+
+class MatchingWork:
+    """Retrieval of a matching model, which has no generator."""
+
+    def __init__(
+        self,
+        run: RunDirectory,
+        board: Board,
+        model: Matching,
+        tokenizer: Tokenizer,
+        recipe: recipes.Recipe,
+        data_dir: str | os.PathLike,
+    ) -> None:
+        self._run, self._board, self._recipe = run, board, recipe
+        self._matcher = Matcher(model, tokenizer)
+        manifest = records.load_manifest(data_dir)
+        self._examples = {
+            split: pipeline.examples(
+                data_dir,
+                manifest,
+                split=split,
+                view=recipes.view(recipe),
+                limit=retrieval.MOST_IMAGES,
+            )
+            for split in manifest.splits
+            if manifest.records(split) > 1
+        }
+
+    def draw_sheet(self, step: int) -> None:
+        """Does nothing: there is no generator."""
+
+    spread = None
+
+    def finish(self, step: int) -> None:
+        """Does nothing: there are no sample grids."""
+
+    def evaluate(self, step: int) -> None:
+        """Writes a line to evaluations.jsonl, and prints it."""
+        metrics, shown = retrieval.measure(
+            self._matcher, self._examples, step=step, seed=self._recipe.seed, run=self._run
+        )
+        self._board.metrics(metrics, step=step)
+        tqdm.write(shown)
+
+
+def draw_sheet(sampler: AnySampler, captions: list[str]) -> tuple[bytes, list[str] | None]:
+    """Draws a sample grid: a row per caption with the seeds 0 to 7; without captions 64 seeds.
+
+    Returns:
+      PNG bytes, and the texts of a joint model or None.
+    """
+    if isinstance(sampler, Sampler):
+        seeds = list(range(SHEET_SEEDS))
+        drawn = [sampler.sample([caption] * SHEET_SEEDS, seeds, 0.0).images for caption in captions]
+        columns = [f"seed {seed}" for seed in seeds]
+        return sheet(np.stack(drawn), rows=captions, columns=columns), None
+    rows = [range(at * SHEET_SEEDS, (at + 1) * SHEET_SEEDS) for at in range(UNCONDITIONAL_ROWS)]
+    titles = [f"seeds {row[0]} to {row[-1]}" for row in rows]
+    every = [sampler.sample([""] * SHEET_SEEDS, row, 0.0) for row in rows]
+    texts = [text for drawn in every for text in drawn.texts or ()] or None
+    return sheet(np.stack([drawn.images for drawn in every]), rows=titles, texts=texts), texts
+
+
+def draw_interpolation(sampler: AnySampler, captions: list[str]) -> bytes:
+    """Draws rows that interpolate between seeds, and between captions if the model reads captions.
+
+    Returns:
+      PNG bytes.
+    """
+    reads = not isinstance(sampler, UnconditionalSampler)
+    shares = np.linspace(0.0, 1.0, SHEET_SEEDS, dtype=np.float32)
+    ways: list[tuple[tuple[str, str], tuple[int, int]]] = []
+    for row in range(INTERPOLATION_ROWS):
+        caption = captions[row % len(captions)] if reads else ""
+        ways.append(((caption, caption), (2 * row, 2 * row + 1)))
+    for row in range(INTERPOLATION_ROWS if reads and len(captions) > 1 else 0):
+        one, other = (captions[(2 * row + at) % len(captions)] for at in range(2))
+        ways.append(((one, other), (0, 0)))
+    titles = [
+        f"{one} - {other}, seed {seeds[0]}"
+        if one != other
+        else f"{one}, seeds {seeds[0]} to {seeds[1]}".removeprefix(", ")
+        for (one, other), seeds in ways
+    ]
+    drawn = [sampler.between(*way, shares) for way in ways]
+    return sheet(np.stack(drawn), rows=titles)
+
+
+def spread(sampler: AnySampler, captions: list[str]) -> float:
+    """Measures how much images of a caption differ from seed to seed, on a few captions.
+
+    Returns:
+      Standard deviation over the seeds, mean over pixels and captions, in grey levels of 255.
+    """
+    seen, seeds = captions[:SPREAD_CAPTIONS], range(SPREAD_SEEDS)
+    if isinstance(sampler, UnconditionalSampler):
+        seen, seeds = [""], range(SPREAD_UNCONDITIONAL)
+    rows = [(caption, seed) for caption in seen for seed in seeds]
+    drawn = sampler.sample([caption for caption, _ in rows], [seed for _, seed in rows], 0.0)
+    images = drawn.images.reshape([len(seen), len(seeds), *drawn.images.shape[1:]])
+    return float(np.std(images, axis=1, dtype=np.float64).mean())
