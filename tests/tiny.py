@@ -179,8 +179,8 @@ _STAGE_TWO = dataclasses.replace(
     _STACK_GAN, stage=2, image_size=64, freeze_text_encoder=True, mode_seeking_weight=0.0
 )
 
-# Every remedy at once; a step that has all is the second of two.
-_REMEDIES = {
+# All stabilizers at once; the second of two steps runs everything.
+_STABILIZERS = {
     "penalty_every": 2,
     "discriminator_steps": 2,
     "discriminator_spectral_norm": True,
@@ -197,12 +197,12 @@ _REMEDIES = {
 # What only `make test-variants` runs, but for the published DF-GAN.
 VARIANTS = {
     # With 3, hidden units of the last block are dead to every caption.
-    "df_gan-remedies": dataclasses.replace(_DF_GAN, **_REMEDIES, seed=1),
-    "auto_write-remedies": dataclasses.replace(_AUTO_WRITE, **_REMEDIES, label_smoothing=0.1),
-    "img_txt-remedies": dataclasses.replace(_IMG_TXT, **_REMEDIES, ma_gp_weight=2.0),
-    "gan_cls-remedies": dataclasses.replace(
+    "df_gan-stabilizers": dataclasses.replace(_DF_GAN, **_STABILIZERS, seed=1),
+    "auto_write-stabilizers": dataclasses.replace(_AUTO_WRITE, **_STABILIZERS, label_smoothing=0.1),
+    "img_txt-stabilizers": dataclasses.replace(_IMG_TXT, **_STABILIZERS, ma_gp_weight=2.0),
+    "gan_cls-stabilizers": dataclasses.replace(
         _GAN_CLS,
-        **_REMEDIES,
+        **_STABILIZERS,
         discriminator_batch_norm=False,
         learning_rate_halving_epochs=0.0,
         label_smoothing=0.1,

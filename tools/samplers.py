@@ -10,7 +10,7 @@ import tensorflow as tf
 import tensorflow_text  # noqa: F401  Registers ops that exported graphs use.
 
 from serving.client import Client
-from tfgan2.adversarial.sampler import Drawn
+from tfgan2.adversarial.sampler import Samples
 from tfgan2.export.saved_model import CARD_NAME, versions
 from tfgan2.program import UsageError
 
@@ -59,7 +59,7 @@ class ExportSampler:
         writes = "text" in self._pixels.structured_outputs
         self.reads = "texts" if writes else "captions" if "caption" in self._inputs else None
 
-    def sample(self, captions: Sequence[str], seeds: np.ndarray, truncation: float) -> Drawn:
+    def sample(self, captions: Sequence[str], seeds: np.ndarray, truncation: float) -> Samples:
         """Draws one image per caption and seed, with one truncation for all."""
         rows = {
             "caption": tf.constant(list(captions)),
@@ -70,7 +70,7 @@ class ExportSampler:
         texts = None
         if "text" in outputs:
             texts = [text.decode() for text in outputs["text"].numpy()]
-        return Drawn(outputs["image"].numpy(), texts)
+        return Samples(outputs["image"].numpy(), texts)
 
 
 class ServedSampler:
@@ -109,7 +109,7 @@ class ServedSampler:
         drawn = self.sample([PROBE], np.zeros(1, np.int64), 0.0)
         self.image_size = drawn.images.shape[1]
 
-    def sample(self, captions: Sequence[str], seeds: np.ndarray, truncation: float) -> Drawn:
+    def sample(self, captions: Sequence[str], seeds: np.ndarray, truncation: float) -> Samples:
         """Draws one image per caption and seed, with one truncation for all."""
         asked = None if self.reads is None else captions
         try:
@@ -118,7 +118,7 @@ class ServedSampler:
             raise self._mistake(error) from error
         images = np.stack([tf.io.decode_png(picture.png).numpy() for picture in pictures])
         texts = [picture.text for picture in pictures if picture.text is not None]
-        return Drawn(images, texts or None)
+        return Samples(images, texts or None)
 
     def _mistake(self, error: grpc.RpcError) -> UsageError:
         told = f"{error.code().name}: {error.details()} from {self._target}"

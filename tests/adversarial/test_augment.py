@@ -35,7 +35,7 @@ def test_colours_equal_those_by_hand() -> None:
     expected = (duller - duller.mean()) * 1.4 + duller.mean()
     np.testing.assert_allclose(recolor(image, drawn), expected, rtol=1e-5)
     # In [0, 1] a quarter of the range is half as much.
-    half = recolor((image + 1.0) / 2.0, drawn, darkest=0.0)
+    half = recolor((image + 1.0) / 2.0, drawn, lowest_value=0.0)
     np.testing.assert_allclose(half, (expected + 1.0) / 2.0, rtol=1e-5)
 
 

@@ -1,4 +1,4 @@
-"""A game that draws once: both players learn of the same images, as if each had drawn them."""
+"""A shared generated batch gives both updates the gradients of batches of their own."""
 
 import dataclasses
 from typing import Any
@@ -10,6 +10,7 @@ import tf_keras as keras
 
 from tests.models import systems
 from tests.tiny import TINY, VARIANTS
+from tfgan2.adversarial.updates import LossInputs
 from tfgan2.runs.recipe import Recipe
 
 RECIPE = dataclasses.replace(TINY["df_gan"], mode_seeking_weight=0.1)
@@ -27,7 +28,9 @@ def test_others_draw_for_each_update(monkeypatch: pytest.MonkeyPatch) -> None:
     assert np.abs(one - other).max() > 1e-3
 
 
-@pytest.mark.parametrize("recipe", [RECIPE, VARIANTS["df_gan-remedies"]], ids=["plain", "remedies"])
+@pytest.mark.parametrize(
+    "recipe", [RECIPE, VARIANTS["df_gan-stabilizers"]], ids=["plain", "remedies"]
+)
 def test_the_generator_s_gradients_are_those_of_drawing_within_its_loss(
     recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -39,28 +42,28 @@ def test_the_generator_s_gradients_are_those_of_drawing_within_its_loss(
     gan.compile(optimizers=optimizers)
     variables = gan.generator.trainable_variables
     generate, loss, drawn, noises, expected = gan.generate, gan.generator_loss, [], [], []
-    judge = gan.discriminator_loss
+    discriminator_loss = gan.discriminator_loss
 
     def noting(batch: Any, noise: Any) -> Any:
         drawn.append(noise)
         return generate(batch, noise)
 
-    def judged(batch: Any, fakes: Any) -> Any:
-        noises.append(fakes.noise)
-        return judge(batch, fakes)
+    def noting_noise(inputs: LossInputs) -> Any:
+        noises.append(inputs.noise)
+        return discriminator_loss(inputs)
 
-    def differentiated(batch: Any, fakes: Any) -> Any:
+    def differentiated(inputs: LossInputs) -> Any:
         with tf.GradientTape() as tape:
-            again = dataclasses.replace(generate(batch, drawn[0]), noise=fakes.noise)
-            value, parts = loss(batch, again)
-        np.testing.assert_array_equal(again.image, fakes.image)
-        noises.append(fakes.noise)
+            again = generate(inputs.batch, drawn[0])
+            value, parts = loss(dataclasses.replace(inputs, generated=again))
+        np.testing.assert_array_equal(again.image, inputs.generated.image)
+        noises.append(inputs.noise)
         assert ("mode_seeking" in parts) == (recipe.mode_seeking_weight > 0)
         expected.extend(tape.gradient(value, variables))
-        return loss(batch, fakes)
+        return loss(inputs)
 
     monkeypatch.setattr(gan, "generate", noting)
-    monkeypatch.setattr(gan, "discriminator_loss", judged)
+    monkeypatch.setattr(gan, "discriminator_loss", noting_noise)
     monkeypatch.setattr(gan, "generator_loss", differentiated)
     before = systems.values(variables)
     gan.train_step(systems.some_batch(recipe))

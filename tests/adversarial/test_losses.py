@@ -142,7 +142,7 @@ def test_rows_are_means_over_outputs_and_pixels() -> None:
     together = logits(REAL, REAL_PIXELS, alone=(REAL_ALONE,))
     assert [tuple(it.shape) for it in together.outputs] == [(2,), (2, 2, 2), (2,)]
     # (0.5 + 3/4 + 1.5) / 3 and (2 + 0.5/4 - 1) / 3.
-    np.testing.assert_allclose(together.rows, [2.75 / 3, 1.125 / 3], rtol=1e-6)
+    np.testing.assert_allclose(together.mean_per_row, [2.75 / 3, 1.125 / 3], rtol=1e-6)
 
 
 def test_far_logits_have_finite_losses() -> None:
@@ -186,4 +186,4 @@ def test_smoothed_labels_of_real_pairs_equal_the_numbers_by_hand() -> None:
 def test_real_images_are_told_by_their_sign_or_in_pairs() -> None:
     real, fake = tf.constant([3.0, 0.1, -0.2, 5.0]), tf.constant([4.0, 0.0, -3.0, 6.0])
     for loss, expected in (("hinge", 0.5), ("bce", 0.5), ("relativistic", 0.0)):
-        assert float(losses.real_sign(loss, real=real, fake=fake)) == expected
+        assert float(losses.ada_r_t(loss, real=real, fake=fake)) == expected

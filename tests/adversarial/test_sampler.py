@@ -6,7 +6,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tfgan2.adversarial.noise import latents
-from tfgan2.adversarial.sampler import Sampler, UnconditionalSampler, arc, to_pixels
+from tfgan2.adversarial.sampler import Sampler, UnconditionalSampler, slerp, to_pixels
 
 SENTENCE_SIZE = 3
 
@@ -46,16 +46,16 @@ def make_sampler(truncation: float = 1.0) -> Sampler:
 
 
 @pytest.mark.parametrize(
-    ("darkest", "values", "pixels"),
+    ("lowest_value", "values", "pixels"),
     [
         (-1.0, [-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 3.0], [0, 0, 64, 128, 191, 255, 255]),
         (0.0, [-1.0, 0.0, 0.25, 0.5, 0.75, 1.0, 2.0], [0, 0, 64, 128, 191, 255, 255]),
     ],
 )
-def test_pixels_are_rounded_from_the_darkest_to_the_brightest(
-    darkest: float, values: list[float], pixels: list[int]
+def test_pixels_are_rounded_from_the_lowest_value_to_the_brightest(
+    lowest_value: float, values: list[float], pixels: list[int]
 ) -> None:
-    rounded = to_pixels(tf.constant(values), darkest=darkest)
+    rounded = to_pixels(tf.constant(values), lowest_value=lowest_value)
     assert rounded.dtype == tf.uint8
     assert rounded.numpy().tolist() == pixels
 
@@ -82,9 +82,9 @@ def test_any_other_truncation_is_that_of_the_recipe(truncation: float) -> None:
 
 
 def test_without_captions_a_picture_is_that_of_its_seed() -> None:
-    def sampler(darkest: float) -> UnconditionalSampler:
+    def sampler(lowest_value: float) -> UnconditionalSampler:
         return UnconditionalSampler(
-            generator=Shown(), latent_size=5, truncation=1.0, darkest=darkest
+            generator=Shown(), latent_size=5, truncation=1.0, lowest_value=lowest_value
         )
 
     drawn = sampler(-1.0).sample(["", "anything"], [8, 9], 1.0)
@@ -98,18 +98,20 @@ def test_without_captions_a_picture_is_that_of_its_seed() -> None:
 
 def test_between_two_rows_the_ends_are_those_rows() -> None:
     sampler = make_sampler(truncation=0.7)
-    way = sampler.between(("a", "bb"), (3, 8), np.linspace(0, 1, 5, dtype=np.float32))
+    way = sampler.interpolate(("a", "bb"), (3, 8), np.linspace(0, 1, 5, dtype=np.float32))
     assert way.shape[0] == 5
     ends = sampler.sample(["a", "bb"], [3, 8], 0.0).images
     np.testing.assert_array_equal(way[[0, -1]], ends)
-    alone = UnconditionalSampler(generator=Shown(), latent_size=5, truncation=1.0, darkest=-1.0)
-    way = alone.between(("", ""), (3, 8), np.array([0.0, 1.0], np.float32))
+    alone = UnconditionalSampler(
+        generator=Shown(), latent_size=5, truncation=1.0, lowest_value=-1.0
+    )
+    way = alone.interpolate(("", ""), (3, 8), np.array([0.0, 1.0], np.float32))
     np.testing.assert_array_equal(way, alone.sample(["", ""], [3, 8], 0.0).images)
 
 
 def test_an_arc_keeps_the_length_and_a_line_is_where_there_is_no_angle() -> None:
     one, other = tf.constant([2.0, 0.0]), tf.constant([0.0, 2.0])
-    points = arc(one, other, np.array([0.0, 0.5, 1.0], np.float32))
+    points = slerp(one, other, np.array([0.0, 0.5, 1.0], np.float32))
     np.testing.assert_allclose(points, [[2, 0], [2**0.5, 2**0.5], [0, 2]], atol=1e-6)
-    still = arc(one, one, np.array([0.0, 0.5, 1.0], np.float32))
+    still = slerp(one, one, np.array([0.0, 0.5, 1.0], np.float32))
     np.testing.assert_allclose(still, [[2, 0]] * 3, rtol=1e-4)

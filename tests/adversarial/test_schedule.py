@@ -1,32 +1,33 @@
-"""Which steps have what."""
+"""Which optional parts run in which step."""
 
 import pytest
 import tensorflow as tf
 
-from tfgan2.adversarial.remedies import Rhythm, Turn
+from tfgan2.adversarial.schedule import Phase, UpdateSchedule
 
 
-def test_without_a_rhythm_every_step_has_everything() -> None:
-    assert Rhythm().turns == (Turn(),)
-    assert {Rhythm().turn(step) for step in range(20)} == {Turn()}
+def test_by_default_everything_runs_in_every_step() -> None:
+    assert UpdateSchedule().phases == (Phase(),)
+    assert {UpdateSchedule().phase(step) for step in range(20)} == {Phase()}
 
 
-def test_the_last_of_so_many_steps_has_it() -> None:
-    rhythm = Rhythm(discriminator_steps=3, penalty_every=2)
-    assert [rhythm.turn(step).generates for step in range(6)] == [False, False, True] * 2
-    assert [rhythm.turn(step).penalizes for step in range(6)] == [False, True] * 3
+def test_generator_and_penalties_run_in_the_last_step_of_their_intervals() -> None:
+    schedule = UpdateSchedule(discriminator_steps=3, penalty_every=2)
+    phases = [schedule.phase(step) for step in range(6)]
+    assert [phase.updates_generator for phase in phases] == [False, False, True] * 2
+    assert [phase.penalty_factor for phase in phases] == [0.0, 2.0] * 3
 
 
 @pytest.mark.parametrize(("steps", "every"), [(1, 16), (5, 1), (2, 2), (2, 4), (3, 2)])
-def test_the_graph_finds_the_turn_of_a_step(steps: int, every: int) -> None:
-    rhythm = Rhythm(discriminator_steps=steps, penalty_every=every)
-    assert rhythm.turns[0] == Turn()
-    assert len(set(rhythm.turns)) == len(rhythm.turns)
+def test_the_graph_finds_the_phase_of_a_step(steps: int, every: int) -> None:
+    schedule = UpdateSchedule(discriminator_steps=steps, penalty_every=every)
+    assert schedule.phases[0] == Phase(penalty_factor=float(every))
+    assert len(set(schedule.phases)) == len(schedule.phases)
     for step in (*range(40), 2**40 + 1):
-        number = int(rhythm.number(tf.constant(step, tf.int64)))
-        assert rhythm.turns[number] == rhythm.turn(step)
+        index = int(schedule.phase_index(tf.constant(step, tf.int64)))
+        assert schedule.phases[index] == schedule.phase(step)
 
 
-def test_turns_that_never_come_are_none() -> None:
-    assert len(Rhythm(discriminator_steps=2, penalty_every=2).turns) == 2
-    assert len(Rhythm(discriminator_steps=2, penalty_every=3).turns) == 4
+def test_phases_that_never_occur_are_left_out() -> None:
+    assert len(UpdateSchedule(discriminator_steps=2, penalty_every=2).phases) == 2
+    assert len(UpdateSchedule(discriminator_steps=2, penalty_every=3).phases) == 4

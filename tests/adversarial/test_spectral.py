@@ -8,8 +8,8 @@ import tf_keras as keras
 from tfgan2.adversarial.spectral import (
     SpectralConvolution,
     SpectralDense,
-    divide,
-    divided_layers,
+    SpectralLayer,
+    normalize,
 )
 
 Layer = SpectralConvolution | SpectralDense
@@ -42,6 +42,10 @@ def applied(kind: str, inputs: tf.Tensor, kernel: np.ndarray) -> tf.Tensor:
 
 def largest_singular_value(kernel: tf.Variable) -> float:
     return np.linalg.svd(kernel.numpy().reshape(-1, 5), compute_uv=False)[0]
+
+
+def normalized_layers(network: keras.Model) -> list[SpectralLayer]:
+    return [layer for layer in network.submodules if isinstance(layer, SpectralLayer)]
 
 
 @pytest.mark.parametrize("kind", SHAPES)
@@ -168,11 +172,11 @@ def test_layers_of_keras_are_divided_as_they_are(dtype: str) -> None:
         layer.kernel.assign(values)
     layers[0].bias.assign(tf.range(5.0))
     trained = len(network.trainable_variables)
-    divide(network)
-    assert set(divided_layers(network)) == {layers[0], layers[2]}
+    normalize(network)
+    assert set(normalized_layers(network)) == {layers[0], layers[2]}
     assert len(network.trainable_variables) == trained
     assert [it.name for it in network.non_trainable_variables] == ["moving_direction:0"] * 2
-    for layer in divided_layers(network):
+    for layer in normalized_layers(network):
         iterate = tf.function(layer.iterate)
         for _ in range(1000):
             iterate()
@@ -193,7 +197,7 @@ def test_a_gradient_goes_through_the_division() -> None:
     inputs = some_inputs("dense")
     layer(inputs)
     network = keras.Sequential([layer])
-    divide(network)
+    normalize(network)
     for _ in range(50):
         layer.iterate()
     with tf.GradientTape() as tape:

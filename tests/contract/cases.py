@@ -12,12 +12,12 @@ from tfgan2.runs.recipe import MATCHING_MODELS, Recipe, system_class
 # and one update without a generator.
 SHAPES = {"df_gan": QUICK, "auto_write": TINY["auto_write"], "damsm": TINY["damsm"]}
 # Their steps differ in what a graph has to choose: the phase of a step, a warm-up.
-VARIANTS_IN_GRAPHS = ("df_gan-remedies", "df_gan-unet")
+VARIANTS_IN_GRAPHS = ("df_gan-stabilizers", "df_gan-unet")
 # Their steps, state or loss scales differ most from those of the tiny recipes.
 VARIANTS_OF_STEPS = (
-    "auto_write-remedies",
-    "img_txt-remedies",
-    "gan_cls-remedies",
+    "auto_write-stabilizers",
+    "img_txt-stabilizers",
+    "gan_cls-stabilizers",
     "df_gan-2020",
     "stack_gan-stage_two-pytorch",
 )

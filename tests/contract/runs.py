@@ -66,7 +66,7 @@ def make_gan(
             form=recipe.generator_form,
         )
         leave_start(drawing)
-        gan.begin_with_stage_one(drawing)
+        gan.load_stage1(drawing)
     gan.compile(optimizers=gan.make_optimizers(IMAGES_PER_EPOCH), run_eagerly=run_eagerly)
     return gan
 
@@ -143,8 +143,8 @@ def eagerly() -> Iterator[None]:
 def without_pictures() -> Iterator[None]:
     """Within it, no run draws sheets, which takes longer than a few steps of a tiny network."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("draw_sheet", "finish"):
-            patch.setattr(periodic.DrawingWork, name, lambda self, step: None)
+        for name in ("draw_grid", "finish"):
+            patch.setattr(periodic.GeneratorWork, name, lambda self, step: None)
         yield
 
 

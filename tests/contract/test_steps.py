@@ -75,7 +75,7 @@ def test_gradients_reach_every_variable_of_an_update(
     gan, batches = game
     leave_start(gan)
     before = {update.name: [v.numpy() for v in update.variables] for update in gan.updates}
-    steps = 3 * gan.rhythm.discriminator_steps
+    steps = 3 * gan.schedule.discriminator_steps
     gan.fit(batches, steps_per_epoch=steps, verbose=0)
     for update in gan.updates:
         still = [
@@ -105,7 +105,7 @@ def test_an_update_moves_nothing_but_its_variables(
     gan, batches = game
     updates = gan.updates
     (batch,) = first(batches, 1)
-    averages = {id(v) for average, _ in gan.averages for v in average.variables}
+    averages = {id(v) for average, _ in gan.ema_pairs for v in average.variables}
     averages |= {id(v) for v in gan.adaptive.variables} if gan.adaptive is not None else set()
     for update in updates:
         monkeypatch.setattr(type(gan), "updates", (update,))
@@ -128,7 +128,7 @@ def test_fit_does_not_retrace_after_the_first_step(
     batches = make_batches(case.recipe, data_dir, manifest, tokenizer)
     traced = []
     step = gan.train_step
-    gan.train_step = lambda batch: traced.append(1) or step(batch)
+    gan.train_step = lambda *of: traced.append(1) or step(*of)
     gan.fit(batches, steps_per_epoch=1, verbose=0)
     first_step = len(traced)
     gan.fit(batches, steps_per_epoch=2, verbose=0)
@@ -138,17 +138,17 @@ def test_fit_does_not_retrace_after_the_first_step(
 
 def test_the_average_follows_the_live_weights(game: tuple[GAN, tf.data.Dataset]) -> None:
     gan, batches = game
-    if not gan.averages:
+    if not gan.ema_pairs:
         pytest.skip("keeps no average")
-    (average, live), *_ = gan.averages
+    (average, live), *_ = gan.ema_pairs
     expected = [value.copy() for value in average.get_weights()]
     for step, batch in enumerate(first(batches, 3)):
         gan.train_step(batch)
         decay = 0.5 ** (
-            gan.averaging.batch_size
+            gan.ema.batch_size
             / min(
-                gan.averaging.half_life_images,
-                gan.averaging.ramp_up * (step + 1) * gan.averaging.batch_size,
+                gan.ema.half_life_images,
+                gan.ema.ramp_up * (step + 1) * gan.ema.batch_size,
             )
         )
         expected = [

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tests import kinds
 from tfgan2.adversarial.sampler import AnySampler, JointSampler
-from tfgan2.export.constants import with_constants
+from tfgan2.export.constants import ConstantGenerator
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.sampling import load_sampler
 
@@ -24,14 +24,14 @@ def sampler(request: pytest.FixtureRequest) -> AnySampler:
 def test_constants_draw_what_the_generator_draws(sampler: AnySampler) -> None:
     captions, seeds = ["the digit 3", ""], [1, 2]
     live = sampler.sample(captions, seeds, 0.7).images
-    drawn = with_constants(sampler).sample(captions, seeds, 0.7).images
+    drawn = sampler.with_generator(ConstantGenerator).sample(captions, seeds, 0.7).images
     assert drawn.shape == live.shape
     assert np.abs(drawn.astype(int) - live).max() <= 1
     assert live.std() > 0
 
 
 def test_they_are_as_the_generator_was(sampler: AnySampler) -> None:
-    constant = with_constants(sampler)
+    constant = sampler.with_generator(ConstantGenerator)
     before = constant.sample(["a", "b"], [1, 2], 1.0).images
     for weight in sampler.generator.trainable_variables:
         weight.assign(tf.random.stateless_normal(weight.shape, seed=[1, 2]))
@@ -40,7 +40,7 @@ def test_they_are_as_the_generator_was(sampler: AnySampler) -> None:
 
 def test_no_weight_of_the_generator_is_read(sampler: AnySampler) -> None:
     generators = {variable.ref() for variable in sampler.generator.variables}
-    constant = with_constants(sampler)
+    constant = sampler.with_generator(ConstantGenerator)
     assert generators
     assert generators.isdisjoint(variable.ref() for variable in constant.variables)
 
@@ -48,4 +48,4 @@ def test_no_weight_of_the_generator_is_read(sampler: AnySampler) -> None:
 def test_one_that_also_writes_stays_as_it_is(tmp_path: pathlib.Path) -> None:
     sampler = kinds.joint(tmp_path)
     assert isinstance(sampler, JointSampler)
-    assert with_constants(sampler) is sampler
+    assert sampler.with_generator(ConstantGenerator) is sampler

@@ -17,10 +17,11 @@ import tensorflow as tf
 from tests.published_torch import cases
 from tests.reference import states
 from tfgan2.adversarial.noise import StepNoise
+from tfgan2.adversarial.updates import LossInputs
 from tfgan2.interop import df_gan, importing, torch_files
 from tfgan2.interop.places import Place, without_prefix
 from tfgan2.models.df_gan.model import DFGAN
-from tfgan2.models.matching_aware.model import Fakes
+from tfgan2.models.matching_aware.model import GeneratedImages
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.sampling import load_sampler
@@ -182,17 +183,18 @@ def test_the_losses_are_torch_s(files: Files, monkeypatch: pytest.MonkeyPatch) -
         "tokens": sentence,
         "mismatched_tokens": tf.roll(sentence, 1, axis=0),
     }
-    fakes = Fakes(
+    generated = GeneratedImages(
         image=tf.constant(answers["drawn"].transpose(0, 2, 3, 1)),
         latent=tf.constant(answers["noise"]),
         sentence=sentence,
-        noise=StepNoise(seed=0, step=gan.step, scope="test", batch_size=ROWS),
     )
-    _, parts = gan.discriminator_loss(batch, fakes)
+    noise = StepNoise(seed=0, step=gan.step, scope="test", batch_size=ROWS)
+    inputs = LossInputs(batch, noise, gan.schedule.phases[0], generated)
+    _, parts = gan.discriminator_loss(inputs)
     hinge = sum(answers[f"loss/{name}"] for name in ("real", "fake", "wrong"))
     np.testing.assert_allclose(parts["loss"], hinge, rtol=1e-4)
     np.testing.assert_allclose(parts["ma_gp"], answers["loss/ma_gp"], rtol=1e-3)
-    _, parts = gan.generator_loss(batch, fakes)
+    _, parts = gan.generator_loss(inputs)
     np.testing.assert_allclose(parts["loss"], answers["loss/generator"], rtol=1e-4, atol=1e-5)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tfgan2.adversarial.sampler import Drawn
+from tfgan2.adversarial.sampler import Samples
 from tfgan2.data import pipeline, records
 from tfgan2.evaluation import extractors
 from tfgan2.evaluation.comparison import cell
@@ -46,17 +46,17 @@ class Planted:
             for caption in captions:
                 self._rows.setdefault(caption, []).append(row)
 
-    def __call__(self, captions: Sequence[str], seeds: np.ndarray, truncation: float) -> Drawn:
+    def __call__(self, captions: Sequence[str], seeds: np.ndarray, truncation: float) -> Samples:
         if self._repeats:
-            return Drawn(np.repeat(self._train.image[:1], len(captions), axis=0))
+            return Samples(np.repeat(self._train.image[:1], len(captions), axis=0))
         if self._shuffles:
             rows = np.random.default_rng(seeds[0]).integers(0, len(self._train.label), len(seeds))
-            return Drawn(self._train.image[rows])
+            return Samples(self._train.image[rows])
         rows = [
             np.random.default_rng(seed).choice(self._rows[self._asked(caption)])
             for caption, seed in zip(captions, seeds, strict=True)
         ]
-        return Drawn(self._pixels(self._train.image[rows]))
+        return Samples(self._pixels(self._train.image[rows]))
 
 
 def failures(train: pipeline.Examples) -> dict[str, Planted]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from tfgan2.adversarial.sampler import Drawn
+from tfgan2.adversarial.sampler import Samples
 from tfgan2.data import pipeline
 from tfgan2.metrics import evaluate, moments
 from tfgan2.metrics.features import Seen
@@ -58,28 +58,28 @@ class Stripes:
 JUDGES = Judges(extractor=Stripes(), scores_classes=True, matcher=Stripes(), clip=Stripes())
 
 
-def good(captions: Sequence[str], seeds: np.ndarray, truncation: float) -> Drawn:
+def good(captions: Sequence[str], seeds: np.ndarray, truncation: float) -> Samples:
     rows = zip(captions, seeds, strict=True)
     pixels = [picture(TEXTS.index(text), np.random.default_rng(1000 + seed)) for text, seed in rows]
-    return Drawn(np.stack(pixels))
+    return Samples(np.stack(pixels))
 
 
-def repeated(captions: Sequence[str], seeds: np.ndarray, truncation: float) -> Drawn:
+def repeated(captions: Sequence[str], seeds: np.ndarray, truncation: float) -> Samples:
     return good([TEXTS[0]] * len(captions), np.zeros_like(seeds), truncation)
 
 
-def shuffled(captions: Sequence[str], seeds: np.ndarray, truncation: float) -> Drawn:
+def shuffled(captions: Sequence[str], seeds: np.ndarray, truncation: float) -> Samples:
     others = [TEXTS[(TEXTS.index(text) + 1) % CLASSES] for text in captions]
     return good(others, seeds, truncation)
 
 
-def halved(captions: Sequence[str], seeds: np.ndarray, truncation: float) -> Drawn:
+def halved(captions: Sequence[str], seeds: np.ndarray, truncation: float) -> Samples:
     return good([TEXTS[TEXTS.index(text) % 2] for text in captions], seeds, truncation)
 
 
-def noisy(captions: Sequence[str], seeds: np.ndarray, truncation: float) -> Drawn:
+def noisy(captions: Sequence[str], seeds: np.ndarray, truncation: float) -> Samples:
     generators = [np.random.default_rng(seed) for seed in seeds]
-    return Drawn(np.stack([it.integers(0, 256, (SIDE, SIDE, 1)) for it in generators]))
+    return Samples(np.stack([it.integers(0, 256, (SIDE, SIDE, 1)) for it in generators]))
 
 
 def measure(
@@ -196,12 +196,12 @@ def test_no_picture_is_kept(real: pipeline.Examples) -> None:
     drawn: list[weakref.ref] = []
     most = 0
 
-    def sample(captions: Sequence[str], seeds: np.ndarray, truncation: float) -> Drawn:
+    def sample(captions: Sequence[str], seeds: np.ndarray, truncation: float) -> Samples:
         nonlocal most
         pictures = good(captions, seeds, truncation).images
         drawn.append(weakref.ref(pictures))
         most = max(most, sum(picture() is not None for picture in drawn))
-        return Drawn(pictures)
+        return Samples(pictures)
 
     measure(sample, real, metrics=["fid"])
     assert len(drawn) == 3

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tfgan2.adversarial.sampler import Drawn
+from tfgan2.adversarial.sampler import Samples
 from tfgan2.data import pipeline, records
 from tfgan2.evaluation import extractors
 from tfgan2.metrics import evaluate, gathering, text_image
@@ -78,18 +78,18 @@ def test_metrics_see_what_is_wrong(real: pipeline.Examples, classifier: Classifi
         for text in texts
     }
 
-    def perfect(captions: list[str], seeds: np.ndarray, truncation: float) -> Drawn:
+    def perfect(captions: list[str], seeds: np.ndarray, truncation: float) -> Samples:
         rows = [
             np.random.default_rng(seed).choice(by_caption[caption])
             for caption, seed in zip(captions, seeds, strict=True)
         ]
-        return Drawn(real.image[rows])
+        return Samples(real.image[rows])
 
-    def collapsed(captions: list[str], seeds: np.ndarray, truncation: float) -> Drawn:
+    def collapsed(captions: list[str], seeds: np.ndarray, truncation: float) -> Samples:
         return perfect(captions, np.zeros_like(seeds), truncation)
 
-    def deaf(captions: list[str], seeds: np.ndarray, truncation: float) -> Drawn:
-        return Drawn(real.image[seeds * 31 % len(real.image)])
+    def deaf(captions: list[str], seeds: np.ndarray, truncation: float) -> Samples:
+        return Samples(real.image[seeds * 31 % len(real.image)])
 
     good = measure(perfect, real, classifier)
     assert good["agreement"] > 0.9
@@ -106,9 +106,9 @@ def test_few_samples_are_spread_over_few_captions(
 ) -> None:
     asked: list[str] = []
 
-    def sample(captions: list[str], seeds: np.ndarray, truncation: float) -> Drawn:
+    def sample(captions: list[str], seeds: np.ndarray, truncation: float) -> Samples:
         asked.extend(captions)
-        return Drawn(real.image[seeds % len(real.image)])
+        return Samples(real.image[seeds % len(real.image)])
 
     results = measure(sample, real, classifier, samples=samples)
     assert len(asked) == samples
@@ -121,10 +121,10 @@ def test_metrics_that_the_data_do_not_allow_are_refused(
 ) -> None:
     single = pipeline.Examples(real.image[:1], real.captions[:1], real.label[:1])
     with pytest.raises(UsageError, match="--metrics: diversity needs two images"):
-        measure(lambda captions, *_: Drawn(real.image[: len(captions)]), single, classifier)
+        measure(lambda captions, *_: Samples(real.image[: len(captions)]), single, classifier)
     unlabelled = pipeline.Examples(real.image, real.captions, np.full(len(real.image), -1))
     with pytest.raises(UsageError, match="--metrics: agreement needs labels"):
-        measure(lambda captions, *_: Drawn(real.image[: len(captions)]), unlabelled, classifier)
+        measure(lambda captions, *_: Samples(real.image[: len(captions)]), unlabelled, classifier)
 
 
 def measure_uncaptioned(
@@ -146,16 +146,16 @@ def measure_uncaptioned(
 def test_metrics_of_what_draws_without_captions_see_what_is_wrong(
     real: pipeline.Examples, classifier: Classifier
 ) -> None:
-    def perfect(captions: list[str], seeds: np.ndarray, truncation: float) -> Drawn:
+    def perfect(captions: list[str], seeds: np.ndarray, truncation: float) -> Samples:
         assert set(captions) == {""}
-        return Drawn(real.image[seeds * 31 % len(real.image)])
+        return Samples(real.image[seeds * 31 % len(real.image)])
 
-    def collapsed(captions: list[str], seeds: np.ndarray, truncation: float) -> Drawn:
-        return Drawn(real.image[np.zeros_like(seeds)])
+    def collapsed(captions: list[str], seeds: np.ndarray, truncation: float) -> Samples:
+        return Samples(real.image[np.zeros_like(seeds)])
 
-    def unsure(captions: list[str], seeds: np.ndarray, truncation: float) -> Drawn:
+    def unsure(captions: list[str], seeds: np.ndarray, truncation: float) -> Samples:
         mixed = real.image[seeds % 140] // 2 + real.image[(seeds + 70) % 140] // 2
-        return Drawn(mixed)
+        return Samples(mixed)
 
     good = measure_uncaptioned(perfect, real, classifier, reads=None)
     assert set(good) == {"confidence", "class_entropy", "kid", "kid_blurred"}
@@ -174,18 +174,18 @@ def test_metrics_of_what_writes_texts_see_what_is_wrong(
     texts = {str(label): label for label in range(10)}
     rows = {text: np.flatnonzero(real.label == label) for text, label in texts.items()}
 
-    def perfect(captions: list[str], seeds: np.ndarray, truncation: float) -> Drawn:
+    def perfect(captions: list[str], seeds: np.ndarray, truncation: float) -> Samples:
         written = [text or str(seed % 10) for text, seed in zip(captions, seeds, strict=True)]
         chosen = [rows[text][seed % 14] for text, seed in zip(written, seeds, strict=True)]
-        return Drawn(real.image[chosen], written)
+        return Samples(real.image[chosen], written)
 
-    def one_word(captions: list[str], seeds: np.ndarray, truncation: float) -> Drawn:
-        return Drawn(perfect(captions, seeds, truncation).images, ["7"] * len(seeds))
+    def one_word(captions: list[str], seeds: np.ndarray, truncation: float) -> Samples:
+        return Samples(perfect(captions, seeds, truncation).images, ["7"] * len(seeds))
 
-    def wordless(captions: list[str], seeds: np.ndarray, truncation: float) -> Drawn:
-        return Drawn(perfect(captions, seeds, truncation).images, ["7 7"] * len(seeds))
+    def wordless(captions: list[str], seeds: np.ndarray, truncation: float) -> Samples:
+        return Samples(perfect(captions, seeds, truncation).images, ["7 7"] * len(seeds))
 
-    def deaf(captions: list[str], seeds: np.ndarray, truncation: float) -> Drawn:
+    def deaf(captions: list[str], seeds: np.ndarray, truncation: float) -> Samples:
         return perfect([""] * len(seeds), seeds // 10, truncation)
 
     options = {"reads": "texts", "text_labels": texts}
@@ -207,7 +207,7 @@ def test_metrics_that_a_model_does_not_allow_are_refused(
     for metric, reads in (("agreement", None), ("confidence", "captions"), ("text_entropy", None)):
         with pytest.raises(UsageError, match=f"--metrics: {metric} needs labels, and a model"):
             evaluate.evaluate(
-                lambda captions, *_: Drawn(real.image[: len(captions)]),
+                lambda captions, *_: Samples(real.image[: len(captions)]),
                 real,
                 Judges(classifier),
                 metrics=[metric],

@@ -1,13 +1,17 @@
 """A system with new weights, and batches of random images and ids for it."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
 from tfgan2.adversarial.gan import GAN
-from tfgan2.adversarial.updates import Batch
+from tfgan2.adversarial.multi_update import MultiUpdateModel
+from tfgan2.adversarial.noise import StepNoise
+from tfgan2.adversarial.schedule import Phase
+from tfgan2.adversarial.updates import Batch, LossInputs
 from tfgan2.runs.recipe import Recipe, build_model
 
 VOCABULARY_SIZE = 11
@@ -44,6 +48,20 @@ def some_batch(recipe: Recipe, *, seed: int = 0, image_channels: int = 1) -> Bat
         "tokens": tokens(),
         "mismatched_tokens": tokens(),
     }
+
+
+def inputs(
+    model: MultiUpdateModel,
+    batch: Batch,
+    noise: StepNoise,
+    generated: Any = None,
+    *,
+    phase: Phase | None = None,
+) -> LossInputs:
+    """Inputs of a loss: everything runs, and the noise gives the generated batch."""
+    if generated is None and isinstance(model, GAN):
+        generated = model.generate(batch, noise)
+    return LossInputs(batch, noise, phase or model.schedule.phases[0], generated)
 
 
 def values(variables: Sequence[tf.Variable]) -> list[np.ndarray]:

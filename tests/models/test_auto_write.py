@@ -14,7 +14,7 @@ from tfgan2.adversarial.gan import GAN
 from tfgan2.adversarial.noise import StepNoise
 from tfgan2.adversarial.updates import Batch
 from tfgan2.models.auto_write import networks as auto_write
-from tfgan2.models.auto_write.model import AutoWrite, Fakes
+from tfgan2.models.auto_write.model import AutoWrite
 from tfgan2.models.auto_write.networks import Discriminator, Generator
 from tfgan2.models.layers.blocks import parameter_count
 from tfgan2.program import UsageError
@@ -135,7 +135,7 @@ def test_nothing_of_the_generator_moves_in_the_warm_up(replicas: int, precision:
     dataset = as_dataset(gan, strategy)
     logs = gan.fit(dataset, steps_per_epoch=WARM_UP_STEPS, verbose=0).history
     # What is logged is the mean over the replicas: here still about that of guessing.
-    guessing = gan.judging.guessing["real/loss"]
+    guessing = gan.discriminator_statistics.chance_losses["real/loss"]
     assert logs["real/loss"][0] == pytest.approx(guessing, rel=0.3)
     for before, after in zip(start, generator_state(gan), strict=True):
         assert before
@@ -200,8 +200,8 @@ def test_a_joint_update_is_both_at_once() -> None:
     recipe, moved = dataclasses.replace(RECIPE, augment_translation_px=0), []
     latent = tf.random.stateless_normal([recipe.batch_size, recipe.latent_size], [0, 1])
 
-    def generate(gan: AutoWrite, batch: Batch, noise: StepNoise) -> Fakes:
-        return Fakes(gan.generator(latent, training=True), noise)
+    def generate(gan: AutoWrite, batch: Batch, noise: StepNoise) -> tf.Tensor:
+        return gan.generator(latent, training=True)
 
     for how, names in {"joint": ["discriminator"], "separate": ["real", "fake"]}.items():
         gan = systems.make(dataclasses.replace(recipe, discriminator_update=how))
@@ -210,9 +210,10 @@ def test_a_joint_update_is_both_at_once() -> None:
         gan.compile(optimizers={name: keras.optimizers.SGD(0.1) for name in gan.optimizers})
         with mock.patch.object(AutoWrite, "generate", generate):
             parts = gan.train_step(systems.some_batch(recipe))
-        assert {gan.judging.real, gan.judging.fake, *gan.judging.guessing} < set(parts)
-        guessed = sum(float(parts[name]) for name in gan.judging.guessing)
-        assert guessed == pytest.approx(sum(gan.judging.guessing.values()), abs=0.01)
+        names = gan.discriminator_statistics
+        assert {names.real_logit, names.fake_logit, *names.chance_losses} < set(parts)
+        losses = sum(float(parts[name]) for name in names.chance_losses)
+        assert losses == pytest.approx(sum(names.chance_losses.values()), abs=0.01)
         moved.append(systems.values(gan.discriminator.trainable_variables))
     for one, other in zip(*moved, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)

@@ -77,9 +77,10 @@ def test_penalties_of_a_linear_critic_have_their_closed_form(scale: float) -> No
     weights = tf.constant([[0.3], [-0.4]])
     slope = tf.constant([[1.2]])
 
-    def critic(image: tf.Tensor, sentence: tf.Tensor) -> tf.Tensor:
+    def critic(image: tf.Tensor, sentence: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         flat = tf.reshape(image, [-1, 2])
-        return tf.squeeze(flat @ weights + sentence @ slope, axis=1)
+        logits = tf.squeeze(flat @ weights + sentence @ slope, axis=1)
+        return logits, logits
 
     inputs = [tf.ones([3, 1, 2, 1]), tf.ones([3, 1])]
     logits, gradients = penalties.input_gradients(critic, inputs, scale=scale)

@@ -38,19 +38,20 @@ def test_the_generator_is_judged_by_captions_between_captions(
 ) -> None:
     recipe = dataclasses.replace(RECIPE, interpolation=kind, interpolation_weight=0.6)
     gan = systems.make(recipe)
-    fakes = gan.generate(systems.some_batch(recipe), noise_of(0))
+    inputs = systems.inputs(gan, systems.some_batch(recipe), noise_of(0))
+    fakes = inputs.generated
     seen = {}
-    judge = gan.judge
+    judge = gan.logits
 
     def record(features: tf.Tensor, sentence: tf.Tensor) -> object:
         seen["sentence"], seen["logits"] = sentence.numpy(), judge(features, sentence)
         return seen["logits"]
 
-    monkeypatch.setattr(gan, "judge", record)
-    terms = gan.generator_terms(fakes)
+    monkeypatch.setattr(gan, "logits", record)
+    terms = gan.generator_terms(inputs)
     assert set(terms) == {"interpolated"}
     # The mean over half as many rows counts half.
-    expected = 0.6 / 2 * np.logaddexp(0, -seen["logits"].matched[0]).mean()
+    expected = 0.6 / 2 * np.logaddexp(0, -seen["logits"].conditional[0]).mean()
     assert float(terms["interpolated"]) == pytest.approx(expected, rel=1e-5)
     first, second = fakes.sentence.numpy()[::2], fakes.sentence.numpy()[1::2]
     shares = (seen["sentence"] - first) / (second - first)
@@ -64,12 +65,12 @@ def test_the_generator_is_judged_by_captions_between_captions(
 def test_random_shares_are_from_half_before_to_half_beyond(monkeypatch: pytest.MonkeyPatch) -> None:
     many = dataclasses.replace(RECIPE, batch_size=320)
     gan, shares = systems.make(many), []
-    fakes = gan.generate(systems.some_batch(many), noise_of(0, rows=320))
+    inputs = systems.inputs(gan, systems.some_batch(many), noise_of(0, rows=320))
     monkeypatch.setattr(
         "tfgan2.models.gan_cls.model.interpolated",
-        lambda sentences, share: shares.append(share.numpy()) or sentences[::2],
+        lambda sentences, weight: shares.append(weight.numpy()) or sentences[::2],
     )
-    gan.generator_terms(fakes)
+    gan.generator_terms(inputs)
     (drawn,) = shares
     assert drawn.shape == (160, 1)
     assert -0.5 <= drawn.min() < -0.4
@@ -114,10 +115,10 @@ def test_without_ranking_the_text_encoder_learns_with_a_discriminator_that_reads
 
 def test_a_discriminator_without_text_judges_images_alone() -> None:
     gan, batch = systems.make(NO_TEXT), systems.some_batch(NO_TEXT)
-    fakes = gan.generate(batch, noise_of(0))
+    inputs = systems.inputs(gan, batch, noise_of(0))
     other = {**batch, "mismatched_tokens": batch["tokens"], "tokens": batch["mismatched_tokens"]}
-    loss, parts = gan.discriminator_loss(batch, fakes)
-    other_loss, _ = gan.discriminator_loss(other, fakes)
+    loss, parts = gan.discriminator_loss(inputs)
+    other_loss, _ = gan.discriminator_loss(dataclasses.replace(inputs, batch=other))
     assert float(loss) == pytest.approx(float(other_loss), rel=1e-5)
     assert "mismatched_logit" not in parts
     assert not moved_by_updates(gan) & {id(v) for v in gan.text_encoder.variables}
@@ -167,7 +168,7 @@ def test_without_interpolation_it_has_no_such_term_and_may_be_relativistic() -> 
     recipe = dataclasses.replace(RECIPE, loss="relativistic", interpolation="none")
     recipes.model_class(recipe)
     gan, batch = systems.make(recipe), systems.some_batch(recipe)
-    fakes = gan.generate(batch, noise_of(0))
-    assert gan.generator_terms(fakes) == {}
-    for loss, _ in (gan.discriminator_loss(batch, fakes), gan.generator_loss(batch, fakes)):
+    inputs = systems.inputs(gan, batch, noise_of(0))
+    assert gan.generator_terms(inputs) == {}
+    for loss, _ in (gan.discriminator_loss(inputs), gan.generator_loss(inputs)):
         assert np.isfinite(loss)

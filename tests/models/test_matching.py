@@ -9,7 +9,8 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from tfgan2.adversarial.ema import Averaging
+from tests.models import systems
+from tfgan2.adversarial.ema import EMA
 from tfgan2.adversarial.noise import StepNoise
 from tfgan2.adversarial.updates import Batch
 from tfgan2.models.matching.model import (
@@ -208,7 +209,7 @@ def make(kind: type[Matching], *, dtype: str = "float32", **changes: Any) -> Mat
         MatchingOptions(**(options | changes)),
         image_channels=1,
         vocabulary_size=9,
-        averaging=Averaging(half_life_images=0.0, ramp_up=0.05, batch_size=4),
+        ema=EMA(half_life_images=0.0, ramp_up=0.05, batch_size=4),
         dtype=dtype,
     )
     model.compile(optimizers=model.make_optimizers(images_per_epoch=17))
@@ -236,7 +237,7 @@ def same_of(batch: Batch) -> np.ndarray:
 
 def test_damsm_loss_is_that_of_the_formulas() -> None:
     model, batch = make(DAMSM), random_batch()
-    loss, parts = model.matching_loss(batch, noise_at(0))
+    loss, parts = model.matching_loss(systems.inputs(model, batch, noise_at(0)))
     draws = noise_at(0).uniform("dropout", 6 * 5)
     words, sentences = model.text_encoder.words_and_sentence(batch["tokens"], dropout=draws)
     regions, codes = (out.numpy() for out in model.image_encoder(batch["image"], training=True))
@@ -260,7 +261,7 @@ def test_sje_loss_is_that_of_the_formulas(reader: str) -> None:
     if reader.startswith("char"):
         ids = tf.pad(batch["tokens"]["ids"], [[0, 0], [0, 195]])
         batch["tokens"] = {**batch["tokens"], "ids": ids}
-    loss, parts = model.matching_loss(batch, noise_at(0))
+    loss, parts = model.matching_loss(systems.inputs(model, batch, noise_at(0)))
     sentences = model.text_encoder(batch["tokens"]).numpy()
     _, codes = model.image_encoder(batch["image"], training=True)
     expected = hinge_by_loops(codes.numpy(), sentences, same_of(batch))
@@ -332,7 +333,10 @@ def test_images_are_moved_about_in_training_alone() -> None:
     for shift in (0, 3):
         model = make(SJE, augment_translation_px=shift)
         codes = model.encode_images(batch["image"]).numpy()
-        losses[shift] = float(model.matching_loss(batch, noise_at(0))[0]), codes
+        losses[shift] = (
+            float(model.matching_loss(systems.inputs(model, batch, noise_at(0)))[0]),
+            codes,
+        )
     assert abs(losses[0][0] - losses[3][0]) > 1e-4
     np.testing.assert_array_equal(losses[0][1], losses[3][1])
 

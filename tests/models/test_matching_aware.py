@@ -1,4 +1,4 @@
-"""The game of image and caption: which pairs are judged, and what the U-Net adds."""
+"""Matching-aware training: the pairs of the discriminator, and the terms of the U-Net."""
 
 import dataclasses
 
@@ -9,7 +9,7 @@ import tensorflow as tf
 from tests.models import systems
 from tests.tiny import TINY, VARIANTS
 from tfgan2.adversarial import cutmix, losses
-from tfgan2.adversarial.ema import Averaging
+from tfgan2.adversarial.ema import EMA
 from tfgan2.adversarial.gan import GAN
 from tfgan2.adversarial.losses import Logits
 from tfgan2.adversarial.noise import StepNoise
@@ -40,15 +40,15 @@ def test_real_generated_and_mismatched_pairs_are_judged(
 ) -> None:
     gan = systems.make(dataclasses.replace(recipe, augment_translation_px=0))
     batch = systems.some_batch(recipe)
-    fakes = gan.generate(batch, noise_of("discriminator"))
-    pairs, judge = [], gan.judge
+    inputs = systems.inputs(gan, batch, noise_of("discriminator"))
+    fakes, pairs, judge = inputs.generated, [], gan.logits
 
     def record(features: tf.Tensor, sentence: tf.Tensor) -> Logits:
         pairs.append((features, sentence))
         return judge(features, sentence)
 
-    monkeypatch.setattr(gan, "judge", record)
-    gan.discriminator_loss(batch, fakes)
+    monkeypatch.setattr(gan, "logits", record)
+    gan.discriminator_loss(inputs)
     assert len(pairs) == 3
     own, wrong = (gan.encode(batch[f"{it}tokens"]) for it in ("", "mismatched_"))
     expected = [(batch["image"], own), (fakes.image, own), (batch["image"], wrong)]
@@ -60,8 +60,8 @@ def test_real_generated_and_mismatched_pairs_are_judged(
 
 def parts_of(gan: GAN, recipe: Recipe) -> tuple[float, dict[str, float]]:
     batch = systems.some_batch(recipe)
-    fakes = gan.generate(batch, noise_of("discriminator"))
-    loss, parts = gan.discriminator_loss(batch, fakes)
+    inputs = systems.inputs(gan, batch, noise_of("discriminator"))
+    loss, parts = gan.discriminator_loss(inputs)
     return float(loss), {name: float(value) for name, value in parts.items()}
 
 
@@ -88,7 +88,7 @@ def test_mode_seeking_is_weighed_into_the_generators_loss() -> None:
     def term(weight: float) -> float:
         recipe = dataclasses.replace(PLAIN, mode_seeking_weight=weight)
         gan, batch = systems.make(recipe), systems.some_batch(recipe)
-        loss, parts = gan.generator_loss(batch, gan.generate(batch, noise_of("generator")))
+        loss, parts = gan.generator_loss(systems.inputs(gan, batch, noise_of("generator")))
         assert float(loss) == pytest.approx(sum(map(float, parts.values())), rel=1e-5)
         return float(parts["mode_seeking"])
 
@@ -101,9 +101,9 @@ def test_pictures_are_drawn_by_averages_that_follow_as_the_recipe_says() -> None
     sampler = gan.sampler(CharacterTokenizer(), truncation=1.0)
     assert sampler.generator is gan.average_generator is not gan.generator
     assert sampler.text_encoder is gan.average_text_encoder is not gan.text_encoder
-    follows = Averaging(half_life_images=123.0, ramp_up=0.25, batch_size=8)
-    assert gan.averaging == follows
-    at_once = systems.make(dataclasses.replace(recipe, no_ema=True)).averaging
+    follows = EMA(half_life_images=123.0, ramp_up=0.25, batch_size=8)
+    assert gan.ema == follows
+    at_once = systems.make(dataclasses.replace(recipe, no_ema=True)).ema
     assert at_once == dataclasses.replace(follows, half_life_images=0.0)
 
 
@@ -127,7 +127,7 @@ def test_cutmix_is_the_loss_of_mixed_images_and_the_consistency_of_their_pixels(
     assert 0 < float(tf.reduce_mean(mask)) < 1
     whole, pixels = judge(cutmix.mix(batch["image"], fakes.image, mask))
     (_, real), (_, fake) = judge(batch["image"]), judge(fakes.image)
-    loss, parts = gan.discriminator_loss(batch, fakes)
+    loss, parts = gan.discriminator_loss(systems.inputs(gan, batch, noise, fakes))
     expected = 0.7 * cutmix.cutmix_loss(whole, pixels, mask)
     assert float(parts["cutmix"]) == pytest.approx(float(expected), rel=1e-3)
     expected = 0.7 * cutmix.consistency(pixels, real, fake, mask)
@@ -157,18 +157,18 @@ def test_the_loss_of_a_u_net_is_the_mean_over_the_whole_and_the_pixels(
 ) -> None:
     recipe = VARIANTS[name]
     gan, seen = systems.make(recipe), []
-    judge = gan.judge
+    judge = gan.logits
 
     def record(features: tf.Tensor, sentence: tf.Tensor) -> Logits:
         seen.append(judge(features, sentence))
         return seen[-1]
 
-    monkeypatch.setattr(gan, "judge", record)
+    monkeypatch.setattr(gan, "logits", record)
     _, parts = parts_of(gan, recipe)
-    real, fake, wrong = ([it.numpy() for it in logits.matched] for logits in seen[:3])
+    real, fake, wrong = ([it.numpy() for it in logits.conditional] for logits in seen[:3])
     # Of the whole and of every pixel.
     assert [it.shape for it in real] == [(8,), (8, 32, 32)]
-    assert all(it.alone == () for it in seen)
+    assert all(it.unconditional == () for it in seen)
     assert recipe.mismatch_weight == 1.0
     if recipe.loss == "hinge":
         rights = [np.maximum(0, 1 - it).mean() for it in real]
@@ -185,11 +185,11 @@ def test_a_relativistic_generator_is_compared_with_the_real_image_of_its_row(
 ) -> None:
     recipe = dataclasses.replace(PLAIN, loss="relativistic", kl_weight=0.0)
     gan, batch = systems.make(recipe), systems.some_batch(recipe)
-    fakes = gan.generate(batch, noise_of("generator"))
-    seen, judge = [], gan.judge
-    monkeypatch.setattr(gan, "judge", lambda *pair: seen.append(judge(*pair)) or seen[-1])
-    _, parts = gan.generator_loss(batch, fakes)
-    fake, real = (logits.matched[0].numpy() for logits in seen)
+    inputs = systems.inputs(gan, batch, noise_of("generator"))
+    seen, judge = [], gan.logits
+    monkeypatch.setattr(gan, "logits", lambda *pair: seen.append(judge(*pair)) or seen[-1])
+    _, parts = gan.generator_loss(inputs)
+    fake, real = (logits.conditional[0].numpy() for logits in seen)
     expected = np.logaddexp(0, real - fake).mean()
     game = float(parts["loss"])
     assert game == pytest.approx(expected, rel=1e-5)

@@ -1,4 +1,4 @@
-"""Remedies: every system takes them, each changes what it should, and off they are not there."""
+"""Stabilizers: every system has them, each changes the losses, and off they change nothing."""
 
 import dataclasses
 from typing import Any
@@ -6,14 +6,15 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras as keras
 
 from tests.models import systems
 from tests.tiny import TINY, VARIANTS
 from tfgan2.adversarial import penalties, spectral
 from tfgan2.adversarial.gan import GAN
 from tfgan2.adversarial.noise import StepNoise
-from tfgan2.adversarial.remedies import Turn
-from tfgan2.adversarial.updates import Parts
+from tfgan2.adversarial.schedule import Phase
+from tfgan2.adversarial.updates import Logs
 from tfgan2.models.auto_write import networks as auto_write
 from tfgan2.program import UsageError
 from tfgan2.runs import recipe as recipes
@@ -39,31 +40,42 @@ def small_auto_write(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(auto_write, "DISCRIMINATOR_UNITS", 16)
 
 
-def parts_of(gan: GAN, recipe: Recipe, *, turn: Turn | None = None) -> dict[str, float]:
-    """What all updates say of a batch, without moving anything."""
+def parts_of(gan: GAN, recipe: Recipe, *, phase: Phase | None = None) -> dict[str, float]:
+    """Loss terms of all updates for a batch, without applying gradients."""
     batch, found = systems.some_batch(recipe), {}
-    with gan.taking(turn or Turn()):
-        for update in gan.updates:
-            step = tf.constant(0, tf.int64)
-            noise = StepNoise(seed=1, step=step, scope=update.name, batch_size=recipe.batch_size)
-            fakes = gan.generate(batch, noise) if update.draws else noise
-            _, parts = update.loss(batch, fakes)
-            found |= {f"{update.name}/{name}": float(value) for name, value in parts.items()}
+    for update in gan.updates:
+        step = tf.constant(0, tf.int64)
+        noise = StepNoise(seed=1, step=step, scope=update.name, batch_size=recipe.batch_size)
+        _, parts = update.loss(systems.inputs(gan, batch, noise, phase=phase))
+        found |= {f"{update.name}/{name}": float(value) for name, value in parts.items()}
     return found
 
 
-def changed(one: Parts, other: Parts) -> set[str]:
+def without_gradients(
+    critic: Any, inputs: Any, *, scale: Any, needed: bool = True
+) -> tuple[Any, list[tf.Tensor]]:
+    """Gradients cost time in every step that computes them."""
+    assert not needed
+    return critic(*inputs)[1], []
+
+
+def normalized_layers(*networks: keras.Model) -> list[spectral.SpectralLayer]:
+    layers = [layer for network in networks for layer in network.submodules]
+    return [layer for layer in layers if isinstance(layer, spectral.SpectralLayer)]
+
+
+def changed(one: Logs, other: Logs) -> set[str]:
     return {name for name in one if name not in other or abs(one[name] - other[name]) > 1e-6}
 
 
-def with_remedies(recipe: Recipe, **remedies: Any) -> dict[str, float]:
-    taking = dataclasses.replace(recipe, **remedies)
-    recipes.model_class(taking)  # It is not refused.
-    return parts_of(systems.make(taking), taking)
+def with_stabilizers(recipe: Recipe, **options: Any) -> dict[str, float]:
+    changed_recipe = dataclasses.replace(recipe, **options)
+    recipes.model_class(changed_recipe)  # It is not refused.
+    return parts_of(systems.make(changed_recipe), changed_recipe)
 
 
 @pytest.mark.parametrize("recipe", SYSTEMS.values(), ids=SYSTEMS)
-def test_every_system_takes_every_remedy_and_its_losses_change(recipe: Recipe) -> None:
+def test_every_system_takes_every_options_and_its_losses_change(recipe: Recipe) -> None:
     captioned = recipe.model != "auto_write"
     recipe = dataclasses.replace(recipe, **({"loss": "bce"} if captioned else {}))
     before = parts_of(systems.make(recipe), recipe)
@@ -79,7 +91,7 @@ def test_every_system_takes_every_remedy_and_its_losses_change(recipe: Recipe) -
     if captioned:
         weighed["ma_gp_weight"] = 2.0
         expected.add("discriminator/ma_gp")
-    after = with_remedies(recipe, **weighed)
+    after = with_stabilizers(recipe, **weighed)
     assert changed(after, before) == expected
     assert min(after[name] for name in expected) > 0
 
@@ -91,16 +103,16 @@ def test_every_system_takes_every_remedy_and_its_losses_change(recipe: Recipe) -
     logits = {f"discriminator/{image}_logit" for image in judging}
     if not captioned:
         logits = {f"{image}/logit" for image in judging}
-    for remedy in seen.values():
-        different = changed(with_remedies(recipe, **remedy), before)
-        assert any(name.startswith("generator/") for name in different), remedy
-        assert logits <= different, remedy
+    for options in seen.values():
+        different = changed(with_stabilizers(recipe, **options), before)
+        assert any(name.startswith("generator/") for name in different), options
+        assert logits <= different, options
 
 
-@pytest.mark.parametrize("remedy", [{"augment_color": True}, {"augment_cutout": 0.5}], ids=str)
-def test_each_kind_of_augmentation_changes_losses(remedy: dict[str, Any]) -> None:
+@pytest.mark.parametrize("options", [{"augment_color": True}, {"augment_cutout": 0.5}], ids=str)
+def test_each_kind_of_augmentation_changes_losses(options: dict[str, Any]) -> None:
     recipe = SYSTEMS["auto_write"]
-    different = changed(with_remedies(recipe, **remedy), parts_of(systems.make(recipe), recipe))
+    different = changed(with_stabilizers(recipe, **options), parts_of(systems.make(recipe), recipe))
     assert any(name.startswith("generator/") for name in different)
     assert any(not name.startswith("generator/") for name in different)
 
@@ -111,8 +123,8 @@ def test_ma_gp_may_be_an_update_of_its_own() -> None:
     parts = parts_of(gan, recipe)
     assert parts["penalty/ma_gp"] > 0
     assert "discriminator/ma_gp" not in parts
-    with gan.taking(Turn(penalizes=False)):
-        assert "penalty/ma_gp" not in gan.train_step(systems.some_batch(recipe))
+    phase = Phase(penalty_factor=0.0)
+    assert "penalty/ma_gp" not in gan.train_step(systems.some_batch(recipe), phase)
 
 
 @pytest.mark.parametrize("name", ["df_gan", "auto_write", "img_txt"])
@@ -127,8 +139,8 @@ def test_lazy_penalties_weigh_as_many_times_more_and_are_else_left_out(
     gan = systems.make(every)
     lazy = parts_of(gan, every)
     with monkeypatch.context() as patch:
-        patch.setattr(penalties, "input_gradients", pytest.fail)  # They would cost time.
-        without = parts_of(gan, every, turn=Turn(penalizes=False))
+        patch.setattr(penalties, "input_gradients", without_gradients)
+        without = parts_of(gan, every, phase=Phase(penalty_factor=0.0))
     weighed = {part for part in always if part.endswith(("/r1", "/r2", "/ma_gp"))}
     assert len(weighed) == (2 if name == "auto_write" else 3)
     for part, value in always.items():
@@ -139,16 +151,15 @@ def test_lazy_penalties_weigh_as_many_times_more_and_are_else_left_out(
 def test_a_step_without_the_generator_does_not_differentiate_its_loss() -> None:
     recipe = SYSTEMS["auto_write"]
     gan = systems.make(recipe)
-    with gan.taking(Turn(generates=False)):
-        parts = gan.train_step(systems.some_batch(recipe))
+    parts = gan.train_step(systems.some_batch(recipe), Phase(updates_generator=False))
     assert {name.split("/")[0] for name in parts} == {"real", "fake"}
 
 
-def test_off_a_remedy_leaves_networks_and_state_as_they_are() -> None:
+def test_off_a_options_leaves_networks_and_state_as_they_are() -> None:
     gan = systems.make(SYSTEMS["df_gan"])
     assert gan.adaptive is None
-    assert gan.rhythm.turns == (Turn(),)
-    assert not any(spectral.divided_layers(network) for network in (gan.image_features, gan.head))
+    assert gan.schedule.phases == (Phase(),)
+    assert not normalized_layers(gan.image_features, gan.head)
     image = systems.some_batch(SYSTEMS["df_gan"])["image"]
     noise = StepNoise(seed=1, step=tf.constant(0, tf.int64), scope="it", batch_size=8)
     assert gan.augmented(image, noise, "real") is image
@@ -196,7 +207,7 @@ def test_divided_kernels_follow_their_singular_value_in_updates_that_move_them()
         discriminator_learning_rate=1e-5,
     )
     gan = systems.make(recipe)
-    layers = spectral.divided_layers(gan.image_features) + spectral.divided_layers(gan.head)
+    layers = normalized_layers(gan.image_features, gan.head)
     assert len(layers) == 10 + 4
     before = [layer.direction.numpy() for layer in layers]
     kernels = systems.values(layer.kernel for layer in layers)
@@ -205,7 +216,7 @@ def test_divided_kernels_follow_their_singular_value_in_updates_that_move_them()
     assert systems.none_same([layer.direction.numpy() for layer in layers[:1]], before[:1])
     assert systems.none_same(systems.values(layer.kernel for layer in layers), kernels)
     for layer in layers:
-        kernel = tf.reshape(layer.divided_kernel(), [-1, layer.kernel.shape[-1]])
+        kernel = tf.reshape(layer.normalized_kernel(training=False), [-1, layer.kernel.shape[-1]])
         assert np.linalg.svd(kernel, compute_uv=False)[0] == pytest.approx(1.0, abs=0.1)
 
 

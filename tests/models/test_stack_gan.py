@@ -24,10 +24,10 @@ def noise_of(step: int) -> StepNoise:
 
 def test_the_discriminator_reads_the_sentence_or_the_mean_of_its_condition() -> None:
     sentence = tf.random.stateless_normal([3, STAGE_ONE.sentence_size], [0, 1])
-    assert systems.make(STAGE_ONE).judged_sentence(sentence) is sentence
+    assert systems.make(STAGE_ONE).condition(sentence) is sentence
     gan = systems.make(PYTORCH)
     mean, _ = gan.generator.conditioning(sentence)
-    np.testing.assert_array_equal(gan.judged_sentence(sentence), mean)
+    np.testing.assert_array_equal(gan.condition(sentence), mean)
     assert mean.shape == (3, PYTORCH.conditioning_size)
 
 
@@ -40,13 +40,13 @@ def test_images_are_judged_alone_in_stage_two_of_pytorch(
     recipe: recipes.Recipe, alone: int
 ) -> None:
     gan, batch = systems.make(recipe), systems.some_batch(recipe)
-    sentence = gan.judged_sentence(gan.encode(batch["tokens"]))
+    sentence = gan.condition(gan.encode(batch["tokens"]))
     features = gan.image_features(batch["image"], training=True)
-    logits, others = gan.judge(features, sentence), gan.judge(features, sentence + 1.0)
-    assert len(logits.matched) == 1
-    assert len(logits.alone) == alone
-    assert not np.array_equal(logits.matched[0], others.matched[0])
-    for one, other in zip(logits.alone, others.alone, strict=True):
+    logits, others = gan.logits(features, sentence), gan.logits(features, sentence + 1.0)
+    assert len(logits.conditional) == 1
+    assert len(logits.unconditional) == alone
+    assert not np.array_equal(logits.conditional[0], others.conditional[0])
+    for one, other in zip(logits.unconditional, others.unconditional, strict=True):
         np.testing.assert_array_equal(one, other)
 
 
@@ -69,11 +69,12 @@ def test_the_discriminators_loss_moves_no_condition_and_the_generators_not_throu
     conditioning = {id(v) for v in gan.generator.conditioning.trainable_variables}
     assert not conditioning & {id(v) for v in discriminator.variables}
     assert conditioning <= {id(v) for v in generator.variables}
-    fakes = gan.generate(batch, noise_of(0))
+    inputs = systems.inputs(gan, batch, noise_of(0))
+    fakes = inputs.generated
     with tf.GradientTape() as tape:
         fixed = dataclasses.replace(fakes, image=tf.stop_gradient(fakes.image))
         # All but the divergence, which is the condition's own.
-        loss, parts = gan.generator_loss(batch, fixed)
+        loss, parts = gan.generator_loss(dataclasses.replace(inputs, generated=fixed))
         judged = loss - parts["kl"] - parts["mode_seeking"]
     gradients = tape.gradient(judged, gan.generator.conditioning.trainable_variables)
     assert all(gradient is None or not np.any(gradient) for gradient in gradients)
@@ -81,8 +82,9 @@ def test_the_discriminators_loss_moves_no_condition_and_the_generators_not_throu
 
 def test_the_divergence_is_weighed_into_the_generators_loss() -> None:
     gan, batch = systems.make(STAGE_ONE), systems.some_batch(STAGE_ONE)
-    fakes = gan.generate(batch, noise_of(0))
-    loss, parts = gan.generator_loss(batch, fakes)
+    inputs = systems.inputs(gan, batch, noise_of(0))
+    fakes = inputs.generated
+    loss, parts = gan.generator_loss(inputs)
     assert set(parts) == {"loss", "kl", "mode_seeking"}
     dense = gan.generator.conditioning.dense
     units = fakes.sentence.numpy() @ dense.kernel.numpy() + dense.bias.numpy()
@@ -91,7 +93,7 @@ def test_the_divergence_is_weighed_into_the_generators_loss() -> None:
     divergence = np.mean(-log_sigma + (np.exp(2 * log_sigma) + mean**2 - 1) / 2)
     assert float(parts["kl"]) == pytest.approx(STAGE_ONE.kl_weight * divergence, rel=1e-4, abs=1e-6)
     without = systems.make(dataclasses.replace(STAGE_ONE, kl_weight=0.0))
-    other, _ = without.generator_loss(batch, fakes)
+    other, _ = without.generator_loss(inputs)
     assert float(loss) - float(parts["kl"]) == pytest.approx(float(other), rel=1e-5)
 
 
@@ -121,7 +123,7 @@ def test_stage_two_takes_stage_one_for_training_and_for_sampling() -> None:
     stage_one = systems.make(dataclasses.replace(STAGE_TWO, **keys)).average_generator
     gan = systems.make(STAGE_TWO)
     assert not systems.same(gan.generator.stage_one.get_weights(), stage_one.get_weights())
-    gan.begin_with_stage_one(stage_one)
+    gan.load_stage1(stage_one)
     noise = tf.random.stateless_normal([2, stage_one.noise_size], [0, 1])
     sentence = tf.random.stateless_normal([2, STAGE_TWO.sentence_size], [0, 2])
     for generator in (gan.generator, gan.average_generator):

@@ -266,7 +266,7 @@ def test_stage_two_begins_with_a_trained_stage_one() -> None:
     for variable in trained.variables:
         variable.assign(tf.abs(variable) + 0.01)
     generator = make_generator(StageTwoGenerator, 64, form="tensorflow")
-    generator.begin_with(trained)
+    generator.load_stage1(trained)
     np.testing.assert_array_equal(draw(generator.stage_one), draw(trained))
     assert not generator.stage_one.trainable_variables
 

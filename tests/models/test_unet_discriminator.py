@@ -140,7 +140,7 @@ def test_all_convolutions_are_spectral_and_move_in_training_alone() -> None:
     layers = [layer for layer in features.submodules if isinstance(layer, SpectralConvolution)]
     assert len(layers) == 3 * (2 + 2)
     assert not any(
-        isinstance(layer, keras.layers.Conv2D | keras.layers.BatchNormalization)
+        type(layer) in (keras.layers.Conv2D, keras.layers.BatchNormalization)
         for layer in features.submodules
     )
     statistics = features.non_trainable_variables + head.non_trainable_variables
@@ -179,9 +179,9 @@ def test_gradients_by_the_image_can_be_differentiated(jit_compile: bool) -> None
     features, head = tiny()
     variables = [v for v in features.trainable_variables if "kernel" in v.name]
 
-    def critic(image: tf.Tensor, sentence: tf.Tensor) -> tf.Tensor:
+    def critic(image: tf.Tensor, sentence: tf.Tensor) -> tuple[tf.Tensor, None]:
         of_image, of_pixels = head(features(image, training=True), sentence, training=True)
-        return of_image + tf.reduce_sum(of_pixels, axis=[1, 2])
+        return of_image + tf.reduce_sum(of_pixels, axis=[1, 2]), None
 
     @tf.function(jit_compile=jit_compile)
     def penalty_and_gradients() -> tuple[tf.Tensor, list[tf.Tensor]]:

@@ -149,7 +149,7 @@ def test_one_of_two_servers_stops_and_no_call_fails(
 
 def test_a_watch_is_told_the_end_and_does_not_put_it_off(server: Served) -> None:
     stub = health_pb2_grpc.HealthStub(server.channel)
-    watch = stub.Watch(health_pb2.HealthCheckRequest(), timeout=60)
+    watch = stub.RunMonitor(health_pb2.HealthCheckRequest(), timeout=60)
     told = [next(watch).status]
     stopping = threading.Thread(target=server.server.stop)
     stopping.start()

@@ -4,17 +4,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from tfgan2.adversarial.updates import Judging
+from tfgan2.adversarial.gan import DiscriminatorStatistics
 from tfgan2.training import health
 from tfgan2.training.health import Health, Notice
 
 REAL, FAKE, LOSS = "discriminator/real_logit", "discriminator/fake_logit", "discriminator/loss"
-JUDGING = Judging(REAL, FAKE, {LOSS: 2.0})
+STATISTICS = DiscriminatorStatistics(REAL, FAKE, {LOSS: 2.0})
 WINDOW = 50
 
 
 def make(*, scales_loss: bool = False) -> Health:
-    return Health(judging=JUDGING, scales_loss=scales_loss, max_bad_steps=20)
+    return Health(discriminator=STATISTICS, scales_loss=scales_loss, max_bad_steps=20)
 
 
 def parts(
@@ -103,15 +103,15 @@ def test_what_is_not_finite_is_named_at_once_and_ends_the_run() -> None:
     for _ in range(18):
         watched.after_step(parts(loss=float("inf")), whole=True)
         assert watched.bad_step() is None
-        assert not watched.is_hopeless
+        assert not watched.should_abort
     watched.after_step(parts(loss=float("nan")), whole=True)
-    assert watched.is_hopeless
+    assert watched.should_abort
 
 
 def test_several_steps_in_a_call_count_as_many() -> None:
     watched = make()
     watched.after_step(parts(loss=float("nan")), whole=True, steps=20)
-    assert watched.is_hopeless
+    assert watched.should_abort
 
 
 @pytest.mark.parametrize("loss", [1.0, float("inf")])
@@ -132,10 +132,10 @@ def test_in_float16_steps_that_are_all_skipped_end_the_run() -> None:
     assert watched.bad_steps == 0
     said = []
     for number in range(20):
-        assert not watched.is_hopeless
+        assert not watched.should_abort
         watched.after_step(parts(skipped=4.0 + number), whole=True)
         said.append(watched.bad_step())
-    assert watched.is_hopeless
+    assert watched.should_abort
     (notice,) = (it for it in said if it is not None)
     assert said.index(notice) == 10
     assert "the gradient of generator is not finite" in notice.text

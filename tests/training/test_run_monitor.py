@@ -179,7 +179,7 @@ def test_a_resumed_run_knows_how_its_pictures_differed(
     data_dir: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spreads = iter([40.0, 30.0, 4.0, 4.0])
-    monkeypatch.setattr(trainer.DrawingWork, "spread", lambda self: next(spreads))
+    monkeypatch.setattr(trainer.GeneratorWork, "spread", lambda self: next(spreads))
     start(data_dir, tmp_path, steps=4, log_every=2)
     start(data_dir, tmp_path, steps=8, log_every=2)
     assert warnings_of(tmp_path) == [health.FALLING]
@@ -222,7 +222,7 @@ def test_the_spread_is_over_seeds_within_captions() -> None:
                 100 * captions.index(it) + 10 * (seed % 2)
                 for it, seed in zip(captions, seeds, strict=True)
             ]
-            return type("Drawn", (), {"images": np.array(levels)[:, None, None, None]})()
+            return type("Samples", (), {"images": np.array(levels)[:, None, None, None]})()
 
     # Half of the seeds draw 10 levels brighter, and captions differ by hundreds.
     assert spread(Sampler(), ["a", "b"]) == pytest.approx(5.0)

@@ -60,8 +60,8 @@ def test_a_run_is_what_the_house_says(run: RunDirectory, manifest: records.Manif
     lines = [json.loads(line) for line in run.metrics_file.read_text().splitlines()]
     assert [line["step"] for line in lines] == [1, 2]
     assert {"discriminator/loss", "generator/loss", "images_per_second"} <= lines[0].keys()
-    assert run.sample_sheet(2).name == "step_00000002.png"
-    with Image.open(run.sample_sheet(2)) as picture:
+    assert run.sample_grid(2).name == "step_00000002.png"
+    with Image.open(run.sample_grid(2)) as picture:
         assert picture.width > 300
     assert list(run.tensorboard.iterdir())
     assert run.vocabulary_file.read_text().splitlines() == list(manifest.vocabulary)

@@ -65,19 +65,19 @@ def test_sheets_without_captions_show_as_many_seeds_as_they_have_places(
     unconditional: RunDirectory,
 ) -> None:
     sampler, _, _ = load_sampler(unconditional)
-    png, texts = periodic.draw_sheet(sampler, ["not read"])
+    png, texts = periodic.draw_grid(sampler, ["not read"])
     assert texts is None
-    assert unconditional.sample_sheet(2).read_bytes() == png
+    assert unconditional.sample_grid(2).read_bytes() == png
     assert not list(unconditional.samples.glob("*.txt"))
-    seeds = range(periodic.UNCONDITIONAL_ROWS * periodic.SHEET_SEEDS)
+    seeds = range(periodic.UNCONDITIONAL_ROWS * periodic.GRID_SEEDS)
     drawn = sampler.sample([""] * len(seeds), seeds, 0.0)
     assert drawn.images.shape == (64, 28, 28, 1)
-    with Image.open(unconditional.sample_sheet(2)) as picture:
+    with Image.open(unconditional.sample_grid(2)) as picture:
         sheet = np.asarray(picture)
     # The first seed of the second row, of 28 px enlarged twice.
     row_height = 16 + 56 + 4
     shown = sheet[row_height + 16 : row_height + 16 + 56 : 2, 4 : 4 + 56 : 2, 0]
-    np.testing.assert_array_equal(shown, drawn.images[periodic.SHEET_SEEDS, :, :, 0])
+    np.testing.assert_array_equal(shown, drawn.images[periodic.GRID_SEEDS, :, :, 0])
 
 
 def test_every_start_of_a_run_adds_to_its_animation(
@@ -89,7 +89,7 @@ def test_every_start_of_a_run_adds_to_its_animation(
         run = start(recipe, data_dir, tmp_path / "run", steps=steps)
         with Image.open(run.animation) as picture:
             assert picture.n_frames == steps
-            with Image.open(run.sample_sheet(1)) as sheet:
+            with Image.open(run.sample_grid(1)) as sheet:
                 assert picture.size == sheet.size
     assert len(list(run.samples.glob("*.png"))) == 3
 
@@ -101,8 +101,8 @@ def test_a_joint_run_writes_the_texts_of_its_sheets(
     config = joint.read_config()
     assert config.data["example_captions"] == [str(n) for n in range(10)]
     sampler, _, _ = load_sampler(joint)
-    png, texts = periodic.draw_sheet(sampler, config.data["example_captions"])
-    assert joint.sample_sheet(2).read_bytes() == png
+    png, texts = periodic.draw_grid(sampler, config.data["example_captions"])
+    assert joint.sample_grid(2).read_bytes() == png
     lines = joint.sample_texts(2).read_text().splitlines()
     assert lines == [f"{seed}\t{text}" for seed, text in enumerate(texts)]
     assert len(lines) == 64

@@ -38,17 +38,17 @@ class Augmentation:
         *,
         name: str,
         probability: tf.Tensor | float,
-        darkest: float = -1.0,
+        lowest_value: float = -1.0,
         every: int = 1,
     ) -> tf.Tensor:
         """Applies the operations to every image, with separate random draws per image.
 
         Args:
-          images: float32 [B, S, S, C] in [darkest, 1].
+          images: float32 [B, S, S, C] in [lowest_value, 1].
           noise: noise of this step.
           name: name of the draws; equal names give equal draws.
           probability: probability of each operation for each image, in [0, 1].
-          darkest: lower end of the value range: -1 or 0.
+          lowest_value: lower end of the value range: -1 or 0.
           every: row stride; the images use every `every`-th row of the noise.
 
         Returns:
@@ -63,33 +63,33 @@ class Augmentation:
 
         if self.color:
             draws = noise.uniform(f"{name}_color", 3)[::every]
-            images = chosen("color", recolor(images, draws, darkest=darkest), images)
+            images = chosen("color", recolor(images, draws, lowest_value=lowest_value), images)
         if self.translation_px:
             draws = noise.uniform(name, 2)[::every]
             moved = translate(images, draws, max_shift_px=self.translation_px)
             images = chosen("translation", moved, images)
         if self.cutout:
             draws = noise.uniform(f"{name}_cutout", 2)[::every]
-            cut = cut_out(images, draws, share=self.cutout, grey=(1.0 + darkest) / 2.0)
+            cut = cut_out(images, draws, share=self.cutout, grey=(1.0 + lowest_value) / 2.0)
             images = chosen("cutout", cut, images)
         return images
 
 
-def recolor(images: tf.Tensor, draws: tf.Tensor, *, darkest: float = -1.0) -> tf.Tensor:
+def recolor(images: tf.Tensor, draws: tf.Tensor, *, lowest_value: float = -1.0) -> tf.Tensor:
     """Changes brightness, then saturation, then contrast.
 
     Args:
-      images: float32 [B, S, S, C] in [darkest, 1].
+      images: float32 [B, S, S, C] in [lowest_value, 1].
       draws: float32 [B, 3] in [0, 1): brightness changes by -1/4 to 1/4 of the value range,
         saturation is multiplied by 0 to 2, contrast by 1/2 to 3/2.
-      darkest: lower end of the value range: -1 or 0.
+      lowest_value: lower end of the value range: -1 or 0.
 
     Returns:
       Images like `images`.
     """
     brightness, saturation, contrast = tf.unstack(draws[:, :, tf.newaxis, tf.newaxis], axis=1)
     place = tf.newaxis
-    images += (brightness[..., place] - 0.5) * (1.0 - darkest) / 2.0
+    images += (brightness[..., place] - 0.5) * (1.0 - lowest_value) / 2.0
     grey = tf.reduce_mean(images, axis=3, keepdims=True)
     images = (images - grey) * (2.0 * saturation[..., place]) + grey
     mean = tf.reduce_mean(images, axis=[1, 2, 3], keepdims=True)

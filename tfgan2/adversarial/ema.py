@@ -6,7 +6,7 @@ import tensorflow as tf
 
 
 @dataclasses.dataclass(frozen=True)
-class Averaging:
+class EMA:
     """EMA options; samples are drawn with the EMA weights.
 
     Attributes:

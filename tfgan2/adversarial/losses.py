@@ -12,7 +12,7 @@ SMALLEST_DISTANCE = 1e-3
 
 LOSSES = ("hinge", "bce", "relativistic")
 # Chance loss: the loss of a discriminator that always outputs 0.
-OF_GUESSING = {"hinge": 2.0, "bce": 2.0 * math.log(2.0), "relativistic": math.log(2.0)}
+CHANCE_LOSS = {"hinge": 2.0, "bce": 2.0 * math.log(2.0), "relativistic": math.log(2.0)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,27 +20,32 @@ class Logits:
     """Logits of a discriminator with one or several outputs.
 
     Attributes:
-      matched: conditional logits (image and sentence embedding); each float32 [B], or [B, H, W]
+      conditional: logits of image and sentence embedding; each float32 [B], or [B, H, W]
         per pixel.
-      alone: unconditional logits (image only); same shapes.
+      unconditional: logits of the image alone; same shapes.
     """
 
-    matched: tuple[tf.Tensor, ...]
-    alone: tuple[tf.Tensor, ...] = ()
+    conditional: tuple[tf.Tensor, ...]
+    unconditional: tuple[tf.Tensor, ...] = ()
 
     @property
     def outputs(self) -> tuple[tf.Tensor, ...]:
         """Conditional logits, then unconditional logits."""
-        return self.matched + self.alone
+        return self.conditional + self.unconditional
+
+    def split(self) -> list["Logits"]:
+        """One `Logits` per output, conditional outputs first."""
+        conditional = [Logits((logit,)) for logit in self.conditional]
+        return conditional + [Logits((), (logit,)) for logit in self.unconditional]
 
     @property
-    def rows(self) -> tf.Tensor:
+    def mean_per_row(self) -> tf.Tensor:
         """Mean logit per row, over outputs and pixels: float32 [B]."""
         means = [tf.reduce_mean(it, axis=list(range(1, it.shape.rank))) for it in self.outputs]
         return tf.add_n(means) / len(means)
 
 
-def taken_for_real(logit: tf.Tensor, *, smoothing: float = 0.0) -> tf.Tensor:
+def bce_with_label_1(logit: tf.Tensor, *, smoothing: float = 0.0) -> tf.Tensor:
     """Mean binary cross-entropy of logits with label 1: float32 scalar.
 
     Args:
@@ -52,26 +57,26 @@ def taken_for_real(logit: tf.Tensor, *, smoothing: float = 0.0) -> tf.Tensor:
     right = tf.reduce_mean(tf.nn.softplus(-logit))
     if not smoothing:
         return right
-    return (1.0 - smoothing) * right + smoothing * taken_for_fake(logit)
+    return (1.0 - smoothing) * right + smoothing * bce_with_label_0(logit)
 
 
-def taken_for_fake(logit: tf.Tensor) -> tf.Tensor:
+def bce_with_label_0(logit: tf.Tensor) -> tf.Tensor:
     """Mean binary cross-entropy of logits with label 0: float32 scalar."""
     return tf.reduce_mean(tf.nn.softplus(logit))
 
 
-def _hinge_right(logit: tf.Tensor) -> tf.Tensor:
+def _hinge_high(logit: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.nn.relu(1.0 - logit))
 
 
-def _hinge_wrong(logit: tf.Tensor) -> tf.Tensor:
+def _hinge_low(logit: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.nn.relu(1.0 + logit))
 
 
 # By loss name: the term of logits that should be high, and of logits that should be low.
 _TERMS: dict[str, tuple[Callable, Callable]] = {
-    "hinge": (_hinge_right, _hinge_wrong),
-    "bce": (taken_for_real, taken_for_fake),
+    "hinge": (_hinge_high, _hinge_low),
+    "bce": (bce_with_label_1, bce_with_label_0),
 }
 
 
@@ -105,7 +110,7 @@ def discriminator(
     """
     pairs_wrong = [(1.0, *pair) for pair in zip(real.outputs, fake.outputs, strict=True)]
     if mismatched is not None:
-        pairs = zip(real.matched, mismatched.matched, strict=True)
+        pairs = zip(real.conditional, mismatched.conditional, strict=True)
         pairs_wrong += [(mismatch_weight, *pair) for pair in pairs]
     weights = sum(weight for weight, _, _ in pairs_wrong)
     if loss == "relativistic":
@@ -115,12 +120,12 @@ def discriminator(
         )
     right, wrong = _TERMS[loss]
     if label_smoothing:
-        right = functools.partial(taken_for_real, smoothing=label_smoothing)
+        right = functools.partial(bce_with_label_1, smoothing=label_smoothing)
     high = tf.add_n([right(logit) for logit in real.outputs]) / len(real.outputs)
     return high + sum(weight / weights * wrong(low) for weight, _, low in pairs_wrong)
 
 
-def real_sign(loss: str, *, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
+def ada_r_t(loss: str, *, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
     """r_t of ADA, the overfitting measure that adapts the augmentation probability.
 
     Args:
@@ -159,11 +164,12 @@ def generator(loss: str, *, fake: Logits, real: Logits | None = None) -> tf.Tens
         elif loss == "hinge":
             terms = [-tf.reduce_mean(logit) for logit in fakes]
         else:
-            terms = [taken_for_real(logit) for logit in fakes]
+            terms = [bce_with_label_1(logit) for logit in fakes]
         return tf.add_n(terms) / len(terms) if terms else tf.constant(0.0)
 
     compared = real or Logits((), ())
-    return of(fake.matched, compared.matched) + of(fake.alone, compared.alone)
+    conditional = of(fake.conditional, compared.conditional)
+    return conditional + of(fake.unconditional, compared.unconditional)
 
 
 def mode_seeking(

@@ -1,6 +1,7 @@
 """Gradient penalties: forward and backward in the policy's dtype, norms and powers in float32."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -9,25 +10,34 @@ SQUARED_NORM_FLOOR = 1e-12
 
 
 def input_gradients(
-    critic: Callable[..., tf.Tensor], inputs: Sequence[tf.Tensor], *, scale: tf.Tensor | float
-) -> tuple[tf.Tensor, list[tf.Tensor]]:
-    """Computes the logits of a critic and their gradients with respect to the inputs.
+    critic: Callable[..., tuple[tf.Tensor, Any]],
+    inputs: Sequence[tf.Tensor],
+    *,
+    scale: tf.Tensor | float,
+    needed: bool = True,
+) -> tuple[Any, list[tf.Tensor]]:
+    """Runs a critic, and computes the gradients of its logits with respect to the inputs.
 
     Args:
-      critic: function of the inputs that returns logits [B]; a logit depends only on its own row.
+      critic: function of the inputs that returns logits [B] and anything else; a logit depends only
+        on its own row.
       inputs: tensors [B, ...].
       scale: factor of the logits in the inner backward pass, against underflow in float16; the
         returned gradients are divided by `scale`.
+      needed: whether the step needs gradients; otherwise the list is empty.
 
     Returns:
-      The logits, float32 [B], and float32 gradients with the shapes of the inputs.
+      What the critic returns besides the logits, and float32 gradients with the shapes of the
+      inputs.
     """
+    if not needed:
+        return critic(*inputs)[1], []
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(inputs)
-        logits = tf.cast(critic(*inputs), tf.float32)
-        total = tf.reduce_sum(logits) * scale
+        logits, others = critic(*inputs)
+        total = tf.reduce_sum(tf.cast(logits, tf.float32)) * scale
     gradients = tape.gradient(total, inputs)
-    return logits, [tf.cast(gradient, tf.float32) / scale for gradient in gradients]
+    return others, [tf.cast(gradient, tf.float32) / scale for gradient in gradients]
 
 
 def squared_norms(gradients: Sequence[tf.Tensor]) -> tf.Tensor:

@@ -14,7 +14,9 @@ from tfgan2.text.tokenizers import Tokenizer
 Seeds: TypeAlias = Sequence[int] | np.ndarray
 Pair: TypeAlias = tuple[str, str]
 # Function of latents, and of sentence embeddings if conditional; returns images.
-Draws: TypeAlias = Callable[..., tf.Tensor]
+GeneratorFunction: TypeAlias = Callable[..., tf.Tensor]
+# Function of a generator and the lengths of its input vectors; returns a generator.
+MakeGenerator: TypeAlias = Callable[..., GeneratorFunction]
 # Lower bound of the slerp angle in radians: for parallel vectors slerp becomes lerp.
 SMALLEST_ANGLE = 1e-3
 ROW_TYPES = (
@@ -25,7 +27,7 @@ ROW_TYPES = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Drawn:
+class Samples:
     """Images, uint8 [N, S, S, C]; with a joint model also the N generated texts."""
 
     images: np.ndarray
@@ -33,14 +35,20 @@ class Drawn:
 
 
 class Sampler(tf.Module):
-    """Tokenizer, text encoder and generator; a row never depends on the rest of the batch."""
+    """Tokenizer, text encoder and generator; a row never depends on the rest of the batch.
+
+    Attributes:
+      reads: conditioning input, as of the system: `captions`, `texts` or None.
+    """
+
+    reads = "captions"
 
     def __init__(
         self,
         *,
         tokenizer: Tokenizer,
         text_encoder: keras.Model,
-        generator: Draws,
+        generator: GeneratorFunction,
         latent_size: int,
         truncation: float,
     ) -> None:
@@ -60,6 +68,16 @@ class Sampler(tf.Module):
         self.generator = generator
         self.latent_size = latent_size
         self.truncation = truncation
+
+    def with_generator(self, make: MakeGenerator) -> "Sampler":
+        """Copy with the generator that `make` returns for the generator and its input sizes."""
+        return Sampler(
+            tokenizer=self.tokenizer,
+            text_encoder=self.text_encoder,
+            generator=make(self.generator, self.latent_size, self.sentence_size),
+            latent_size=self.latent_size,
+            truncation=self.truncation,
+        )
 
     @property
     def sentence_size(self) -> int:
@@ -95,45 +113,63 @@ class Sampler(tf.Module):
         """Generates images of captions [B]; other arguments and result as for `draw`."""
         return self.draw(self.embed(caption), seed, truncation)
 
-    def sample(self, captions: Sequence[str], seeds: Seeds, truncation: float) -> Drawn:
+    def sample(self, captions: Sequence[str], seeds: Seeds, truncation: float) -> Samples:
         """Generates one image per pair of caption and seed, all with one truncation."""
-        return Drawn(self.pixels(*_rows(captions, seeds, truncation)).numpy())
+        return Samples(self.pixels(*_rows(captions, seeds, truncation)).numpy())
 
-    def between(self, captions: Pair, seeds: tuple[int, int], shares: np.ndarray) -> np.ndarray:
+    def interpolate(
+        self, captions: Pair, seeds: tuple[int, int], weights: np.ndarray
+    ) -> np.ndarray:
         """Generates images that interpolate between two captions and two seeds.
 
         Args:
           captions: two captions; their sentence embeddings are interpolated linearly (lerp).
           seeds: two seeds; their latents are interpolated spherically (slerp).
-          shares: interpolation weights, float32 [N]; 0 is the first caption and seed.
+          weights: interpolation weights, float32 [N]; 0 is the first caption and seed.
 
         Returns:
           Images, uint8 [N, S, S, C].
         """
-        latent = _latents_between(self, seeds, shares)
-        sentence = _line(self.embed(tf.constant(captions)), shares)
+        latent = _slerp_latents(self, seeds, weights)
+        sentence = _lerp(self.embed(tf.constant(captions)), weights)
         return to_pixels(self.generator(latent, sentence)).numpy()
 
 
 class UnconditionalSampler(tf.Module):
     """Sampler of a generator without captions."""
 
+    reads = None
+
     def __init__(
-        self, *, generator: Draws, latent_size: int, truncation: float, darkest: float
+        self,
+        *,
+        generator: GeneratorFunction,
+        latent_size: int,
+        truncation: float,
+        lowest_value: float,
     ) -> None:
         """Stores the parts.
 
         Args:
-          generator: maps latents to images, float32 [B, S, S, C] in [darkest, 1].
+          generator: maps latents to images, float32 [B, S, S, C] in [lowest_value, 1].
           latent_size: length of a latent.
           truncation: default truncation; replaces a value outside (0, 1].
-          darkest: lower end of the generator's value range: -1 or 0.
+          lowest_value: lower end of the generator's value range: -1 or 0.
         """
         super().__init__(name="unconditional_sampler")
         self.generator = generator
         self.latent_size = latent_size
         self.truncation = truncation
-        self.darkest = darkest
+        self.lowest_value = lowest_value
+
+    def with_generator(self, make: MakeGenerator) -> "UnconditionalSampler":
+        """Copy with the generator that `make` returns for the generator and its input size."""
+        return UnconditionalSampler(
+            generator=make(self.generator, self.latent_size),
+            latent_size=self.latent_size,
+            truncation=self.truncation,
+            lowest_value=self.lowest_value,
+        )
 
     @tf.function(input_signature=ROW_TYPES[1:])
     def pixels(self, seed: tf.Tensor, truncation: tf.Tensor) -> tf.Tensor:
@@ -141,20 +177,24 @@ class UnconditionalSampler(tf.Module):
         latent = latents(
             seed, truncation, latent_size=self.latent_size, default_truncation=self.truncation
         )
-        return to_pixels(self.generator(latent), darkest=self.darkest)
+        return to_pixels(self.generator(latent), lowest_value=self.lowest_value)
 
-    def sample(self, captions: Sequence[str], seeds: Seeds, truncation: float) -> Drawn:
+    def sample(self, captions: Sequence[str], seeds: Seeds, truncation: float) -> Samples:
         """Generates one image per seed, all with one truncation; captions are ignored."""
-        return Drawn(self.pixels(*_rows(captions, seeds, truncation)[1:]).numpy())
+        return Samples(self.pixels(*_rows(captions, seeds, truncation)[1:]).numpy())
 
-    def between(self, captions: Pair, seeds: tuple[int, int], shares: np.ndarray) -> np.ndarray:
-        """Generates images that interpolate between two seeds, as `Sampler.between`."""
-        latent = _latents_between(self, seeds, shares)
-        return to_pixels(self.generator(latent), darkest=self.darkest).numpy()
+    def interpolate(
+        self, captions: Pair, seeds: tuple[int, int], weights: np.ndarray
+    ) -> np.ndarray:
+        """Generates images that interpolate between two seeds, as `Sampler.interpolate`."""
+        latent = _slerp_latents(self, seeds, weights)
+        return to_pixels(self.generator(latent), lowest_value=self.lowest_value).numpy()
 
 
 class JointSampler(tf.Module):
     """Sampler of a generator of images and texts; a given text is used instead of a generated."""
+
+    reads = "texts"
 
     def __init__(
         self,
@@ -182,6 +222,10 @@ class JointSampler(tf.Module):
         self.truncation = truncation
         self._words = tf.constant(["", *words])
 
+    def with_generator(self, make: MakeGenerator) -> "JointSampler":
+        """Returns this sampler: its generator has inputs besides vectors."""
+        return self
+
     def unknown_words(self, caption: tf.Tensor) -> tf.Tensor:
         """Counts the words of captions [B] that the vocabulary lacks: int32 [B]."""
         return self.tokenizer(caption)["unknown_words"]
@@ -204,27 +248,29 @@ class JointSampler(tf.Module):
         text = tf.strings.strip(tf.strings.reduce_join(words, axis=1, separator=" "))
         return to_pixels(image), text
 
-    def sample(self, captions: Sequence[str], seeds: Seeds, truncation: float) -> Drawn:
+    def sample(self, captions: Sequence[str], seeds: Seeds, truncation: float) -> Samples:
         """Generates one image and text per pair of caption and seed, all with one truncation."""
         images, texts = self.draw(*_rows(captions, seeds, truncation))
-        return Drawn(images.numpy(), [text.decode() for text in texts.numpy()])
+        return Samples(images.numpy(), [text.decode() for text in texts.numpy()])
 
-    def between(self, captions: Pair, seeds: tuple[int, int], shares: np.ndarray) -> np.ndarray:
+    def interpolate(
+        self, captions: Pair, seeds: tuple[int, int], weights: np.ndarray
+    ) -> np.ndarray:
         """Generates images that interpolate between two texts and two seeds; see `Sampler`."""
-        latent = _latents_between(self, seeds, shares)
+        latent = _slerp_latents(self, seeds, weights)
         text = self.generator.texts.encode(self.tokenizer(tf.constant(captions))["ids"])
-        given = tf.ones([len(shares), 1])
-        image, _ = self.generator(latent, text=_line(text, shares), text_given=given)
+        given = tf.ones([len(weights), 1])
+        image, _ = self.generator(latent, text=_lerp(text, weights), text_given=given)
         return to_pixels(image).numpy()
 
 
 AnySampler = Sampler | UnconditionalSampler | JointSampler
 
 
-def to_pixels(images: tf.Tensor, *, darkest: float = -1.0) -> tf.Tensor:
-    """Converts images in [darkest, 1] to uint8, with clipping and rounding."""
-    share = (tf.clip_by_value(images, darkest, 1.0) - darkest) / (1.0 - darkest)
-    return tf.cast(tf.round(share * 255.0), tf.uint8)
+def to_pixels(images: tf.Tensor, *, lowest_value: float = -1.0) -> tf.Tensor:
+    """Converts images in [lowest_value, 1] to uint8, with clipping and rounding."""
+    fraction = (tf.clip_by_value(images, lowest_value, 1.0) - lowest_value) / (1.0 - lowest_value)
+    return tf.cast(tf.round(fraction * 255.0), tf.uint8)
 
 
 def _rows(
@@ -237,13 +283,13 @@ def _rows(
     )
 
 
-def arc(one: tf.Tensor, other: tf.Tensor, shares: np.ndarray) -> tf.Tensor:
+def slerp(one: tf.Tensor, other: tf.Tensor, weights: np.ndarray) -> tf.Tensor:
     """Spherical interpolation (slerp) between two vectors of any length.
 
     Args:
       one: vector at weight 0; float32 [D].
       other: vector at weight 1; float32 [D].
-      shares: interpolation weights; float32 [N].
+      weights: interpolation weights; float32 [N].
 
     Returns:
       Interpolated vectors, float32 [N, D].
@@ -252,21 +298,21 @@ def arc(one: tf.Tensor, other: tf.Tensor, shares: np.ndarray) -> tf.Tensor:
     """
     cosine = tf.reduce_sum(tf.math.l2_normalize(one) * tf.math.l2_normalize(other))
     angle = tf.maximum(tf.acos(tf.clip_by_value(cosine, -1.0, 1.0)), SMALLEST_ANGLE)
-    shares = tf.constant(shares, tf.float32)[:, tf.newaxis]
-    return (tf.sin((1.0 - shares) * angle) * one + tf.sin(shares * angle) * other) / tf.sin(angle)
+    weights = tf.constant(weights, tf.float32)[:, tf.newaxis]
+    return (tf.sin((1.0 - weights) * angle) * one + tf.sin(weights * angle) * other) / tf.sin(angle)
 
 
-def _latents_between(sampler: AnySampler, seeds: tuple[int, int], shares: np.ndarray) -> tf.Tensor:
+def _slerp_latents(sampler: AnySampler, seeds: tuple[int, int], weights: np.ndarray) -> tf.Tensor:
     one, other = latents(
         tf.constant(seeds, tf.int64),
         tf.zeros([2]),
         latent_size=sampler.latent_size,
         default_truncation=sampler.truncation,
     )
-    return arc(one, other, shares)
+    return slerp(one, other, weights)
 
 
-def _line(ends: tf.Tensor, shares: np.ndarray) -> tf.Tensor:
+def _lerp(ends: tf.Tensor, weights: np.ndarray) -> tf.Tensor:
     """Linear interpolation (lerp) between two rows [2, D]: float32 [N, D]."""
-    shares = tf.constant(shares, tf.float32)[:, tf.newaxis]
-    return (1.0 - shares) * ends[0] + shares * ends[1]
+    weights = tf.constant(weights, tf.float32)[:, tf.newaxis]
+    return (1.0 - weights) * ends[0] + weights * ends[1]

@@ -14,24 +14,22 @@ def moving_statistics(network: keras.Model) -> list[tf.Variable]:
     for layer in network.submodules:
         if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
             statistics += [layer.moving_mean, layer.moving_variance]
-        elif isinstance(layer, spectral.LAYERS) and layer.trainable:
+        elif isinstance(layer, spectral.SpectralLayer) and layer.trainable:
             statistics += layer.statistics
     return statistics
 
 
-def take_back_unless(active: tf.Tensor, state: list[tf.Variable], before: list[tf.Tensor]) -> None:
+def undo_unless(active: tf.Tensor, state: list[tf.Variable], before: list[tf.Tensor]) -> None:
     """Restores the earlier values of variables if `active` is false; call in replica context."""
 
-    def take_back(variable: tf.Variable, active: tf.Tensor, value: tf.Tensor) -> tf.Operation:
+    def undo(variable: tf.Variable, active: tf.Tensor, value: tf.Tensor) -> tf.Operation:
         return variable.assign(tf.where(active, variable, value))
 
-    def take_all_back(
-        strategy: tf.distribute.Strategy, active: Any, before: list[tf.Tensor]
-    ) -> None:
+    def undo_all(strategy: tf.distribute.Strategy, active: Any, before: list[tf.Tensor]) -> None:
         for variable, value in zip(state, before, strict=True):
-            strategy.extended.update(variable, take_back, args=(active, value), group=True)
+            strategy.extended.update(variable, undo, args=(active, value), group=True)
 
-    tf.distribute.get_replica_context().merge_call(take_all_back, args=(active, before))
+    tf.distribute.get_replica_context().merge_call(undo_all, args=(active, before))
 
 
 def overflows(gradients: list[tf.Tensor]) -> tf.Tensor:

@@ -1,16 +1,36 @@
-"""Parts of a training step: updates, the shared generated batch, discriminator statistics."""
+"""Update of a training step, and the inputs of its loss."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import tensorflow as tf
 import tf_keras as keras
 
+from tfgan2.adversarial.noise import StepNoise
+from tfgan2.adversarial.schedule import Phase
+
 Batch: TypeAlias = dict[str, Any]
-Parts: TypeAlias = dict[str, tf.Tensor]
+Logs: TypeAlias = dict[str, tf.Tensor]
 
 GENERATOR, PENALTY = "generator", "penalty"
+
+
+@dataclasses.dataclass(frozen=True)
+class LossInputs:
+    """Inputs of an update's loss.
+
+    Attributes:
+      batch: batch of the input pipeline, with token ids instead of strings.
+      noise: noise of this update.
+      phase: phase of the step.
+      generated: generated batch, as the system's `generate` returns; None if the loss needs none.
+    """
+
+    batch: Batch
+    noise: StepNoise
+    phase: Phase
+    generated: Any = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,12 +38,12 @@ class Update:
     """Update of one network with one loss and one optimizer.
 
     Attributes:
-      name: name of the update; the recipe's schedule can skip `generator` and `penalty` in a step.
-      loss: function of a batch and the generated batch; returns the loss, a scalar, and the loss
-        terms for the logs, means over the rows.
-      draws: whether the loss needs a generated batch; if not, `loss` gets the update's noise.
+      name: name of the update; the schedule can skip `generator` and `penalty` in a step.
+      loss: function that returns the loss, a scalar, and the loss terms for the logs, means over
+        the rows.
       variables: trained variables.
       optimizer: optimizer of `variables`.
+      needs_generated: whether the loss needs a generated batch.
       active_steps: function of the step number, from 0; returns whether the update is applied in
         this step; None: applied in every step.
       simultaneous: whether the gradients are computed at the same weights as in the previous
@@ -31,49 +51,20 @@ class Update:
     """
 
     name: str
-    loss: Callable[[Batch, Any], tuple[tf.Tensor, Parts]]
+    loss: Callable[[LossInputs], tuple[tf.Tensor, Logs]]
     variables: list[tf.Variable]
     optimizer: keras.optimizers.Optimizer
-    draws: bool = True
+    needs_generated: bool = True
     active_steps: Callable[[tf.Tensor], tf.Tensor] | None = None
     simultaneous: bool = False
 
-
-@dataclasses.dataclass(frozen=True)
-class Drawing:
-    """Generated batch that all updates of a step share.
-
-    Attributes:
-      fakes: generated batch, as `generate` returns.
-      tape: tape of the generator's forward pass; continues gradients of `fakes.image` to the
-        generator's variables.
-    """
-
-    fakes: Any
-    tape: tf.GradientTape
-
-    def gradients(
-        self, tape: tf.GradientTape, loss: tf.Tensor, variables: list[tf.Variable]
-    ) -> list[tf.Tensor]:
-        """Gradients of a loss on `tape`, which watches the variables and `fakes.image`."""
-        *direct, by_image = tape.gradient(loss, [*variables, self.fakes.image])
-        drawn = self.tape.gradient(self.fakes.image, variables, output_gradients=by_image)
-        return [
-            through if own is None else own + through
-            for own, through in zip(direct, drawn, strict=True)
-        ]
+    def runs_in(self, phase: Phase) -> bool:
+        """Whether the update runs in a phase."""
+        return runs_in(self.name, phase)
 
 
-@dataclasses.dataclass(frozen=True)
-class Judging:
-    """Names of the discriminator statistics in the logs.
-
-    Attributes:
-      real: name of the mean logit of real images.
-      fake: name of the mean logit of generated images.
-      guessing: chance loss by name of a loss: the loss of a discriminator that always outputs 0.
-    """
-
-    real: str
-    fake: str
-    guessing: Mapping[str, float]
+def runs_in(update_name: str, phase: Phase) -> bool:
+    """Whether the update of a name runs in a phase."""
+    if update_name == GENERATOR:
+        return phase.updates_generator
+    return update_name != PENALTY or phase.penalty_factor > 0.0

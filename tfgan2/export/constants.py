@@ -10,8 +10,6 @@ import tensorflow as tf
 import tf_keras as keras
 from tensorflow.python.framework import convert_to_constants
 
-from tfgan2.adversarial.sampler import AnySampler, Sampler, UnconditionalSampler
-
 
 class ConstantGenerator(tf.Module):
     """A generator with its present weights as constants."""
@@ -33,25 +31,3 @@ class ConstantGenerator(tf.Module):
         """Draws images float32 [B, S, S, C]."""
         (image,) = self._draw(*vectors)
         return tf.ensure_shape(image, self._shape)
-
-
-def with_constants(sampler: AnySampler) -> AnySampler:
-    """Returns a sampler with a frozen generator; a joint sampler is returned unchanged."""
-    if isinstance(sampler, UnconditionalSampler):
-        return UnconditionalSampler(
-            generator=ConstantGenerator(sampler.generator, sampler.latent_size),
-            latent_size=sampler.latent_size,
-            truncation=sampler.truncation,
-            darkest=sampler.darkest,
-        )
-    if isinstance(sampler, Sampler):
-        return Sampler(
-            tokenizer=sampler.tokenizer,
-            text_encoder=sampler.text_encoder,
-            generator=ConstantGenerator(
-                sampler.generator, sampler.latent_size, sampler.sentence_size
-            ),
-            latent_size=sampler.latent_size,
-            truncation=sampler.truncation,
-        )
-    return sampler

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tfgan2.adversarial.sampler import AnySampler
 from tfgan2.export import served_ops, warmup
-from tfgan2.export.constants import with_constants
+from tfgan2.export.constants import ConstantGenerator
 from tfgan2.export.signatures import make_signatures
 from tfgan2.program import UsageError, warn
 
@@ -47,7 +47,7 @@ def export(
     if folder.exists() and not folder.is_dir():
         raise UsageError("--export_dir", "must be a directory or absent", export_dir)
     # Build the signatures, and check that TensorFlow Serving can run them.
-    exported = with_constants(sampler)
+    exported = sampler.with_generator(ConstantGenerator)
     signatures = make_signatures(exported)
     functions = {
         name: function.get_concrete_function() for name, function in signatures.functions().items()

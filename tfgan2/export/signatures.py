@@ -2,11 +2,11 @@
 
 import abc
 from collections.abc import Callable, Mapping
-from typing import ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import tensorflow as tf
 
-from tfgan2.adversarial.sampler import AnySampler, JointSampler, Sampler, UnconditionalSampler
+from tfgan2.adversarial.sampler import AnySampler
 
 SEEDS = 2**31
 Outputs: TypeAlias = dict[str, tf.Tensor]
@@ -22,6 +22,11 @@ class Signatures(tf.Module, abc.ABC):
     """
 
     inputs: ClassVar[Mapping[str, tuple[str, ...]]]
+
+    def __init__(self, sampler: Any) -> None:
+        """Wraps a sampler."""
+        super().__init__(name="signatures")
+        self.sampler = sampler
 
     def functions(self) -> dict[str, tf.types.experimental.GenericFunction]:
         """Returns the function of every signature, with shapes and dtypes of its inputs."""
@@ -65,11 +70,6 @@ class CaptionSignatures(Signatures):
         "draw": ("sentence", "seed", "truncation"),
     }
 
-    def __init__(self, sampler: Sampler) -> None:
-        """Wraps a sampler."""
-        super().__init__(name="signatures")
-        self.sampler = sampler
-
     def serving_default(self, caption: tf.Tensor) -> Outputs:
         """Draws captions with random seeds, and returns the seeds too."""
         seed = fresh_seeds(caption)
@@ -110,11 +110,6 @@ class UnconditionalSignatures(Signatures):
         "pixels": ("seed", "truncation"),
     }
 
-    def __init__(self, sampler: UnconditionalSampler) -> None:
-        """Wraps a sampler."""
-        super().__init__(name="signatures")
-        self.sampler = sampler
-
     def serving_default(self, seed: tf.Tensor) -> Outputs:
         """Draws seeds with the model's default truncation, and returns the seeds too."""
         return {**self.generate(seed, tf.zeros(tf.shape(seed), tf.float32)), "seed": seed}
@@ -128,7 +123,7 @@ class UnconditionalSignatures(Signatures):
         return {"image": self.sampler.pixels(seed, truncation)}
 
 
-class JointSignatures(Signatures):
+class JointSignatures(CaptionSignatures):
     """Signatures of a joint sampler; it draws images, and writes a text for an empty caption."""
 
     inputs: ClassVar = {
@@ -136,17 +131,6 @@ class JointSignatures(Signatures):
         "generate": ("caption", "seed", "truncation"),
         "pixels": ("caption", "seed", "truncation"),
     }
-
-    def __init__(self, sampler: JointSampler) -> None:
-        """Wraps a sampler."""
-        super().__init__(name="signatures")
-        self.sampler = sampler
-
-    def serving_default(self, caption: tf.Tensor) -> Outputs:
-        """Draws images and writes texts with random seeds, and returns the seeds too."""
-        seed = fresh_seeds(caption)
-        model_default = tf.zeros(tf.shape(caption), tf.float32)
-        return {**self.generate(caption, seed, model_default), "seed": seed}
 
     def generate(self, caption: tf.Tensor, seed: tf.Tensor, truncation: tf.Tensor) -> Outputs:
         """Draws images with given seeds, as PNG, and writes texts."""
@@ -160,13 +144,17 @@ class JointSignatures(Signatures):
         return {"image": image, "text": text}
 
 
+# By the conditioning input of the sampler.
+SIGNATURES: dict[str | None, type[Signatures]] = {
+    "captions": CaptionSignatures,
+    "texts": JointSignatures,
+    None: UnconditionalSignatures,
+}
+
+
 def make_signatures(sampler: AnySampler) -> Signatures:
-    """Makes the signatures that fit the type of the sampler."""
-    if isinstance(sampler, UnconditionalSampler):
-        return UnconditionalSignatures(sampler)
-    if isinstance(sampler, JointSampler):
-        return JointSignatures(sampler)
-    return CaptionSignatures(sampler)
+    """Makes the signatures that fit the conditioning input of the sampler."""
+    return SIGNATURES[sampler.reads](sampler)
 
 
 def fresh_seeds(like: tf.Tensor) -> tf.Tensor:

@@ -181,7 +181,7 @@ def take(gan: DFGAN, files: Published) -> list[str]:
             # A state dict without buffers has the parameters in the order of the optimizer.
             order = [places[name][key] for name in networks for key in states[name]]
             gan.step.assign(_take_adam(updates[player], order, optimizer, name=player))
-    gan.start_averages()
+    gan.initialize_ema()
     return anew
 
 

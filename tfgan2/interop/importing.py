@@ -115,7 +115,7 @@ def import_df_gan(
     )
     gan.compile(optimizers=gan.make_optimizers(images_per_epoch=1))
     anew = df_gan.take(gan, files)
-    gan.read_with(reader.encoder)
+    gan.load_text_encoder(reader.encoder)
     channels = df_gan.image_channels(files)
     with _new_run(run_dir) as run:
         _write(run, gan, recipe, reader, versions, file=generator, channels=channels)

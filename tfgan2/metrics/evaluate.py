@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tfgan2.adversarial.sampler import Drawn
+from tfgan2.adversarial.sampler import Samples
 from tfgan2.metrics import captions as caption_lists
 from tfgan2.metrics import comparing_features, moments, text_image
 from tfgan2.metrics.captions import Captions, RealImages
@@ -27,7 +27,7 @@ from tfgan2.metrics.protocol import Protocol, check, wanted, wanted_of_real
 SHARES_OF_MEMORY = 6
 
 # Maps captions (N strings), seeds int64 [N] and a truncation to N images, and texts if any.
-Sample = Callable[[Sequence[str], np.ndarray, float], Drawn]
+Sample = Callable[[Sequence[str], np.ndarray, float], Samples]
 
 
 def evaluate(

@@ -24,7 +24,7 @@ def state_of(optimizer: keras.optimizers.Optimizer) -> list[tf.Variable]:
     return optimizer.variables
 
 
-def as_taken_by(
+def accepted_gradients(
     optimizer: keras.optimizers.Optimizer, gradients: Sequence[tf.Tensor | tf.IndexedSlices]
 ) -> list[tf.Tensor | tf.IndexedSlices]:
     """Converts gradients to a type that an optimizer accepts.

@@ -118,13 +118,13 @@ class RunDirectory:
         """Image of interpolations between seeds, and between captions."""
         return self.path / "interpolation.png"
 
-    def sample_sheet(self, step: int) -> pathlib.Path:
+    def sample_grid(self, step: int) -> pathlib.Path:
         """Sample grid of a step."""
         return self.samples / f"step_{step:08d}.png"
 
     def sample_texts(self, step: int) -> pathlib.Path:
         """Texts that a joint model generated for the grid of a step: a seed and a text per line."""
-        return self.sample_sheet(step).with_suffix(".txt")
+        return self.sample_grid(step).with_suffix(".txt")
 
     def read_config(self) -> Config:
         """Reads config.json.

@@ -609,14 +609,14 @@ def build_model(
     dtype: "keras.mixed_precision.Policy | str",
 ) -> "GAN":
     """Builds the recipe's system with new weights; `compile` sets the optimizers."""
-    from tfgan2.adversarial.ema import Averaging
+    from tfgan2.adversarial.ema import EMA
 
     system: Any = model_class(recipe)
     return system(
         _options(recipe, system),
         image_channels=image_channels,
         vocabulary_size=vocabulary_size,
-        averaging=Averaging(
+        ema=EMA(
             half_life_images=0.0 if recipe.no_ema else recipe.ema_half_life_images,
             ramp_up=recipe.ema_ramp_up,
             batch_size=recipe.batch_size,

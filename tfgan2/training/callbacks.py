@@ -11,6 +11,7 @@ import tf_keras as keras
 from tqdm import tqdm
 
 from tfgan2 import program
+from tfgan2.adversarial.updates import runs_in
 from tfgan2.runs import environment
 from tfgan2.runs.directory import RunDirectory, append_line
 
@@ -34,13 +35,13 @@ class StepCallback(keras.callbacks.Callback):
     def after_steps(self, before: int, logs: dict[str, float]) -> None:
         """Called after the steps `before` + 1 to `self.step`."""
 
-    def seen(self, logs: dict[str, float]) -> dict[str, float]:
+    def without_skipped(self, logs: dict[str, float]) -> dict[str, float]:
         """Logs without skipped updates, which report 0."""
-        turn = self.model.rhythm.turn(self.step - 1)
+        phase = self.model.schedule.phase(self.step - 1)
         return {
             name: float(value)
             for name, value in logs.items()
-            if self.model.plays(name.partition("/")[0], turn)
+            if runs_in(name.partition("/")[0], phase)
         }
 
     def passed(self, before: int, every: int) -> bool:
@@ -108,7 +109,7 @@ class MetricsLog(StepCallback):
 
     def after_steps(self, before: int, logs: dict[str, float]) -> None:
         """Adds the logs to the sums; writes a line every `log_every` steps."""
-        for name, value in self.seen(logs).items():
+        for name, value in self.without_skipped(logs).items():
             self.note(name, value)
         if self.passed(before, self._log_every):
             self._write()

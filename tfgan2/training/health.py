@@ -5,7 +5,7 @@ import math
 import statistics
 from collections.abc import Mapping
 
-from tfgan2.adversarial.updates import Judging
+from tfgan2.adversarial.gan import DiscriminatorStatistics
 
 NON_FINITE = "non_finite"
 SATURATED = "discriminator_saturated"
@@ -16,7 +16,7 @@ FALLING = "diversity_falling"
 # to 10.
 SATURATED_GAP = 20.0
 # Median of (loss / chance loss) over a window. Healthy runs: up to 1.
-WORSE_THAN_GUESSING = 1.3
+WORSE_THAN_CHANCE = 1.3
 # Median of a window, relative to the median of the earlier windows; needs two earlier windows.
 EXPLODING_RATIO, KNOWN_WINDOWS = 100.0, 2
 # Warn below 35 % of the largest spread of the run (healthy runs: 65 % or more), or after step 100
@@ -35,16 +35,22 @@ class Notice:
 class Health:
     """Watches one start of a run; each warning is given once, until its cause has ended."""
 
-    def __init__(self, *, judging: Judging | None, scales_loss: bool, max_bad_steps: int) -> None:
+    def __init__(
+        self,
+        *,
+        discriminator: DiscriminatorStatistics | None,
+        scales_loss: bool,
+        max_bad_steps: int,
+    ) -> None:
         """Starts without any history.
 
         Args:
-          judging: names of the discriminator statistics; None without a discriminator.
+          discriminator: names of the discriminator statistics; None without a discriminator.
           scales_loss: whether the optimizer scales the loss (mixed_float16) and so skips a step
             that overflows.
           max_bad_steps: number of consecutive steps with non-finite values that ends the run.
         """
-        self._judging, self._scales_loss = judging, scales_loss
+        self._discriminator, self._scales_loss = discriminator, scales_loss
         self._max_bad_steps = max_bad_steps
         self._skipped: dict[str, float] = {}
         self._gaps: list[float] = []
@@ -53,32 +59,32 @@ class Health:
         self._medians: dict[str, list[float]] = {}
         self._largest_spread, self._small_spreads = 0.0, 0
         self._ongoing: set[str] = set()
-        self._bad_part = ""
+        self._bad_value = ""
         self.bad_steps = 0
 
-    def after_step(self, parts: Mapping[str, float], *, whole: bool, steps: int = 1) -> None:
+    def after_step(self, logs: Mapping[str, float], *, whole: bool, steps: int = 1) -> None:
         """Records the logs of a step.
 
         Args:
-          parts: logs of the step.
+          logs: logs of the step.
           whole: whether all updates ran in the step; only such a step resets the bad steps.
           steps: number of steps that the logs cover.
         """
-        self._bad_part = self._find_bad(parts)
-        if self._bad_part:
+        self._bad_value = self._find_bad(logs)
+        if self._bad_value:
             self.bad_steps += steps
             return
         if whole:
             self.bad_steps = 0
-        judging = self._judging
-        if judging is not None:
-            self._gaps.append(parts[judging.real] - parts[judging.fake])
-            shares = [parts[name] / guess for name, guess in judging.guessing.items()]
-            self._losses.append(statistics.fmean(shares))
-        for name, value in parts.items():
-            player, _, part = name.partition("/")
-            if part == "gradient_norm" and value > 0.0:
-                self._norms.setdefault(player, []).append(value)
+        names = self._discriminator
+        if names is not None:
+            self._gaps.append(logs[names.real_logit] - logs[names.fake_logit])
+            ratios = [logs[name] / chance for name, chance in names.chance_losses.items()]
+            self._losses.append(statistics.fmean(ratios))
+        for name, value in logs.items():
+            update, _, term = name.partition("/")
+            if term == "gradient_norm" and value > 0.0:
+                self._norms.setdefault(update, []).append(value)
 
     def bad_step(self) -> Notice | None:
         """Warning about non-finite values: at once, or with loss scaling at half the limit."""
@@ -89,20 +95,20 @@ class Health:
             return None
         return self._once(
             NON_FINITE,
-            f"{self._bad_part} is not finite; after {self._max_bad_steps} such steps in a row "
+            f"{self._bad_value} is not finite; after {self._max_bad_steps} such steps in a row "
             "(--max_bad_steps) the run ends: lower --discriminator_learning_rate and "
             "--generator_learning_rate, or take --precision=float32",
         )
 
     @property
-    def is_hopeless(self) -> bool:
+    def should_abort(self) -> bool:
         """Whether `max_bad_steps` steps in a row were bad."""
         return self.bad_steps >= self._max_bad_steps
 
     @property
-    def bad_part(self) -> str:
+    def bad_value(self) -> str:
         """Name of the value that is not finite; empty if all are finite."""
-        return self._bad_part
+        return self._bad_value
 
     def after_window(self, step: int, spread: float | None) -> Notice | None:
         """Checks the steps since the last call; the most serious warning hides the others.
@@ -124,13 +130,13 @@ class Health:
                 "--discriminator_spectral_norm",
             )
         self._ongoing.discard(SATURATED)
-        player = max(ratios, key=lambda name: ratios[name], default="")
-        if player and ratios[player] > EXPLODING_RATIO:
-            side = "generator" if player == "generator" else "discriminator"
+        update = max(ratios, key=lambda name: ratios[name], default="")
+        if update and ratios[update] > EXPLODING_RATIO:
+            network = "generator" if update == "generator" else "discriminator"
             return self._once(
                 EXPLODING,
-                f"gradient norm exploding: that of the {player} update is {ratios[player]:.3g} "
-                f"times what it was; lower --{side}_learning_rate, or raise --r1_weight",
+                f"gradient norm exploding: that of the {update} update is {ratios[update]:.3g} "
+                f"times what it was; lower --{network}_learning_rate, or raise --r1_weight",
             )
         self._ongoing.discard(EXPLODING)
         if fallen:
@@ -148,9 +154,9 @@ class Health:
         """Records a within-caption standard deviation of an earlier start of the run."""
         self._largest_spread = max(self._largest_spread, spread)
 
-    def _find_bad(self, parts: Mapping[str, float]) -> str:
+    def _find_bad(self, logs: Mapping[str, float]) -> str:
         bad = ""
-        for name, value in parts.items():
+        for name, value in logs.items():
             if not math.isfinite(value):
                 bad = bad or name
             elif name.endswith("/skipped_updates"):
@@ -168,21 +174,21 @@ class Health:
         gap, loss = statistics.fmean(gaps), statistics.median(losses)
         if gap > SATURATED_GAP:
             return f"its logits of real images are {gap:.3g} above those of generated ones"
-        if loss > WORSE_THAN_GUESSING:
+        if loss > WORSE_THAN_CHANCE:
             return f"its loss is {loss:.3g} times that of guessing"
         return ""
 
     def _norm_ratios(self) -> dict[str, float]:
         """Returns per update the window's median gradient norm over the earlier median."""
         ratios = {}
-        for player, norms in self._norms.items():
+        for update, norms in self._norms.items():
             if not norms:
                 continue
-            now, before = statistics.median(norms), self._medians.setdefault(player, [])
+            now, before = statistics.median(norms), self._medians.setdefault(update, [])
             if len(before) >= KNOWN_WINDOWS:
-                ratios[player] = now / statistics.median(before)
+                ratios[update] = now / statistics.median(before)
             before.append(now)
-            self._norms[player] = []
+            self._norms[update] = []
         return ratios
 
     def _has_fallen(self, step: int, spread: float | None) -> bool:

@@ -131,12 +131,12 @@ def take_weights(
       UsageError: the run started with pretrained weights, and they are not given.
     """
     if start.stage_one is not None:
-        gan.begin_with_stage_one(start.stage_one.generator)
+        gan.load_stage1(start.stage_one.generator)
     elif run.read_config().stage_one is not None:
         rule = "must be given until the run has a checkpoint"
         raise UsageError("--stage1_run_dir", rule, "nothing")
     if start.reader is not None:
-        gan.read_with(start.reader.encoder)
+        gan.load_text_encoder(start.reader.encoder)
     elif run.read_config().text_encoder is not None:
         rule = "must be given until the run has a checkpoint"
         raise UsageError("--text_encoder", rule, "nothing")

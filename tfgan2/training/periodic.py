@@ -6,7 +6,7 @@ import numpy as np
 from tqdm import tqdm
 
 from tfgan2.adversarial.gan import GAN
-from tfgan2.adversarial.sampler import AnySampler, Sampler, UnconditionalSampler
+from tfgan2.adversarial.sampler import AnySampler
 from tfgan2.data import pipeline, records
 from tfgan2.evaluation import measure, retrieval
 from tfgan2.metrics.protocol import Protocol
@@ -17,23 +17,23 @@ from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.text.tokenizers import Tokenizer
 from tfgan2.training import best_checkpoint
-from tfgan2.training.sample_grid import animation, sheet
-from tfgan2.training.tensorboard import Board
+from tfgan2.training.sample_grid import animation, grid
+from tfgan2.training.tensorboard import TensorBoardWriter
 
-SHEET_SEEDS, UNCONDITIONAL_ROWS = 8, 8
+GRID_SEEDS, UNCONDITIONAL_ROWS = 8, 8
 EVALUATION_SAMPLES = 1000
 # The within-caption standard deviation is measured on few captions and seeds.
 SPREAD_CAPTIONS, SPREAD_SEEDS, SPREAD_UNCONDITIONAL = 4, 4, 16
 INTERPOLATION_ROWS = 4
 
 
-class DrawingWork:
+class GeneratorWork:
     """Sample grids and evaluations of a system with a generator."""
 
     def __init__(
         self,
         run: RunDirectory,
-        board: Board,
+        board: TensorBoardWriter,
         gan: GAN,
         tokenizer: Tokenizer | None,
         recipe: recipes.Recipe,
@@ -46,13 +46,13 @@ class DrawingWork:
         self._best = best_checkpoint.Best(gan, run, metric=schedule.keep_best)
         self._captions = captions
 
-    def draw_sheet(self, step: int) -> None:
+    def draw_grid(self, step: int) -> None:
         """Writes a sample grid, and the texts that a joint model wrote."""
-        picture, texts = draw_sheet(self._sampler, self._captions)
+        picture, texts = draw_grid(self._sampler, self._captions)
         if texts is not None:
             lines = "".join(f"{seed}\t{text}\n" for seed, text in enumerate(texts))
             write_file(self._run.sample_texts(step), lines.encode())
-        write_file(self._run.sample_sheet(step), picture)
+        write_file(self._run.sample_grid(step), picture)
         self._board.picture("samples", picture, step=step)
 
     def spread(self) -> float:
@@ -89,7 +89,7 @@ class MatchingWork:
     def __init__(
         self,
         run: RunDirectory,
-        board: Board,
+        board: TensorBoardWriter,
         model: Matching,
         tokenizer: Tokenizer,
         recipe: recipes.Recipe,
@@ -110,7 +110,7 @@ class MatchingWork:
             if manifest.records(split) > 1
         }
 
-    def draw_sheet(self, step: int) -> None:
+    def draw_grid(self, step: int) -> None:
         """Does nothing: there is no generator."""
 
     spread = None
@@ -127,22 +127,22 @@ class MatchingWork:
         tqdm.write(shown)
 
 
-def draw_sheet(sampler: AnySampler, captions: list[str]) -> tuple[bytes, list[str] | None]:
+def draw_grid(sampler: AnySampler, captions: list[str]) -> tuple[bytes, list[str] | None]:
     """Draws a sample grid: a row per caption with the seeds 0 to 7; without captions 64 seeds.
 
     Returns:
       PNG bytes, and the texts of a joint model or None.
     """
-    if isinstance(sampler, Sampler):
-        seeds = list(range(SHEET_SEEDS))
-        drawn = [sampler.sample([caption] * SHEET_SEEDS, seeds, 0.0).images for caption in captions]
+    if sampler.reads == "captions":
+        seeds = list(range(GRID_SEEDS))
+        drawn = [sampler.sample([caption] * GRID_SEEDS, seeds, 0.0).images for caption in captions]
         columns = [f"seed {seed}" for seed in seeds]
-        return sheet(np.stack(drawn), rows=captions, columns=columns), None
-    rows = [range(at * SHEET_SEEDS, (at + 1) * SHEET_SEEDS) for at in range(UNCONDITIONAL_ROWS)]
+        return grid(np.stack(drawn), rows=captions, columns=columns), None
+    rows = [range(at * GRID_SEEDS, (at + 1) * GRID_SEEDS) for at in range(UNCONDITIONAL_ROWS)]
     titles = [f"seeds {row[0]} to {row[-1]}" for row in rows]
-    every = [sampler.sample([""] * SHEET_SEEDS, row, 0.0) for row in rows]
+    every = [sampler.sample([""] * GRID_SEEDS, row, 0.0) for row in rows]
     texts = [text for drawn in every for text in drawn.texts or ()] or None
-    return sheet(np.stack([drawn.images for drawn in every]), rows=titles, texts=texts), texts
+    return grid(np.stack([drawn.images for drawn in every]), rows=titles, texts=texts), texts
 
 
 def draw_interpolation(sampler: AnySampler, captions: list[str]) -> bytes:
@@ -151,8 +151,8 @@ def draw_interpolation(sampler: AnySampler, captions: list[str]) -> bytes:
     Returns:
       PNG bytes.
     """
-    reads = not isinstance(sampler, UnconditionalSampler)
-    shares = np.linspace(0.0, 1.0, SHEET_SEEDS, dtype=np.float32)
+    reads = sampler.reads is not None
+    weights = np.linspace(0.0, 1.0, GRID_SEEDS, dtype=np.float32)
     ways: list[tuple[tuple[str, str], tuple[int, int]]] = []
     for row in range(INTERPOLATION_ROWS):
         caption = captions[row % len(captions)] if reads else ""
@@ -166,8 +166,8 @@ def draw_interpolation(sampler: AnySampler, captions: list[str]) -> bytes:
         else f"{one}, seeds {seeds[0]} to {seeds[1]}".removeprefix(", ")
         for (one, other), seeds in ways
     ]
-    drawn = [sampler.between(*way, shares) for way in ways]
-    return sheet(np.stack(drawn), rows=titles)
+    drawn = [sampler.interpolate(*way, weights) for way in ways]
+    return grid(np.stack(drawn), rows=titles)
 
 
 def spread(sampler: AnySampler, captions: list[str]) -> float:
@@ -176,10 +176,10 @@ def spread(sampler: AnySampler, captions: list[str]) -> float:
     Returns:
       Standard deviation over the seeds, mean over pixels and captions, in grey levels of 255.
     """
-    seen, seeds = captions[:SPREAD_CAPTIONS], range(SPREAD_SEEDS)
-    if isinstance(sampler, UnconditionalSampler):
-        seen, seeds = [""], range(SPREAD_UNCONDITIONAL)
-    rows = [(caption, seed) for caption in seen for seed in seeds]
+    drawn_captions, seeds = captions[:SPREAD_CAPTIONS], range(SPREAD_SEEDS)
+    if sampler.reads is None:
+        drawn_captions, seeds = [""], range(SPREAD_UNCONDITIONAL)
+    rows = [(caption, seed) for caption in drawn_captions for seed in seeds]
     drawn = sampler.sample([caption for caption, _ in rows], [seed for _, seed in rows], 0.0)
-    images = drawn.images.reshape([len(seen), len(seeds), *drawn.images.shape[1:]])
+    images = drawn.images.reshape([len(drawn_captions), len(seeds), *drawn.images.shape[1:]])
     return float(np.std(images, axis=1, dtype=np.float64).mean())

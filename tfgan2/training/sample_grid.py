@@ -16,7 +16,7 @@ BACKGROUND, INK = (255, 255, 255), (32, 32, 32)
 MOST_FRAMES, FRAME_MS, LAST_FRAME_MS = 100, 200, 3000
 
 
-def sheet(
+def grid(
     images: np.ndarray,
     *,
     rows: Sequence[str],

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tfgan2.runs.directory import RunDirectory
 
 
-class Board:
+class TensorBoardWriter:
     """Event files of a run; each file is opened at its first write.
 
     The files have folders of their own: TensorBoard stops reading an event file of a folder as

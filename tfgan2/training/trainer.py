@@ -20,11 +20,12 @@ from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.sampling import make_tokenizer
 from tfgan2.text.tokenizers import Tokenizer
 from tfgan2.training import callbacks, initialization, inputs, runtime, workers
-from tfgan2.training.periodic import DrawingWork, MatchingWork
-from tfgan2.training.run_monitor import Stopwatch, Watch
-from tfgan2.training.tensorboard import Board
+from tfgan2.training.periodic import GeneratorWork, MatchingWork
+from tfgan2.training.run_monitor import RunMonitor
+from tfgan2.training.step_timer import StepTimer
+from tfgan2.training.tensorboard import TensorBoardWriter
 
-SHEET_CAPTIONS = 10
+GRID_CAPTIONS = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +106,7 @@ def train(
         data_dir, manifest, split=split, view=recipes.view(recipe), limit=200
     )
     texts = label_texts.label_texts(recipe, manifest)
-    captions = sheet_captions(examples, texts)
+    captions = grid_captions(examples, texts)
     beginnings = initialization.Start(
         captions=captions, texts=texts, reader=reader, stage_one=stage_one
     )
@@ -145,7 +146,7 @@ def train(
         stack.enter_context(contextlib.closing(bar))
         stack.enter_context(contextlib.closing(leave))
         own_run = stack.enter_context(crew.writable(run))
-        board = stack.enter_context(contextlib.closing(Board(own_run)))
+        board = stack.enter_context(contextlib.closing(TensorBoardWriter(own_run)))
         checkpoints = Checkpoints(gan, own_run.checkpoints, keep=schedule.keep_checkpoints)
         checkpoints.remove_unfinished()
         batches = pipeline.batches(
@@ -160,22 +161,26 @@ def train(
             mismatch_other_class=recipe.mismatch_other_class,
             cache_mb=schedule.cache_mb,
         )
-        work: DrawingWork | MatchingWork
+        work: GeneratorWork | MatchingWork
         if isinstance(gan, Matching) and tokenizer is not None:
             work = MatchingWork(own_run, board, gan, tokenizer, recipe, data_dir)
         else:
-            work = DrawingWork(own_run, board, gan, tokenizer, recipe, schedule, data_dir, captions)
+            work = GeneratorWork(
+                own_run, board, gan, tokenizer, recipe, schedule, data_dir, captions
+            )
         dataset = inputs.distributed(
             inputs.tokenized(batches, tokenizer, texts=texts), crew.strategy
         )
-        clock = Stopwatch(goal=steps, batch_size=recipe.batch_size, batches=lambda: iter(dataset))
+        timer = StepTimer(goal=steps, batch_size=recipe.batch_size, batches=lambda: iter(dataset))
         log = callbacks.MetricsLog(
             own_run, log_every=schedule.log_every, batch_size=recipe.batch_size
         )
-        watch = Watch(own_run, board, log, max_bad_steps=schedule.max_bad_steps, spread=work.spread)
+        monitor = RunMonitor(
+            own_run, board, log, max_bad_steps=schedule.max_bad_steps, spread=work.spread
+        )
 
         def save(step: int) -> None:
-            if not watch.spoiled:
+            if not monitor.weights_invalid:
                 checkpoints.save()
 
         def write_histograms(step: int) -> None:
@@ -187,24 +192,24 @@ def train(
             epochs=1,
             verbose=0,
             callbacks=[
-                clock,
+                timer,
                 bar,
-                watch,
+                monitor,
                 log,
-                callbacks.Every(work.draw_sheet, every=schedule.sample_every),
+                callbacks.Every(work.draw_grid, every=schedule.sample_every),
                 callbacks.Every(save, every=schedule.checkpoint_every),
                 callbacks.Every(work.evaluate, every=schedule.evaluate_every),
                 callbacks.Every(write_histograms, every=schedule.histogram_every),
                 callbacks.AtEnd(work.finish),
-                callbacks.AtEnd(lambda _: clock.summarize()),  # Changes the weights: after saving.
+                callbacks.AtEnd(lambda _: timer.summarize()),  # Changes the weights: after saving.
                 leave,
             ],
         )
         crew.wait()  # Wait until the chief has saved.
-    return Outcome(clock.step, steps, next(iter(saved.paths), None), clock.summary)
+    return Outcome(timer.step, steps, next(iter(saved.paths), None), timer.summary)
 
 
-def sheet_captions(examples: pipeline.Examples, texts: Sequence[str] | None) -> list[str]:
+def grid_captions(examples: pipeline.Examples, texts: Sequence[str] | None) -> list[str]:
     """Picks captions for a sample grid: one per label if there are labels, else the first ones.
 
     Args:
@@ -212,11 +217,11 @@ def sheet_captions(examples: pipeline.Examples, texts: Sequence[str] | None) -> 
       texts: texts by label, which replace the captions; None: captions.
     """
     if texts is not None:
-        return list(texts[:SHEET_CAPTIONS])
+        return list(texts[:GRID_CAPTIONS])
     _, rows = np.unique(examples.label, return_index=True)
     if len(rows) < 2:
         rows = np.arange(len(examples.label))
-    return [examples.captions[row][0] for row in rows[:SHEET_CAPTIONS]]
+    return [examples.captions[row][0] for row in rows[:GRID_CAPTIONS]]
 
 
 def _others(

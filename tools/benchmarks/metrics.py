@@ -5,7 +5,7 @@ import io
 
 import numpy as np
 
-from tfgan2.adversarial.sampler import Drawn
+from tfgan2.adversarial.sampler import Samples
 from tfgan2.metrics import evaluate
 from tfgan2.metrics.features import Classifier
 from tfgan2.metrics.gathering import Judges
@@ -32,8 +32,8 @@ def measure(bench: Bench) -> list[Result]:
     pictures = real.image[rows][:, ::-1]
     protocol = Protocol(samples=SAMPLES, seed=0, truncation=0.0, pictures_per_caption=1)
 
-    def sample(captions: object, seeds: np.ndarray, truncation: float) -> Drawn:
-        return Drawn(pictures[seeds])
+    def sample(captions: object, seeds: np.ndarray, truncation: float) -> Samples:
+        return Samples(pictures[seeds])
 
     def look() -> None:
         with contextlib.redirect_stderr(io.StringIO()):  # Progress bars.

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tfgan2.adversarial import train_function
 from tfgan2.adversarial.gan import GAN
-from tfgan2.adversarial.remedies import Turn
+from tfgan2.adversarial.schedule import Phase
 from tools.benchmarks import flops, timing
 from tools.benchmarks.timing import Call
 
@@ -36,8 +36,8 @@ class Steps:
         """
         self._gan, self._batches, self._seconds = gan, batches, seconds
         self._batch_size = batch_size
-        rhythm = gan.rhythm
-        self.cycle = math.lcm(rhythm.discriminator_steps, rhythm.penalty_every)
+        schedule = gan.schedule
+        self.cycle = math.lcm(schedule.discriminator_steps, schedule.penalty_every)
         self.images = self.cycle * batch_size
 
     @functools.cached_property
@@ -62,29 +62,29 @@ class Steps:
         Raises:
           UncountableError: the operations cannot be counted.
         """
-        turns = map(self._gan.rhythm.turn, range(self.cycle))
-        return sum(flops.count(self._graph(turn), rows=self._batch_size) for turn in turns)
+        phases = map(self._gan.schedule.phase, range(self.cycle))
+        return sum(flops.count(self._graph(phase), rows=self._batch_size) for phase in phases)
 
     @functools.cached_property
     def _one_batch(self) -> tf.data.Dataset:
         return tf.data.Dataset.from_tensors(next(iter(self._batches))).repeat()
 
     def _caller(self, dataset: tf.data.Dataset) -> Call:
-        take = self._gan.make_train_function()
+        step = self._gan.make_train_function()
         iterator: Iterator = iter(dataset)
 
         def call() -> None:
             for _ in range(self.cycle):
-                parts = take(iterator)
-            next(iter(parts.values())).numpy()
+                logs = step(iterator)
+            next(iter(logs.values())).numpy()
 
         return call
 
-    def _graph(self, turn: Turn) -> tf.Graph:
+    def _graph(self, phase: Phase) -> tf.Graph:
         iterator = iter(self._one_batch)
         # If all steps have the same phase, their graph exists already.
-        alike = len(self._gan.rhythm.turns) == 1
-        take: Any = (
-            self._gan.make_train_function() if alike else train_function.make_one(self._gan, turn)
+        alike = len(self._gan.schedule.phases) == 1
+        step: Any = (
+            self._gan.make_train_function() if alike else train_function.make_one(self._gan, phase)
         )
-        return take.get_concrete_function(iterator).graph
+        return step.get_concrete_function(iterator).graph

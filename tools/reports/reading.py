@@ -233,7 +233,7 @@ def _evaluations(file: pathlib.Path, unread: list[str]) -> list[Evaluation]:
 
 
 def _sheet(run: RunDirectory, step: int, unread: list[str]) -> Sheet | None:
-    file, texts = run.sample_sheet(step), run.sample_texts(step)
+    file, texts = run.sample_grid(step), run.sample_texts(step)
     try:
         png = file.read_bytes()
         with Image.open(io.BytesIO(png), formats=["PNG"]) as image:

@@ -20,18 +20,19 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tfgan2.adversarial import losses, penalties, spectral
-from tfgan2.adversarial.ema import Averaging
-from tfgan2.adversarial.gan import GAN
+from tfgan2.adversarial.ema import EMA
+from tfgan2.adversarial.gan import GAN, DiscriminatorStatistics
 from tfgan2.adversarial.noise import StepNoise
 from tfgan2.adversarial.remedies import Remedies
 from tfgan2.adversarial.sampler import UnconditionalSampler
-from tfgan2.adversarial.updates import Batch, Judging, Parts, Update
+from tfgan2.adversarial.updates import Batch, Logs, LossInputs, Update
 from tfgan2.models.auto_write.networks import SIDE_PX, Discriminator, Generator
 from tfgan2.models.layers.blocks import DType
 from tfgan2.optimizers.make import AdamOptions, make_adams
 from tfgan2.text.tokenizers import Tokenizer
 
-BLACK = 0.0
+# Lower end of the value range.
+LOWEST_VALUE = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,14 +49,6 @@ class AutoWriteOptions(AdamOptions, Remedies):
     faithful: bool
 
 
-@dataclasses.dataclass(frozen=True)
-class Fakes:
-    """Generated images float32 [B, 28, 28, C] in [0, 1], and the update's noise."""
-
-    image: tf.Tensor
-    noise: StepNoise
-
-
 class AutoWrite(GAN):
     """auto-write; the generator trains after the warm-up of the discriminator."""
 
@@ -69,7 +62,7 @@ class AutoWrite(GAN):
         *,
         image_channels: int,
         vocabulary_size: int,
-        averaging: Averaging,
+        ema: EMA,
         dtype: DType = "float32",
     ) -> None:
         """Builds the networks.
@@ -78,12 +71,10 @@ class AutoWrite(GAN):
           options: options of the system.
           image_channels: 1 or 3.
           vocabulary_size: ignored; the system has no captions.
-          averaging: EMA options.
+          ema: EMA options.
           dtype: dtype policy of the live networks; the EMA generator is float32.
         """
-        super().__init__(
-            name="auto_write", seed=options.seed, averaging=averaging, remedies=options
-        )
+        super().__init__(name="auto_write", seed=options.seed, ema=ema, stabilizers=options)
         self.options = options
 
         def generator(dtype: DType) -> Generator:
@@ -104,38 +95,42 @@ class AutoWrite(GAN):
             dtype=dtype,
         )
         if options.discriminator_spectral_norm:
-            spectral.divide(self.discriminator)
-        self.start_averages()
+            spectral.normalize(self.discriminator)
+        self.initialize_ema()
 
     @property
-    def averages(self) -> tuple[tuple[keras.Model, keras.Model], ...]:
+    def ema_pairs(self) -> tuple[tuple[keras.Model, keras.Model], ...]:
         """EMA generator and generator."""
         return ((self.average_generator, self.generator),)
 
     @property
-    def judging(self) -> Judging:
+    def discriminator_statistics(self) -> DiscriminatorStatistics:
         """Names of the discriminator statistics in the logs."""
-        guessing = losses.OF_GUESSING["bce"]
+        chance = losses.CHANCE_LOSS["bce"]
         if self._joint:
-            whole = {"discriminator/loss": guessing}
-            return Judging("discriminator/real_logit", "discriminator/fake_logit", whole)
-        halves = {"real/loss": guessing / 2.0, "fake/loss": guessing / 2.0}
-        return Judging("real/logit", "fake/logit", halves)
+            return DiscriminatorStatistics(
+                "discriminator/real_logit",
+                "discriminator/fake_logit",
+                {"discriminator/loss": chance},
+            )
+        halves = {"real/loss": chance / 2.0, "fake/loss": chance / 2.0}
+        return DiscriminatorStatistics("real/logit", "fake/logit", halves)
 
     @property
     def updates(self) -> tuple[Update, ...]:
         """Discriminator on real images, on generated images, and, after the warm-up, generator."""
-        judges = self.discriminator.trainable_variables
-        by_name = self.optimizers
+        variables, by_name = self.discriminator.trainable_variables, self.optimizers
         if self._joint:
-            judging = [Update("discriminator", self.joint_loss, judges, by_name["discriminator"])]
+            discriminator = [
+                Update("discriminator", self.joint_loss, variables, by_name["discriminator"])
+            ]
         else:
-            judging = [
-                Update("real", self.real_loss, judges, by_name["real"], draws=False),
-                Update("fake", self.fake_loss, judges, by_name["fake"], simultaneous=True),
+            discriminator = [
+                Update("real", self.real_loss, variables, by_name["real"], needs_generated=False),
+                Update("fake", self.fake_loss, variables, by_name["fake"], simultaneous=True),
             ]
         return (
-            *judging,
+            *discriminator,
             Update(
                 "generator",
                 self.generator_loss,
@@ -151,37 +146,37 @@ class AutoWrite(GAN):
         names = ("discriminator",) if self._joint else ("real", "fake")
         rates = dict.fromkeys(names, options.discriminator_learning_rate)
         rates["generator"] = options.generator_learning_rate
-        steps_per_epoch = images_per_epoch / self.averaging.batch_size
+        steps_per_epoch = images_per_epoch / self.ema.batch_size
         return make_adams(options, rates, steps_per_epoch=steps_per_epoch)
 
-    def generate(self, batch: Batch, noise: StepNoise) -> Fakes:
-        """Generates one image per row of the batch."""
+    def generate(self, batch: Batch, noise: StepNoise) -> tf.Tensor:
+        """Generates one image per row of the batch: float32 [B, 28, 28, C] in [0, 1]."""
         latent = noise.normal("latent", self.options.latent_size)
-        return Fakes(image=self.generator(latent, training=True), noise=noise)
+        return self.generator(latent, training=True)
 
-    def real_loss(self, batch: Batch, noise: StepNoise) -> tuple[tf.Tensor, Parts]:
+    def real_loss(self, inputs: LossInputs) -> tuple[tf.Tensor, Logs]:
         """BCE of real images with label 1, plus R1."""
-        image = (batch["image"] + 1.0) / 2.0
-        logit, penalty = self._judge(image, noise, update="real", weight=self.options.r1_weight)
-        loss = losses.taken_for_real(logit, smoothing=self.options.label_smoothing)
-        parts = {"loss": loss, "r1": penalty, "logit": tf.reduce_mean(logit)}
+        image = (inputs.batch["image"] + 1.0) / 2.0
+        logit, r1 = self._logits_and_penalty(image, inputs, "real", self.options.r1_weight)
+        loss = losses.bce_with_label_1(logit, smoothing=self.options.label_smoothing)
+        logs = {"loss": loss, "r1": r1, "logit": tf.reduce_mean(logit)}
         if self.adaptive is not None:
-            parts["real_sign"] = tf.reduce_mean(tf.sign(logit))
-        return loss + penalty, parts
+            logs["real_sign"] = tf.reduce_mean(tf.sign(logit))
+        return loss + r1, logs
 
-    def fake_loss(self, batch: Batch, fakes: Fakes) -> tuple[tf.Tensor, Parts]:
+    def fake_loss(self, inputs: LossInputs) -> tuple[tf.Tensor, Logs]:
         """BCE of generated images with label 0, plus R2."""
-        logit, penalty = self._judge(
-            fakes.image, fakes.noise, update="fake", weight=self.options.r2_weight
+        logit, r2 = self._logits_and_penalty(
+            inputs.generated, inputs, "fake", self.options.r2_weight
         )
-        loss = losses.taken_for_fake(logit)
-        return loss + penalty, {"loss": loss, "r2": penalty, "logit": tf.reduce_mean(logit)}
+        loss = losses.bce_with_label_0(logit)
+        return loss + r2, {"loss": loss, "r2": r2, "logit": tf.reduce_mean(logit)}
 
-    def joint_loss(self, batch: Batch, fakes: Fakes) -> tuple[tf.Tensor, Parts]:
+    def joint_loss(self, inputs: LossInputs) -> tuple[tf.Tensor, Logs]:
         """Sum of `real_loss` and `fake_loss`."""
-        real, of_real = self.real_loss(batch, fakes.noise)
-        fake, of_fake = self.fake_loss(batch, fakes)
-        parts = {
+        real, of_real = self.real_loss(inputs)
+        fake, of_fake = self.fake_loss(inputs)
+        logs = {
             "loss": of_real["loss"] + of_fake["loss"],
             "r1": of_real["r1"],
             "r2": of_fake["r2"],
@@ -189,12 +184,13 @@ class AutoWrite(GAN):
             "fake_logit": of_fake["logit"],
         }
         if self.adaptive is not None:
-            parts["real_sign"] = of_real["real_sign"]
-        return real + fake, parts
+            logs["real_sign"] = of_real["real_sign"]
+        return real + fake, logs
 
-    def generator_loss(self, batch: Batch, fakes: Fakes) -> tuple[tf.Tensor, Parts]:
+    def generator_loss(self, inputs: LossInputs) -> tuple[tf.Tensor, Logs]:
         """BCE of generated images with label 1."""
-        loss = losses.taken_for_real(self.discriminator(self._seen(fakes.image, fakes.noise)))
+        logit = self.discriminator(self._augmented(inputs.generated, inputs.noise))
+        loss = losses.bce_with_label_1(logit)
         return loss, {"loss": loss}
 
     def sampler(self, tokenizer: Tokenizer | None, *, truncation: float) -> UnconditionalSampler:
@@ -203,27 +199,30 @@ class AutoWrite(GAN):
             generator=self.average_generator,
             latent_size=self.options.latent_size,
             truncation=truncation,
-            darkest=BLACK,
+            lowest_value=LOWEST_VALUE,
         )
 
     @property
     def _joint(self) -> bool:
         return self.options.discriminator_update == "joint"
 
-    def _judge(
-        self, image: tf.Tensor, noise: StepNoise, *, update: str, weight: float
+    def _logits_and_penalty(
+        self, image: tf.Tensor, inputs: LossInputs, update: str, weight: float
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Logits [B] of images, and the weighted gradient penalty at the images."""
 
-        def judge(image: tf.Tensor) -> tf.Tensor:
-            return self.discriminator(self._seen(image, noise))
+        def critic(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            logit = self.discriminator(self._augmented(image, inputs.noise))
+            return logit, logit
 
-        weight *= self.penalty_factor
-        if not weight:
-            return judge(image), tf.constant(0.0)
+        weight *= inputs.phase.penalty_factor
         scale = self.loss_scale("discriminator" if self._joint else update)
-        logit, gradients = penalties.input_gradients(judge, [image], scale=scale)
+        logit, gradients = penalties.input_gradients(
+            critic, [image], scale=scale, needed=weight > 0.0
+        )
+        if not gradients:
+            return logit, tf.constant(0.0)
         return logit, penalties.zero_centred(gradients, weight=weight)
 
-    def _seen(self, image: tf.Tensor, noise: StepNoise) -> tf.Tensor:
-        return self.augmented(image, noise, "shift", darkest=BLACK)
+    def _augmented(self, image: tf.Tensor, noise: StepNoise) -> tf.Tensor:
+        return self.augmented(image, noise, "shift", lowest_value=LOWEST_VALUE)

@@ -12,7 +12,7 @@ import dataclasses
 
 import tf_keras as keras
 
-from tfgan2.adversarial.ema import Averaging
+from tfgan2.adversarial.ema import EMA
 from tfgan2.models.df_gan.networks import FORMS, IMAGE_SIZES_PX, Generator, ImageFeatures
 from tfgan2.models.df_gan.residual_dense import ResidualDenseGenerator
 from tfgan2.models.layers.blocks import DType
@@ -44,7 +44,7 @@ class DFGAN(MatchingAwareGAN):
         *,
         image_channels: int,
         vocabulary_size: int,
-        averaging: Averaging,
+        ema: EMA,
         dtype: DType = "float32",
     ) -> None:
         """Builds the networks; for the arguments see `MatchingAwareGAN`."""
@@ -53,12 +53,12 @@ class DFGAN(MatchingAwareGAN):
             name="df_gan",
             image_channels=image_channels,
             vocabulary_size=vocabulary_size,
-            averaging=averaging,
+            ema=ema,
             dtype=dtype,
         )
 
     @property
-    def draws_once(self) -> bool:
+    def shares_generated_batch(self) -> bool:
         """Whether both updates share one generated batch, as in the published codes.
 
         Forms with batch normalization do not: its statistics change in the generator update.
@@ -114,7 +114,7 @@ class DFGAN(MatchingAwareGAN):
             dtype=dtype,
         )
         head = HEADS[options.discriminator_head](
-            feature_shape=self.judged_shape(features.feature_shape),
+            feature_shape=self.head_shape(features.feature_shape),
             sentence_size=options.sentence_size,
             base_channels=options.discriminator_channels,
             dtype=dtype,

@@ -14,14 +14,13 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tfgan2.adversarial import losses
-from tfgan2.adversarial.ema import Averaging
-from tfgan2.adversarial.noise import StepNoise
-from tfgan2.adversarial.updates import Batch, Parts, Update
+from tfgan2.adversarial.ema import EMA
+from tfgan2.adversarial.updates import Logs, LossInputs, Update
 from tfgan2.models.gan_cls.networks import Generator, Head, ImageFeatures
 from tfgan2.models.gan_cls.ranking import RankingImageEncoder, ranking
 from tfgan2.models.layers.blocks import DType
 from tfgan2.models.matching.model import all_rows
-from tfgan2.models.matching_aware.model import Fakes, MatchingAwareGAN, MatchingAwareOptions
+from tfgan2.models.matching_aware.model import MatchingAwareGAN, MatchingAwareOptions
 
 RANKING_CLIPPED_NORM = 10.0
 
@@ -55,7 +54,7 @@ class GANCLS(MatchingAwareGAN):
         *,
         image_channels: int,
         vocabulary_size: int,
-        averaging: Averaging,
+        ema: EMA,
         dtype: DType = "float32",
     ) -> None:
         """Builds the networks; for the arguments see `MatchingAwareGAN`."""
@@ -64,7 +63,7 @@ class GANCLS(MatchingAwareGAN):
             name="gan_cls",
             image_channels=image_channels,
             vocabulary_size=vocabulary_size,
-            averaging=averaging,
+            ema=ema,
             dtype=dtype,
         )
         if self.ranks:
@@ -111,7 +110,7 @@ class GANCLS(MatchingAwareGAN):
             dtype=dtype,
         )
         head = Head(
-            feature_shape=self.judged_shape(features.feature_shape),
+            feature_shape=self.head_shape(features.feature_shape),
             sentence_size=options.sentence_size,
             text_size=options.text_size,
             form=options.discriminator_form,
@@ -127,15 +126,15 @@ class GANCLS(MatchingAwareGAN):
         return self.options.ranking_images > 0 and not self.options.freeze_text_encoder
 
     @property
-    def alone_outputs(self) -> int:
+    def unconditional_outputs(self) -> int:
         """1 for an unconditional discriminator, whose only output is unconditional; else 0."""
         return 0 if self.options.discriminator_text else 1
 
     @property
-    def judging_networks(self) -> tuple[keras.Model, ...]:
+    def discriminator_networks(self) -> tuple[keras.Model, ...]:
         """The discriminator, and a text encoder that it uses and that no ranking loss trains."""
         reads = self.options.discriminator_text and not self.ranks
-        return super().judging_networks if reads else (self.image_features, self.head)
+        return super().discriminator_networks if reads else (self.image_features, self.head)
 
     @property
     def updates(self) -> tuple[Update, ...]:
@@ -148,10 +147,8 @@ class GANCLS(MatchingAwareGAN):
             self.ranking_loss,
             [variable for encoder in encoders for variable in encoder.trainable_variables],
             self.optimizers["ranking"],
-            draws=False,
-            active_steps=lambda step: (
-                step * self.averaging.batch_size < self.options.ranking_images
-            ),
+            needs_generated=False,
+            active_steps=lambda step: step * self.ema.batch_size < self.options.ranking_images,
         )
         return (ranking, *super().updates)
 
@@ -166,36 +163,36 @@ class GANCLS(MatchingAwareGAN):
             )
         return optimizers
 
-    def ranking_loss(self, batch: Batch, noise: StepNoise) -> tuple[tf.Tensor, Parts]:
+    def ranking_loss(self, inputs: LossInputs) -> tuple[tf.Tensor, Logs]:
         """Ranking loss of images and captions, over the rows of all replicas."""
-        images = self.image_encoder(batch["image"], training=True)
-        loss = ranking(*all_rows(images, self.encode(batch["tokens"])))
+        images = self.image_encoder(inputs.batch["image"], training=True)
+        loss = ranking(*all_rows(images, self.encode(inputs.batch["tokens"])))
         return loss, {"loss": loss}
 
-    def generator_terms(self, fakes: Fakes) -> Parts:
+    def generator_terms(self, inputs: LossInputs) -> Logs:
         """Adds GAN-INT: the generator loss of images from interpolated captions."""
-        terms, kind = super().generator_terms(fakes), self.options.interpolation
+        terms, kind = super().generator_terms(inputs), self.options.interpolation
         if kind == "none":
             return terms
-        noise = fakes.noise
-        share = noise.uniform("interpolation", 1)[::2] * 2.0 - 0.5 if kind == "random" else 0.5
-        sentence = interpolated(fakes.sentence, share)
+        noise = inputs.noise
+        weight = noise.uniform("interpolation", 1)[::2] * 2.0 - 0.5 if kind == "random" else 0.5
+        sentence = interpolated(inputs.generated.sentence, weight)
         latent = noise.normal("interpolated_latent", self.noise_size)[::2]
         image = self.generator(latent, sentence, training=True)
-        seen = self.augmented(image, noise, "interpolated", every=2)
-        logits = self.judge(self.features_of(seen), sentence)
+        augmented = self.augmented(image, noise, "interpolated", every=2)
+        logits = self.logits(self.features_of(augmented), sentence)
         # There are half as many rows; the published code averages all rows together.
-        weight = self.options.interpolation_weight / 2.0
-        terms["interpolated"] = weight * losses.generator(self.options.loss, fake=logits)
+        loss_weight = self.options.interpolation_weight / 2.0
+        terms["interpolated"] = loss_weight * losses.generator(self.options.loss, fake=logits)
         return terms
 
 
-def interpolated(sentences: tf.Tensor, share: tf.Tensor | float) -> tf.Tensor:
+def interpolated(sentences: tf.Tensor, weight: tf.Tensor | float) -> tf.Tensor:
     """Linear interpolation (lerp) of rows 0 and 1, rows 2 and 3, ...
 
     Args:
       sentences: sentence embeddings; float32 [B, D], B even.
-      share: interpolation weights, 0 is the first row; float32 [B / 2, 1], or one number.
+      weight: interpolation weights, 0 is the first row; float32 [B / 2, 1], or one number.
 
     Returns:
       Interpolated sentence embeddings, float32 [B / 2, D].
@@ -203,4 +200,4 @@ def interpolated(sentences: tf.Tensor, share: tf.Tensor | float) -> tf.Tensor:
     Source: Reed et al. 2016, section 4.3, equation 5; the published codes use weight 1/2, or
       weights from -1/2 to 3/2.
     """
-    return sentences[::2] + share * (sentences[1::2] - sentences[::2])
+    return sentences[::2] + weight * (sentences[1::2] - sentences[::2])

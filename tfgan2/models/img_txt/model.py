@@ -23,13 +23,13 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tfgan2.adversarial import losses, penalties, spectral
-from tfgan2.adversarial.ema import Averaging
-from tfgan2.adversarial.gan import GAN
+from tfgan2.adversarial.ema import EMA
+from tfgan2.adversarial.gan import GAN, DiscriminatorStatistics
 from tfgan2.adversarial.losses import Logits
 from tfgan2.adversarial.noise import StepNoise
 from tfgan2.adversarial.remedies import MatchingRemedies
 from tfgan2.adversarial.sampler import JointSampler
-from tfgan2.adversarial.updates import Batch, Judging, Parts, Update
+from tfgan2.adversarial.updates import Batch, Logs, LossInputs, Update
 from tfgan2.models.img_txt.networks import IMAGE_SIZES_PX, Discriminator, Generator, Texts
 from tfgan2.models.layers.blocks import DType
 from tfgan2.models.layers.conditioning import kl_divergence
@@ -40,7 +40,7 @@ from tfgan2.text.tokenizers import WordTokenizer
 # Standard deviation; two words differ by 1.8 in two values of a place.
 TEXT_NOISE = 0.3
 # Weight of the unconditional terms in the generator loss; the pair has weight 1.
-ALONE_WEIGHT = 0.3
+UNCONDITIONAL_WEIGHT = 0.3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,8 +66,8 @@ class ImgTxtOptions(AdamOptions, MatchingRemedies):
 
 
 @dataclasses.dataclass(frozen=True)
-class Fakes:
-    """Generated batch, the given texts and images, and the step's noise.
+class GeneratedPairs:
+    """Generated images and texts, and the given texts and images.
 
     Attributes:
       image: generated images; float32 [B, S, S, C].
@@ -76,7 +76,6 @@ class Fakes:
         one.
       given: given texts and images, as keyword arguments of the generator's call.
       latent: float32 [B, D].
-      noise: noise of the step.
     """
 
     image: tf.Tensor
@@ -84,7 +83,6 @@ class Fakes:
     pair: tuple[tf.Tensor, tf.Tensor]
     given: dict[str, tf.Tensor]
     latent: tf.Tensor
-    noise: StepNoise
 
 
 class ImgTxt(GAN):
@@ -100,7 +98,7 @@ class ImgTxt(GAN):
         *,
         image_channels: int,
         vocabulary_size: int,
-        averaging: Averaging,
+        ema: EMA,
         dtype: DType = "float32",
     ) -> None:
         """Builds the networks.
@@ -109,10 +107,10 @@ class ImgTxt(GAN):
           options: options of the system.
           image_channels: 1 or 3.
           vocabulary_size: number of ids of the tokenizer, padding included.
-          averaging: EMA options.
+          ema: EMA options.
           dtype: dtype policy of the live networks; the EMA generator is float32.
         """
-        super().__init__(name="img_txt", seed=options.seed, averaging=averaging, remedies=options)
+        super().__init__(name="img_txt", seed=options.seed, ema=ema, stabilizers=options)
         self.options = options
         self.texts = Texts(
             vocabulary_size=vocabulary_size,
@@ -150,10 +148,10 @@ class ImgTxt(GAN):
         self.image_discriminator = discriminator("image", sees=True, reads=False)
         self.text_discriminator = discriminator("text", sees=False, reads=True)
         if options.discriminator_spectral_norm:
-            spectral.divide(
+            spectral.normalize(
                 self.joint_discriminator, self.image_discriminator, self.text_discriminator
             )
-        self.start_averages()
+        self.initialize_ema()
 
     @classmethod
     def allowed(cls, options: Any) -> dict[str, tuple]:
@@ -166,28 +164,30 @@ class ImgTxt(GAN):
         }
 
     @property
-    def averages(self) -> tuple[tuple[keras.Model, keras.Model], ...]:
+    def ema_pairs(self) -> tuple[tuple[keras.Model, keras.Model], ...]:
         """EMA generator and generator."""
         return ((self.average_generator, self.generator),)
 
     @property
-    def judging(self) -> Judging:
-        """Names of the discriminator statistics; the chance loss is that of one or three losses."""
-        games = 1 if self.options.faithful else 3
-        guessing = {"discriminator/loss": games * losses.OF_GUESSING[self.options.loss]}
-        return Judging("discriminator/real_logit", "discriminator/fake_logit", guessing)
+    def discriminator_statistics(self) -> DiscriminatorStatistics:
+        """Names of the discriminator statistics; the chance loss is the sum of one or three."""
+        count = 1 if self.options.faithful else 3
+        chance = {"discriminator/loss": count * losses.CHANCE_LOSS[self.options.loss]}
+        return DiscriminatorStatistics(
+            "discriminator/real_logit", "discriminator/fake_logit", chance
+        )
 
     @property
     def updates(self) -> tuple[Update, ...]:
         """All discriminators together, then the generator."""
-        judging = [self.joint_discriminator]
+        discriminators = [self.joint_discriminator]
         if not self.options.faithful:
-            judging += [self.image_discriminator, self.text_discriminator]
+            discriminators += [self.image_discriminator, self.text_discriminator]
         return (
             Update(
                 "discriminator",
                 self.discriminator_loss,
-                [variable for network in judging for variable in network.trainable_variables],
+                [it for network in discriminators for it in network.trainable_variables],
                 self.optimizers["discriminator"],
             ),
             Update(
@@ -205,10 +205,10 @@ class ImgTxt(GAN):
             "discriminator": options.discriminator_learning_rate,
             "generator": options.generator_learning_rate,
         }
-        steps_per_epoch = images_per_epoch / self.averaging.batch_size
+        steps_per_epoch = images_per_epoch / self.ema.batch_size
         return make_adams(options, rates, steps_per_epoch=steps_per_epoch)
 
-    def generate(self, batch: Batch, noise: StepNoise) -> Fakes:
+    def generate(self, batch: Batch, noise: StepNoise) -> GeneratedPairs:
         """Generates image and text of every row, given its text, its image, or neither."""
         # A random fraction `condition_rate` of the rows gets the text, the same fraction the image.
         rate, draw = self.options.condition_rate, noise.uniform("given", 1)
@@ -230,56 +230,60 @@ class ImgTxt(GAN):
                 tf.where(image_given[:, :, tf.newaxis, tf.newaxis], batch["image"], image),
                 tf.where(text_given, given["text"], text),
             )
-        return Fakes(image=image, text=text, pair=pair, given=given, latent=latent, noise=noise)
+        return GeneratedPairs(image=image, text=text, pair=pair, given=given, latent=latent)
 
-    def discriminator_loss(self, batch: Batch, fakes: Fakes) -> tuple[tf.Tensor, Parts]:
+    def discriminator_loss(self, inputs: LossInputs) -> tuple[tf.Tensor, Logs]:
         """Discriminator loss over real and generated pairs, plus gradient penalties."""
-        options, scale = self.options, self.loss_scale("discriminator")
-        made = (fakes.image, fakes.text, *fakes.pair)
-        real_pair = (batch["image"], fakes.given["text"])
-        seen: list[Logits] = []
+        options, batch, noise = self.options, inputs.batch, inputs.noise
+        generated: GeneratedPairs = inputs.generated
+        factor, scale = inputs.phase.penalty_factor, self.loss_scale("discriminator")
+        penalties_of_step: Logs = {}
 
-        def judge_real(image: tf.Tensor, text: tf.Tensor) -> tf.Tensor:
-            seen.append(self._judge(image, text, (image, text), fakes.noise, "real"))
-            return seen[-1].rows
+        # Logits of real rows, with MA-GP and R1 in steps that have penalties.
+        def critic_of_real(image: tf.Tensor, text: tf.Tensor) -> tuple[tf.Tensor, Logits]:
+            logits = self._logits(image, text, (image, text), noise, "real")
+            return logits.mean_per_row, logits
 
-        def judge_fake(
+        real_pair = (batch["image"], generated.given["text"])
+        real, gradients = penalties.input_gradients(
+            critic_of_real,
+            real_pair,
+            scale=scale,
+            needed=factor > 0.0 and (options.r1_weight > 0.0 or options.ma_gp_weight > 0.0),
+        )
+        if gradients and options.ma_gp_weight:
+            penalties_of_step["ma_gp"] = penalties.matching_aware(
+                gradients,
+                weight=options.ma_gp_weight * factor,
+                power=options.ma_gp_power,
+                norm=options.ma_gp_norm,
+            )
+        if gradients and options.r1_weight:
+            penalties_of_step["r1"] = self._penalty(gradients, weight=options.r1_weight * factor)
+
+        # Logits of generated rows, with R2.
+        def critic_of_fake(
             image: tf.Tensor, text: tf.Tensor, pair_image: tf.Tensor, pair_text: tf.Tensor
-        ) -> tf.Tensor:
-            pair = (pair_image, pair_text)
-            seen.append(self._judge(image, text, pair, fakes.noise, "fake"))
-            return seen[-1].rows
+        ) -> tuple[tf.Tensor, Logits]:
+            logits = self._logits(image, text, (pair_image, pair_text), noise, "fake")
+            return logits.mean_per_row, logits
 
-        # Logits of real and generated rows, with gradient penalties in steps that have them.
-        # The functions collect logits in `seen`: first real, then generated.
-        penalty: Parts = {}
-        factor = self.penalty_factor
-        if factor and (options.r1_weight or options.ma_gp_weight):
-            _, gradients = penalties.input_gradients(judge_real, real_pair, scale=scale)
-            if options.ma_gp_weight:
-                penalty["ma_gp"] = penalties.matching_aware(
-                    gradients,
-                    weight=options.ma_gp_weight * factor,
-                    power=options.ma_gp_power,
-                    norm=options.ma_gp_norm,
-                )
-            if options.r1_weight:
-                penalty["r1"] = self._penalty(gradients, weight=options.r1_weight * factor)
-        else:
-            judge_real(*real_pair)
-        if factor and options.r2_weight:
-            _, gradients = penalties.input_gradients(judge_fake, made, scale=scale)
-            penalty["r2"] = self._penalty(gradients, weight=options.r2_weight * factor)
-        else:
-            judge_fake(*made)
-        real, fake = seen
+        fake, gradients = penalties.input_gradients(
+            critic_of_fake,
+            (generated.image, generated.text, *generated.pair),
+            scale=scale,
+            needed=options.r2_weight * factor > 0.0,
+        )
+        if gradients:
+            penalties_of_step["r2"] = self._penalty(gradients, weight=options.r2_weight * factor)
+
         # Logits of real images with mismatched texts, only from the joint discriminator.
         mismatched = None
         if options.mismatch_weight:
             wrong = self.texts.encode(batch["mismatched_tokens"]["ids"])
-            image = self.augmented(batch["image"], fakes.noise, "real")
-            inputs = {"image": image, "text": self._blurred(wrong, fakes.noise, "real")}
-            mismatched = Logits((self.joint_discriminator(inputs, training=True),))
+            image = self.augmented(batch["image"], noise, "real")
+            pair = {"image": image, "text": self._noisy(wrong, noise, "real")}
+            mismatched = Logits((self.joint_discriminator(pair, training=True),))
         # Sum of the losses of three discriminators, or the loss of the joint one.
         loss = tf.add_n(
             [
@@ -287,53 +291,56 @@ class ImgTxt(GAN):
                     options.loss,
                     real=of_real,
                     fake=of_fake,
-                    mismatched=mismatched if of_real.matched else None,
+                    mismatched=mismatched if of_real.conditional else None,
                     mismatch_weight=options.mismatch_weight,
                     label_smoothing=options.label_smoothing,
                 )
-                for of_real, of_fake in zip(_games(real), _games(fake), strict=True)
+                for of_real, of_fake in zip(real.split(), fake.split(), strict=True)
             ]
         )
-        parts = {
+        logs = {
             "loss": loss,
-            "real_logit": tf.reduce_mean(real.rows),
-            "fake_logit": tf.reduce_mean(fake.rows),
-            "real_pair_logit": tf.reduce_mean(real.matched[0]),
-            **penalty,
+            "real_logit": tf.reduce_mean(real.mean_per_row),
+            "fake_logit": tf.reduce_mean(fake.mean_per_row),
+            "real_pair_logit": tf.reduce_mean(real.conditional[0]),
+            **penalties_of_step,
         }
         if self.adaptive is not None:
-            parts["real_sign"] = losses.real_sign(options.loss, real=real.rows, fake=fake.rows)
+            logs["real_sign"] = losses.ada_r_t(
+                options.loss, real=real.mean_per_row, fake=fake.mean_per_row
+            )
         if mismatched is not None:
-            parts["mismatched_logit"] = tf.reduce_mean(mismatched.rows)
+            logs["mismatched_logit"] = tf.reduce_mean(mismatched.mean_per_row)
         if options.faithful:
-            parts["loss_dash"] = loss - self._untrained_loss(real_pair, fakes)
-        return loss + tf.add_n([*penalty.values(), 0.0]), parts
+            logs["loss_dash"] = loss - self._untrained_loss(real_pair, generated)
+        return loss + tf.add_n([*penalties_of_step.values(), 0.0]), logs
 
-    def generator_loss(self, batch: Batch, fakes: Fakes) -> tuple[tf.Tensor, Parts]:
+    def generator_loss(self, inputs: LossInputs) -> tuple[tf.Tensor, Logs]:
         """Generator loss against the current discriminators, plus the KL loss of conditions."""
-        options, noise = self.options, fakes.noise
-        fake = self._judge(fakes.image, fakes.text, fakes.pair, noise, "fake")
+        options, batch, noise = self.options, inputs.batch, inputs.noise
+        generated: GeneratedPairs = inputs.generated
+        fake = self._logits(generated.image, generated.text, generated.pair, noise, "fake")
         real = None
         if options.loss == "relativistic":
-            pair = (batch["image"], fakes.given["text"])
-            real = self._judge(*pair, pair, noise, "real")
+            pair = (batch["image"], generated.given["text"])
+            real = self._logits(*pair, pair, noise, "real")
         terms = {
             "game": tf.add_n(
                 [
-                    (1.0 if of_fake.matched else ALONE_WEIGHT)
+                    (1.0 if of_fake.conditional else UNCONDITIONAL_WEIGHT)
                     * losses.generator(options.loss, fake=of_fake, real=of_real)
-                    for of_fake, of_real in zip(_games(fake), _games(real or fake), strict=True)
+                    for of_fake, of_real in zip(fake.split(), (real or fake).split(), strict=True)
                 ]
             )
         }
-        divergence = kl_divergence(*self.generator.of_text(fakes.given["text"]))
+        divergence = kl_divergence(*self.generator.of_text(generated.given["text"]))
         flat = tf.reshape(batch["image"], [batch["image"].shape[0], -1])
         divergence += kl_divergence(*self.generator.of_image(flat))
         terms["kl"] = options.kl_weight * divergence
         if options.mode_seeking_weight:
             latent = noise.normal("second_latent", self.generator.noise_size)
-            second, _ = self.generator(latent, **fakes.given, training=True)
-            ratio = losses.mode_seeking(fakes.image, second, fakes.latent, latent)
+            second, _ = self.generator(latent, **generated.given, training=True)
+            ratio = losses.mode_seeking(generated.image, second, generated.latent, latent)
             terms["mode_seeking"] = options.mode_seeking_weight * ratio
         loss = tf.add_n([*terms.values()])
         return loss, {"loss": loss, **terms}
@@ -348,13 +355,13 @@ class ImgTxt(GAN):
             truncation=truncation,
         )
 
-    def _blurred(self, text: tf.Tensor, noise: StepNoise, name: str) -> tf.Tensor:
+    def _noisy(self, text: tf.Tensor, noise: StepNoise, name: str) -> tf.Tensor:
         """Adds noise to texts: between isolated points a discriminator has no useful gradient."""
         if self.options.faithful:
             return text
         return text + TEXT_NOISE * noise.normal(f"{name}_text", self.texts.size)
 
-    def _judge(
+    def _logits(
         self,
         image: tf.Tensor,
         text: tf.Tensor,
@@ -364,16 +371,16 @@ class ImgTxt(GAN):
     ) -> Logits:
         """Logits of the pair, and unconditional logits of image and text unless `faithful`."""
         pair_image = self.augmented(pair[0], noise, name)
-        pair_text = self._blurred(pair[1], noise, name)
+        pair_text = self._noisy(pair[1], noise, name)
         joint = self.joint_discriminator({"image": pair_image, "text": pair_text}, training=True)
         if self.options.faithful:
             return Logits((joint,))
-        seen = self.augmented(image, noise, name)
+        alone = self.augmented(image, noise, name)
         return Logits(
-            matched=(joint,),
-            alone=(
-                self.image_discriminator({"image": seen}, training=True),
-                self.text_discriminator({"text": self._blurred(text, noise, name)}, training=True),
+            conditional=(joint,),
+            unconditional=(
+                self.image_discriminator({"image": alone}, training=True),
+                self.text_discriminator({"text": self._noisy(text, noise, name)}, training=True),
             ),
         )
 
@@ -390,18 +397,14 @@ class ImgTxt(GAN):
         ]
         return penalties.zero_centred(scaled, weight=weight)
 
-    def _untrained_loss(self, real: tuple[tf.Tensor, tf.Tensor], fakes: Fakes) -> tf.Tensor:
+    def _untrained_loss(
+        self, real: tuple[tf.Tensor, tf.Tensor], generated: GeneratedPairs
+    ) -> tf.Tensor:
         """Loss of the untrained discriminators, which the published code logs."""
         (image, text) = real
-        judge_image, judge_text = self.image_discriminator, self.text_discriminator
-        of_image = losses.taken_for_real(judge_image({"image": image}, training=True))
-        of_image += tf.reduce_mean(judge_image({"image": fakes.image}, training=True))
-        of_text = losses.taken_for_real(judge_text({"text": text}, training=True))
-        of_text += losses.taken_for_fake(judge_text({"text": fakes.text}, training=True))
+        of_images, of_texts = self.image_discriminator, self.text_discriminator
+        of_image = losses.bce_with_label_1(of_images({"image": image}, training=True))
+        of_image += tf.reduce_mean(of_images({"image": generated.image}, training=True))
+        of_text = losses.bce_with_label_1(of_texts({"text": text}, training=True))
+        of_text += losses.bce_with_label_0(of_texts({"text": generated.text}, training=True))
         return of_image + of_text
-
-
-def _games(logits: Logits) -> list[Logits]:
-    """Splits logits into one `Logits` per discriminator."""
-    together = [Logits((logit,)) for logit in logits.matched]
-    return together + [Logits((), (logit,)) for logit in logits.alone]

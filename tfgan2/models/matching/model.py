@@ -19,10 +19,9 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tfgan2.adversarial.augment import Augmentation
-from tfgan2.adversarial.ema import Averaging
-from tfgan2.adversarial.gan import GAN
-from tfgan2.adversarial.noise import StepNoise
-from tfgan2.adversarial.updates import Batch, Parts, Update
+from tfgan2.adversarial.ema import EMA
+from tfgan2.adversarial.multi_update import MultiUpdateModel
+from tfgan2.adversarial.updates import Logs, LossInputs, Update
 from tfgan2.models.layers.blocks import DType
 from tfgan2.models.matching.image_encoders import InceptionImageEncoder, SmallImageEncoder
 from tfgan2.text.encoders import TextOptions, make_encoder
@@ -48,8 +47,8 @@ class MatchingOptions(TextOptions):
     matching_learning_rate_decay: float
 
 
-class Matching(GAN):
-    """Base of matching models: two encoders, one loss, one update; there is no generator."""
+class Matching(MultiUpdateModel):
+    """Base of matching models: two encoders, one loss, one update, no generator and no EMA."""
 
     options_class = MatchingOptions
     image_sizes_px = IMAGE_SIZES_PX
@@ -62,7 +61,7 @@ class Matching(GAN):
         *,
         image_channels: int,
         vocabulary_size: int,
-        averaging: Averaging,
+        ema: EMA,
         dtype: DType = "float32",
     ) -> None:
         """Builds the encoders.
@@ -71,10 +70,10 @@ class Matching(GAN):
           options: options of the system.
           image_channels: 1 or 3.
           vocabulary_size: number of ids of the tokenizer, padding included.
-          averaging: its batch size gives the steps per epoch; there is no EMA.
+          ema: its batch size gives the steps per epoch; there is no EMA.
           dtype: dtype policy of the networks.
         """
-        super().__init__(name=type(self).__name__.lower(), seed=options.seed, averaging=averaging)
+        super().__init__(name=type(self).__name__.lower(), seed=options.seed, ema=ema)
         self.options = options
         self.augmentation = Augmentation(translation_px=options.augment_translation_px)
         self.text_encoder = make_encoder(options, vocabulary_size=vocabulary_size, dtype=dtype)
@@ -93,24 +92,17 @@ class Matching(GAN):
             )
 
     @property
-    def averages(self) -> tuple[tuple[keras.Model, keras.Model], ...]:
-        """Empty: the published codes have no EMA."""
-        return ()
-
-    @property
     def updates(self) -> tuple[Update, ...]:
         """One update of both encoders."""
         networks = (self.text_encoder, self.image_encoder)
         variables = [variable for network in networks for variable in network.trainable_variables]
         optimizer = self.optimizers["matching"]
-        return (Update("matching", self.matching_loss, variables, optimizer),)
-
-    def generate(self, batch: Batch, noise: StepNoise) -> StepNoise:
-        """Returns the noise: there is no generated batch, and the noise augments the images."""
-        return noise
+        return (
+            Update("matching", self.matching_loss, variables, optimizer, needs_generated=False),
+        )
 
     @abc.abstractmethod
-    def matching_loss(self, batch: Batch, noise: StepNoise) -> tuple[tf.Tensor, Parts]:
+    def matching_loss(self, inputs: LossInputs) -> tuple[tf.Tensor, Logs]:
         """Contrastive loss of the rows' own pairs against the other pairs of the batch."""
 
     @abc.abstractmethod
@@ -131,12 +123,14 @@ class Matching(GAN):
             start=self.options.matching_learning_rate,
             decay=self.options.matching_learning_rate_decay,
             smallest=self.smallest_rate,
-            steps_per_epoch=max(1, images_per_epoch // self.averaging.batch_size),
+            steps_per_epoch=max(1, images_per_epoch // self.ema.batch_size),
         )
 
-    def encoded(self, batch: Batch, noise: StepNoise) -> tuple[tf.Tensor | None, tf.Tensor]:
+    def encoded(self, inputs: LossInputs) -> tuple[tf.Tensor | None, tf.Tensor]:
         """Regions [B, R, D], or None, and codes [B, D] of images, shifted if augmentation is on."""
-        image = self.augmented(batch["image"], noise, "image")
+        image = self.augmentation(
+            inputs.batch["image"], inputs.noise, name="image", probability=1.0
+        )
         return self.image_encoder(image, training=True)
 
 
@@ -155,12 +149,13 @@ class DAMSM(Matching):
         """Codes of length 1, whose inner products are cosines."""
         return tf.math.l2_normalize(codes, axis=1)
 
-    def matching_loss(self, batch: Batch, noise: StepNoise) -> tuple[tf.Tensor, Parts]:
+    def matching_loss(self, inputs: LossInputs) -> tuple[tf.Tensor, Logs]:
         """Cross-entropies of the word and the sentence similarities, each in both directions."""
-        tokens = batch["tokens"]
-        draws = noise.uniform("dropout", tokens["ids"].shape[1] * self.options.word_embedding_size)
+        batch, tokens = inputs.batch, inputs.batch["tokens"]
+        values = tokens["ids"].shape[1] * self.options.word_embedding_size
+        draws = inputs.noise.uniform("dropout", values)
         words, sentences = self.text_encoder.words_and_sentence(tokens, dropout=draws)
-        regions, codes, words, sentences = all_rows(*self.encoded(batch, noise), words, sentences)
+        regions, codes, words, sentences = all_rows(*self.encoded(inputs), words, sentences)
         length, label, ids = all_rows(tokens["length"], batch["label"], tokens["ids"])
         same = same_class(label, ids)
         of_words = cross_entropies(GAMMA_MATCH * word_similarities(words, length, regions), same)
@@ -186,9 +181,10 @@ class SJE(Matching):
         """The unchanged codes: scores are inner products."""
         return codes
 
-    def matching_loss(self, batch: Batch, noise: StepNoise) -> tuple[tf.Tensor, Parts]:
+    def matching_loss(self, inputs: LossInputs) -> tuple[tf.Tensor, Logs]:
         """Structured joint embedding loss, in both directions."""
-        _, codes = self.encoded(batch, noise)
+        batch = inputs.batch
+        _, codes = self.encoded(inputs)
         sentences = self.text_encoder(batch["tokens"])
         codes, sentences = all_rows(codes, sentences)
         same = same_class(*all_rows(batch["label"], batch["tokens"]["ids"]))

@@ -14,13 +14,13 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tfgan2.adversarial import cutmix, losses, penalties, spectral
-from tfgan2.adversarial.ema import Averaging
-from tfgan2.adversarial.gan import GAN
+from tfgan2.adversarial.ema import EMA
+from tfgan2.adversarial.gan import GAN, DiscriminatorStatistics
 from tfgan2.adversarial.losses import Logits
 from tfgan2.adversarial.noise import StepNoise
 from tfgan2.adversarial.remedies import MatchingRemedies
 from tfgan2.adversarial.sampler import Sampler
-from tfgan2.adversarial.updates import PENALTY, Batch, Judging, Parts, Update
+from tfgan2.adversarial.updates import PENALTY, Batch, Logs, LossInputs, Update
 from tfgan2.models.layers.blocks import DType
 from tfgan2.models.layers.minibatch_deviation import with_deviation
 from tfgan2.optimizers.make import AdamOptions, make_adams
@@ -50,13 +50,12 @@ class MatchingAwareOptions(TextOptions, AdamOptions, MatchingRemedies):
 
 
 @dataclasses.dataclass(frozen=True)
-class Fakes:
-    """Generated images [B, S, S, C], their latents and sentence embeddings, the step's noise."""
+class GeneratedImages:
+    """Generated images [B, S, S, C], their latents [B, D] and sentence embeddings [B, D]."""
 
     image: tf.Tensor
     latent: tf.Tensor
     sentence: tf.Tensor
-    noise: StepNoise
 
 
 class MatchingAwareGAN(GAN):
@@ -76,7 +75,7 @@ class MatchingAwareGAN(GAN):
         *,
         name: str,
         vocabulary_size: int,
-        averaging: Averaging,
+        ema: EMA,
         dtype: DType,
         image_channels: int,
     ) -> None:
@@ -86,11 +85,11 @@ class MatchingAwareGAN(GAN):
           options: options of the system.
           name: name of the system.
           vocabulary_size: number of ids of the tokenizer, padding included.
-          averaging: EMA options.
+          ema: EMA options.
           dtype: dtype policy of the live networks; the EMA networks are float32.
           image_channels: 1 or 3.
         """
-        super().__init__(name=name, seed=options.seed, averaging=averaging, remedies=options)
+        super().__init__(name=name, seed=options.seed, ema=ema, stabilizers=options)
         self.options = options
 
         def text_encoder(dtype: DType) -> keras.Model:
@@ -108,8 +107,8 @@ class MatchingAwareGAN(GAN):
             image_channels=image_channels, dtype=dtype
         )
         if options.discriminator_spectral_norm:
-            spectral.divide(self.image_features, self.head)
-        self.start_averages()
+            spectral.normalize(self.image_features, self.head)
+        self.initialize_ema()
 
     @classmethod
     def allowed(cls, options: Any) -> dict[str, tuple]:
@@ -141,7 +140,7 @@ class MatchingAwareGAN(GAN):
         The head maps features and sentence embeddings to logits.
         """
 
-    def judged_shape(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    def head_shape(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
         """Shape of the head's input, with the channel of the minibatch standard deviation."""
         height, width, channels = shape
         return height, width, channels + (self.options.minibatch_group > 0)
@@ -152,12 +151,12 @@ class MatchingAwareGAN(GAN):
         return self.options.latent_size
 
     @property
-    def alone_outputs(self) -> int:
+    def unconditional_outputs(self) -> int:
         """Number of unconditional logits; they are the last outputs of the head."""
         return 0
 
     @property
-    def averages(self) -> tuple[tuple[keras.Model, keras.Model], ...]:
+    def ema_pairs(self) -> tuple[tuple[keras.Model, keras.Model], ...]:
         """Generator, and text encoder if it is trained."""
         generator = (self.average_generator, self.generator)
         if self.options.freeze_text_encoder:
@@ -165,36 +164,35 @@ class MatchingAwareGAN(GAN):
         return (generator, (self.average_text_encoder, self.text_encoder))
 
     @property
-    def judging(self) -> Judging:
+    def discriminator_statistics(self) -> DiscriminatorStatistics:
         """Names of the discriminator statistics in the logs."""
-        guessing = {"discriminator/loss": losses.OF_GUESSING[self.options.loss]}
-        return Judging("discriminator/real_logit", "discriminator/fake_logit", guessing)
+        chance = {"discriminator/loss": losses.CHANCE_LOSS[self.options.loss]}
+        return DiscriminatorStatistics(
+            "discriminator/real_logit", "discriminator/fake_logit", chance
+        )
 
     @property
-    def judging_networks(self) -> tuple[keras.Model, ...]:
+    def discriminator_networks(self) -> tuple[keras.Model, ...]:
         """Networks that the discriminator update trains."""
         return (self.image_features, self.head, self.text_encoder)
 
     @property
     def updates(self) -> tuple[Update, ...]:
         """Discriminator with text encoder, then MA-GP if it is separate, then generator."""
-        judges = [
-            variable
-            for network in self.judging_networks
-            for variable in network.trainable_variables
-        ]
+        networks = self.discriminator_networks
+        variables = [variable for network in networks for variable in network.trainable_variables]
         optimizer = self.optimizers["discriminator"]
-        discriminator = Update("discriminator", self.discriminator_loss, judges, optimizer)
+        discriminator = Update("discriminator", self.discriminator_loss, variables, optimizer)
+        penalty = Update(PENALTY, self.penalty_loss, variables, optimizer, needs_generated=False)
         generator = Update(
             "generator",
             self.generator_loss,
             self.generator.trainable_variables,
             self.optimizers["generator"],
         )
-        if not self.options.ma_gp_weight or self.options.ma_gp_update != "separate":
-            return (discriminator, generator)
-        penalty = Update(PENALTY, self.penalty_loss, judges, optimizer, draws=False)
-        return (discriminator, penalty, generator)
+        if self.options.ma_gp_weight and self.options.ma_gp_update == "separate":
+            return (discriminator, penalty, generator)
+        return (discriminator, generator)
 
     def make_optimizers(self, images_per_epoch: int) -> dict[str, keras.optimizers.Optimizer]:
         """The recipe's optimizers of generator and discriminator; default: Adam."""
@@ -203,13 +201,126 @@ class MatchingAwareGAN(GAN):
             "discriminator": options.discriminator_learning_rate,
             "generator": options.generator_learning_rate,
         }
-        steps_per_epoch = images_per_epoch / self.averaging.batch_size
+        steps_per_epoch = images_per_epoch / self.ema.batch_size
         return make_adams(options, rates, steps_per_epoch=steps_per_epoch)
 
-    def read_with(self, text_encoder: keras.Model) -> None:
+    def load_text_encoder(self, text_encoder: keras.Model) -> None:
         """Copies the weights of a pretrained text encoder with the same options."""
         self.text_encoder.set_weights(text_encoder.get_weights())
         self.average_text_encoder.set_weights(text_encoder.get_weights())
+
+    def generate(self, batch: Batch, noise: StepNoise) -> GeneratedImages:
+        """Generates an image for every caption of the batch."""
+        sentence = tf.stop_gradient(self.encode(batch["tokens"]))
+        latent = noise.normal("latent", self.noise_size)
+        image = self.generator(latent, sentence, training=True)
+        return GeneratedImages(image=image, latent=latent, sentence=sentence)
+
+    def discriminator_loss(self, inputs: LossInputs) -> tuple[tf.Tensor, Logs]:
+        """Discriminator loss over real, generated and mismatched pairs, plus gradient penalties."""
+        options, batch, noise = self.options, inputs.batch, inputs.noise
+        factor, scale = inputs.phase.penalty_factor, self.loss_scale("discriminator")
+        condition = self.condition(self.encode(batch["tokens"]))
+        penalties_of_step: Logs = {}
+
+        # Logits of real pairs, with MA-GP and R1 in steps that have penalties.
+        def critic_of_real(image: tf.Tensor, condition: tf.Tensor) -> tuple[tf.Tensor, Any]:
+            features = self.features(image, noise, "real")
+            logits = self.logits(features, condition)
+            return logits.mean_per_row, (features, logits)
+
+        joint_ma_gp = options.ma_gp_weight > 0.0 and options.ma_gp_update == "joint"
+        (real_features, real), gradients = penalties.input_gradients(
+            critic_of_real,
+            (batch["image"], condition),
+            scale=scale,
+            needed=factor > 0.0 and (joint_ma_gp or options.r1_weight > 0.0),
+        )
+        if gradients and joint_ma_gp:
+            penalties_of_step["ma_gp"] = self.ma_gp(gradients, factor)
+        if gradients and options.r1_weight:
+            penalties_of_step["r1"] = penalties.zero_centred(
+                gradients[:1], weight=options.r1_weight * factor
+            )
+
+        # Logits of generated pairs, with R2.
+        def critic_of_fake(image: tf.Tensor) -> tuple[tf.Tensor, Logits]:
+            logits = self.logits(self.features(image, noise, "fake"), condition)
+            return logits.mean_per_row, logits
+
+        fake, gradients = penalties.input_gradients(
+            critic_of_fake,
+            [inputs.generated.image],
+            scale=scale,
+            needed=options.r2_weight * factor > 0.0,
+        )
+        if gradients:
+            penalties_of_step["r2"] = penalties.zero_centred(
+                gradients, weight=options.r2_weight * factor
+            )
+
+        # Logits of mismatched pairs; they reuse the features of the real images.
+        mismatched = None
+        logits = {"real_logit": real.mean_per_row, "fake_logit": fake.mean_per_row}
+        if real.conditional:
+            other = self.condition(self.encode(batch["mismatched_tokens"]))
+            mismatched = self.logits(real_features, other)
+            logits["mismatched_logit"] = mismatched.mean_per_row
+
+        # Loss of the three kinds of pairs, plus the penalties.
+        loss = losses.discriminator(
+            options.loss,
+            real=real,
+            fake=fake,
+            mismatched=mismatched,
+            mismatch_weight=options.mismatch_weight,
+            label_smoothing=options.label_smoothing,
+        )
+        if options.cutmix_weight:
+            penalties_of_step |= self._cutmix(inputs, condition, real, fake)
+        logs = {name: tf.reduce_mean(values) for name, values in logits.items()}
+        if self.adaptive is not None:
+            logs["real_sign"] = losses.ada_r_t(
+                options.loss, real=real.mean_per_row, fake=fake.mean_per_row
+            )
+        total = loss + tf.add_n([*penalties_of_step.values(), 0.0])
+        return total, {"loss": loss, **logs, **penalties_of_step}
+
+    def penalty_loss(self, inputs: LossInputs) -> tuple[tf.Tensor, Logs]:
+        """MA-GP as a separate update, after the discriminator update."""
+
+        def critic(image: tf.Tensor, condition: tf.Tensor) -> tuple[tf.Tensor, None]:
+            features = self.features(image, inputs.noise, "real")
+            return self.logits(features, condition).mean_per_row, None
+
+        condition = self.condition(self.encode(inputs.batch["tokens"]))
+        _, gradients = penalties.input_gradients(
+            critic, (inputs.batch["image"], condition), scale=self.loss_scale("discriminator")
+        )
+        loss = self.ma_gp(gradients, inputs.phase.penalty_factor)
+        return loss, {"ma_gp": loss}
+
+    def generator_loss(self, inputs: LossInputs) -> tuple[tf.Tensor, Logs]:
+        """Generator loss against the current discriminator."""
+        generated, noise = inputs.generated, inputs.noise
+        condition = tf.stop_gradient(self.condition(generated.sentence))
+        fake = self.logits(self.features(generated.image, noise, "fake"), condition)
+        real = None
+        if self.options.loss == "relativistic":
+            real = self.logits(self.features(inputs.batch["image"], noise, "real"), condition)
+        loss = losses.generator(self.options.loss, fake=fake, real=real)
+        terms = self.generator_terms(inputs)
+        return loss + tf.add_n([*terms.values(), 0.0]), {"loss": loss, **terms}
+
+    def generator_terms(self, inputs: LossInputs) -> Logs:
+        """Terms of the generator loss besides the adversarial loss."""
+        weight, generated = self.options.mode_seeking_weight, inputs.generated
+        if not weight:
+            return {}
+        latent = inputs.noise.normal("second_latent", self.noise_size)
+        second = self.generator(latent, generated.sentence, training=True)
+        ratio = losses.mode_seeking(generated.image, second, generated.latent, latent)
+        return {"mode_seeking": weight * ratio}
 
     def encode(self, tokens: dict[str, tf.Tensor]) -> tf.Tensor:
         """Sentence embeddings of captions [B, T]; mean embeddings of n captions a row [B, n, T]."""
@@ -220,15 +331,9 @@ class MatchingAwareGAN(GAN):
         sentences = self.text_encoder(each)
         return tf.reduce_mean(tf.reshape(sentences, [-1, count, sentences.shape[1]]), axis=1)
 
-    def judged_sentence(self, sentence: tf.Tensor) -> tf.Tensor:
+    def condition(self, sentence: tf.Tensor) -> tf.Tensor:
         """Condition of the discriminator; here the sentence embedding."""
         return sentence
-
-    def judge(self, features: tf.Tensor, sentence: tf.Tensor) -> Logits:
-        """Logits of image features and discriminator conditions."""
-        outputs = tuple(tf.nest.flatten(self.head(features, sentence, training=True)))
-        matched = len(outputs) - self.alone_outputs
-        return Logits(matched=outputs[:matched], alone=outputs[matched:])
 
     def features(self, image: tf.Tensor, noise: StepNoise, name: str) -> tf.Tensor:
         """Features of images, augmented by the draws called `name` if the recipe augments."""
@@ -241,124 +346,20 @@ class MatchingAwareGAN(GAN):
             return with_deviation(features[0], group=group), features[1]
         return with_deviation(features, group=group)
 
-    def generate(self, batch: Batch, noise: StepNoise) -> Fakes:
-        """Generates an image for every caption of the batch."""
-        sentence = tf.stop_gradient(self.encode(batch["tokens"]))
-        latent = noise.normal("latent", self.noise_size)
-        image = self.generator(latent, sentence, training=True)
-        return Fakes(image=image, latent=latent, sentence=sentence, noise=noise)
+    def logits(self, features: tf.Tensor, condition: tf.Tensor) -> Logits:
+        """Logits of image features and discriminator conditions."""
+        outputs = tuple(tf.nest.flatten(self.head(features, condition, training=True)))
+        conditional = len(outputs) - self.unconditional_outputs
+        return Logits(conditional=outputs[:conditional], unconditional=outputs[conditional:])
 
-    @property
-    def penalizes_matching(self) -> bool:
-        """Whether MA-GP is a term of the discriminator loss."""
-        return self.options.ma_gp_weight > 0.0 and self.options.ma_gp_update == "joint"
-
-    def real_penalties(self, gradients: list[tf.Tensor]) -> Parts:
-        """MA-GP and R1, from the gradients of the logit by real image and sentence embedding."""
-        parts = {"ma_gp": self.matching_aware(gradients)} if self.penalizes_matching else {}
-        weight = self.options.r1_weight * self.penalty_factor
-        return (
-            {**parts, "r1": penalties.zero_centred(gradients[:1], weight=weight)}
-            if weight
-            else parts
-        )
-
-    def matching_aware(self, gradients: list[tf.Tensor]) -> tf.Tensor:
-        """MA-GP, from the gradients of the logit by real image and its sentence embedding."""
+    def ma_gp(self, gradients: list[tf.Tensor], factor: float) -> tf.Tensor:
+        """MA-GP, from the gradients of the logit by real image and its condition."""
         return penalties.matching_aware(
             gradients,
-            weight=self.options.ma_gp_weight * self.penalty_factor,
+            weight=self.options.ma_gp_weight * factor,
             power=self.options.ma_gp_power,
             norm=self.options.ma_gp_norm,
         )
-
-    def penalty_loss(self, batch: Batch, noise: StepNoise) -> tuple[tf.Tensor, Parts]:
-        """MA-GP as a separate update, after the discriminator update."""
-
-        def judge(image: tf.Tensor, sentence: tf.Tensor) -> tf.Tensor:
-            return self.judge(self.features(image, noise, "real"), sentence).rows
-
-        sentence = self.judged_sentence(self.encode(batch["tokens"]))
-        scale = self.loss_scale("discriminator")
-        _, gradients = penalties.input_gradients(judge, (batch["image"], sentence), scale=scale)
-        loss = self.matching_aware(gradients)
-        return loss, {"ma_gp": loss}
-
-    def discriminator_loss(self, batch: Batch, fakes: Fakes) -> tuple[tf.Tensor, Parts]:
-        """Discriminator loss over real, generated and mismatched pairs, plus gradient penalties."""
-        options, scale = self.options, self.loss_scale("discriminator")
-        sentence = self.judged_sentence(self.encode(batch["tokens"]))
-        seen: list[tuple[tf.Tensor, Logits]] = []
-
-        def judge_real(image: tf.Tensor, sentence: tf.Tensor) -> tf.Tensor:
-            features = self.features(image, fakes.noise, "real")
-            seen.append((features, self.judge(features, sentence)))
-            return seen[-1][1].rows
-
-        def judge_fake(image: tf.Tensor) -> tf.Tensor:
-            features = self.features(image, fakes.noise, "fake")
-            seen.append((features, self.judge(features, sentence)))
-            return seen[-1][1].rows
-
-        # Logits of real and generated pairs, with gradient penalties in steps that have them.
-        # The functions collect features and logits in `seen`: first real, then generated.
-        penalty: Parts = {}
-        if self.penalty_factor and (self.penalizes_matching or options.r1_weight):
-            inputs = (batch["image"], sentence)
-            _, gradients = penalties.input_gradients(judge_real, inputs, scale=scale)
-            penalty |= self.real_penalties(gradients)
-        else:
-            judge_real(batch["image"], sentence)
-        r2_weight = options.r2_weight * self.penalty_factor
-        if r2_weight:
-            _, gradients = penalties.input_gradients(judge_fake, [fakes.image], scale=scale)
-            penalty["r2"] = penalties.zero_centred(gradients, weight=r2_weight)
-        else:
-            judge_fake(fakes.image)
-        (real_features, real), (_, fake) = seen
-
-        # Logits of mismatched pairs; they reuse the features of the real images.
-        mismatched = None
-        parts = {"real_logit": real.rows, "fake_logit": fake.rows}
-        if real.matched:
-            wrong = self.judged_sentence(self.encode(batch["mismatched_tokens"]))
-            mismatched = self.judge(real_features, wrong)
-            parts["mismatched_logit"] = mismatched.rows
-        loss = losses.discriminator(
-            options.loss,
-            real=real,
-            fake=fake,
-            mismatched=mismatched,
-            mismatch_weight=options.mismatch_weight,
-            label_smoothing=options.label_smoothing,
-        )
-        if options.cutmix_weight:
-            penalty |= self._cutmix(batch["image"], fakes, sentence, real, fake)
-        parts = {name: tf.reduce_mean(logits) for name, logits in parts.items()}
-        if self.adaptive is not None:
-            parts["real_sign"] = losses.real_sign(options.loss, real=real.rows, fake=fake.rows)
-        return loss + tf.add_n([*penalty.values(), 0.0]), {"loss": loss, **parts, **penalty}
-
-    def generator_loss(self, batch: Batch, fakes: Fakes) -> tuple[tf.Tensor, Parts]:
-        """Generator loss against the current discriminator."""
-        judged = tf.stop_gradient(self.judged_sentence(fakes.sentence))
-        fake = self.judge(self.features(fakes.image, fakes.noise, "fake"), judged)
-        real = None
-        if self.options.loss == "relativistic":
-            real = self.judge(self.features(batch["image"], fakes.noise, "real"), judged)
-        loss = losses.generator(self.options.loss, fake=fake, real=real)
-        terms = self.generator_terms(fakes)
-        return loss + tf.add_n([*terms.values(), 0.0]), {"loss": loss, **terms}
-
-    def generator_terms(self, fakes: Fakes) -> Parts:
-        """Terms of the generator loss besides the adversarial loss."""
-        weight = self.options.mode_seeking_weight
-        if not weight:
-            return {}
-        latent = fakes.noise.normal("second_latent", self.noise_size)
-        second = self.generator(latent, fakes.sentence, training=True)
-        ratio = losses.mode_seeking(fakes.image, second, fakes.latent, latent)
-        return {"mode_seeking": weight * ratio}
 
     def sampler(self, tokenizer: Tokenizer, *, truncation: float) -> Sampler:
         """Sampler of a tokenizer, the EMA text encoder and the EMA generator."""
@@ -370,21 +371,20 @@ class MatchingAwareGAN(GAN):
             truncation=truncation,
         )
 
-    def _cutmix(
-        self, image: tf.Tensor, fakes: Fakes, sentence: tf.Tensor, real: Logits, fake: Logits
-    ) -> Parts:
+    def _cutmix(self, inputs: LossInputs, condition: tf.Tensor, real: Logits, fake: Logits) -> Logs:
         """CutMix loss of images mixed by boxes, and consistency loss of their pixel logits."""
-        mask = cutmix.masks(fakes.noise, name="cutmix", image_size=self.options.image_size)
+        mask = cutmix.masks(inputs.noise, name="cutmix", image_size=self.options.image_size)
         # Same augmentation as the logits that the consistency loss mixes.
-        seen_real = self.augmented(image, fakes.noise, "real")
-        mixed = cutmix.mix(seen_real, self.augmented(fakes.image, fakes.noise, "fake"), mask)
-        whole, pixels = self.judge(self.features_of(mixed), sentence).matched
+        real_image = self.augmented(inputs.batch["image"], inputs.noise, "real")
+        fake_image = self.augmented(inputs.generated.image, inputs.noise, "fake")
+        mixed = cutmix.mix(real_image, fake_image, mask)
+        whole, pixels = self.logits(self.features_of(mixed), condition).conditional
         weight = tf.constant(self.options.cutmix_weight)
         if self.options.cutmix_warm_up_images:
-            seen = tf.cast(self.step, tf.float32) * self.averaging.batch_size
-            weight *= tf.minimum(1.0, seen / self.options.cutmix_warm_up_images)
+            images = tf.cast(self.step, tf.float32) * self.ema.batch_size
+            weight *= tf.minimum(1.0, images / self.options.cutmix_warm_up_images)
         return {
             "cutmix": weight * cutmix.cutmix_loss(whole, pixels, mask),
             "consistency": weight
-            * cutmix.consistency(pixels, real.matched[1], fake.matched[1], mask),
+            * cutmix.consistency(pixels, real.conditional[1], fake.conditional[1], mask),
         }

@@ -13,12 +13,12 @@ from typing import Any
 import tensorflow as tf
 import tf_keras as keras
 
-from tfgan2.adversarial.ema import Averaging
-from tfgan2.adversarial.updates import Parts
+from tfgan2.adversarial.ema import EMA
+from tfgan2.adversarial.updates import Logs, LossInputs
 from tfgan2.models.layers.blocks import DType
 from tfgan2.models.layers.conditioning import kl_divergence
 from tfgan2.models.layers.unet_discriminator import make_unet
-from tfgan2.models.matching_aware.model import Fakes, MatchingAwareGAN, MatchingAwareOptions
+from tfgan2.models.matching_aware.model import MatchingAwareGAN, MatchingAwareOptions
 from tfgan2.models.stack_gan.discriminators import StageFeatures, StageHead
 from tfgan2.models.stack_gan.networks import (
     FORMS,
@@ -54,7 +54,7 @@ class StackGAN(MatchingAwareGAN):
         *,
         image_channels: int,
         vocabulary_size: int,
-        averaging: Averaging,
+        ema: EMA,
         dtype: DType = "float32",
     ) -> None:
         """Builds the networks; for the arguments see `MatchingAwareGAN`."""
@@ -63,7 +63,7 @@ class StackGAN(MatchingAwareGAN):
             name="stack_gan",
             image_channels=image_channels,
             vocabulary_size=vocabulary_size,
-            averaging=averaging,
+            ema=ema,
             dtype=dtype,
         )
 
@@ -115,13 +115,13 @@ class StackGAN(MatchingAwareGAN):
             dtype=dtype,
         )
         head = StageHead(
-            feature_shape=self.judged_shape(features.feature_shape),
+            feature_shape=self.head_shape(features.feature_shape),
             sentence_size=options.conditioning_size
             if self._reads_condition
             else options.sentence_size,
             form=options.discriminator_form,
             batch_norm=options.discriminator_batch_norm,
-            unconditional=self.alone_outputs > 0,
+            unconditional=self.unconditional_outputs > 0,
             dtype=dtype,
         )
         return features, head
@@ -132,27 +132,27 @@ class StackGAN(MatchingAwareGAN):
         return self.generator.noise_size
 
     @property
-    def alone_outputs(self) -> int:
+    def unconditional_outputs(self) -> int:
         """1 in stage II of `pytorch`, whose last output is unconditional; else 0."""
         return int(self._reads_condition and self.options.stage == 2)
 
-    def judged_sentence(self, sentence: tf.Tensor) -> tf.Tensor:
+    def condition(self, sentence: tf.Tensor) -> tf.Tensor:
         """Condition of the discriminator: sentence embedding, or mean condition in `pytorch`."""
         if not self._reads_condition:
             return sentence
         mean, _ = self.generator.conditioning(sentence)
         return mean
 
-    def generator_terms(self, fakes: Fakes) -> Parts:
+    def generator_terms(self, inputs: LossInputs) -> Logs:
         """Adds the KL divergence of the conditions from the standard normal distribution."""
-        mean, log_sigma = self.generator.conditioning(fakes.sentence)
+        mean, log_sigma = self.generator.conditioning(inputs.generated.sentence)
         divergence = self.options.kl_weight * kl_divergence(mean, log_sigma)
-        return {**super().generator_terms(fakes), "kl": divergence}
+        return {**super().generator_terms(inputs), "kl": divergence}
 
-    def begin_with_stage_one(self, generator: StageOneGenerator) -> None:
+    def load_stage1(self, generator: StageOneGenerator) -> None:
         """Copies the weights of a trained stage-I generator."""
         for own in (self.generator, self.average_generator):
-            own.begin_with(generator)
+            own.load_stage1(generator)
 
     @property
     def _reads_condition(self) -> bool:

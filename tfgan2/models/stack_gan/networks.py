@@ -225,7 +225,7 @@ class StageTwoGenerator(keras.Model):
         """Number of noise values per row: the latent and the noise of the conditions."""
         return self.stage_one.noise_size + self.conditioning.conditioning_size
 
-    def begin_with(self, stage_one: StageOneGenerator) -> None:
+    def load_stage1(self, stage_one: StageOneGenerator) -> None:
         """Copies the weights of a trained stage-I generator with the same options."""
         # Keras lists the weights of frozen layers in another order, so unfreeze them for the copy.
         self.stage_one.trainable = True
