@@ -60,20 +60,20 @@ def main(beam_options: Sequence[str]) -> None:
     except ModuleNotFoundError as error:
         rule = "must be installed (pip install 'tfgan2[batch]')"
         raise UsageError(f"apache-beam: {rule}, got {error}") from error
-    from serving.batch import running
+    from serving.batch import job_runner
     from serving.batch.job import Options
 
-    source: running.Export | running.Server
+    source: job_runner.Export | job_runner.Server
     if FLAGS.export_dir is not None:
-        source = running.Export(FLAGS.export_dir)
+        source = job_runner.Export(FLAGS.export_dir)
     else:
-        source = running.Server(
+        source = job_runner.Server(
             FLAGS.target,
             FLAGS.model,
             concurrent_requests=FLAGS.concurrent_requests,
             timeout_seconds=FLAGS.timeout_seconds,
         )
-    request = running.Request(
+    request = job_runner.Request(
         source=source,
         captions=FLAGS.captions,
         output_dir=FLAGS.output_dir,
@@ -90,7 +90,7 @@ def main(beam_options: Sequence[str]) -> None:
         beam_options=beam_options,
     )
     began_seconds = time.monotonic()
-    job, summary = running.run(request, dry_run=FLAGS.dry_run)
+    job, summary = job_runner.run(request, dry_run=FLAGS.dry_run)
     if summary is None:
         print(f"{job.rows} pictures in {job.blocks} blocks and {job.shard_count} shards")
         return

@@ -12,9 +12,9 @@ import grpc
 import numpy as np
 from apache_beam.ml.inference.base import ModelHandler
 
-from serving.batch.drawing import Painter, RowError
+from serving.batch.block_generator import Painter, RowError
+from serving.batch.job_folder import Outputs
 from serving.batch.models import SIGNATURE
-from serving.batch.outputs import Outputs
 from serving.batch.rows import Block, WrittenBlock
 from serving.client import Client
 from serving.program import UsageError

@@ -9,7 +9,7 @@ from typing import TextIO
 
 from tqdm import tqdm
 
-from serving.batch.outputs import Outputs
+from serving.batch.job_folder import Outputs
 
 SECONDS_BETWEEN_LOOKS = 1.0
 SECONDS_BETWEEN_LINES = 10.0

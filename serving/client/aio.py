@@ -8,10 +8,10 @@ import grpc
 import grpc.aio
 import numpy as np
 
-from serving.client import describe, drawing, pictures, predict
+from serving.client import describe, picture_request, pictures, predict
 from serving.client.connection import Connection
 from serving.client.describe import Description
-from serving.client.drawing import MODEL_DEFAULT
+from serving.client.picture_request import MODEL_DEFAULT
 from serving.client.pictures import Form, Picture
 from serving.client.predict import Answer
 
@@ -69,7 +69,7 @@ class AsyncClient(Connection):
         truncation: float = MODEL_DEFAULT,
     ) -> list[Picture]:
         """Draws pictures, like `Client.draw`."""
-        request = drawing.make_request(captions, seeds=seeds, truncation=truncation)
+        request = picture_request.make_request(captions, seeds=seeds, truncation=truncation)
         return request.read(await self.predict(request.signature, request.inputs))
 
     async def generate(

@@ -14,9 +14,9 @@ from absl import flags
 from serving import program
 from serving.client import AsyncClient
 from serving.client.connection import parse_target
-from serving.demo import card, quickstart, running
-from serving.demo.answers import DemoOptions
+from serving.demo import card, quickstart, web_server
 from serving.demo.app import make_app
+from serving.demo.responses import DemoOptions
 
 FLAGS = flags.FLAGS
 MEGABYTE, KILOBYTE = 2**20, 2**10
@@ -93,7 +93,7 @@ def _with_own_server() -> None:
         raise program.UsageError(f"--target: {rule}, got {FLAGS.target}")
     export = quickstart.newest_export(pathlib.Path(FLAGS.exports_dir), model=FLAGS.model)
     told = _card(FLAGS.model_card or (export.card if export.card.exists() else None))
-    running.end_quietly_on_signals()
+    web_server.end_quietly_on_signals()
     print(f"Loading {export.folder}/{export.version} ...", flush=True)
     with quickstart.served(export) as target:
         _serve(target, export.folder.name, told)
@@ -123,9 +123,9 @@ def _serve(target: str, model: str, told: card.Card) -> None:
     connect = functools.partial(
         AsyncClient, target, model=model, timeout_seconds=FLAGS.timeout_seconds
     )
-    web = running.WebServer(
+    web = web_server.WebServer(
         make_app(options, connect),
-        running.WebOptions(
+        web_server.WebOptions(
             host=FLAGS.host,
             port=FLAGS.port,
             drain_seconds=FLAGS.timeout_seconds,
@@ -133,7 +133,7 @@ def _serve(target: str, model: str, told: card.Card) -> None:
         ),
     )
     shown_host = "localhost" if FLAGS.host in ("0.0.0.0", "::") else FLAGS.host
-    running.end_quietly_on_signals()
+    web_server.end_quietly_on_signals()
     print(f"The page of {model}: http://{shown_host}:{web.port}/", flush=True)
     web.run()
 

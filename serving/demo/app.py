@@ -15,10 +15,10 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from serving.client import AsyncClient
-from serving.demo.answers import PAGE, Answers, DemoOptions
-from serving.demo.asked import AskingError
 from serving.demo.gallery import TooManyError
 from serving.demo.headers import SecureHeaders
+from serving.demo.parameters import AskingError
+from serving.demo.responses import PAGE, Answers, DemoOptions
 from serving.demo.served import ModelError, ServedModel
 
 RETRY_SECONDS = 5

@@ -4,9 +4,9 @@ import dataclasses
 from collections.abc import Sequence
 
 from serving.client import Picture
-from serving.demo.asked import Asked
 from serving.demo.cache import PictureCache
 from serving.demo.limiting import RateLimit
+from serving.demo.parameters import Asked
 from serving.demo.served import Drawn, ServedModel
 
 

@@ -10,9 +10,9 @@ import numpy as np
 from absl import logging
 
 from serving.client import AsyncClient, Picture
-from serving.client import drawing as requests
+from serving.client import picture_request as requests
 from serving.client.describe import Description
-from serving.demo.asked import Asked
+from serving.demo.parameters import Asked
 
 Kind = Literal["caption", "joint", "unconditional"]
 REFRESH_SECONDS = 5.0

@@ -8,11 +8,11 @@ from tensorflow.core.protobuf import config_pb2
 
 from serving.program import UsageError
 from serving.server import config_files
-from serving.server.batch_options import BatchOptions
-from serving.server.manager import ManagerOptions
-from serving.server.model_config import ModelConfig
-from serving.server.model_server import ServerOptions
-from serving.server.rest import RestOptions
+from serving.server.execution.batch_options import BatchOptions
+from serving.server.lifecycle.manager import ManagerOptions
+from serving.server.lifecycle.model_config import ModelConfig
+from serving.server.protocol.model_server import ServerOptions
+from serving.server.protocol.rest import RestOptions
 from serving.server.status import StatusError
 
 UNSUPPORTED = frozenset(

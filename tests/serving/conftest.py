@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pytest
 
-from serving.server.servable import Servable
+from serving.server.execution.servable import Servable
 from tests import kinds
 from tests.serving import models
 from tests.serving import stub as stubs

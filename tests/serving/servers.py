@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import grpc
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
-from serving.server.batch_options import BatchOptions
-from serving.server.batching import BatchingRunner
-from serving.server.loading import Loader
-from serving.server.manager import Manager, ManagerOptions
-from serving.server.model_config import ModelConfig
-from serving.server.model_server import ModelServer, ServerOptions
+from serving.server.execution.batch_options import BatchOptions
+from serving.server.execution.batching import BatchingRunner
+from serving.server.execution.runner import DirectRunner, Runner
+from serving.server.lifecycle.loading import Loader
+from serving.server.lifecycle.manager import Manager, ManagerOptions
+from serving.server.lifecycle.model_config import ModelConfig
 from serving.server.monitoring import Metrics
-from serving.server.running import DirectRunner, Runner
+from serving.server.protocol.model_server import ModelServer, ServerOptions
 
 LOCAL = ServerOptions(host="127.0.0.1", port=0)
 # A look is made when a test asks for one, by configuring again.

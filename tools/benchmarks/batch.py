@@ -5,7 +5,7 @@ import io
 import itertools
 import time
 
-from serving.batch import running
+from serving.batch import job_runner
 from serving.batch.job import Options
 from tools.benchmarks.bench import SAMPLING_PRECISION, Bench
 from tools.benchmarks.results import Rate, Result
@@ -26,8 +26,8 @@ def measure(bench: Bench) -> list[Result]:
     captions.write_text("".join(f"{it}\n" for it in drawn), encoding="utf-8")
     took = []
     for number in range(REPETITIONS):
-        request = running.Request(
-            source=running.Export(str(exported.version)),
+        request = job_runner.Request(
+            source=job_runner.Export(str(exported.version)),
             captions=str(captions) if exported.takes_captions else None,
             output_dir=str(bench.folder / f"generated_{number}"),
             options=Options(
@@ -41,7 +41,7 @@ def measure(bench: Bench) -> list[Result]:
         )
         with contextlib.redirect_stderr(io.StringIO()):  # Hides the progress bar.
             began = time.perf_counter()
-            running.run(request)
+            job_runner.run(request)
             took.append(time.perf_counter() - began)
     rate = Rate.of_times(took, images=images)
     return [

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from serving.batch import running
+from serving.batch import job_runner
 from serving.batch.job import Options
-from serving.batch.outputs import Summary
+from serving.batch.job_folder import Summary
 
 
 def generate(
-    source: pathlib.Path | running.Server,
+    source: pathlib.Path | job_runner.Server,
     captions: pathlib.Path | str | None,
     output_dir: pathlib.Path | str,
     *,
@@ -25,8 +25,8 @@ def generate(
 ) -> Summary | None:
     """Runs a job; blocks of three unless told otherwise."""
     if isinstance(source, pathlib.Path):
-        source = running.Export(str(source))
-    request = running.Request(
+        source = job_runner.Export(str(source))
+    request = job_runner.Request(
         source=source,
         captions=None if captions is None else str(captions),
         output_dir=str(output_dir),
@@ -35,7 +35,7 @@ def generate(
         max_errors=max_errors,
         beam_options=beam_options,
     )
-    _, summary = running.run(request)
+    _, summary = job_runner.run(request)
     return summary
 
 

@@ -7,9 +7,9 @@ import shutil
 import pytest
 import tensorflow as tf
 
-from serving.batch import pipeline, storage
-from serving.batch.drawing import Painter
-from serving.batch.outputs import Outputs, Summary
+from serving.batch import beam_pipeline, storage
+from serving.batch.block_generator import Painter
+from serving.batch.job_folder import Outputs, Summary
 from serving.program import UsageError
 from tests.serving.batch import painted
 from tests.serving.batch.jobs import generate, lines, pixels, tree, write_captions
@@ -243,7 +243,7 @@ def test_the_newest_version_is_loaded_unless_one_is_given(
 
 def test_seeds_of_a_caption_differ_between_copies_and_jobs() -> None:
     seeds = {
-        pipeline.seed_of(job, caption, copy)
+        beam_pipeline.seed_of(job, caption, copy)
         for job in (0, 1, 2**40)
         for caption in (b"", b"a", "schön".encode(), b"\xff")
         for copy in range(10)

@@ -7,7 +7,7 @@ import threading
 import pytest
 import tensorflow as tf
 
-from serving.batch.drawing import Painter
+from serving.batch.block_generator import Painter
 from serving.batch.rows import Block, DrawnBlock
 from tests.serving.batch.jobs import generate, write_captions
 

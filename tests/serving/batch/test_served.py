@@ -7,7 +7,7 @@ import grpc
 import numpy as np
 import pytest
 
-from serving.batch.running import Server
+from serving.batch.job_runner import Server
 from serving.client import Client
 from serving.program import UsageError
 from tests.serving import servers

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from serving.demo.answers import DemoOptions
 from serving.demo.card import Card
+from serving.demo.responses import DemoOptions
 from tests.serving import servers
 from tests.serving.demo import pages
 from tests.serving.demo.pages import Page

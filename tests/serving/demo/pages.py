@@ -9,9 +9,9 @@ import threading
 from collections.abc import Iterator
 
 from serving.client import AsyncClient, Retry
-from serving.demo.answers import DemoOptions
 from serving.demo.app import make_app
-from serving.demo.running import WebOptions, WebServer
+from serving.demo.responses import DemoOptions
+from serving.demo.web_server import WebOptions, WebServer
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from serving.demo.answers import DemoOptions
+from serving.demo.responses import DemoOptions
 from tests import browser
 from tests.serving import stub as stubs
 from tests.serving.demo import pages

@@ -7,10 +7,10 @@ from concurrent import futures
 import grpc
 
 from serving.client import Picture
-from serving.demo.answers import PAGE, DemoOptions
 from serving.demo.cache import ENTRY_BYTES, PictureCache
 from serving.demo.limiting import RateLimit
-from serving.server.model_config import ModelConfig
+from serving.demo.responses import PAGE, DemoOptions
+from serving.server.lifecycle.model_config import ModelConfig
 from tests.serving import servers
 from tests.serving.demo import pages
 from tests.serving.demo.pages import Page
@@ -148,7 +148,7 @@ def test_a_large_body_is_refused(stub: Stub, address: str) -> None:
 
 def test_every_answer_tells_browsers_what_to_refuse(page: Page) -> None:
     statuses = {"/": 200, "/model": 200, "/page/main.js": 200, SEVEN: 200, "/text/": 400}
-    statuses |= dict.fromkeys(("/nowhere", "/page/../answers.py", "/page/..%2fanswers.py"), 404)
+    statuses |= dict.fromkeys(("/nowhere", "/page/../responses.py", "/page/..%2fresponses.py"), 404)
     for path, status in (statuses | {"/gallery": 405}).items():
         answer = page.ask(path)
         assert answer.status == status, path
