@@ -61,23 +61,23 @@ def main(beam_options: Sequence[str]) -> None:
         rule = "must be installed (pip install 'tfgan2[batch]')"
         raise UsageError(f"apache-beam: {rule}, got {error}") from error
     from serving.batch import job_runner
-    from serving.batch.job import Options
+    from serving.batch.job import JobOptions
 
-    source: job_runner.Export | job_runner.Server
+    source: job_runner.ExportSource | job_runner.ServerSource
     if FLAGS.export_dir is not None:
-        source = job_runner.Export(FLAGS.export_dir)
+        source = job_runner.ExportSource(FLAGS.export_dir)
     else:
-        source = job_runner.Server(
+        source = job_runner.ServerSource(
             FLAGS.target,
             FLAGS.model,
             concurrent_requests=FLAGS.concurrent_requests,
             timeout_seconds=FLAGS.timeout_seconds,
         )
-    request = job_runner.Request(
+    request = job_runner.JobRequest(
         source=source,
         captions=FLAGS.captions,
         output_dir=FLAGS.output_dir,
-        options=Options(
+        options=JobOptions(
             seed=FLAGS.seed,
             truncation=FLAGS.truncation,
             images_per_caption=FLAGS.count or FLAGS.images_per_caption,

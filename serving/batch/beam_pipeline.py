@@ -10,8 +10,8 @@ from apache_beam.ml.inference.base import RunInference
 
 from serving.batch import staging
 from serving.batch.handlers import ExportHandler, ServerHandler
-from serving.batch.job import Shard
-from serving.batch.job_folder import Outputs, Summary
+from serving.batch.job import OutputShard
+from serving.batch.job_folder import JobFolder, Summary
 from serving.batch.rows import Block, Row, WrittenBlock, seed_of
 from serving.program import UsageError
 
@@ -19,32 +19,32 @@ METRICS = "generate"
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
+class WorkerData:
     """The data that every worker needs.
 
     Attributes:
-      outputs: the folder of the job.
+      job_folder: the folder of the job.
       offsets: byte offsets in the staged captions; None for an unconditional model.
       max_errors: rows that may fail; None for any number.
     """
 
-    outputs: Outputs
+    job_folder: JobFolder
     offsets: tuple[int, ...] | None
     max_errors: int | None
 
 
 def build(
     pipeline: beam.Pipeline,
-    plan: Plan,
+    data: WorkerData,
     *,
-    shards: Iterable[Shard],
+    shards: Iterable[OutputShard],
     handler: ExportHandler | ServerHandler,
 ) -> None:
     """Builds the pipeline.
 
     Args:
       pipeline: an empty pipeline.
-      plan: data for the workers.
+      data: data for the workers.
       shards: the unfinished shards.
       handler: draws and writes blocks.
     """
@@ -52,38 +52,38 @@ def build(
         pipeline
         | "Shards" >> beam.Create(list(shards), reshuffle=False)
         | "Spread" >> beam.Reshuffle()
-        | "Read" >> beam.ParDo(_ReadBlocks(plan))
+        | "Read" >> beam.ParDo(_ReadBlocks(data))
         # The handler writes the pictures itself: they never pass through Beam's memory or coders.
         | "Draw" >> RunInference(handler)
-        | "Count" >> beam.ParDo(_CountBlocks(plan))
+        | "Count" >> beam.ParDo(_CountBlocks(data))
         | "Gather" >> beam.CombinePerKey(sum)
-        | "Finish" >> beam.ParDo(_FinishShard(plan))
+        | "Finish" >> beam.ParDo(_FinishShard(data))
     )
     _ = (
         pipeline
         | "End" >> beam.Create([None], reshuffle=False)
-        | "Manifest" >> beam.ParDo(_FinishJob(plan), beam.pvalue.AsIter(made))
+        | "Manifest" >> beam.ParDo(_FinishJob(data), beam.pvalue.AsIter(made))
     )
 
 
-def blocks_of(plan: Plan, shard: Shard) -> Iterator[Block]:
+def blocks_of(data: WorkerData, shard: OutputShard) -> Iterator[Block]:
     """Reads the blocks of a shard, one at a time."""
-    job = plan.outputs.job
-    rows = _rows(plan, shard.begin * job.options.batch_size)
+    job = data.job_folder.job
+    rows = _rows(data, shard.begin * job.options.batch_size)
     for number in range(shard.begin, shard.end):
         yield Block(number, shard.number, tuple(next(rows) for _ in job.block_rows(number)))
 
 
-def _rows(plan: Plan, begin: int) -> Iterator[Row]:
+def _rows(data: WorkerData, begin: int) -> Iterator[Row]:
     """Yields the rows of a job from row `begin` on."""
-    job = plan.outputs.job
+    job = data.job_folder.job
     copies = job.options.images_per_caption
-    if plan.offsets is None:
+    if data.offsets is None:
         for copy in range(begin, copies):
             yield Row(0, copy, None, seed_of(job.options.seed, b"", copy))
         return
     number, first = divmod(begin, copies)
-    for entry in staging.entries(plan.outputs.captions, plan.offsets, number):
+    for entry in staging.entries(data.job_folder.captions, data.offsets, number):
         for copy in range(first, copies):
             seed = None
             if entry.caption is not None and entry.problem is None:
@@ -93,18 +93,18 @@ def _rows(plan: Plan, begin: int) -> Iterator[Row]:
 
 
 class _ReadBlocks(beam.DoFn):
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+    def __init__(self, data: WorkerData) -> None:
+        self._data = data
 
-    def process(self, shard: Shard) -> Iterator[Block]:
-        yield from blocks_of(self._plan, shard)
+    def process(self, shard: OutputShard) -> Iterator[Block]:
+        yield from blocks_of(self._data, shard)
 
 
 class _CountBlocks(beam.DoFn):
     """Counts written rows; finishes a shard if all its blocks come in the same bundle."""
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+    def __init__(self, data: WorkerData) -> None:
+        self._data = data
         self._pictures = Metrics.counter(METRICS, "pictures")
         self._errors = Metrics.counter(METRICS, "errors")
 
@@ -118,12 +118,12 @@ class _CountBlocks(beam.DoFn):
         self._pictures.inc(written.pictures)
         self._errors.inc(written.failed)
         self._failed += written.failed
-        check_errors(self._failed, self._plan.max_errors)
-        outputs = self._plan.outputs
-        shard = outputs.job.shard(written.shard)
+        check_errors(self._failed, self._data.max_errors)
+        job_folder = self._data.job_folder
+        shard = job_folder.job.shard(written.shard)
         self._written[shard.number] = self._written.get(shard.number, 0) + 1
         if self._written[shard.number] == shard.end - shard.begin:
-            outputs.finish_shard(shard)
+            job_folder.finish_shard(shard)
             del self._written[shard.number]
         yield shard.number, written.pictures + written.failed
 
@@ -131,22 +131,22 @@ class _CountBlocks(beam.DoFn):
 class _FinishShard(beam.DoFn):
     """Finishes each shard; shards that `_CountBlocks` has finished stay as they are."""
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+    def __init__(self, data: WorkerData) -> None:
+        self._data = data
 
     def process(self, made: tuple[int, int]) -> Iterator[int]:
-        outputs = self._plan.outputs
-        outputs.finish_shard(outputs.job.shard(made[0]))
+        job_folder = self._data.job_folder
+        job_folder.finish_shard(job_folder.job.shard(made[0]))
         yield made[0]
 
 
 class _FinishJob(beam.DoFn):
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+    def __init__(self, data: WorkerData) -> None:
+        self._data = data
 
     def process(self, _: Any, made: Iterable[int]) -> None:
-        summary: Summary = self._plan.outputs.finish_job(max_errors=self._plan.max_errors)
-        check_errors(summary.errors, self._plan.max_errors)
+        summary: Summary = self._data.job_folder.finish_job(max_errors=self._data.max_errors)
+        check_errors(summary.errors, self._data.max_errors)
 
 
 def check_errors(errors: int, max_errors: int | None) -> None:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from serving.batch.rows import Block, Drawing, DrawnBlock, Row
+from serving.batch.rows import Block, GeneratedBlock, Row, RowResult
 
 
 class RowError(Exception):
@@ -25,7 +25,7 @@ class Model(Protocol):
 
 
 @dataclasses.dataclass(frozen=True)
-class Painter:
+class BlockGenerator:
     """Draws blocks with a constant batch size.
 
     Attributes:
@@ -38,23 +38,23 @@ class Painter:
     takes_captions: bool
     truncation: float
 
-    def draw(self, model: Model, block: Block) -> DrawnBlock:
+    def generate(self, model: Model, block: Block) -> GeneratedBlock:
         """Draws the rows without a problem; the other rows keep their problem."""
         wanted = [row for row in block.rows if row.problem is None]
-        drawings: dict[str, Drawing] = {}
+        results: dict[str, RowResult] = {}
         try:
             if wanted:
-                drawings = self._draw(model, wanted)
+                results = self._run(model, wanted)
         except RowError:
             for row in wanted:
                 try:
-                    drawings |= self._draw(model, [row])
+                    results |= self._run(model, [row])
                 except RowError as error:
-                    drawings[row.id] = Drawing(problem=str(error))
-        told = (drawings.get(row.id) or Drawing(problem=row.problem) for row in block.rows)
-        return DrawnBlock(block, tuple(told))
+                    results[row.id] = RowResult(problem=str(error))
+        ordered = (results.get(row.id) or RowResult(problem=row.problem) for row in block.rows)
+        return GeneratedBlock(block, tuple(ordered))
 
-    def _draw(self, model: Model, rows: Sequence[Row]) -> dict[str, Drawing]:
+    def _run(self, model: Model, rows: Sequence[Row]) -> dict[str, RowResult]:
         padding = self.batch_size - len(rows)
         inputs: dict[str, np.ndarray] = {
             "seed": np.array([row.seed for row in rows] + [0] * padding, np.int64),
@@ -65,7 +65,7 @@ class Painter:
         outputs = model(inputs)
         words, texts = outputs.get("unknown_words"), outputs.get("text")
         return {
-            row.id: Drawing(
+            row.id: RowResult(
                 png=bytes(outputs["image_bytes"][place]),
                 unknown_words=None if words is None else int(words[place]),
                 text=None if texts is None else texts[place].decode("utf-8", "replace"),

@@ -48,13 +48,13 @@ def read(path: str) -> Iterator[Entry]:
         with storage.opened(path) as file:
             stream = compression.decompressed(file, suffix)
             if kind in ("tfrecord", "tfrecords"):
-                yield from _of_records(stream)
+                yield from _record_entries(stream)
             elif kind == "csv":
-                yield from _of_table(stream)
+                yield from _csv_entries(stream)
             elif kind in ("jsonl", "ndjson"):
-                yield from map(_of_json, _lines(stream))
+                yield from map(_json_entry, _lines(stream))
             else:
-                yield from map(_of_line, _lines(stream))
+                yield from map(_text_entry, _lines(stream))
     except compression.ERRORS as error:
         raise DamagedFileError(f"{path} ({error or type(error).__name__})") from error
 
@@ -88,14 +88,14 @@ def _entry(caption: bytes) -> Entry:
     return Entry(caption)
 
 
-def _of_line(line: bytes | None) -> Entry:
+def _text_entry(line: bytes | None) -> Entry:
     return Entry(None, _TOO_LONG) if line is None else _entry(line)
 
 
-def _of_json(line: bytes | None) -> Entry:
+def _json_entry(line: bytes | None) -> Entry:
     """The entry of a JSON line; keeps bytes that are not UTF-8; a blank line is empty text."""
     if line is None or not line.strip():
-        return _of_line(None if line is None else b"")
+        return _text_entry(None if line is None else b"")
     rule = f"must be a JSON string, or an object with a string `{COLUMN}`"
     try:
         value: Any = json.loads(line.decode("utf-8", "surrogateescape"))
@@ -124,7 +124,7 @@ class _TableLines:
         return line.decode("utf-8", "surrogateescape") + "\n"
 
 
-def _of_table(stream: BinaryIO) -> Iterator[Entry]:
+def _csv_entries(stream: BinaryIO) -> Iterator[Entry]:
     table = csv.reader(_TableLines(stream))
     try:
         header = next(table, [])
@@ -147,7 +147,7 @@ def _of_table(stream: BinaryIO) -> Iterator[Entry]:
             yield _entry(fields[column].encode("utf-8", "surrogateescape"))
 
 
-def _of_records(stream: BinaryIO) -> Iterator[Entry]:
+def _record_entries(stream: BinaryIO) -> Iterator[Entry]:
     """Yields `caption` of each record, or the several `captions` of a tools.prepare record."""
     for record in tfrecords.records(stream):
         try:

@@ -12,8 +12,8 @@ import grpc
 import numpy as np
 from apache_beam.ml.inference.base import ModelHandler
 
-from serving.batch.block_generator import Painter, RowError
-from serving.batch.job_folder import Outputs
+from serving.batch.block_generator import BlockGenerator, RowError
+from serving.batch.job_folder import JobFolder
 from serving.batch.models import SIGNATURE
 from serving.batch.rows import Block, WrittenBlock
 from serving.client import Client
@@ -34,20 +34,20 @@ _CONCURRENT_BLOCKS = 2
 class _BlockHandler(ModelHandler[Block, WrittenBlock, Any]):
     """Base class of both handlers: draws and writes `blocks` blocks at the same time."""
 
-    def __init__(self, painter: Painter, outputs: Outputs, *, blocks: int) -> None:
+    def __init__(self, generator: BlockGenerator, job_folder: JobFolder, *, blocks: int) -> None:
         super().__init__(min_batch_size=blocks, max_batch_size=blocks)
-        self._painter, self._outputs, self._blocks = painter, outputs, blocks
+        self._generator, self._job_folder, self._blocks = generator, job_folder, blocks
 
     def run_inference(
         self,
         batch: Sequence[Block],
-        model: "_Export | _Served",
+        model: "_LoadedModel | _RemoteModel",
         inference_args: dict[str, Any] | None = None,
     ) -> Iterable[WrittenBlock]:
         """Draws and writes all blocks at the same time, and waits for all of them."""
 
         def made(block: Block) -> WrittenBlock:
-            return self._outputs.write_block(self._painter.draw(model, block))
+            return self._job_folder.write_block(self._generator.generate(model, block))
 
         # Wait for all: if one fails, no other may still write after the job has ended.
         futures = [model.pool.submit(made, block) for block in batch]
@@ -63,24 +63,29 @@ class ExportHandler(_BlockHandler):
     """Draws with a SavedModel, loaded once per process."""
 
     def __init__(
-        self, version: str, painter: Painter, outputs: Outputs, *, threads: int | None = None
+        self,
+        version: str,
+        generator: BlockGenerator,
+        job_folder: JobFolder,
+        *,
+        threads: int | None = None,
     ) -> None:
         """Stores the arguments; loads nothing yet.
 
         Args:
           version: folder of the SavedModel.
-          painter: draws blocks with the model.
-          outputs: folder that receives the pictures.
+          generator: draws blocks with the model.
+          job_folder: receives the pictures.
           threads: intra-op threads of TensorFlow; None: one per processor.
         """
-        super().__init__(painter, outputs, blocks=1 if threads == 1 else _CONCURRENT_BLOCKS)
+        super().__init__(generator, job_folder, blocks=1 if threads == 1 else _CONCURRENT_BLOCKS)
         self._version, self._threads = version, threads
 
-    def load_model(self) -> "_Export":
+    def load_model(self) -> "_LoadedModel":
         """Loads the SavedModel."""
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         with _uncollected():
-            return _Export(self._version, threads=self._threads, blocks=self._blocks)
+            return _LoadedModel(self._version, threads=self._threads, blocks=self._blocks)
 
 
 class ServerHandler(_BlockHandler):
@@ -90,8 +95,8 @@ class ServerHandler(_BlockHandler):
         self,
         target: str,
         model: str,
-        painter: Painter,
-        outputs: Outputs,
+        generator: BlockGenerator,
+        job_folder: JobFolder,
         *,
         concurrent_requests: int,
         timeout_seconds: float,
@@ -101,18 +106,18 @@ class ServerHandler(_BlockHandler):
         Args:
           target: host:port, or several separated by commas; requests rotate over them.
           model: name of the model on the servers.
-          painter: draws blocks with the model.
-          outputs: folder that receives the pictures.
+          generator: draws blocks with the model.
+          job_folder: receives the pictures.
           concurrent_requests: requests at the same time, per process.
           timeout_seconds: limit of a request, with all its attempts.
         """
-        super().__init__(painter, outputs, blocks=concurrent_requests)
+        super().__init__(generator, job_folder, blocks=concurrent_requests)
         self._target, self._model = target, model
         self._timeout_seconds = timeout_seconds
 
-    def load_model(self) -> "_Served":
+    def load_model(self) -> "_RemoteModel":
         """Creates the client."""
-        return _Served(
+        return _RemoteModel(
             Client(self._target, model=self._model, timeout_seconds=self._timeout_seconds),
             blocks=self._blocks,
         )
@@ -120,7 +125,7 @@ class ServerHandler(_BlockHandler):
     def run_inference(
         self,
         batch: Sequence[Block],
-        model: "_Export | _Served",
+        model: "_LoadedModel | _RemoteModel",
         inference_args: dict[str, Any] | None = None,
     ) -> Iterable[WrittenBlock]:
         """Draws and writes all blocks at the same time, and waits for all of them.
@@ -131,12 +136,12 @@ class ServerHandler(_BlockHandler):
         try:
             return super().run_inference(batch, model)
         except grpc.RpcError as error:
-            told = f"{error.code().name}: {error.details()} from {self._target}"
+            status = f"{error.code().name}: {error.details()} from {self._target}"
             rule = f"must go on serving the model {self._model} (then --resume)"
-            raise UsageError(f"--target: {rule}, got {told}") from error
+            raise UsageError(f"--target: {rule}, got {status}") from error
 
 
-class _Export:
+class _LoadedModel:
     """A loaded SavedModel, and the threads that draw with it."""
 
     def __init__(self, version: str, *, threads: int | None, blocks: int) -> None:
@@ -185,7 +190,7 @@ def _limit_threads(tf: Any, threads: int) -> None:
             tf.config.threading.set_intra_op_parallelism_threads(threads)
 
 
-class _Served:
+class _RemoteModel:
     """A model on a server, and the threads that send requests."""
 
     def __init__(self, client: Client, *, blocks: int) -> None:

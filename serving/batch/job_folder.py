@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator
 
 from serving.batch import messages, storage, tfrecords
-from serving.batch.job import Job, Shard
-from serving.batch.rows import Drawing, DrawnBlock, Row, WrittenBlock
+from serving.batch.job import Job, OutputShard
+from serving.batch.rows import GeneratedBlock, Row, RowResult, WrittenBlock
 from serving.batch.staging import json_line, text_of
 
 JOB, MANIFEST, ERRORS, SUCCESS = "job.json", "manifest.jsonl", "errors.jsonl", "_SUCCESS"
@@ -27,7 +27,7 @@ class Summary:
 
 
 @dataclasses.dataclass(frozen=True)
-class Outputs:
+class JobFolder:
     """The folder of a job.
 
     Attributes:
@@ -68,30 +68,30 @@ class Outputs:
         """Writes job.json."""
         self._write(self.path(JOB), self.job.as_json())
 
-    def write_block(self, drawn: DrawnBlock) -> WrittenBlock:
+    def write_block(self, drawn: GeneratedBlock) -> WrittenBlock:
         """Writes the pictures of a block, then its lines."""
         shard = self.job.shard(drawn.block.shard)
         lines, records, offset, failed = [], [], 0, 0
-        for row, drawing in zip(drawn.block.rows, drawn.drawings, strict=True):
-            if drawing.png is None:
-                lines.append(_ERROR + json_line(_error_fields(row, drawing)))
+        for row, result in zip(drawn.block.rows, drawn.results, strict=True):
+            if result.png is None:
+                lines.append(_ERROR + json_line(_error_fields(row, result)))
                 failed += 1
                 continue
             name = self._shard_name(shard)
             if self.job.options.format == "png":
                 name = f"{name}/{row.id}.png"
-                self._write(self.path(name), drawing.png)
-            fields = _picture_fields(row, drawing, file=name, offset=offset)
+                self._write(self.path(name), result.png)
+            fields = _picture_fields(row, result, file=name, offset=offset)
             lines.append(_PICTURE + json_line(fields))
             if self.job.options.format == "tfrecord":
-                records.append(tfrecords.frame(_example(row, drawing)))
+                records.append(tfrecords.frame(_example(row, result)))
                 offset += len(records[-1])
         if self.job.options.format == "tfrecord":
             self._write(self._block(drawn.block.number, "tfrecord"), b"".join(records))
         self._write(self._block(drawn.block.number, "lines"), b"".join(lines))
         return WrittenBlock(shard.number, len(lines) - failed, failed)
 
-    def finish_shard(self, shard: Shard) -> None:
+    def finish_shard(self, shard: OutputShard) -> None:
         """Joins the blocks of a shard, which must all exist; a finished shard stays as it is."""
         marker = self._finished_name(shard)
         if storage.exists(marker):
@@ -168,49 +168,49 @@ class Outputs:
             with storage.opened(self._finished_name(self.job.shard(number))) as file:
                 yield from file
 
-    def _shard_name(self, shard: Shard) -> str:
+    def _shard_name(self, shard: OutputShard) -> str:
         name = f"shard-{shard.number:05d}-of-{self.job.shard_count:05d}"
         return f"{name}.tfrecord" if self.job.options.format == "tfrecord" else name
 
     def _block(self, number: int, kind: str) -> str:
         return storage.join(self.blocks, f"{number:09d}.{kind}")
 
-    def _finished_name(self, shard: Shard) -> str:
+    def _finished_name(self, shard: OutputShard) -> str:
         return storage.join(self.finished, f"{shard.number:05d}.lines")
 
 
-def _picture_fields(row: Row, drawing: Drawing, *, file: str, offset: int) -> dict[str, object]:
+def _picture_fields(row: Row, result: RowResult, *, file: str, offset: int) -> dict[str, object]:
     fields: dict[str, object] = {"id": row.id}
     if row.caption is not None:
         fields["caption"] = text_of(row.caption)
     fields |= {"seed": row.seed, "file": file, "offset": offset}
-    if drawing.unknown_words is not None:
-        fields["unknown_words"] = drawing.unknown_words
-    if drawing.text is not None:
-        fields["text"] = drawing.text
+    if result.unknown_words is not None:
+        fields["unknown_words"] = result.unknown_words
+    if result.text is not None:
+        fields["text"] = result.text
     return fields
 
 
-def _error_fields(row: Row, drawing: Drawing) -> dict[str, object]:
+def _error_fields(row: Row, result: RowResult) -> dict[str, object]:
     fields: dict[str, object] = {"id": row.id, "caption": None, "seed": row.seed}
     if row.caption is not None:
         fields["caption"] = text_of(row.caption)[:ERROR_CAPTION_CHARACTERS]
-    return fields | {"error": drawing.problem}
+    return fields | {"error": result.problem}
 
 
-def _example(row: Row, drawing: Drawing) -> bytes:
+def _example(row: Row, result: RowResult) -> bytes:
     """The tf.train.Example of a picture: the features of a data set and of the manifest."""
     example = messages.Example()
     feature = example.features.feature
     feature["id"].bytes_list.value.append(row.id.encode())
-    feature["image"].bytes_list.value.append(drawing.png)
+    feature["image"].bytes_list.value.append(result.png)
     feature["seed"].int64_list.value.append(row.seed)
     if row.caption is not None:
         feature["caption"].bytes_list.value.append(row.caption)
-    if drawing.unknown_words is not None:
-        feature["unknown_words"].int64_list.value.append(drawing.unknown_words)
-    if drawing.text is not None:
-        feature["text"].bytes_list.value.append(drawing.text.encode())
+    if result.unknown_words is not None:
+        feature["unknown_words"].int64_list.value.append(result.unknown_words)
+    if result.text is not None:
+        feature["text"].bytes_list.value.append(result.text.encode())
     return example.SerializeToString(deterministic=True)
 
 

@@ -13,23 +13,23 @@ from apache_beam.io.filesystem import BeamIOError
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 
 from serving.batch import beam_pipeline, models, progress, staging, storage
-from serving.batch.block_generator import Painter
+from serving.batch.block_generator import BlockGenerator
 from serving.batch.caption_files import DamagedFileError
 from serving.batch.handlers import ExportHandler, ServerHandler
-from serving.batch.job import Captions, Job, Options
-from serving.batch.job_folder import JOB, PARTIAL, SUCCESS, WORK, Outputs, Summary
+from serving.batch.job import CaptionsDigest, Job, JobOptions
+from serving.batch.job_folder import JOB, PARTIAL, SUCCESS, WORK, JobFolder, Summary
 from serving.batch.models import ModelInfo
-from serving.batch.staging import Staged
+from serving.batch.staging import StagedCaptions
 from serving.program import UsageError
 
 # Beam's "DirectRunner" first tries to download a binary.
 LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 _LOCAL_RUNNERS = {None, "DirectRunner", "FnApiRunner", LOCAL_RUNNER}
-_MISTAKE = re.compile(r"\bUsageError: (--.+?)(?: \[while running .*)?$", re.MULTILINE)
+_USAGE_ERROR = re.compile(r"\bUsageError: (--.+?)(?: \[while running .*)?$", re.MULTILINE)
 
 
 @dataclasses.dataclass(frozen=True)
-class Export:
+class ExportSource:
     """A model to load from disk.
 
     Attributes:
@@ -40,7 +40,7 @@ class Export:
 
 
 @dataclasses.dataclass(frozen=True)
-class Server:
+class ServerSource:
     """A model on a server.
 
     Attributes:
@@ -57,7 +57,7 @@ class Server:
 
 
 @dataclasses.dataclass(frozen=True)
-class Request:
+class JobRequest:
     """The arguments of a run.
 
     Attributes:
@@ -70,16 +70,16 @@ class Request:
       beam_options: options of Beam, as on a command line.
     """
 
-    source: Export | Server
+    source: ExportSource | ServerSource
     captions: str | None
     output_dir: str
-    options: Options
+    options: JobOptions
     resume: bool = False
     max_errors: int | None = None
     beam_options: Sequence[str] = ()
 
 
-def run(request: Request, *, dry_run: bool = False) -> tuple[Job, Summary | None]:
+def run(request: JobRequest, *, dry_run: bool = False) -> tuple[Job, Summary | None]:
     """Runs a job.
 
     Args:
@@ -96,13 +96,13 @@ def run(request: Request, *, dry_run: bool = False) -> tuple[Job, Summary | None
     beam_options = _parse_beam_options(request.beam_options)
     model, source = _model(request)
     folder = storage.absolute(request.output_dir)
-    before = _job_before(folder, request)
+    earlier = _earlier_job(folder, request)
     work = storage.join(folder, WORK)
     new = storage.join(work, "captions.new")
     staged = _stage(request, None if dry_run else new, partial_folder=storage.join(work, PARTIAL))
     # Compare with the job of an earlier run in the same folder.
     job = Job(model.identity, staged.captions, request.options)
-    if before is not None and (differences := job.differences(before)):
+    if earlier is not None and (differences := job.differences(earlier)):
         storage.remove(new)
         rule = "must be absent or empty, or hold the same job"
         raise UsageError(f"--output_dir: {rule}, got one with other {', '.join(differences)}")
@@ -110,47 +110,55 @@ def run(request: Request, *, dry_run: bool = False) -> tuple[Job, Summary | None
     if dry_run:
         return job, None
     # Draw the unfinished shards, and write the manifest.
-    outputs = Outputs(folder, job)
-    _begin(outputs, new, resume=request.resume)
-    plan = beam_pipeline.Plan(
-        outputs, None if request.captions is None else staged.offsets, request.max_errors
+    job_folder = JobFolder(folder, job)
+    _begin(job_folder, new, resume=request.resume)
+    data = beam_pipeline.WorkerData(
+        job_folder, None if request.captions is None else staged.offsets, request.max_errors
     )
-    if not storage.exists(outputs.path(SUCCESS)):
-        painter = Painter(job.options.batch_size, model.takes_captions, job.options.truncation)
-        handler = _handler(source, painter, outputs, threads=_threads(beam_options))
-        _draw(plan, handler, beam_options)
-    summary = Summary(**json.loads(storage.read(outputs.path(SUCCESS))))
+    if not storage.exists(job_folder.path(SUCCESS)):
+        generator = BlockGenerator(
+            job.options.batch_size, model.takes_captions, job.options.truncation
+        )
+        handler = _handler(source, generator, job_folder, threads=_threads(beam_options))
+        _draw(data, handler, beam_options)
+    summary = Summary(**json.loads(storage.read(job_folder.path(SUCCESS))))
     storage.remove(work)
     return job, summary
 
 
-def _model(request: Request) -> tuple[ModelInfo, Export | Server]:
+def _model(request: JobRequest) -> tuple[ModelInfo, ExportSource | ServerSource]:
     """The facts about the model, and its source with the folder of the chosen version."""
     source, takes_captions = request.source, request.captions is not None
-    if isinstance(source, Server):
-        return models.of_server(source.target, source.model, takes_captions=takes_captions), source
-    version, model = models.of_export(source.export_dir)
+    if isinstance(source, ServerSource):
+        return models.inspect_server(
+            source.target, source.model, takes_captions=takes_captions
+        ), source
+    version, model = models.inspect_export(source.export_dir)
     if model.takes_captions != takes_captions:
-        raise models.other_kind(version, takes_captions=model.takes_captions)
-    return model, Export(version)
+        raise models.wrong_kind(version, takes_captions=model.takes_captions)
+    return model, ExportSource(version)
 
 
 def _handler(
-    source: Export | Server, painter: Painter, outputs: Outputs, *, threads: int | None
+    source: ExportSource | ServerSource,
+    generator: BlockGenerator,
+    job_folder: JobFolder,
+    *,
+    threads: int | None,
 ) -> ExportHandler | ServerHandler:
-    if isinstance(source, Export):
-        return ExportHandler(source.export_dir, painter, outputs, threads=threads)
+    if isinstance(source, ExportSource):
+        return ExportHandler(source.export_dir, generator, job_folder, threads=threads)
     return ServerHandler(
         source.target,
         source.model,
-        painter,
-        outputs,
+        generator,
+        job_folder,
         concurrent_requests=source.concurrent_requests,
         timeout_seconds=source.timeout_seconds,
     )
 
 
-def _job_before(folder: str, request: Request) -> bytes | None:
+def _earlier_job(folder: str, request: JobRequest) -> bytes | None:
     """The content of a folder's job.json; None if the folder is absent or empty."""
     path = storage.join(folder, JOB)
     if storage.exists(path):
@@ -161,9 +169,9 @@ def _job_before(folder: str, request: Request) -> bytes | None:
     return None
 
 
-def _stage(request: Request, path: str | None, *, partial_folder: str) -> Staged:
+def _stage(request: JobRequest, path: str | None, *, partial_folder: str) -> StagedCaptions:
     if request.captions is None:
-        return Staged(Captions(1, None), 0, ())
+        return StagedCaptions(CaptionsDigest(1, None), 0, ())
     try:
         sources = storage.match(request.captions)
     except BeamIOError as error:
@@ -177,46 +185,46 @@ def _stage(request: Request, path: str | None, *, partial_folder: str) -> Staged
         raise UsageError(f"--captions: must be whole files, got {error}") from error
 
 
-def _begin(outputs: Outputs, new: str, *, resume: bool) -> None:
+def _begin(job_folder: JobFolder, new: str, *, resume: bool) -> None:
     if not resume:
-        outputs.clear()
-    outputs.begin()
+        job_folder.clear()
+    job_folder.begin()
     if storage.exists(new):
-        storage.rename(new, outputs.captions)
+        storage.rename(new, job_folder.captions)
 
 
 def _draw(
-    plan: beam_pipeline.Plan, handler: ExportHandler | ServerHandler, options: PipelineOptions
+    data: beam_pipeline.WorkerData, handler: ExportHandler | ServerHandler, options: PipelineOptions
 ) -> None:
-    outputs = plan.outputs
-    finished = outputs.finished_shards()
-    numbers = (number for number in range(outputs.job.shard_count) if number not in finished)
+    job_folder = data.job_folder
+    finished = job_folder.finished_shards()
+    numbers = (number for number in range(job_folder.job.shard_count) if number not in finished)
     local = options.view_as(StandardOptions).runner == LOCAL_RUNNER
-    watch = local and storage.is_local(outputs.folder)
-    with progress.shown(outputs) if watch else contextlib.nullcontext():
+    watch = local and storage.is_local(job_folder.folder)
+    with progress.shown(job_folder) if watch else contextlib.nullcontext():
         try:
             job = beam.Pipeline(options=options)
-            shards = [outputs.job.shard(number) for number in numbers]
-            beam_pipeline.build(job, plan, shards=shards, handler=handler)
+            shards = [job_folder.job.shard(number) for number in numbers]
+            beam_pipeline.build(job, data, shards=shards, handler=handler)
             job.run().wait_until_finish()
         except Exception as error:
             # Workers run in other processes: their exceptions arrive as text.
-            told = _MISTAKE.findall(f"{type(error).__name__}: {error}")
-            if not told:
+            messages = _USAGE_ERROR.findall(f"{type(error).__name__}: {error}")
+            if not messages:
                 raise
-            raise UsageError(told[-1]) from error
+            raise UsageError(messages[-1]) from error
 
 
 def _parse_beam_options(arguments: Sequence[str]) -> PipelineOptions:
     rule = "must be followed by options of Beam"
-    complaint = io.StringIO()
+    stderr = io.StringIO()
     try:
-        with contextlib.redirect_stderr(complaint):
+        with contextlib.redirect_stderr(stderr):
             options = PipelineOptions(list(arguments))
             known = options.get_all_options(retain_unknown_options=False)
     except SystemExit as error:  # argparse has printed its usage and the error.
-        told = complaint.getvalue().strip().splitlines()[-1].partition("error: ")[2]
-        raise UsageError(f"--: {rule}, got {told}") from error
+        message = stderr.getvalue().strip().splitlines()[-1].partition("error: ")[2]
+        raise UsageError(f"--: {rule}, got {message}") from error
     standard, direct = options.view_as(StandardOptions), options.view_as(DirectOptions)
     if standard.runner not in _LOCAL_RUNNERS:
         return options  # Other runners may know options that Beam does not know here.

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Iterator
 
 from serving.batch import caption_files, storage
 from serving.batch.caption_files import Entry
-from serving.batch.job import Captions
+from serving.batch.job import CaptionsDigest
 
 STRIDE = 1024
 
 
 @dataclasses.dataclass(frozen=True)
-class Staged:
+class StagedCaptions:
     """The result of staging.
 
     Attributes:
@@ -23,12 +23,12 @@ class Staged:
       offsets: byte offsets of every 1,024th caption in the staged file, from the first on.
     """
 
-    captions: Captions
+    captions: CaptionsDigest
     problems: int
     offsets: tuple[int, ...]
 
 
-def stage(paths: Iterable[str], path: str | None, *, partial_folder: str) -> Staged:
+def stage(paths: Iterable[str], path: str | None, *, partial_folder: str) -> StagedCaptions:
     """Reads caption files, and writes all captions into one file.
 
     Args:
@@ -55,8 +55,8 @@ def stage(paths: Iterable[str], path: str | None, *, partial_folder: str) -> Sta
                 checksum.update(line)
                 position += len(line)
                 count += 1
-    told = Captions(count, checksum.hexdigest())
-    return Staged(told, problems, tuple(offsets))
+    digest = CaptionsDigest(count, checksum.hexdigest())
+    return StagedCaptions(digest, problems, tuple(offsets))
 
 
 def entries(path: str, offsets: tuple[int, ...], begin: int) -> Iterator[Entry]:
@@ -64,7 +64,7 @@ def entries(path: str, offsets: tuple[int, ...], begin: int) -> Iterator[Entry]:
 
     Args:
       path: the staged file.
-      offsets: see `Staged`.
+      offsets: see `StagedCaptions`.
       begin: number of the first caption to read.
     """
     with storage.opened(path) as file:

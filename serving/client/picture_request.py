@@ -14,7 +14,7 @@ _INT64 = np.iinfo(np.int64)
 
 
 @dataclasses.dataclass(frozen=True)
-class DrawRequest:
+class PictureRequest:
     """A request for pictures, for one signature.
 
     Attributes:
@@ -47,7 +47,7 @@ class DrawRequest:
 
 def make_request(
     captions: Sequence[str] | None, *, seeds: Sequence[int] | None, truncation: float
-) -> DrawRequest:
+) -> PictureRequest:
     """Creates a request for pictures from the arguments of `Client.draw`.
 
     Raises:
@@ -64,7 +64,7 @@ def make_request(
     elif seeds is None:
         seeds = [secrets.randbelow(FRESH_SEEDS)]
     if seeds is None:
-        return DrawRequest("serving_default", inputs)
+        return PictureRequest("serving_default", inputs)
     if captions is not None and len(seeds) != len(captions):
         raise ValueError(f"seeds: must be {len(captions)}, one a caption, got {len(seeds)}")
     for seed in seeds:
@@ -72,4 +72,4 @@ def make_request(
             raise ValueError(f"seeds: must be from -2^63 to 2^63-1, got {seed}")
     inputs["seed"] = np.asarray(seeds, np.int64)
     inputs["truncation"] = np.full(len(seeds), truncation, np.float32)
-    return DrawRequest("generate", inputs)
+    return PictureRequest("generate", inputs)

@@ -14,12 +14,12 @@ _DECIMAL = re.compile(r"[0-9]{0,9}\.?[0-9]{1,18}(?:[eE]-?[0-9]{1,3})?")
 _SEEDS = range(-(2**63), 2**63)
 
 
-class AskingError(Exception):
+class ParameterError(Exception):
     """A parameter breaks a rule; the message names the rule and the received value."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Asked:
+class PictureParameters:
     """All parameters that determine a picture of one model version.
 
     Attributes:
@@ -47,15 +47,15 @@ def caption(text: Any, *, name: str = "caption", longest: int) -> str:
       longest: most characters.
 
     Raises:
-      AskingError: the value is not text, is blank, too long, or has single surrogates.
+      ParameterError: the value is not text, is blank, too long, or has single surrogates.
     """
     if not isinstance(text, str) or not text.strip():
-        raise AskingError(f"{name}: must be text that is not blank, got {shown(text)}")
+        raise ParameterError(f"{name}: must be text that is not blank, got {shown(text)}")
     text = text.strip()
     if len(text) > longest:
-        raise AskingError(f"{name}: must be at most {longest} characters, got {len(text)}")
+        raise ParameterError(f"{name}: must be at most {longest} characters, got {len(text)}")
     if any("\ud800" <= character <= "\udfff" for character in text):
-        raise AskingError(f"{name}: must be text that UTF-8 can hold, got half a character")
+        raise ParameterError(f"{name}: must be text that UTF-8 can hold, got half a character")
     return text
 
 
@@ -63,17 +63,17 @@ def seed(value: Any) -> int:
     """Returns the received seed, or a random one if the value is None.
 
     Raises:
-      AskingError: the value is not an int64.
+      ParameterError: the value is not an int64.
     """
     if value is None:
         return secrets.randbelow(FRESH_SEEDS)
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     if isinstance(text, str) and _WHOLE.fullmatch(text) and int(text) in _SEEDS:
         return int(text)
-    raise AskingError(f"seed: must be a whole number from -2^63 to 2^63-1, got {shown(value)}")
+    raise ParameterError(f"seed: must be a whole number from -2^63 to 2^63-1, got {shown(value)}")
 
 
-def following(first: int, count: int) -> list[int]:
+def consecutive_seeds(first: int, count: int) -> list[int]:
     """Returns consecutive int64 seeds; after the largest follows the smallest."""
     return [(first + step + 2**63) % 2**64 - 2**63 for step in range(count)]
 
@@ -82,37 +82,37 @@ def truncation(value: Any) -> float:
     """Returns the received truncation, or 0 (the model's default) if the value is None.
 
     Raises:
-      AskingError: the value is not a number from 0 to 1.
+      ParameterError: the value is not a number from 0 to 1.
     """
-    return MODEL_DEFAULT if value is None else _part("truncation", value)
+    return MODEL_DEFAULT if value is None else _fraction("truncation", value)
 
 
 def share(value: Any) -> float:
     """Returns the interpolation weight of the second caption.
 
     Raises:
-      AskingError: the value is not a number from 0 to 1.
+      ParameterError: the value is not a number from 0 to 1.
     """
-    return _part("share", value)
+    return _fraction("share", value)
 
 
-def _part(name: str, value: Any) -> float:
+def _fraction(name: str, value: Any) -> float:
     text = str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
     if isinstance(text, str) and _DECIMAL.fullmatch(text):
         number = float(text)
         if math.isfinite(number) and 0 <= number <= 1:
             return number
-    raise AskingError(f"{name}: must be a number from 0 to 1, got {shown(value)}")
+    raise ParameterError(f"{name}: must be a number from 0 to 1, got {shown(value)}")
 
 
 def fields(body: Any) -> Mapping[str, Any]:
     """Returns the fields of a JSON body.
 
     Raises:
-      AskingError: the body is not an object.
+      ParameterError: the body is not an object.
     """
     if not isinstance(body, dict):
-        raise AskingError(f"body: must be a JSON object, got {shown(body)}")
+        raise ParameterError(f"body: must be a JSON object, got {shown(body)}")
     return body
 
 

@@ -10,12 +10,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
-from serving.demo import parameters as asking
+from serving.demo import parameters
 from serving.demo.cache import PictureCache
 from serving.demo.card import Card
-from serving.demo.gallery import Gallery, Hung
+from serving.demo.gallery import Gallery, VersionedPicture
 from serving.demo.limiting import RateLimit
-from serving.demo.parameters import Asked, AskingError
+from serving.demo.parameters import ParameterError, PictureParameters
 from serving.demo.served import Kind, ServedModel
 
 PAGE = pathlib.Path(__file__).parent / "page"
@@ -48,7 +48,7 @@ class DemoOptions:
     body_bytes: int = 16 * 2**10
 
 
-class Answers:
+class Responses:
     """The responses; one method per URL."""
 
     def __init__(self, model: ServedModel, options: DemoOptions) -> None:
@@ -84,22 +84,24 @@ class Answers:
     async def gallery(self, request: Request) -> Response:
         """Draws several pictures with consecutive seeds; returns their URLs as JSON."""
         body = await _body(request)
-        truncation = asking.truncation(body.get("truncation"))
-        seeds = asking.following(asking.seed(body.get("seed")), self.options.gallery_pictures)
+        truncation = parameters.truncation(body.get("truncation"))
+        seeds = parameters.consecutive_seeds(
+            parameters.seed(body.get("seed")), self.options.gallery_pictures
+        )
         kind = (await self._model.abilities()).kind
         caption = self._caption_for(kind, body.get("caption"))
-        wanted = [Asked(caption, seed, truncation) for seed in seeds]
+        wanted = [PictureParameters(caption, seed, truncation) for seed in seeds]
         shown = await self._gallery.show(wanted, address=_address(request))
         return JSONResponse(
             {
                 "unknown_words": shown[0].picture.unknown_words,
                 "pictures": [
                     {
-                        "seed": str(one.seed),
-                        "address": _picture_address(one),
-                        "text": hung.picture.text,
+                        "seed": str(each.seed),
+                        "address": _picture_address(each),
+                        "text": one.picture.text,
                     }
-                    for one, hung in zip(wanted, shown, strict=True)
+                    for each, one in zip(wanted, shown, strict=True)
                 ],
             }
         )
@@ -107,14 +109,14 @@ class Answers:
     async def text(self, request: Request) -> Response:
         """The picture of a caption, as PNG."""
         caption = self._caption(request.path_params["caption"])
-        wanted = _with_query(request, Asked(caption, seed=0))
+        wanted = _with_query(request, PictureParameters(caption, seed=0))
         if (await self._model.abilities()).kind == "unconditional":
             raise HTTPException(404, "this model draws without captions: /picture")
         return await self._picture(request, wanted)
 
     async def picture(self, request: Request) -> Response:
         """A picture of a model that needs no caption, as PNG."""
-        wanted = _with_query(request, Asked(None, seed=0))
+        wanted = _with_query(request, PictureParameters(None, seed=0))
         kind = (await self._model.abilities()).kind
         if kind == "caption":
             raise HTTPException(404, "this model draws captions: /text/<caption>")
@@ -124,11 +126,11 @@ class Answers:
     async def mix(self, request: Request) -> Response:
         """A picture between two captions (linear interpolation), as PNG."""
         query = request.query_params
-        mixed = Asked(
+        mixed = PictureParameters(
             caption=self._caption(query.get("from"), name="from"),
             seed=0,
             towards=self._caption(query.get("to"), name="to"),
-            share=asking.share(query.get("share")),
+            share=parameters.share(query.get("share")),
         )
         wanted = _with_query(request, mixed)
         if not (await self._model.abilities()).mixes:
@@ -136,7 +138,7 @@ class Answers:
         return await self._picture(request, wanted)
 
     def _caption(self, sent: Any, *, name: str = "caption") -> str:
-        return asking.caption(sent, name=name, longest=self.options.caption_characters)
+        return parameters.caption(sent, name=name, longest=self.options.caption_characters)
 
     def _caption_for(self, kind: Kind, sent: Any) -> str | None:
         blank = sent is None or (isinstance(sent, str) and not sent.strip())
@@ -144,40 +146,40 @@ class Answers:
             return "" if kind == "joint" else None
         if kind == "unconditional":
             rule = "must be left out, the model draws without"
-            raise AskingError(f"caption: {rule}, got {asking.shown(sent)}")
+            raise ParameterError(f"caption: {rule}, got {parameters.shown(sent)}")
         return self._caption(sent)
 
-    async def _picture(self, request: Request, wanted: Asked) -> Response:
-        (hung,) = await self._gallery.show([wanted], address=_address(request))
-        headers = _told(hung)
+    async def _picture(self, request: Request, wanted: PictureParameters) -> Response:
+        (shown,) = await self._gallery.show([wanted], address=_address(request))
+        headers = _picture_headers(shown)
         if "seed" not in request.query_params:
             again = [*request.query_params.multi_items(), ("seed", str(wanted.seed))]
             headers["Content-Location"] = f"?{urllib.parse.urlencode(again)}"
             headers["Cache-Control"] = "no-store"
         else:
             headers["Cache-Control"] = f"public, max-age={self.options.max_age_seconds}"
-            headers["ETag"] = _entity_tag(hung)
+            headers["ETag"] = _entity_tag(shown)
             if headers["ETag"] in request.headers.get("If-None-Match", ""):
                 return Response(status_code=304, headers=headers)
-        return Response(hung.picture.png, media_type="image/png", headers=headers)
+        return Response(shown.picture.png, media_type="image/png", headers=headers)
 
 
 async def _body(request: Request) -> dict[str, Any]:
     try:
         body = await request.json()
     except (ValueError, RecursionError) as error:
-        raise AskingError(f"body: must be JSON, got something else ({error})") from error
+        raise ParameterError(f"body: must be JSON, got something else ({error})") from error
     if not isinstance(body, dict):
-        raise AskingError(f"body: must be a JSON object, got {asking.shown(body)}")
+        raise ParameterError(f"body: must be a JSON object, got {parameters.shown(body)}")
     return body
 
 
-def _with_query(request: Request, wanted: Asked) -> Asked:
+def _with_query(request: Request, wanted: PictureParameters) -> PictureParameters:
     query = request.query_params
     return dataclasses.replace(
         wanted,
-        seed=asking.seed(query.get("seed")),
-        truncation=asking.truncation(query.get("truncation")),
+        seed=parameters.seed(query.get("seed")),
+        truncation=parameters.truncation(query.get("truncation")),
     )
 
 
@@ -185,12 +187,12 @@ def _address(request: Request) -> str:
     return request.client.host if request.client is not None else ""
 
 
-def _picture_address(asked: Asked) -> str:
+def _picture_address(wanted: PictureParameters) -> str:
     """The URL of a picture, relative to the page."""
-    query = {"seed": str(asked.seed)}
-    if asked.truncation != asking.MODEL_DEFAULT:
-        query["truncation"] = str(asked.truncation)
-    path = f"text/{_quoted(asked.caption)}" if asked.caption else "picture"
+    query = {"seed": str(wanted.seed)}
+    if wanted.truncation != parameters.MODEL_DEFAULT:
+        query["truncation"] = str(wanted.truncation)
+    path = f"text/{_quoted(wanted.caption)}" if wanted.caption else "picture"
     return f"{path}?{urllib.parse.urlencode(query)}"
 
 
@@ -200,19 +202,19 @@ def _quoted(caption: str) -> str:
     return urllib.parse.quote(padded, safe="")
 
 
-def _told(hung: Hung) -> dict[str, str]:
+def _picture_headers(shown: VersionedPicture) -> dict[str, str]:
     """The response headers of a picture; the text of a joint model is percent-encoded UTF-8."""
-    picture = hung.picture
+    picture = shown.picture
     headers = {
         "Seed": str(picture.seed),
         "Unknown-Words": str(picture.unknown_words),
-        "Model-Version": str(hung.version),
+        "Model-Version": str(shown.version),
     }
     if picture.text is not None:
         headers["Text"] = urllib.parse.quote(picture.text)
     return headers
 
 
-def _entity_tag(hung: Hung) -> str:
+def _entity_tag(shown: VersionedPicture) -> str:
     # The version number is not enough: another export folder starts again at 1.
-    return f'"{hung.version}-{hashlib.sha256(hung.picture.png).hexdigest()[:16]}"'
+    return f'"{shown.version}-{hashlib.sha256(shown.picture.png).hexdigest()[:16]}"'

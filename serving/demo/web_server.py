@@ -66,7 +66,7 @@ class WebServer:
         )
 
     def run(self) -> None:
-        """Answers until `stop`, SIGTERM or SIGINT, then finishes the running requests."""
+        """Serves until `stop`, SIGTERM or SIGINT, then finishes the running requests."""
         self._server.run(sockets=[self._socket])
 
     def stop(self) -> None:

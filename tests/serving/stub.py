@@ -1,4 +1,4 @@
-"""A gRPC server that answers Predict as a model of captions does, and keeps what it was asked."""
+"""A gRPC server that answers Predict like a caption model, and keeps the requests."""
 
 import collections
 import io
@@ -61,7 +61,7 @@ class Stub:
         self.answer: bytes | None = None
         self.packed = False
         self.stuck = self.silent = False
-        self.asked, self.given_up = threading.Event(), threading.Event()
+        self.received, self.given_up = threading.Event(), threading.Event()
 
     def fail(self, *codes: grpc.StatusCode) -> None:
         self.failures.extend(codes)
@@ -70,7 +70,7 @@ class Stub:
         self.requests.append(content)
         self.metadata.append(dict(context.invocation_metadata()))
         self.remaining_seconds.append(context.time_remaining())
-        self.asked.set()
+        self.received.set()
         if self.stuck:
             context.add_callback(self.given_up.set)
             self.given_up.wait()

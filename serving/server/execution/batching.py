@@ -13,8 +13,8 @@ from absl import logging
 
 from serving.server.execution import merging
 from serving.server.execution.batch_options import BatchOptions
-from serving.server.execution.runner import Outputs, observe_run
-from serving.server.execution.servable import Plan, Servable
+from serving.server.execution.runner import OutputArrays, observe_run
+from serving.server.execution.servable import RunPlan, Servable
 from serving.server.monitoring import Metrics
 from serving.server.status import StatusError, from_exception, invalid_argument
 
@@ -22,9 +22,9 @@ from serving.server.status import StatusError, from_exception, invalid_argument
 class _Task:
     """A request: the future of its outputs, and the pieces that the request is split into."""
 
-    def __init__(self, plan: Plan, pieces: int) -> None:
+    def __init__(self, plan: RunPlan, pieces: int) -> None:
         self.plan, self.queued_at = plan, time.perf_counter()
-        self.future: futures.Future[Outputs] = futures.Future()
+        self.future: futures.Future[OutputArrays] = futures.Future()
         self._parts: list[list[np.ndarray]] = [[]] * pieces
         self._waiting, self._begun = pieces, False
         self._error: StatusError | None = None
@@ -76,7 +76,7 @@ class _Batch:
         self.pieces.append(piece)
         self.rows += piece.rows
 
-    def forget_cancelled(self) -> None:
+    def drop_cancelled(self) -> None:
         self.pieces = [piece for piece in self.pieces if not piece.task.future.cancelled()]
         self.rows = sum(piece.rows for piece in self.pieces)
 
@@ -88,13 +88,13 @@ class _Queue:
         self.servable, self.options = servable, options
         self.batches: collections.deque[_Batch] = collections.deque()
 
-    def add(self, plan: Plan, rows: int) -> _Task:
+    def add(self, plan: RunPlan, rows: int) -> _Task:
         """Queues a request, in pieces if it is split; raises a StatusError if the queue is full."""
         sizes = self._sizes(rows)
         # If the queue is full: drop cancelled requests and try once more.
         if sizes is None:
             for batch in self.batches:
-                batch.forget_cancelled()
+                batch.drop_cancelled()
             self.batches = collections.deque(batch for batch in self.batches if batch.pieces)
             sizes = self._sizes(rows)
         if sizes is None:
@@ -136,14 +136,15 @@ class _Queue:
 
     def _full(self, rows: int) -> str:
         enqueued, most = len(self.batches), self.options.max_enqueued_batches
-        told = "The batch scheduling queue to which this task was submitted is full"
+        reason = "The batch scheduling queue to which this task was submitted is full"
         if not self.options.split_large:
             return (
-                f"{told}; currently {enqueued} batches enqueued and max_enqueued_batches is {most}"
+                f"{reason}; currently {enqueued} batches enqueued "
+                f"and max_enqueued_batches is {most}"
             )
         largest, room = self.options.largest_batch, max(self._room(), 0)
         return (
-            f"{told}; task size is {rows} but scheduling capacity is only "
+            f"{reason}; task size is {rows} but scheduling capacity is only "
             f"{room + (most - enqueued) * largest} (num_enqueued_batches={enqueued}, "
             f"max_enqueued_batches={most}, open_batch_size={largest - room}, "
             f"max_execution_batch_size={largest})"
@@ -167,8 +168,8 @@ class BatchingRunner:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, servable: Servable, plan: Plan) -> "futures.Future[Outputs]":
-        """See `serving.server.execution.runner.Runner`."""
+    def submit(self, servable: Servable, plan: RunPlan) -> "futures.Future[OutputArrays]":
+        """See `Runner`."""
         rows, options = merging.count_rows(plan.feeds), self._options
         if rows > options.max_batch_size and not options.split_large:
             raise invalid_argument(
@@ -186,7 +187,7 @@ class BatchingRunner:
         return task.future
 
     def close(self) -> None:
-        """See `serving.server.execution.runner.Runner`."""
+        """See `Runner`."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
@@ -194,10 +195,10 @@ class BatchingRunner:
             thread.join()
 
     def _work(self) -> None:
-        while (taken := self._take()) is not None:
-            self._run(*taken)
+        while (ready := self._next_batch()) is not None:
+            self._run(*ready)
 
-    def _take(self) -> tuple[_Queue, _Batch] | None:
+    def _next_batch(self) -> tuple[_Queue, _Batch] | None:
         """Waits for a batch that may run, round-robin over the queues; None after `close`."""
         with self._changed:
             while True:

@@ -7,10 +7,10 @@ from typing import Protocol
 
 import numpy as np
 
-from serving.server.execution.servable import Plan, Servable
+from serving.server.execution.servable import RunPlan, Servable
 from serving.server.monitoring import Metrics
 
-Outputs = Mapping[str, np.ndarray]
+OutputArrays = Mapping[str, np.ndarray]
 
 
 class Runner(Protocol):
@@ -22,7 +22,7 @@ class Runner(Protocol):
 
     on_results: Callable[[], None]
 
-    def submit(self, servable: Servable, plan: Plan) -> "futures.Future[Outputs]":
+    def submit(self, servable: Servable, plan: RunPlan) -> "futures.Future[OutputArrays]":
         """Queues a plan.
 
         Returns:
@@ -45,13 +45,15 @@ class DirectRunner:
         self._metrics = metrics
         self.on_results: Callable[[], None] = lambda: None
 
-    def submit(self, servable: Servable, plan: Plan) -> "futures.Future[Outputs]":
+    def submit(self, servable: Servable, plan: RunPlan) -> "futures.Future[OutputArrays]":
         """See `Runner`."""
-        future: futures.Future[Outputs] = futures.Future()
+        future: futures.Future[OutputArrays] = futures.Future()
         self._pool.submit(self._run, servable, plan, future)
         return future
 
-    def _run(self, servable: Servable, plan: Plan, future: "futures.Future[Outputs]") -> None:
+    def _run(
+        self, servable: Servable, plan: RunPlan, future: "futures.Future[OutputArrays]"
+    ) -> None:
         if not future.set_running_or_notify_cancel():
             return
         began = time.perf_counter()

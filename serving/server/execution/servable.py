@@ -21,7 +21,7 @@ MOST_CALLABLES = 64
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
+class RunPlan:
     """A request in terms of the graph.
 
     Attributes:
@@ -44,21 +44,21 @@ class Plan:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Plain:
+class _FastPath:
     """A signature, for the common request: exactly its inputs, and all its outputs."""
 
     feeds: Mapping[str, str]
     kinds: Mapping[str, np.dtype]
     fetches: Mapping[str, str]
 
-    def plan(self, inputs: Mapping[str, np.ndarray]) -> Plan | None:
+    def plan(self, inputs: Mapping[str, np.ndarray]) -> RunPlan | None:
         """The plan of a common request; None for other or invalid requests."""
         if inputs.keys() != self.feeds.keys():
             return None
         if any(inputs[alias].dtype != kind for alias, kind in self.kinds.items()):
             return None
         feeds = {name: inputs[alias] for alias, name in self.feeds.items()}
-        return Plan(feeds=feeds, fetches=self.fetches)
+        return RunPlan(feeds=feeds, fetches=self.fetches)
 
 
 class Servable:
@@ -101,7 +101,7 @@ class Servable:
             self._session.close()
             raise
         self.signatures: Mapping[str, meta_graph_pb2.SignatureDef] = dict(loaded.signature_def)
-        self._plain = {name: _plain(each) for name, each in self.signatures.items()}
+        self._fast_paths = {name: _fast_path(each) for name, each in self.signatures.items()}
         # Bounded, since clients may request many combinations of outputs.
         self._callable = functools.lru_cache(MOST_CALLABLES)(self._make_callable)
 
@@ -123,7 +123,7 @@ class Servable:
 
     def plan(
         self, signature: str, inputs: Mapping[str, np.ndarray], output_filter: Sequence[str]
-    ) -> Plan:
+    ) -> RunPlan:
         """Checks a request against a signature, and returns its plan.
 
         Args:
@@ -135,8 +135,8 @@ class Servable:
           StatusError: the request does not match; the message is TensorFlow Serving's.
         """
         definition = self.signature(signature)
-        plain = self._plain[signature]
-        if plain and not output_filter and (plan := plain.plan(inputs)):
+        fast_path = self._fast_paths[signature]
+        if fast_path and not output_filter and (plan := fast_path.plan(inputs)):
             return plan
         feeds = _choose_inputs(definition, inputs)
         dtypes = {info.name: info.dtype for info in definition.inputs.values()}
@@ -147,7 +147,7 @@ class Servable:
                     f"Expects arg[{position}] to be {cpp_name(expected)} "
                     f"but {cpp_name(provided)} is provided"
                 )
-        return Plan(feeds=feeds, fetches=_choose_outputs(definition, output_filter))
+        return RunPlan(feeds=feeds, fetches=_choose_outputs(definition, output_filter))
 
     def run(self, feeds: Mapping[str, np.ndarray], fetches: Sequence[str]) -> list[np.ndarray]:
         """Computes tensors.
@@ -178,7 +178,7 @@ class Servable:
         return self._session._make_callable_from_options(options)
 
 
-def plan_of_request(servable: Servable, request: predict_pb2.PredictRequest) -> Plan:
+def plan_of_request(servable: Servable, request: predict_pb2.PredictRequest) -> RunPlan:
     """Parses a request.
 
     Raises:
@@ -190,14 +190,14 @@ def plan_of_request(servable: Servable, request: predict_pb2.PredictRequest) -> 
     return servable.plan(signature, inputs, request.output_filter)
 
 
-def _plain(definition: meta_graph_pb2.SignatureDef) -> _Plain | None:
+def _fast_path(definition: meta_graph_pb2.SignatureDef) -> _FastPath | None:
     """The fast path of a signature; None if an input is not a tensor."""
     inputs = {alias: definition.inputs[alias] for alias in sorted(definition.inputs)}
     try:
         kinds = {alias: tf.as_dtype(info.dtype).as_numpy_dtype for alias, info in inputs.items()}
     except TypeError:
         return None
-    return _Plain(
+    return _FastPath(
         feeds={alias: info.name for alias, info in inputs.items()},
         kinds={alias: np.dtype(kind) for alias, kind in kinds.items()},
         fetches=_choose_outputs(definition, []),

@@ -51,16 +51,16 @@ class Loader:
         return servable
 
     def _warm_up(self, servable: Servable) -> None:
-        def answer(request: predict_pb2.PredictRequest) -> None:
+        def run(request: predict_pb2.PredictRequest) -> None:
             self.runner.submit(servable, plan_of_request(servable, request)).result()
 
-        began, told = time.perf_counter(), "OK"
+        began, status = time.perf_counter(), "OK"
         try:
-            count = warmup.replay(servable.path, answer, iterations=self.warmup_iterations)
+            count = warmup.replay(servable.path, run, iterations=self.warmup_iterations)
             self.metrics.model_warmup_records_read.add(servable.path, by=count)
         except Exception as error:
-            told = from_exception(error).code.name
+            status = from_exception(error).code.name
             raise
         finally:
             microseconds = 1e6 * (time.perf_counter() - began)
-            self.metrics.model_warmup_latency.observe(microseconds, servable.path, told)
+            self.metrics.model_warmup_latency.observe(microseconds, servable.path, status)

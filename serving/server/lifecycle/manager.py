@@ -62,9 +62,9 @@ class Manager:
         self._models: dict[str, ModelConfig] = {}
         self._versions: dict[str, dict[int, Version]] = {}
         self._closing = False
-        self._next_look = math.inf
+        self._next_poll = math.inf
         self._changed = threading.Condition()
-        self._looking = threading.Lock()
+        self._poll_lock = threading.Lock()
         self._loaders = futures.ThreadPoolExecutor(options.load_threads, "load")
         self._thread = threading.Thread(target=self._manage, name="manager", daemon=True)
         self._thread.start()
@@ -87,7 +87,7 @@ class Manager:
         self._thread.join()
         self._loaders.shutdown(cancel_futures=True)
         with self._changed:
-            loaded = [version for version in self._all() if version.servable is not None]
+            loaded = [version for version in self._all_versions() if version.servable is not None]
             self._versions.clear()
             free = self._changed.wait_for(
                 lambda: not any(version.leases for version in loaded), LAST_REQUESTS_SECONDS
@@ -113,7 +113,7 @@ class Manager:
                 self._check_labels(model)
             new = [model for model in models if model.name not in self._models]
             self._models = {model.name: model for model in models}
-        self._look()
+        self._poll()
         with self._changed:
             self._changed.wait_for(lambda: self._closing or all(map(self._settled, new)))
             if self._closing:
@@ -121,7 +121,7 @@ class Manager:
             failed = [version for model in new for version in self._failed(model)]
         if failed:
             listed = "".join(
-                f"{{{version} due to error: {version.error.told if version.error else ''}}}, "
+                f"{{{version} due to error: {version.error.full_text if version.error else ''}}}, "
                 for version in failed
             )
             text = f"{len(failed)} {unit}(s) did not become available: {{{listed}}}"
@@ -149,7 +149,7 @@ class Manager:
         """The status of every version of a model ever found, the newest first."""
         with self._changed:
             versions = sorted(self._versions.get(name, {}).items(), reverse=True)
-            return [VersionStatus(number, seen.state, seen.error) for number, seen in versions]
+            return [VersionStatus(number, one.state, one.error) for number, one in versions]
 
     def knows(self, name: str) -> bool:
         """Returns whether a model with this name is configured, loaded or not."""
@@ -158,13 +158,13 @@ class Manager:
 
     def _find(self, spec: model_pb2.ModelSpec) -> Version:
         number, versions = self._number(spec), self._versions.get(spec.name, {})
-        asked = f"Latest({spec.name})" if number is None else f"Specific({spec.name}, {number})"
+        query = f"Latest({spec.name})" if number is None else f"Specific({spec.name}, {number})"
         if number is None:
             available = (each for each, one in versions.items() if one.state == State.AVAILABLE)
             number = max(available, default=None)
         version = None if number is None else versions.get(number)
         if version is None or version.state != State.AVAILABLE:
-            text = f"Servable not found for request: {asked}"
+            text = f"Servable not found for request: {query}"
             raise StatusError(grpc.StatusCode.NOT_FOUND, text)
         return version
 
@@ -191,31 +191,31 @@ class Manager:
                 )
                 raise StatusError(grpc.StatusCode.FAILED_PRECONDITION, text)
 
-    def _all(self) -> list[Version]:
+    def _all_versions(self) -> list[Version]:
         return [one for versions in self._versions.values() for one in versions.values()]
 
-    def _aspired(self, name: str) -> list[Version]:
-        return [version for version in self._versions.get(name, {}).values() if version.aspired]
+    def _desired(self, name: str) -> list[Version]:
+        return [version for version in self._versions.get(name, {}).values() if version.desired]
 
     def _settled(self, model: ModelConfig) -> bool:
-        states = {version.state for version in self._aspired(model.name)}
+        states = {version.state for version in self._desired(model.name)}
         # Do not wait for a model that a later `configure` has removed.
         return model.name not in self._models or (
             bool(states) and states <= {State.AVAILABLE, State.END}
         )
 
     def _failed(self, model: ModelConfig) -> list[Version]:
-        aspired = self._aspired(model.name)
-        failed = [version for version in aspired if version.state == State.END]
-        return failed if model.policy.specific or len(failed) == len(aspired) else []
+        desired = self._desired(model.name)
+        failed = [version for version in desired if version.state == State.END]
+        return failed if model.policy.specific or len(failed) == len(desired) else []
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         """Reads all base paths; if one cannot be read, no model changes."""
-        with self._looking:
+        with self._poll_lock:
             with self._changed:
                 models = list(self._models.values())
                 wait = self._options.poll_wait_seconds
-                self._next_look = time.monotonic() + wait if wait > 0 else math.inf
+                self._next_poll = time.monotonic() + wait if wait > 0 else math.inf
                 self._changed.notify_all()
             if wait < 0:
                 return
@@ -230,13 +230,13 @@ class Manager:
                 return
             with self._changed:
                 for model in models:
-                    self._aspire(model, found[model.name])
+                    self._choose_desired(model, found[model.name])
                 for name in self._versions.keys() - found.keys():
                     for version in self._versions[name].values():
-                        version.aspired = False
+                        version.desired = False
                 self._changed.notify_all()
 
-    def _aspire(self, model: ModelConfig, paths: dict[int, str]) -> None:
+    def _choose_desired(self, model: ModelConfig, paths: dict[int, str]) -> None:
         if not paths:
             logging.warning(
                 "No versions of servable %s found under base path %s. Did you forget to name your "
@@ -254,53 +254,53 @@ class Manager:
         chosen = model.policy.choose(paths)
         versions = self._versions.setdefault(model.name, {})
         for number in chosen:
-            seen = versions.get(number)
-            ended = seen is not None and seen.state == State.END
+            known = versions.get(number)
+            ended = known is not None and known.state == State.END
             # Do not retry a failed version until it has disappeared from disk or from the policy.
-            if seen is None or (ended and not (seen.aspired and seen.error)):
+            if known is None or (ended and not (known.desired and known.error)):
                 versions[number] = Version(model.name, number, paths[number])
         for version in versions.values():
-            version.aspired = version.number in chosen
+            version.desired = version.number in chosen
 
     def _manage(self) -> None:
         while True:
-            if time.monotonic() >= self._next_look:
-                self._look()
+            if time.monotonic() >= self._next_poll:
+                self._poll()
             with self._changed:
                 if self._closing:
                     return
-                drained = self._act()
+                drained = self._start_changes()
                 if not drained:
                     self._changed.wait(self._idle_seconds())
             for version in drained:
                 self._unload(version)
 
     def _idle_seconds(self) -> float | None:
-        due = min([self._next_look, *(version.retry_at for version in self._all())])
+        due = min([self._next_poll, *(version.retry_at for version in self._all_versions())])
         return None if due == math.inf else max(0.0, due - time.monotonic())
 
-    def _act(self) -> list[Version]:
+    def _start_changes(self) -> list[Version]:
         """Starts the pending loads, and returns the versions that can be unloaded now."""
         drained = []
         for versions in self._versions.values():
-            aspired = [version for version in versions.values() if version.aspired]
-            # An old version may go only when one of the wanted versions is available.
-            relieved = not aspired or any(one.state == State.AVAILABLE for one in aspired)
+            desired = [version for version in versions.values() if version.desired]
+            # Unload an old version only when a desired version is available.
+            has_replacement = not desired or any(one.state == State.AVAILABLE for one in desired)
             for version in sorted(versions.values(), key=lambda one: -one.number):
-                # Drop a load that is not wanted any more; start a due load; else begin to unload.
+                # Cancel a load that is no longer desired; start a due load; else begin to unload.
                 waits = version.state == State.START or version.retry_at < math.inf
-                if waits and not version.aspired:
+                if waits and not version.desired:
                     version.state, version.retry_at = State.END, math.inf
                 elif version.state == State.START or version.retry_at <= time.monotonic():
                     version.state, version.retry_at = State.LOADING, math.inf
-                    self._loaders.submit(self._try, version)
-                elif version.state == State.AVAILABLE and not version.aspired and relieved:
+                    self._loaders.submit(self._load_version, version)
+                elif version.state == State.AVAILABLE and not version.desired and has_replacement:
                     version.state = State.UNLOADING
                 if version.state == State.UNLOADING and not version.leases:
                     drained.append(version)
         return drained
 
-    def _try(self, version: Version) -> None:
+    def _load_version(self, version: Version) -> None:
         try:
             servable = self._load(version.model, version.number, version.path)
         except Exception as error:  # Any failure: the other versions keep serving.
@@ -312,8 +312,8 @@ class Manager:
             self._changed.notify_all()
 
     def _fail(self, version: Version, error: StatusError) -> None:
-        logging.error("Loading servable: %s failed: %s", version, error.told)
-        trim_memory.give_back()
+        logging.error("Loading servable: %s failed: %s", version, error.full_text)
+        trim_memory.trim()
         with self._changed:
             version.error = error
             version.failures += 1
@@ -338,5 +338,5 @@ class Manager:
         with self._changed:
             version.servable, version.state = None, State.END
             self._changed.notify_all()
-        trim_memory.give_back()
+        trim_memory.trim()
         logging.info("Done unloading servable version %s", version)

@@ -4,7 +4,7 @@ import ctypes
 import gc
 
 
-def give_back() -> None:
+def trim() -> None:
     """Collects the reference cycles of a graph; with glibc, also returns free heap memory."""
     gc.collect()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)

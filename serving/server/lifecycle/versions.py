@@ -39,7 +39,7 @@ class Version:
       state: current state.
       error: error of the last load attempt; None if it succeeded.
       servable: the loaded version, from AVAILABLE to the end of UNLOADING; else None.
-      aspired: the version is on disk and the policy chooses it.
+      desired: the version is on disk and the policy chooses it.
       leases: number of requests that use the version.
       failures: number of failed load attempts.
       retry_at: time.monotonic() of the next load attempt; infinite without one.
@@ -51,7 +51,7 @@ class Version:
     state: State = State.START
     error: StatusError | None = None
     servable: Servable | None = None
-    aspired: bool = True
+    desired: bool = True
     leases: int = 0
     failures: int = 0
     retry_at: float = math.inf

@@ -12,17 +12,17 @@ from serving.server.status import StatusError, invalid_argument
 
 MOST_RECORDS = 1000
 _FILE = "assets.extra/tf_serving_warmup_requests"
-_NOT_ANSWERED = ("classify_log", "regress_log", "multi_inference_log")
+_SKIPPED = ("classify_log", "regress_log", "multi_inference_log")
 
 
 def replay(
-    path: str, answer: Callable[[predict_pb2.PredictRequest], object], *, iterations: int
+    path: str, run: Callable[[predict_pb2.PredictRequest], object], *, iterations: int
 ) -> int:
     """Runs the warm-up requests of a version.
 
     Args:
       path: folder of the version.
-      answer: called with each request.
+      run: called with each request.
       iterations: runs of each request.
 
     Returns:
@@ -45,8 +45,8 @@ def replay(
         kind = log.WhichOneof("log_type")
         if kind == "predict_log":
             for _ in range(iterations):
-                answer(log.predict_log.request)
-        elif kind in _NOT_ANSWERED:
+                run(log.predict_log.request)
+        elif kind in _SKIPPED:
             logging.warning("Skipped a warmup record of the kind %s in %s", kind, file)
         else:
             text = f"Unsupported log_type for warmup: {kind}"

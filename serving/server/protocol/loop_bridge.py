@@ -9,7 +9,7 @@ from typing import TypeVar
 _Result = TypeVar("_Result")
 
 
-class Arrivals:
+class LoopBridge:
     """Wakes an event loop once for all results of a batch.
 
     One wake-up per result would interrupt the thread that still sets the other results (GIL).
@@ -18,7 +18,7 @@ class Arrivals:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Delivers results to the coroutines of `loop`."""
         self._loop = loop
-        self._arrived: collections.deque[tuple[futures.Future, asyncio.Future]] = (
+        self._finished: collections.deque[tuple[futures.Future, asyncio.Future]] = (
             collections.deque()
         )
 
@@ -30,7 +30,7 @@ class Arrivals:
     async def result(self, future: "futures.Future[_Result]") -> _Result:
         """Waits for a result in a coroutine of the loop; cancelling it cancels the future."""
         waiting: asyncio.Future[_Result] = self._loop.create_future()
-        future.add_done_callback(lambda arrived: self._arrived.append((arrived, waiting)))
+        future.add_done_callback(lambda done: self._finished.append((done, waiting)))
         if future.done():  # The wake-up may have run before the callback was added.
             self._deliver()
         try:
@@ -39,8 +39,8 @@ class Arrivals:
             future.cancel()
 
     def _deliver(self) -> None:
-        while self._arrived:
-            future, waiting = self._arrived.popleft()
+        while self._finished:
+            future, waiting = self._finished.popleft()
             if waiting.done():  # Cancelled.
                 continue
             if future.cancelled():

@@ -30,11 +30,13 @@ def status(
             raise StatusError(grpc.StatusCode.NOT_FOUND, text)
     response = get_model_status_pb2.GetModelStatusResponse()
     for one in versions:
-        told = response.model_version_status.add(version=one.version, state=int(one.state))
-        told.status.SetInParent()
+        version_status = response.model_version_status.add(
+            version=one.version, state=int(one.state)
+        )
+        version_status.status.SetInParent()
         if one.error is not None:
-            told.status.error_code = one.error.number
-            told.status.error_message = one.error.text
+            version_status.status.error_code = one.error.number
+            version_status.status.error_message = one.error.text
     return response
 
 

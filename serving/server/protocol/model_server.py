@@ -18,7 +18,7 @@ from serving.server.execution.runner import Runner
 from serving.server.lifecycle.manager import Manager
 from serving.server.monitoring import Metrics
 from serving.server.protocol import reflecting
-from serving.server.protocol.draining import Calls
+from serving.server.protocol.draining import CallTracker
 from serving.server.protocol.parsing import QuietServices
 from serving.server.protocol.predicting import Predictor
 from serving.server.protocol.rest import RestApplication, RestOptions
@@ -80,7 +80,7 @@ class ModelServer:
         self._manager, self._metrics, self._options = manager, metrics, options
         self._loop = asyncio.new_event_loop()
         self._predictor = Predictor(manager, runner, metrics, self._loop)
-        self._stopping, self._calls = asyncio.Event(), Calls()
+        self._stopping, self._calls = asyncio.Event(), CallTracker()
         self._opened: threading.Event = threading.Event()
         self._health: health.aio.HealthServicer | None = None
         self._failure: Exception | None = None
@@ -134,16 +134,18 @@ class ModelServer:
         if self._health is not None:
             await self._health.enter_graceful_shutdown()
         # Refuse new calls, and wait for the running ones.
-        self._calls.leave()
+        self._calls.refuse_new()
         with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._calls.ended(), DRAIN_SECONDS)
-        await self._calls.quiet()
+            await asyncio.wait_for(self._calls.wait_ended(), DRAIN_SECONDS)
+        await self._calls.wait_quiet()
         # Close the server, then end the held calls as UNAVAILABLE.
         ended = asyncio.create_task(server.stop(GRACE_SECONDS))
         await asyncio.sleep(SETTLE_SECONDS)
-        self._calls.turn_away()
+        self._calls.release_held()
         await ended
-        logging.info("Stopped after %d calls, %d refused", self._calls.begun, self._calls.refused)
+        logging.info(
+            "Stopped after %d calls, %d refused", self._calls.accepted, self._calls.refused
+        )
 
     async def _grpc(self) -> grpc.aio.Server:
         # Register the services.

@@ -13,11 +13,11 @@ from absl import logging
 from google.protobuf import json_format
 from tensorflow_serving.apis import model_pb2
 
-from serving.server.execution.servable import DEFAULT_SIGNATURE, Plan, Servable
+from serving.server.execution.servable import DEFAULT_SIGNATURE, RunPlan, Servable
 from serving.server.lifecycle.manager import Manager
 from serving.server.monitoring import Metrics
 from serving.server.protocol import model_info, rest_json
-from serving.server.protocol.predicting import Predictor, aside_if_large
+from serving.server.protocol.predicting import Predictor, in_thread_if_large
 from serving.server.status import StatusError, from_exception, invalid_argument
 
 _HTTP_CODES = {
@@ -95,10 +95,8 @@ class RestApplication:
                 self._answer(scope["method"], path, receive), self._options.timeout_seconds
             )
         except asyncio.TimeoutError:
-            told = StatusError(
-                grpc.StatusCode.DEADLINE_EXCEEDED, "Timed out waiting for notification"
-            )
-            reply = _error_reply(told)
+            text = "Timed out waiting for notification"
+            reply = _error_reply(StatusError(grpc.StatusCode.DEADLINE_EXCEEDED, text))
         except ConnectionError:
             return
         except Exception as error:
@@ -123,26 +121,26 @@ class RestApplication:
             return _Reply(200, b"")
         if method == "GET" and path.rstrip("/").lower() == "/v1/models":
             raise invalid_argument("Missing model name in request.")
-        predicted, asked = _PREDICT.fullmatch(path), _STATUS.fullmatch(path)
-        if method == "POST" and predicted:
-            *names, verb = predicted.groups()
+        predict_call, status_call = _PREDICT.fullmatch(path), _STATUS.fullmatch(path)
+        if method == "POST" and predict_call:
+            *names, verb = predict_call.groups()
             if verb.lower() != "predict":
                 text = f"{verb} is not offered by the embedded server; ask by predict"
                 raise StatusError(grpc.StatusCode.UNIMPLEMENTED, text)
             return await self._predict(_spec(*names), await _read(receive))
-        if method == "GET" and asked:
-            *names, metadata = asked.groups()
-            tell = self._metadata if metadata else self._status
-            return _Reply(200, tell(_spec(*names)))
+        if method == "GET" and status_call:
+            *names, metadata = status_call.groups()
+            answer = self._metadata if metadata else self._status
+            return _Reply(200, answer(_spec(*names)))
         raise invalid_argument(f"Malformed request: {method} {path}")
 
     async def _predict(self, spec: model_pb2.ModelSpec, body: bytes) -> _Reply:
-        request = await aside_if_large(len(body), lambda: rest_json.parse_object(body))
+        request = await in_thread_if_large(len(body), lambda: rest_json.parse_object(body))
         signature = request.get("signature_name", DEFAULT_SIGNATURE)
         if not isinstance(signature, str):
             raise invalid_argument("'signature_name' key must be a string value.")
 
-        def plan(servable: Servable) -> Plan:
+        def plan(servable: Servable) -> RunPlan:
             if signature not in servable.signatures:
                 raise invalid_argument(
                     f'Serving signature name: "{signature}" not found in signature def'
@@ -150,11 +148,13 @@ class RestApplication:
             inputs = rest_json.read_inputs(request, servable.signatures[signature])
             return servable.plan(signature, inputs, [])
 
-        answer = await self._predictor.predict(spec, plan, size_bytes=len(body), entrypoint="REST")
-        size = sum(100 * array.size for array in answer.outputs.values())
+        prediction = await self._predictor.predict(
+            spec, plan, size_bytes=len(body), entrypoint="REST"
+        )
+        size = sum(100 * array.size for array in prediction.outputs.values())
         rows = "instances" in request
-        written = await aside_if_large(
-            size, lambda: rest_json.write_outputs(answer.outputs, rows=rows)
+        written = await in_thread_if_large(
+            size, lambda: rest_json.write_outputs(prediction.outputs, rows=rows)
         )
         return _Reply(200, written)
 
@@ -163,22 +163,22 @@ class RestApplication:
             lease = self._manager.acquire(spec)
             lease.release()
             spec.version.value = lease.servable.version
-        told = json_format.MessageToDict(
+        fields = json_format.MessageToDict(
             model_info.status(self._manager, spec),
             always_print_fields_with_no_presence=True,
             preserving_proto_field_name=True,
         )
-        return json.dumps(told, indent=1).encode()
+        return json.dumps(fields, indent=1).encode()
 
     def _metadata(self, spec: model_pb2.ModelSpec) -> bytes:
         name, version, signatures = model_info.metadata(
             self._manager, spec, [model_info.SIGNATURES_FIELD]
         )
-        told = json_format.MessageToDict(
+        fields = json_format.MessageToDict(
             signatures, always_print_fields_with_no_presence=True, preserving_proto_field_name=True
         )
         model = {"name": name, "signature_name": "", "version": str(version)}
-        metadata = {model_info.SIGNATURES_FIELD: told}
+        metadata = {model_info.SIGNATURES_FIELD: fields}
         return json.dumps({"model_spec": model, "metadata": metadata}, indent=1).encode()
 
 

@@ -39,7 +39,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
     except (RecursionError, ValueError) as error:  # Too deep, or not UTF-8.
         raise invalid_argument(f"JSON Parse error: {error}") from error
     if not isinstance(parsed, dict):
-        raise invalid_argument(f"Request must be a JSON object, got {_shown(parsed)}")
+        raise invalid_argument(f"Request must be a JSON object, got {_as_json(parsed)}")
     return parsed
 
 
@@ -115,7 +115,7 @@ def _rows_to_array(name: str, rows: Sequence[Any], dtype: tf.DType) -> np.ndarra
         except StatusError as error:
             text = (
                 f"Failed to process element: {position} key: {name} of 'instances' list. "
-                f"Error: {error.told}"
+                f"Error: {error.full_text}"
             )
             raise StatusError(error.code, text) from error
         if arrays[0].shape != arrays[-1].shape:
@@ -130,7 +130,7 @@ def _rows_to_array(name: str, rows: Sequence[Any], dtype: tf.DType) -> np.ndarra
 def _fail(position: int, row: Any, why: str) -> None:
     raise invalid_argument(
         f"Failed to process element: {position} of 'instances' list. "
-        f"Error: INVALID_ARGUMENT: {why}. JSON Value: {_shown(row)}"
+        f"Error: INVALID_ARGUMENT: {why}. JSON Value: {_as_json(row)}"
     )
 
 
@@ -160,7 +160,7 @@ def _flatten(
         flat.append(convert(value))
         return
     if not isinstance(value, list) or len(value) != shape[depth]:
-        got = len(value) if isinstance(value, list) else _shown(value)
+        got = len(value) if isinstance(value, list) else _as_json(value)
         raise invalid_argument(
             f"Encountered list at unexpected size: {got} at level: {depth} "
             f"expected size: {shape[depth]}"
@@ -220,11 +220,11 @@ def _unexpected(value: Any, dtype: tf.DType) -> StatusError:
     names = {str: "String", bool: "Bool", int: "Number", float: "Number", list: "Array",
              dict: "Object", type(None): "Null"}  # fmt: skip
     kind = names[type(value)]
-    text = f"JSON Value: {_shown(value)} Type: {kind} is not of expected type: {cpp_name(dtype)}"
+    text = f"JSON Value: {_as_json(value)} Type: {kind} is not of expected type: {cpp_name(dtype)}"
     return invalid_argument(text)
 
 
-def _shown(value: Any) -> str:
+def _as_json(value: Any) -> str:
     return json.dumps(value)[:LONGEST_SHOWN]
 
 

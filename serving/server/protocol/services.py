@@ -22,12 +22,12 @@ from serving.server.execution.servable import DEFAULT_SIGNATURE, plan_of_request
 from serving.server.lifecycle import model_config
 from serving.server.lifecycle.manager import Manager
 from serving.server.protocol import model_info
-from serving.server.protocol.draining import Calls
-from serving.server.protocol.predicting import Predictor, aside_if_large, check_spec
+from serving.server.protocol.draining import CallTracker
+from serving.server.protocol.predicting import Predictor, check_spec, in_thread_if_large
 from serving.server.status import StatusError, from_exception, invalid_argument
 
 
-def _told(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+def _rpc_method(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     """Wraps a method: counts the call, and ends it with the status of an exception."""
 
     @functools.wraps(method)
@@ -53,7 +53,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         manager: Manager,
         predictor: Predictor,
         *,
-        calls: Calls,
+        calls: CallTracker,
         as_content: bool,
     ) -> None:
         """Serves the models of a manager.
@@ -67,11 +67,11 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         self._manager, self._predictor, self._as_content = manager, predictor, as_content
         self.calls = calls
 
-    @_told
+    @_rpc_method
     async def Predict(self, request: predict_pb2.PredictRequest) -> predict_pb2.PredictResponse:
         """Runs a signature."""
         spec = check_spec(_spec(request))
-        answer = await self._predictor.predict(
+        prediction = await self._predictor.predict(
             spec,
             lambda servable: plan_of_request(servable, request),
             size_bytes=request.ByteSize(),
@@ -79,19 +79,19 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         )
         response = predict_pb2.PredictResponse()
         response.model_spec.name = spec.name
-        response.model_spec.version.value = answer.version
+        response.model_spec.version.value = prediction.version
         response.model_spec.signature_name = spec.signature_name or DEFAULT_SIGNATURE
 
         def write() -> None:
-            for alias, value in answer.outputs.items():
+            for alias, value in prediction.outputs.items():
                 arrays.fill(response.outputs[alias], value, as_content=self._as_content)
 
         # Writing one number in Python takes as long as copying about 100 bytes.
-        numbers = sum(array.size for array in answer.outputs.values())
-        await aside_if_large(100 * numbers, write)
+        numbers = sum(array.size for array in prediction.outputs.values())
+        await in_thread_if_large(100 * numbers, write)
         return response
 
-    @_told
+    @_rpc_method
     async def GetModelMetadata(
         self, request: get_model_metadata_pb2.GetModelMetadataRequest
     ) -> get_model_metadata_pb2.GetModelMetadataResponse:
@@ -104,17 +104,17 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         response.metadata[model_info.SIGNATURES_FIELD].Pack(signatures)
         return response
 
-    @_told
+    @_rpc_method
     async def Classify(self, request: object) -> object:
         """Answers UNIMPLEMENTED."""
         raise _unimplemented("Classify")
 
-    @_told
+    @_rpc_method
     async def Regress(self, request: object) -> object:
         """Answers UNIMPLEMENTED."""
         raise _unimplemented("Regress")
 
-    @_told
+    @_rpc_method
     async def MultiInference(self, request: object) -> object:
         """Answers UNIMPLEMENTED."""
         raise _unimplemented("MultiInference")
@@ -123,7 +123,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 class ModelService(model_service_pb2_grpc.ModelServiceServicer):
     """GetModelStatus and HandleReloadConfigRequest."""
 
-    def __init__(self, manager: Manager, *, calls: Calls) -> None:
+    def __init__(self, manager: Manager, *, calls: CallTracker) -> None:
         """Reports and changes the models of a manager.
 
         Args:
@@ -132,14 +132,14 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
         """
         self._manager, self.calls = manager, calls
 
-    @_told
+    @_rpc_method
     async def GetModelStatus(
         self, request: get_model_status_pb2.GetModelStatusRequest
     ) -> get_model_status_pb2.GetModelStatusResponse:
         """Returns the state of one version or of all versions."""
         return model_info.status(self._manager, check_spec(_spec(request)))
 
-    @_told
+    @_rpc_method
     async def HandleReloadConfigRequest(
         self, request: model_management_pb2.ReloadConfigRequest
     ) -> model_management_pb2.ReloadConfigResponse:

@@ -9,12 +9,12 @@ import numpy as np
 from PIL import Image
 
 from serving.batch import job_runner
-from serving.batch.job import Options
+from serving.batch.job import JobOptions
 from serving.batch.job_folder import Summary
 
 
 def generate(
-    source: pathlib.Path | job_runner.Server,
+    source: pathlib.Path | job_runner.ServerSource,
     captions: pathlib.Path | str | None,
     output_dir: pathlib.Path | str,
     *,
@@ -25,12 +25,12 @@ def generate(
 ) -> Summary | None:
     """Runs a job; blocks of three unless told otherwise."""
     if isinstance(source, pathlib.Path):
-        source = job_runner.Export(str(source))
-    request = job_runner.Request(
+        source = job_runner.ExportSource(str(source))
+    request = job_runner.JobRequest(
         source=source,
         captions=None if captions is None else str(captions),
         output_dir=str(output_dir),
-        options=Options(**{"batch_size": 3} | options),
+        options=JobOptions(**{"batch_size": 3} | options),
         resume=resume,
         max_errors=max_errors,
         beam_options=beam_options,

@@ -11,11 +11,11 @@ _TRUNCATION = tf.TensorSpec([None], tf.float32, name="truncation")
 
 
 def _pictures(text: tf.Tensor, seed: tf.Tensor, truncation: tf.Tensor) -> tf.Tensor:
-    """Pictures of 1x3 pixels: two told by the row, one by how many rows were drawn with it."""
+    """Pictures of 1x3 pixels: two values from the row, one from the batch's row count."""
     row = tf.strings.join([text, tf.strings.as_string(seed), tf.strings.as_string(truncation)], " ")
-    told = tf.strings.to_hash_bucket_fast(row, 2**16)
-    rows = tf.fill(tf.shape(told), tf.shape(told, tf.int64)[0])
-    pixels = tf.cast(tf.stack([told // 256, told % 256, rows], 1), tf.uint8)
+    hashed = tf.strings.to_hash_bucket_fast(row, 2**16)
+    rows = tf.fill(tf.shape(hashed), tf.shape(hashed, tf.int64)[0])
+    pixels = tf.cast(tf.stack([hashed // 256, hashed % 256, rows], 1), tf.uint8)
     return tf.map_fn(tf.io.encode_png, pixels[:, None, :, None], fn_output_signature=tf.string)
 
 

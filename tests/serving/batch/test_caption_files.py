@@ -170,8 +170,8 @@ def test_records_as_tensorflow_writes_them(tmp_path: pathlib.Path) -> None:
         writer.write(b"no example")
         writer.write(example(caption=[b"last"]))
     entries = list(caption_files.read(str(path)))
-    told = [entry.caption for entry in entries]
-    assert told == [b"a", b"b", b"\xff", b"", None, None, b"last"]
+    found = [entry.caption for entry in entries]
+    assert found == [b"a", b"b", b"\xff", b"", None, None, b"last"]
     assert entries[4].problem == "record: must have a feature `caption` or `captions`, got none"
     assert entries[5].problem.startswith("record: must be a tf.train.Example")
 
@@ -184,8 +184,8 @@ def test_records_as_tensorflow_reads_them(records: list[bytes]) -> None:
     with tempfile.NamedTemporaryFile() as file:
         file.write(content)
         file.flush()
-        told = [record.numpy() for record in tf.data.TFRecordDataset(file.name)]
-    assert told == records
+        found = [record.numpy() for record in tf.data.TFRecordDataset(file.name)]
+    assert found == records
 
 
 @given(st.data())
@@ -242,5 +242,5 @@ def test_rows_are_numbered_through_all_files(files: list[list[bytes]], data: st.
             if not flat:
                 return
             begin = data.draw(st.integers(0, len(flat) - 1))
-            told = [entry.caption for entry in staging.entries(staged_path, staged.offsets, begin)]
-            assert told == flat[begin:]
+            found = [entry.caption for entry in staging.entries(staged_path, staged.offsets, begin)]
+            assert found == flat[begin:]

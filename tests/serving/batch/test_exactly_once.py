@@ -131,7 +131,7 @@ def test_a_folder_of_another_job_is_left_alone(
     model = shutil.copytree(painted_dir, tmp_path / "model")
     with (model / "1" / "variables" / "variables.index").open("ab") as weights:
         weights.write(b"other")
-    for source, asked, changed, named in (
+    for source, captions_file, changed, named in (
         (painted_dir, captions, {"seed": 1}, "seed"),
         (painted_dir, captions, {"truncation": 0.5}, "truncation"),
         (
@@ -144,7 +144,7 @@ def test_a_folder_of_another_job_is_left_alone(
     ):
         rule = f"^--output_dir: must be absent or empty, .* with other {named}$"
         with pytest.raises(UsageError, match=rule):
-            generate(source, asked, folder, resume=resume, **{"shards": 3} | changed)
+            generate(source, captions_file, folder, resume=resume, **{"shards": 3} | changed)
         assert tree(folder) == before
 
 

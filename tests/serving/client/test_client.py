@@ -1,4 +1,4 @@
-"""Both clients: what they send, what they return, when they ask again, and whom."""
+"""Both clients: what they send, what they return, when they retry, and at which address."""
 
 import asyncio
 import pathlib
@@ -25,25 +25,25 @@ ROOT = pathlib.Path(__file__).parents[3]
 AT_ONCE = Retry(first_seconds=0.0)
 UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
 INT64 = st.integers(-(2**63), 2**63 - 1)
-Ask = Callable[..., list[Any]]
+Call = Callable[..., list[Any]]
 
 
-def ask_waiting(target: str, *questions: dict[str, Any], **options: Any) -> list[Any]:
+def call_blocking(target: str, *questions: dict[str, Any], **options: Any) -> list[Any]:
     with Client(target, model="stub", **options) as client:
         return [client.generate(**question) for question in questions]
 
 
-def ask_asyncio(target: str, *questions: dict[str, Any], **options: Any) -> list[Any]:
-    async def ask() -> list[Any]:
+def call_asyncio(target: str, *questions: dict[str, Any], **options: Any) -> list[Any]:
+    async def call() -> list[Any]:
         async with AsyncClient(target, model="stub", **options) as client:
             return [await client.generate(**question) for question in questions]
 
-    return asyncio.run(ask())
+    return asyncio.run(call())
 
 
-@pytest.fixture(params=[ask_waiting, ask_asyncio], ids=["waiting", "asyncio"])
-def ask(request: pytest.FixtureRequest) -> Ask:
-    """Puts questions to either client, one after the other."""
+@pytest.fixture(params=[call_blocking, call_asyncio], ids=["waiting", "asyncio"])
+def call(request: pytest.FixtureRequest) -> Call:
+    """Calls either client, one request after the other."""
     return request.param
 
 
@@ -61,10 +61,10 @@ def shared_client(shared_stub: Stub) -> Iterator[Client]:
 ONE = {"captions": ["a seven"], "seeds": [1]}
 
 
-def test_pictures_come_as_bytes_images_or_arrays(ask: Ask, address: str) -> None:
+def test_pictures_come_as_bytes_images_or_arrays(call: Call, address: str) -> None:
     two = {"captions": ["a", "b"], "seeds": [1, 2]}
     forms = [{**two, "form": form} for form in ("png", "pil", "array")]
-    plain, files, images, pixels = ask(address, two, *forms)
+    plain, files, images, pixels = call(address, two, *forms)
     drawn = [stubs.picture(1), stubs.picture(2)]
     assert plain == files == [stubs.png(each) for each in drawn]
     for image, array, expected in zip(images, pixels, drawn, strict=True):
@@ -72,10 +72,10 @@ def test_pictures_come_as_bytes_images_or_arrays(ask: Ask, address: str) -> None
         np.testing.assert_array_equal(array, expected, strict=True)
 
 
-def test_a_grey_picture_has_one_channel(ask: Ask, stub: Stub, address: str) -> None:
+def test_a_grey_picture_has_one_channel(call: Call, stub: Stub, address: str) -> None:
     grey = np.arange(6, dtype=np.uint8).reshape(2, 3, 1)
     stub.answer = stubs.png(grey)
-    ((array,),) = ask(address, {**ONE, "form": "array"})
+    ((array,),) = call(address, {**ONE, "form": "array"})
     np.testing.assert_array_equal(array, grey, strict=True)
 
 
@@ -107,9 +107,9 @@ def their_request(signature: str, **inputs: tensor_pb2.TensorProto) -> bytes:
 
 
 def test_one_row_has_the_bytes_of_tensorflows_own_client(
-    ask: Ask, stub: Stub, address: str
+    call: Call, stub: Stub, address: str
 ) -> None:
-    ask(address, {**ONE, "truncation": 0.5}, {"captions": ["Übergröße \0", "b"]})
+    call(address, {**ONE, "truncation": 0.5}, {"captions": ["Übergröße \0", "b"]})
     assert stub.requests == [
         their_request(
             "generate",
@@ -149,55 +149,55 @@ def test_any_request_has_the_bytes_of_tensorflow_serving_api(
     assert shared_stub.requests == [expected]
 
 
-def test_a_call_that_was_not_taken_is_made_again(ask: Ask, stub: Stub, address: str) -> None:
+def test_a_call_that_was_not_taken_is_made_again(call: Call, stub: Stub, address: str) -> None:
     stub.fail(UNAVAILABLE)
-    ((png,),) = ask(address, ONE, retry=AT_ONCE)
+    ((png,),) = call(address, ONE, retry=AT_ONCE)
     assert png == stubs.png(stubs.picture(1))
     first, second = stub.requests
     assert first == second
 
 
-def test_no_other_failure_is_tried_again(ask: Ask, stub: Stub, address: str) -> None:
+def test_no_other_failure_is_tried_again(call: Call, stub: Stub, address: str) -> None:
     codes = set(grpc.StatusCode) - {grpc.StatusCode.OK, UNAVAILABLE}
     for number, code in enumerate(codes, start=1):
         stub.fail(code)
         with pytest.raises(grpc.RpcError) as caught:
-            ask(address, ONE, retry=AT_ONCE)
+            call(address, ONE, retry=AT_ONCE)
         assert (caught.value.code(), caught.value.details()) == (code, "as the test says")
         assert len(stub.requests) == number
 
 
 def test_an_unavailable_server_is_asked_as_often_as_told(
-    ask: Ask, stub: Stub, address: str
+    call: Call, stub: Stub, address: str
 ) -> None:
     stub.fail(*[UNAVAILABLE] * 9)
     with pytest.raises(grpc.RpcError) as caught:
-        ask(address, ONE, retry=Retry(attempts=3, first_seconds=0.0))
+        call(address, ONE, retry=Retry(attempts=3, first_seconds=0.0))
     assert caught.value.code() == UNAVAILABLE
     assert len(stub.requests) == 3
 
 
 def test_a_wait_that_would_pass_the_deadline_is_not_begun(
-    ask: Ask, stub: Stub, address: str
+    call: Call, stub: Stub, address: str
 ) -> None:
     stub.fail(UNAVAILABLE)
     with pytest.raises(grpc.RpcError) as caught:
-        ask(address, ONE, retry=Retry(first_seconds=3600.0, longest_seconds=3600.0))
+        call(address, ONE, retry=Retry(first_seconds=3600.0, longest_seconds=3600.0))
     assert caught.value.code() == UNAVAILABLE
     assert len(stub.requests) == 1
 
 
-def test_a_late_answer_is_not_waited_for(ask: Ask, stub: Stub, address: str) -> None:
+def test_a_late_answer_is_not_waited_for(call: Call, stub: Stub, address: str) -> None:
     stub.stuck = True
     with pytest.raises(grpc.RpcError) as caught:
-        ask(address, ONE, timeout_seconds=0.1, retry=AT_ONCE)
+        call(address, ONE, timeout_seconds=0.1, retry=AT_ONCE)
     assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
     assert len(stub.requests) <= 1  # None where the deadline came before the connection.
 
 
-def test_the_server_is_told_the_deadline(ask: Ask, stub: Stub, address: str) -> None:
+def test_the_server_is_told_the_deadline(call: Call, stub: Stub, address: str) -> None:
     stub.fail(UNAVAILABLE)
-    ask(address, ONE, timeout_seconds=500.0, retry=AT_ONCE)
+    call(address, ONE, timeout_seconds=500.0, retry=AT_ONCE)
     assert len(stub.remaining_seconds) == 2
     assert all(400 < seconds <= 500 for seconds in stub.remaining_seconds)
 
@@ -208,7 +208,7 @@ def test_a_cancelled_call_is_given_up(stub: Stub, address: str) -> None:
     async def cancel() -> None:
         async with AsyncClient(address, model="stub") as client:
             call = asyncio.create_task(client.draw(["a"]))
-            assert await asyncio.to_thread(stub.asked.wait, 30)
+            assert await asyncio.to_thread(stub.received.wait, 30)
             call.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await call
@@ -227,27 +227,29 @@ def test_calls_of_one_loop_run_side_by_side(stub: Stub, address: str) -> None:
     assert [picture.seed for (picture,) in asyncio.run(draw())] == list(range(20))
 
 
-def test_addresses_take_turns(ask: Ask) -> None:
+def test_addresses_take_turns(call: Call) -> None:
     one, other = Stub(), Stub()
     with stubs.serve(one) as first, stubs.serve(other) as second:
-        ask(f"{first},{second}", *[ONE] * 6)
+        call(f"{first},{second}", *[ONE] * 6)
     assert (len(one.requests), len(other.requests)) == (3, 3)
 
 
-def test_a_refused_call_goes_to_the_next_address_at_once(ask: Ask, stub: Stub) -> None:
+def test_a_refused_call_goes_to_the_next_address_at_once(call: Call, stub: Stub) -> None:
     full = Stub()
     full.fail(*[UNAVAILABLE] * 9)
     slow = Retry(attempts=2, first_seconds=3600.0, longest_seconds=3600.0)
     with stubs.serve(full) as first, stubs.serve(stub) as second:
-        ask(f"{first},{second}", ONE, ONE, retry=slow)
+        call(f"{first},{second}", ONE, ONE, retry=slow)
     assert (len(full.requests), len(stub.requests)) == (1, 2)
 
 
-def test_an_address_where_nobody_listens_is_passed_over(ask: Ask, stub: Stub, address: str) -> None:
+def test_an_address_where_nobody_listens_is_passed_over(
+    call: Call, stub: Stub, address: str
+) -> None:
     with socket.socket() as taken:
         taken.bind(("localhost", 0))
         nobody = f"localhost:{taken.getsockname()[1]}"
-        ask(f"{nobody},{address}", *[ONE] * 4)
+        call(f"{nobody},{address}", *[ONE] * 4)
     assert len(stub.requests) == 4
 
 
@@ -264,21 +266,21 @@ def test_several_addresses_behind_one_name_are_all_asked() -> None:
     pytest.fail("one of two addresses was never asked")
 
 
-def test_metadata_goes_with_every_call(ask: Ask, stub: Stub, address: str) -> None:
+def test_metadata_goes_with_every_call(call: Call, stub: Stub, address: str) -> None:
     metadata = [("authorization", "Bearer a b"), ("trace-bin", b"\x00\xff")]
     stub.fail(UNAVAILABLE)
-    ask(address, ONE, ONE, metadata=metadata, retry=AT_ONCE)
+    call(address, ONE, ONE, metadata=metadata, retry=AT_ONCE)
     assert len(stub.metadata) == 3
     assert all(dict(metadata).items() <= sent.items() for sent in stub.metadata)
 
 
-def test_messages_may_be_large(ask: Ask, stub: Stub, address: str) -> None:
+def test_messages_may_be_large(call: Call, stub: Stub, address: str) -> None:
     stub.answer = bytes(9_000_000)
-    (pictures,) = ask(address, {"captions": ["x" * 9_000_000, "b"], "seeds": [1, 2]})
+    (pictures,) = call(address, {"captions": ["x" * 9_000_000, "b"], "seeds": [1, 2]})
     assert [len(png) for png in pictures] == [9_000_000, 9_000_000]
 
 
-def test_bad_questions_are_not_sent(ask: Ask, stub: Stub, address: str) -> None:
+def test_bad_questions_are_not_sent(call: Call, stub: Stub, address: str) -> None:
     for question, rule in (
         ({"captions": "seven"}, "captions: must be a list of them"),
         ({"captions": ["a"], "truncation": 0.5}, "seeds: must be given with a trunc"),
@@ -287,7 +289,7 @@ def test_bad_questions_are_not_sent(ask: Ask, stub: Stub, address: str) -> None:
         ({"captions": ["a"], "form": "jpeg"}, "form: must be one of png, pil, array"),
     ):
         with pytest.raises(ValueError, match=rule):
-            ask(address, question)
+            call(address, question)
     assert stub.requests == []
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from serving.client import Client, Picture, Retry, Tls
 from serving.client.connection import checked_metadata, parse_target
-from serving.client.pictures import sheet
+from serving.client.pictures import grid
 from serving.client.retry import Attempts
 from tests.serving import stub as stubs
 
@@ -137,7 +137,7 @@ def test_a_sheet_is_laid_out_row_by_row() -> None:
     pictures = [
         Picture(png=stubs.png(stubs.picture(seed)), seed=seed, unknown_words=0) for seed in range(5)
     ]
-    with Image.open(io.BytesIO(sheet(pictures, columns=2))) as file:
+    with Image.open(io.BytesIO(grid(pictures, columns=2))) as file:
         pixels = np.asarray(file)
     assert pixels.shape == (3 * 2, 2 * 3, 3)
     np.testing.assert_array_equal(pixels[2:4, 3:6], stubs.picture(3))

@@ -26,8 +26,8 @@ def target(address: str) -> str:
 def test_one_picture_is_one_file(stub: Stub, target: str, tmp_path: pathlib.Path) -> None:
     stub.fail(grpc.StatusCode.UNAVAILABLE)
     output = tmp_path / "seven.png"
-    asked = ["--model=stub", "--caption=a seven", "--seed=5", f"--output={output}"]
-    ended = run_client(target, *asked, "--metadata=authorization=Bearer a=b")
+    arguments = ["--model=stub", "--caption=a seven", "--seed=5", f"--output={output}"]
+    ended = run_client(target, *arguments, "--metadata=authorization=Bearer a=b")
     assert ended.stdout == f"{output}: seed 5, 0 unknown words\n", ended.stderr
     assert output.read_bytes() == stubs.png(stubs.picture(5))
     assert list(tmp_path.iterdir()) == [output]
@@ -90,8 +90,8 @@ def test_a_mistake_is_one_line_and_writes_nothing(
     line, *options = (part.format(tmp=tmp_path) for part in case)
     ended = run_client(target, "--model=stub", "--caption=a", *options)
     assert ended.returncode == 2, ended.stderr
-    (told,) = ended.stderr.splitlines()
-    assert told.startswith(f"error: {line}")
+    (message,) = ended.stderr.splitlines()
+    assert message.startswith(f"error: {line}")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     assert (tmp_path / "file").read_text() == "mine"
     # What is wrong with a folder is seen once the pictures are there.

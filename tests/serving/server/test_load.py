@@ -99,11 +99,11 @@ class Clients:
         self.versions: set[int] = set()
         self._content, self._address = request(rows).SerializeToString(), address
         self._ended = threading.Event()
-        self._threads = [threading.Thread(target=self._ask) for _ in range(CLIENTS)]
+        self._threads = [threading.Thread(target=self._send_calls) for _ in range(CLIENTS)]
         for thread in self._threads:
             thread.start()
 
-    def _ask(self) -> None:
+    def _send_calls(self) -> None:
         options = [("grpc.use_local_subchannel_pool", 1)]
         with grpc.insecure_channel(self._address, options) as channel:
             call = channel.unary_unary(PREDICT)
@@ -128,7 +128,7 @@ def images_per_second_alone(version: pathlib.Path) -> float:
     servable = Servable(str(version), name="m", version=1)
     best = 0.0
     for rows in (8, 16, 32, 64, 128):
-        asked = {
+        inputs = {
             name: np.asarray(value)
             for name, value in {
                 "caption": np.array([b"the digit 3"] * rows, object),
@@ -136,7 +136,7 @@ def images_per_second_alone(version: pathlib.Path) -> float:
                 "truncation": np.zeros(rows, np.float32),
             }.items()
         }
-        plan = servable.plan("generate", asked, [])
+        plan = servable.plan("generate", inputs, [])
         servable.run(plan.feeds, plan.fetch_names)
         count, began = 0, time.perf_counter()
         while time.perf_counter() < began + SECONDS / 20:
@@ -172,8 +172,8 @@ def test_twenty_swaps_fail_no_call_and_leave_nothing_behind(
 ) -> None:
     with serving(version, tmp_path) as server, grpc.insecure_channel(server.address) as channel:
         status = channel.unary_unary(STATUS)
-        asked = get_model_status_pb2.GetModelStatusRequest()
-        asked.model_spec.name = "m"
+        request = get_model_status_pb2.GetModelStatusRequest()
+        request.model_spec.name = "m"
         resident = []
         clients = Clients(server.address, 1)
         for number in range(2, SWAPS + 2):
@@ -181,10 +181,10 @@ def test_twenty_swaps_fail_no_call_and_leave_nothing_behind(
             (server.base_path / str(number - 1)).unlink()
             states: dict[int, int] = {}
             while states.get(number) != AVAILABLE or states.get(number - 1) != END:
-                told = get_model_status_pb2.GetModelStatusResponse.FromString(
-                    status(asked.SerializeToString())
+                response = get_model_status_pb2.GetModelStatusResponse.FromString(
+                    status(request.SerializeToString())
                 )
-                states = {one.version: one.state for one in told.model_version_status}
+                states = {one.version: one.state for one in response.model_version_status}
                 threading.Event().wait(0.1)
             resident.append(server.resident_mb())
         clients.end()

@@ -42,12 +42,12 @@ class Busy:
         self._answers: list[object] = []
         self._open_call, self._ended = open_call, threading.Event()
         self._answered = threading.Barrier(CLIENTS + 1)
-        self._threads = [threading.Thread(target=self._ask) for _ in range(CLIENTS)]
+        self._threads = [threading.Thread(target=self._send_calls) for _ in range(CLIENTS)]
         for thread in self._threads:
             thread.start()
         self._answered.wait(60)
 
-    def _ask(self) -> None:
+    def _send_calls(self) -> None:
         call = self._open_call()
         self._answers.append(call())
         self._answered.wait(60)
@@ -150,13 +150,13 @@ def test_one_of_two_servers_stops_and_no_call_fails(
 def test_a_watch_is_told_the_end_and_does_not_put_it_off(server: Served) -> None:
     stub = health_pb2_grpc.HealthStub(server.channel)
     watch = stub.Watch(health_pb2.HealthCheckRequest(), timeout=60)
-    told = [next(watch).status]
+    statuses = [next(watch).status]
     stopping = threading.Thread(target=server.server.stop)
     stopping.start()
-    told.append(next(watch).status)
+    statuses.append(next(watch).status)
     stopping.join(DRAIN_SECONDS / 2)
     put_off = stopping.is_alive()
     watch.cancel()
     assert not put_off
     states = health_pb2.HealthCheckResponse
-    assert told == [states.SERVING, states.NOT_SERVING]
+    assert statuses == [states.SERVING, states.NOT_SERVING]

@@ -128,21 +128,21 @@ def test_the_program_reads_the_files(address: str, trusted: Tls, tmp_path: pathl
         path.write_bytes(getattr(trusted, name))
         flags.append(f"--tls_{name}={path}")
     output = tmp_path / "a.png"
-    asked = [f"--target={address}", "--model=m", "--caption=a", "--seed=1", "--attempts=1"]
-    asked += [f"--output={output}"]
-    ended = programs.run("serving.client", *asked, *flags)
+    arguments = [f"--target={address}", "--model=m", "--caption=a", "--seed=1", "--attempts=1"]
+    arguments += [f"--output={output}"]
+    ended = programs.run("serving.client", *arguments, *flags)
     assert ended.stdout == f"{output}: seed 1, 1 unknown words\n", ended.stderr
     output.unlink()
-    told = "error: --target: must serve the model m, got UNAVAILABLE"
+    message = "error: --target: must serve the model m, got UNAVAILABLE"
     for fewer in (flags[:1], []):
-        ended = programs.run("serving.client", *asked, *fewer)
+        ended = programs.run("serving.client", *arguments, *fewer)
         assert (ended.returncode, output.exists()) == (2, False)
         # Of gRPC beside TensorFlow come lines of its own before it.
-        assert ended.stderr.splitlines()[-1].startswith(told)
-    command = [sys.executable, "-m", "serving.client", *asked, "--tls"]
+        assert ended.stderr.splitlines()[-1].startswith(message)
+    command = [sys.executable, "-m", "serving.client", *arguments, "--tls"]
     alone = subprocess.run(command, cwd=programs.ROOT, capture_output=True, text=True, check=False)
     (line,) = alone.stderr.splitlines()
-    assert (alone.returncode, line.startswith(told), output.exists()) == (2, True, False)
+    assert (alone.returncode, line.startswith(message), output.exists()) == (2, True, False)
 
 
 def test_the_server_s_program_reads_its_file(

@@ -18,7 +18,7 @@ from serving.server import config_files
 from serving.server.execution import merging
 from serving.server.execution.batch_options import BatchOptions
 from serving.server.execution.batching import BatchingRunner
-from serving.server.execution.servable import Plan, Servable
+from serving.server.execution.servable import RunPlan, Servable
 from serving.server.monitoring import Metrics
 from serving.server.status import StatusError, invalid_argument
 from tests.serving.conftest import HeldRuns
@@ -44,8 +44,8 @@ class Held:
         return [2 * feeds["x:0"] for _ in fetches]
 
 
-def plan(*rows: object, output: str = "y") -> Plan:
-    return Plan(feeds={"x:0": np.array(rows, float)}, fetches={output: f"{output}:0"})
+def plan(*rows: object, output: str = "y") -> RunPlan:
+    return RunPlan(feeds={"x:0": np.array(rows, float)}, fetches={output: f"{output}:0"})
 
 
 @pytest.fixture
@@ -261,7 +261,7 @@ def test_clients_at_the_same_time_get_their_own_answers(base_path: pathlib.Path)
     with serve({"m": base_path}, batching=BatchOptions(threads=2)) as served:
         stub, errors = served.predictions, []
 
-        def ask(client: int) -> None:
+        def predict(client: int) -> None:
             for call in range(20):
                 values = [float(client), float(call)]
                 response = stub.Predict(predict_request("m", {"x": values}))
@@ -269,7 +269,7 @@ def test_clients_at_the_same_time_get_their_own_answers(base_path: pathlib.Path)
                     errors.append((client, call))
 
         with futures.ThreadPoolExecutor(8) as threads:
-            list(threads.map(ask, range(8)))
+            list(threads.map(predict, range(8)))
         assert not errors
         with pytest.raises(grpc.RpcError) as caught:
             stub.Predict(predict_request("m", {"x": 1.0}, signature="scalar"))
@@ -281,11 +281,11 @@ def test_a_call_past_its_deadline_is_not_run(
 ) -> None:
     queued, submit = [], BatchingRunner.submit
 
-    def seen(self: BatchingRunner, servable: Servable, plan: Plan) -> futures.Future:
+    def recording_submit(self: BatchingRunner, servable: Servable, plan: RunPlan) -> futures.Future:
         queued.append(submit(self, servable, plan))
         return queued[-1]
 
-    monkeypatch.setattr(BatchingRunner, "submit", seen)
+    monkeypatch.setattr(BatchingRunner, "submit", recording_submit)
     with serve({"m": base_path}, batching=BatchOptions(threads=1)) as served:
         predict, timeout_seconds = served.predictions.Predict, 0.2
         # It keeps the only thread busy.

@@ -24,7 +24,7 @@ BOTH = Policy(newest=None)
 @pytest.fixture(autouse=True)
 def _no_collection(monkeypatch: pytest.MonkeyPatch) -> None:
     """To look through what all other tests left would take seconds."""
-    monkeypatch.setattr(trim_memory, "give_back", lambda: None)
+    monkeypatch.setattr(trim_memory, "trim", lambda: None)
 
 
 class FakeServable:
@@ -175,19 +175,19 @@ def test_a_late_base_path_is_waited_for(tmp_path: pathlib.Path) -> None:
 
 def test_who_waits_for_a_model_is_told_of_the_end(tmp_path: pathlib.Path) -> None:
     manager = Manager(failing(), ManagerOptions(poll_wait_seconds=0.01))
-    told: list[StatusError] = []
+    errors: list[StatusError] = []
 
     def configure() -> None:
         try:
             manager.configure([config(tmp_path / "never")])
         except StatusError as error:
-            told.append(error)
+            errors.append(error)
 
     waiting = threading.Thread(target=configure)
     waiting.start()
     manager.close()
     waiting.join(30)
-    assert [error.code for error in told] == [grpc.StatusCode.CANCELLED]
+    assert [error.code for error in errors] == [grpc.StatusCode.CANCELLED]
 
 
 def test_a_base_path_that_vanished_unloads_nothing_and_an_empty_one_everything(
@@ -249,21 +249,21 @@ def test_no_call_fails_while_versions_are_swapped(
     doubler_versions: pathlib.Path, base_path: pathlib.Path
 ) -> None:
     with serve({"m": base_path}) as served:
-        ended, seen, errors = threading.Event(), set(), []
+        ended, versions, errors = threading.Event(), set(), []
 
-        def ask() -> None:
+        def predict() -> None:
             request = predict_request("m", {"x": [1.0, 2.0]})
             while not ended.is_set():
                 try:
                     response = served.predictions.Predict(request)
-                    seen.update(response.outputs["version"].int64_val)
+                    versions.update(response.outputs["version"].int64_val)
                     assert list(response.outputs["y"].float_val) == [2.0, 4.0]
                 except Exception as error:
                     errors.append(error)
                     return
 
-        asking = [threading.Thread(target=ask) for _ in range(4)]
-        for thread in asking:
+        clients = [threading.Thread(target=predict) for _ in range(4)]
+        for thread in clients:
             thread.start()
         live = [ModelConfig(name="m", base_path=str(base_path))]
         for version in range(2, 8):
@@ -276,10 +276,10 @@ def test_no_call_fails_while_versions_are_swapped(
                 ),
             )
         ended.set()
-        for thread in asking:
+        for thread in clients:
             thread.join()
         assert not errors
-        assert seen == {1, 2}
+        assert versions == {1, 2}
 
 
 def test_what_is_no_savedmodel_is_named(tmp_path: pathlib.Path) -> None:

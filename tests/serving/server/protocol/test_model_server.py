@@ -57,7 +57,9 @@ def served(
         yield running
 
 
-def asked(served: Served, model: str, inputs: dict[str, object], signature: str = "") -> np.ndarray:
+def predict_y(
+    served: Served, model: str, inputs: dict[str, object], signature: str = ""
+) -> np.ndarray:
     request = predict_request(model, inputs, signature=signature)
     return tf.make_ndarray(served.predictions.Predict(request).outputs["y"])
 
@@ -79,18 +81,18 @@ def test_any_dtype_comes_back(served: Served) -> None:
     # TensorFlow sends one value as itself, and several packed.
     for dtype, values in itertools.product(DTYPES, ([1], [0, 1, 1])):
         sent = np.array(values, dtype.as_numpy_dtype)
-        answer = asked(served, "dtypes", {"x": sent}, dtype.name)
+        answer = predict_y(served, "dtypes", {"x": sent}, dtype.name)
         assert (answer.dtype, answer.tolist()) == (sent.dtype, sent.tolist())
 
 
 def test_a_model_of_tensorflow_1_is_served(served: Served) -> None:
-    assert asked(served, "tf1", {"x": [[2.0]]}).tolist() == [[6.0]]
+    assert predict_y(served, "tf1", {"x": [[2.0]]}).tolist() == [[6.0]]
 
 
 def test_shapes_are_left_to_the_ops(served: Served) -> None:
     # The signatures say [?] and [?, 1].
-    assert asked(served, "m", {"x": [[1.0, 2.0]]}).tolist() == [[2.0, 4.0]]
-    assert asked(served, "tf1", {"x": [2.0, 3.0, 4.0]}).tolist() == [6.0, 9.0, 12.0]
+    assert predict_y(served, "m", {"x": [[1.0, 2.0]]}).tolist() == [[2.0, 4.0]]
+    assert predict_y(served, "tf1", {"x": [2.0, 3.0, 4.0]}).tolist() == [6.0, 9.0, 12.0]
 
 
 def test_one_value_stands_for_all_but_not_without_end(served: Served) -> None:
@@ -100,8 +102,8 @@ def test_one_value_stands_for_all_but_not_without_end(served: Served) -> None:
     request.inputs["x"].float_val.append(4)
     assert list(served.predictions.Predict(request).outputs["y"].float_val) == [8, 8, 8]
     request.inputs["x"].tensor_shape.dim[0].size = 2**40
-    told = refused(served.predictions.Predict, request)
-    assert told == (grpc.StatusCode.INVALID_ARGUMENT, "tensor parsing error: x")
+    error = refused(served.predictions.Predict, request)
+    assert error == (grpc.StatusCode.INVALID_ARGUMENT, "tensor parsing error: x")
 
 
 def test_what_is_not_offered_says_so(served: Served) -> None:
@@ -211,8 +213,8 @@ def test_a_bad_warm_up_fails_the_version(
     file.write_bytes(b"x" * 100)
     with pytest.raises(StatusError) as caught, serve({name: tmp_path / name for name in bad}):
         pass
-    _, *told = str(caught.value).split("{name: ")
-    for each, (name, (_, text)) in zip(told, bad.items(), strict=True):
+    _, *listed = str(caught.value).split("{name: ")
+    for each, (name, (_, text)) in zip(listed, bad.items(), strict=True):
         assert each.startswith(f"{name} version: 1}}")
         assert text in each
 

@@ -46,7 +46,7 @@ def served(
         yield running
 
 
-def ask(
+def send(
     served: Served, method: str, path: str, body: object = None
 ) -> tuple[int, str, http.client.HTTPMessage]:
     with contextlib.closing(
@@ -59,7 +59,7 @@ def ask(
 
 
 def predict(served: Served, body: object, path: str = "/v1/models/m") -> object:
-    code, text, _ = ask(served, "POST", f"{path}:predict", body)
+    code, text, _ = send(served, "POST", f"{path}:predict", body)
     assert code == 200, text
     return json.loads(text)
 
@@ -83,7 +83,7 @@ def test_bytes_travel_as_base64_and_text_as_itself(served: Served) -> None:
     answer = predict(served, {"signature_name": "echo", "inputs": {**inputs, "data": ["né"] * 2}})
     assert answer["outputs"]["text"] == ["né", "né"]
     assert answer["outputs"]["data_bytes"] == [{"b64": "bsOp"}] * 2
-    code, text, _ = ask(
+    code, text, _ = send(
         served, "POST", "/v1/models/m:predict", {"signature_name": "echo", "inputs": inputs}
     )
     assert code == 200
@@ -96,7 +96,7 @@ def test_versions_labels_and_names_that_are_escaped(served: Served) -> None:
 
 
 def test_infinite_numbers_are_bare(served: Served) -> None:
-    _, text, _ = ask(served, "POST", "/v1/models/m:predict", b'{"instances": [NaN, -Infinity]}')
+    _, text, _ = send(served, "POST", "/v1/models/m:predict", b'{"instances": [NaN, -Infinity]}')
     assert '"y": NaN' in text
     assert '"y": -Infinity' in text
 
@@ -133,10 +133,10 @@ BAD = [
 
 @pytest.mark.parametrize(("body", "text"), BAD, ids=range(len(BAD)))
 def test_bad_bodies(body: object, text: str, served: Served) -> None:
-    got, told, headers = ask(served, "POST", "/v1/models/m:predict", body)
-    assert got == 400, told
-    assert text in told
-    assert told.startswith('{\n    "error": "')
+    got, reply, headers = send(served, "POST", "/v1/models/m:predict", body)
+    assert got == 400, reply
+    assert text in reply
+    assert reply.startswith('{\n    "error": "')
     assert headers["Content-Type"] == "application/json"
 
 
@@ -156,21 +156,21 @@ def test_bad_bodies(body: object, text: str, served: Served) -> None:
     ],
 )
 def test_bad_paths(method: str, path: str, code: int, text: str, served: Served) -> None:
-    got, told, _ = ask(served, method, path, {} if method == "POST" else None)
-    assert got == code, told
-    assert text in told
+    got, reply, _ = send(served, method, path, {} if method == "POST" else None)
+    assert got == code, reply
+    assert text in reply
 
 
 def test_what_json_has_no_number_for(served: Served) -> None:
     body = {"signature_name": "float16", "inputs": [1.0]}
-    code, told, _ = ask(served, "POST", "/v1/models/half:predict", body)
-    assert (code, "to type: half" in told) == (501, True)
+    code, reply, _ = send(served, "POST", "/v1/models/half:predict", body)
+    assert (code, "to type: half" in reply) == (501, True)
     with pytest.raises(StatusError, match="Failed to write JSON value for tensor type: half"):
         rest_json.write_outputs({"y": np.zeros(1, np.float16)}, rows=False)
 
 
 def test_status_and_metadata(served: Served) -> None:
-    _, text, _ = ask(served, "GET", "/v1/models/m/labels/stable")
+    _, text, _ = send(served, "GET", "/v1/models/m/labels/stable")
     assert json.loads(text) == {
         "model_version_status": [
             {
@@ -180,10 +180,10 @@ def test_status_and_metadata(served: Served) -> None:
             }
         ]
     }
-    _, text, _ = ask(served, "GET", "/v1/models/m/metadata")
-    told = json.loads(text)
-    assert told["model_spec"] == {"name": "m", "signature_name": "", "version": "2"}
-    signature = told["metadata"]["signature_def"]["signature_def"]["rows"]
+    _, text, _ = send(served, "GET", "/v1/models/m/metadata")
+    reply = json.loads(text)
+    assert reply["model_spec"] == {"name": "m", "signature_name": "", "version": "2"}
+    signature = reply["metadata"]["signature_def"]["signature_def"]["rows"]
     assert signature["inputs"]["x"]["dtype"] == "DT_FLOAT"
     assert [dim["size"] for dim in signature["inputs"]["x"]["tensor_shape"]["dim"]] == ["-1", "2"]
     assert signature["defaults"] == {}
@@ -191,8 +191,8 @@ def test_status_and_metadata(served: Served) -> None:
 
 def test_metrics_are_those_of_tensorflow_serving(served: Served) -> None:
     predict(served, {"instances": [1.0]})
-    ask(served, "POST", "/v1/models/unheard_of:predict", {"instances": [1]})
-    code, text, headers = ask(served, "GET", METRICS)
+    send(served, "POST", "/v1/models/unheard_of:predict", {"instances": [1]})
+    code, text, headers = send(served, "GET", METRICS)
     assert code == 200
     assert headers["Content-Type"] == "text/plain"
     assert "# TYPE :tensorflow:serving:request_count counter" in text
@@ -214,9 +214,9 @@ def test_labels_are_quoted() -> None:
 
 
 def test_pages_of_other_sites_may_ask_where_that_is_said(served: Served) -> None:
-    _, _, headers = ask(served, "GET", "/v1/models/m")
+    _, _, headers = send(served, "GET", "/v1/models/m")
     assert headers["Access-Control-Allow-Origin"] == "*"
-    assert ask(served, "OPTIONS", "/v1/models/m:predict")[0] == 200
+    assert send(served, "OPTIONS", "/v1/models/m:predict")[0] == 200
 
 
 def test_slow_bodies_hold_up_nobody(served: Served) -> None:

@@ -1,25 +1,25 @@
-// Asks this page's server, and always comes to an end.
+// Requests to this page's server; each ends within a time limit.
 
-// Beyond the server's own time, in which it sends a message.
+// Added to the server's own time limit, after which the server sends a message.
 const SPARE_SECONDS = 5;
 let timeoutSeconds = 30;
 
-export function allow(seconds) {
+export function setTimeLimit(seconds) {
   timeoutSeconds = seconds + SPARE_SECONDS;
 }
 
-/** What a reader is told in the place of pictures. */
+/** A message for the reader in place of pictures. */
 export class Failure extends Error {}
 
-/** A response that is not an error; `signal` gives it up. */
-export async function ask(address, { signal, ...options } = {}) {
+/** Returns a response that is not an error; `signal` cancels the call. */
+export async function request(address, { signal, ...options } = {}) {
   const timer = new AbortController();
-  const giveUp = () => timer.abort();
-  const timeout = setTimeout(giveUp, timeoutSeconds * 1000);
-  signal?.addEventListener("abort", giveUp);
+  const abort = () => timer.abort();
+  const timeout = setTimeout(abort, timeoutSeconds * 1000);
+  signal?.addEventListener("abort", abort);
   try {
     const response = await fetch(address, { ...options, signal: timer.signal });
-    if (!response.ok) throw new Failure(await told(response));
+    if (!response.ok) throw new Failure(await errorText(response));
     return response;
   } catch (error) {
     if (error instanceof Failure || signal?.aborted) throw error;
@@ -30,21 +30,21 @@ export async function ask(address, { signal, ...options } = {}) {
     );
   } finally {
     clearTimeout(timeout);
-    signal?.removeEventListener("abort", giveUp);
+    signal?.removeEventListener("abort", abort);
   }
 }
 
-async function told(response) {
+async function errorText(response) {
   const plain = response.headers.get("Content-Type")?.startsWith("text/plain");
   const text = plain ? (await response.text()).trim() : "";
   if (!text) return `Something went wrong here (${response.status}). Try again later.`;
   return `${text[0].toUpperCase()}${text.slice(1)}.`;
 }
 
-/** Puts a picture into an image once it is there. */
+/** Shows a picture in an image element once the picture is loaded. */
 export async function show(image, address, { signal } = {}) {
-  const response = await ask(address, { signal });
-  await response.arrayBuffer(); // From here on the browser keeps it.
+  const response = await request(address, { signal });
+  await response.arrayBuffer(); // Now the browser's cache has the picture.
   image.src = address;
   await image.decode();
   // Enlarged by much, pixels look better than a blur.

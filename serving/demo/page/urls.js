@@ -1,8 +1,8 @@
-// What the page shows, as its address, and back.
+// The state of the page as a URL, and back.
 
 /**
- * caption, seed and truncation are strings, or null where nothing is said;
- * mix is null, or {to, share}: another caption, and how much of it, 0 to 1.
+ * caption, seed and truncation are strings or null; mix is null, or {to, share}: the second
+ * caption and its interpolation weight, 0 to 1.
  */
 export function read(search) {
   const query = new URLSearchParams(search);
@@ -27,14 +27,14 @@ export function permalink({ caption, seed, truncation, mix }) {
   return `./?${query}`;
 }
 
-/** The picture between two captions. */
+/** The URL of the picture between two captions. */
 export function mixture({ caption, seed, truncation, mix }) {
   const query = new URLSearchParams({ from: caption, to: mix.to, share: mix.share, seed });
   if (truncation) query.set("truncation", truncation);
   return `mix?${query}`;
 }
 
-/** A name for a picture on the reader's disk. */
+/** A file name for a saved picture. */
 export function fileName(caption, seed) {
   const words = caption?.normalize("NFC").replace(/[^\p{L}\p{N}]+/gu, "_").slice(0, 60) ?? "";
   return `${words.replace(/^_+|_+$/g, "") || "picture"}_seed_${seed}.png`;
