@@ -144,22 +144,10 @@ EXTRAS = {
         ),
         "serving.wire": Target(external=(NUMPY, PROTOBUF)),
         "serving.server": Target(
-            internal=(
-                "serving",
-                "serving.server.execution",
-                "serving.server.lifecycle",
-                "serving.server.protocol",
-                "serving.wire",
-            ),
+            internal=("serving", "serving.wire"),
             external=(ABSL, GRPC, PROTOBUF, SERVING_API, TENSORFLOW),
         ),
         "serving.server.protocol": Target(
-            internal=(
-                "serving",
-                "serving.server",
-                "serving.server.execution",
-                "serving.server.lifecycle",
-            ),
             external=(
                 ABSL,
                 GRPC,
@@ -173,11 +161,9 @@ EXTRAS = {
             ),
         ),
         "serving.server.lifecycle": Target(
-            internal=("serving.server", "serving.server.execution"),
             external=(ABSL, GRPC, PROTOBUF, SERVING_API, TENSORFLOW),
         ),
         "serving.server.execution": Target(
-            internal=("serving.server", "serving.wire"),
             external=(ABSL, GRPC, NUMPY, SERVING_API, TENSORFLOW, TF_TEXT),
         ),
     },

@@ -92,19 +92,21 @@ def _rows(data: WorkerData, begin: int) -> Iterator[Row]:
         number, first = number + 1, 0
 
 
-class _ReadBlocks(beam.DoFn):
+class _JobDoFn(beam.DoFn):
     def __init__(self, data: WorkerData) -> None:
         self._data = data
 
+
+class _ReadBlocks(_JobDoFn):
     def process(self, shard: OutputShard) -> Iterator[Block]:
         yield from blocks_of(self._data, shard)
 
 
-class _CountBlocks(beam.DoFn):
+class _CountBlocks(_JobDoFn):
     """Counts written rows; finishes a shard if all its blocks come in the same bundle."""
 
     def __init__(self, data: WorkerData) -> None:
-        self._data = data
+        super().__init__(data)
         self._pictures = Metrics.counter(METRICS, "pictures")
         self._errors = Metrics.counter(METRICS, "errors")
 
@@ -128,11 +130,8 @@ class _CountBlocks(beam.DoFn):
         yield shard.number, written.pictures + written.failed
 
 
-class _FinishShard(beam.DoFn):
+class _FinishShard(_JobDoFn):
     """Finishes each shard; shards that `_CountBlocks` has finished stay as they are."""
-
-    def __init__(self, data: WorkerData) -> None:
-        self._data = data
 
     def process(self, made: tuple[int, int]) -> Iterator[int]:
         job_folder = self._data.job_folder
@@ -140,10 +139,7 @@ class _FinishShard(beam.DoFn):
         yield made[0]
 
 
-class _FinishJob(beam.DoFn):
-    def __init__(self, data: WorkerData) -> None:
-        self._data = data
-
+class _FinishJob(_JobDoFn):
     def process(self, _: Any, made: Iterable[int]) -> None:
         summary: Summary = self._data.job_folder.finish_job(max_errors=self._data.max_errors)
         check_errors(summary.errors, self._data.max_errors)

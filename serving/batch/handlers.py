@@ -118,27 +118,11 @@ class ServerHandler(_BlockHandler):
     def load_model(self) -> "_RemoteModel":
         """Creates the client."""
         return _RemoteModel(
-            Client(self._target, model=self._model, timeout_seconds=self._timeout_seconds),
+            self._target,
+            self._model,
+            timeout_seconds=self._timeout_seconds,
             blocks=self._blocks,
         )
-
-    def run_inference(
-        self,
-        batch: Sequence[Block],
-        model: "_LoadedModel | _RemoteModel",
-        inference_args: dict[str, Any] | None = None,
-    ) -> Iterable[WrittenBlock]:
-        """Draws and writes all blocks at the same time, and waits for all of them.
-
-        Raises:
-          UsageError: the servers do not answer, or do not serve the model.
-        """
-        try:
-            return super().run_inference(batch, model)
-        except grpc.RpcError as error:
-            status = f"{error.code().name}: {error.details()} from {self._target}"
-            rule = f"must go on serving the model {self._model} (then --resume)"
-            raise UsageError(f"--target: {rule}, got {status}") from error
 
 
 class _LoadedModel:
@@ -193,15 +177,18 @@ def _limit_threads(tf: Any, threads: int) -> None:
 class _RemoteModel:
     """A model on a server, and the threads that send requests."""
 
-    def __init__(self, client: Client, *, blocks: int) -> None:
+    def __init__(self, target: str, model: str, *, timeout_seconds: float, blocks: int) -> None:
         self.pool = concurrent.futures.ThreadPoolExecutor(blocks, "generate")
-        self._client = client
+        self._target, self._model = target, model
+        self._client = Client(target, model=model, timeout_seconds=timeout_seconds)
 
     def __call__(self, inputs: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
         try:
             return self._client.predict(SIGNATURE, inputs)
         except grpc.RpcError as error:
             if error.code().name not in _SERVER_REFUSALS:
-                raise
+                status = f"{error.code().name}: {error.details()} from {self._target}"
+                rule = f"must go on serving the model {self._model} (then --resume)"
+                raise UsageError(f"--target: {rule}, got {status}") from error
             rule = "caption: must be one that the model draws"
             raise RowError(f"{rule}, got {error.details():.200}") from error

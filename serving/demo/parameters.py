@@ -4,11 +4,10 @@ import dataclasses
 import math
 import re
 import secrets
-from collections.abc import Mapping
 from typing import Any
 
-FRESH_SEEDS = 2**31
-MODEL_DEFAULT = 0.0
+from serving.client.picture_request import FRESH_SEEDS, MODEL_DEFAULT
+
 _WHOLE = re.compile(r"-?[0-9]{1,19}")
 _DECIMAL = re.compile(r"[0-9]{0,9}\.?[0-9]{1,18}(?:[eE]-?[0-9]{1,3})?")
 _SEEDS = range(-(2**63), 2**63)
@@ -103,17 +102,6 @@ def _fraction(name: str, value: Any) -> float:
         if math.isfinite(number) and 0 <= number <= 1:
             return number
     raise ParameterError(f"{name}: must be a number from 0 to 1, got {shown(value)}")
-
-
-def fields(body: Any) -> Mapping[str, Any]:
-    """Returns the fields of a JSON body.
-
-    Raises:
-      ParameterError: the body is not an object.
-    """
-    if not isinstance(body, dict):
-        raise ParameterError(f"body: must be a JSON object, got {shown(body)}")
-    return body
 
 
 def shown(value: Any) -> str:

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
+from serving.client.picture_request import MODEL_DEFAULT
 from serving.demo import parameters
 from serving.demo.cache import PictureCache
 from serving.demo.card import Card
@@ -190,7 +191,7 @@ def _address(request: Request) -> str:
 def _picture_address(wanted: PictureParameters) -> str:
     """The URL of a picture, relative to the page."""
     query = {"seed": str(wanted.seed)}
-    if wanted.truncation != parameters.MODEL_DEFAULT:
+    if wanted.truncation != MODEL_DEFAULT:
         query["truncation"] = str(wanted.truncation)
     path = f"text/{_quoted(wanted.caption)}" if wanted.caption else "picture"
     return f"{path}?{urllib.parse.urlencode(query)}"

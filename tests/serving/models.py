@@ -1,4 +1,4 @@
-"""SavedModels of a few ops, made in a moment."""
+"""Tiny SavedModels."""
 
 import pathlib
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ class Doubler(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
     def numbers(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
-        """One text that is no number fails the whole batch."""
+        """A text that is not a number fails the whole batch."""
         return {"number": tf.strings.to_number(text)}
 
     @tf.function(
@@ -50,7 +50,7 @@ class Doubler(tf.Module):
 
 
 def write_doubler(base_path: pathlib.Path, version: int = 1) -> pathlib.Path:
-    """Writes a version as exporters have to: beside it, and renamed."""
+    """Writes a version like an exporter: under a temporary name, then renamed."""
     module = Doubler(version)
     signatures = {
         "serving_default": module.double,
@@ -79,7 +79,7 @@ def write_dtypes(base_path: pathlib.Path, dtypes: list[tf.DType]) -> None:
 
 
 def write_tf1(base_path: pathlib.Path) -> None:
-    """Writes a model as TensorFlow 1 does."""
+    """Writes a model in TensorFlow 1 style."""
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         x = tf.compat.v1.placeholder(tf.float32, [None, 1], name="x")
         weight = tf.compat.v1.get_variable("weight", initializer=3.0)

@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc
 from absl import logging
-from google.protobuf import json_format
+from google.protobuf import json_format, message
 from tensorflow_serving.apis import model_pb2
 
 from serving.server.execution.servable import DEFAULT_SIGNATURE, RunPlan, Servable
@@ -163,33 +163,31 @@ class RestApplication:
             lease = self._manager.acquire(spec)
             lease.release()
             spec.version.value = lease.servable.version
-        fields = json_format.MessageToDict(
-            model_info.status(self._manager, spec),
-            always_print_fields_with_no_presence=True,
-            preserving_proto_field_name=True,
-        )
-        return json.dumps(fields, indent=1).encode()
+        return json.dumps(_as_dict(model_info.status(self._manager, spec)), indent=1).encode()
 
     def _metadata(self, spec: model_pb2.ModelSpec) -> bytes:
         name, version, signatures = model_info.metadata(
             self._manager, spec, [model_info.SIGNATURES_FIELD]
         )
-        fields = json_format.MessageToDict(
-            signatures, always_print_fields_with_no_presence=True, preserving_proto_field_name=True
-        )
         model = {"name": name, "signature_name": "", "version": str(version)}
-        metadata = {model_info.SIGNATURES_FIELD: fields}
+        metadata = {model_info.SIGNATURES_FIELD: _as_dict(signatures)}
         return json.dumps({"model_spec": model, "metadata": metadata}, indent=1).encode()
+
+
+def _as_dict(proto: message.Message) -> dict[str, Any]:
+    return json_format.MessageToDict(
+        proto, always_print_fields_with_no_presence=True, preserving_proto_field_name=True
+    )
 
 
 async def _read(receive: Callable[[], Awaitable[Mapping[str, Any]]]) -> bytes:
     parts, more = [], True
     while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
+        event = await receive()
+        if event["type"] == "http.disconnect":
             raise ConnectionResetError
-        parts.append(message.get("body", b""))
-        more = message.get("more_body", False)
+        parts.append(event.get("body", b""))
+        more = event.get("more_body", False)
     return b"".join(parts)
 
 

@@ -1,4 +1,4 @@
-"""Jobs that tests run, and what is read back from their folders."""
+"""Runs jobs, and reads their folders."""
 
 import io
 import json
@@ -23,7 +23,7 @@ def generate(
     beam_options: tuple[str, ...] = (),
     **options: Any,
 ) -> Summary | None:
-    """Runs a job; blocks of three unless told otherwise."""
+    """Runs a job; default: three rows per block."""
     if isinstance(source, pathlib.Path):
         source = job_runner.ExportSource(str(source))
     request = job_runner.JobRequest(
@@ -40,7 +40,7 @@ def generate(
 
 
 def write_captions(path: pathlib.Path, captions: list[str]) -> pathlib.Path:
-    """Writes a caption a line."""
+    """Writes one caption per line."""
     path.write_text("".join(f"{caption}\n" for caption in captions), encoding="utf-8")
     return path
 

@@ -1,4 +1,4 @@
-"""SavedModels of a few ops with the signatures of exports, written in a moment."""
+"""Tiny SavedModels with the signatures of exports."""
 
 import pathlib
 
@@ -20,7 +20,7 @@ def _pictures(text: tf.Tensor, seed: tf.Tensor, truncation: tf.Tensor) -> tf.Ten
 
 
 class Painted(tf.Module):
-    """Draws captions, but for one."""
+    """Draws all captions but `REFUSED`."""
 
     @tf.function(input_signature=[_CAPTION, _SEED, _TRUNCATION])
     def generate(self, caption: tf.Tensor, seed: tf.Tensor, truncation: tf.Tensor) -> dict:
@@ -42,7 +42,7 @@ class Painted(tf.Module):
 def write(base_path: pathlib.Path, kind: str = "generate", version: int = 1) -> pathlib.Path:
     """Writes a version of a kind: `generate`, `of_seeds` or `joint`."""
     module = Painted()
-    module.weight = tf.Variable(version, dtype=tf.int64)  # So that versions differ.
+    module.weight = tf.Variable(version, dtype=tf.int64)  # Makes versions differ.
     path = base_path / str(version)
     tf.saved_model.save(module, str(path), signatures={"generate": getattr(module, kind)})
     return path

@@ -1,4 +1,4 @@
-"""Files of captions: what is an entry, in which order, and what comes of damage."""
+"""Caption files: their entries, the order of entries, and damaged files."""
 
 import bz2
 import csv
@@ -37,7 +37,7 @@ def read(name: str, content: bytes) -> list[Entry]:
 
 
 def drawn(name: str, content: bytes) -> list[bytes]:
-    """The captions of a file of which all can be drawn."""
+    """The captions of a file; asserts that no entry has a problem."""
     entries = read(name, content)
     assert all(entry.problem is None for entry in entries), entries
     return [entry.caption for entry in entries]
@@ -55,7 +55,7 @@ def test_a_line_is_a_caption(
 ) -> None:
     lines = [line.rstrip(b"\r") for line in lines]
     content = (BOM if marked else b"") + end.join(lines) + (end if ended and lines else b"")
-    # A last line without an end is one only if something is on it.
+    # A last line without a line end counts only if it is not empty.
     expected = lines if ended or not lines or lines[-1] else lines[:-1]
     assert drawn(f"captions.txt{suffix}", COMPRESSIONS[suffix](content)) == expected
 
@@ -82,7 +82,7 @@ def test_long_captions_and_lines_fail_and_the_next_is_read(end: bytes, mark: byt
 
 
 class CountingStream(io.BytesIO):
-    """Remembers the most that was asked for at once."""
+    """Records the largest requested size."""
 
     most = 0
 

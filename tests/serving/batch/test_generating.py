@@ -30,7 +30,7 @@ def captions(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 def job(
     painted_dir: pathlib.Path, captions: pathlib.Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[pathlib.Path, Summary]:
-    """The folder of a job, and what it came to."""
+    """The folder of a job, and its summary."""
     folder = tmp_path_factory.mktemp("job") / "out"
     return folder, generate(painted_dir, captions, folder, **OPTIONS)
 
@@ -55,7 +55,7 @@ def test_a_manifest_lists_every_picture(
         assert (folder / row["file"]).read_bytes() == drawn["image_bytes"].numpy()[0]
         assert row["unknown_words"] == len(row["caption"].encode())
         assert list(row) == ["id", "caption", "seed", "file", "offset", "unknown_words"]
-    # The same caption and copy is the same picture wherever it stands.
+    # The same caption and copy give the same picture at any position.
     assert [manifest[0]["seed"], manifest[1]["seed"]] == [manifest[6]["seed"], manifest[7]["seed"]]
     assert {row["file"].partition("/")[0] for row in manifest} == {
         "shard-00000-of-00002",
@@ -192,7 +192,7 @@ def test_a_block_is_written_before_the_next_but_one_is_drawn(
     tmp_path: pathlib.Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whatever the number of captions, no more than this is in memory."""
+    """So memory does not grow with the number of captions."""
     events = []
     generate_block, write = BlockGenerator.generate, JobFolder.write_block
 

@@ -1,4 +1,4 @@
-"""How blocks are drawn beside one another, and a model is loaded."""
+"""Concurrent blocks, and loading of a model."""
 
 import gc
 import pathlib

@@ -1,4 +1,4 @@
-"""Jobs through a server, and that it draws what the manifest tells."""
+"""Jobs with a model server; the server reproduces the pictures of the manifest."""
 
 import pathlib
 import threading
@@ -39,7 +39,7 @@ def test_a_server_leaves_the_same_as_the_export(
         summary = generate(source, captions, tmp_path / "served", images_per_caption=2)
     assert (summary.pictures, summary.errors) == (12, 2)
     for name, content in outputs(tmp_path / "export").items():
-        if name == "errors.jsonl":  # What TensorFlow says is told at another length.
+        if name == "errors.jsonl":  # TensorFlow's message has another length.
             continue
         assert outputs(tmp_path / "served")[name] == content
     failed = lines(tmp_path / "served" / "errors.jsonl")
@@ -67,7 +67,7 @@ def test_a_caption_and_seed_of_the_manifest_is_the_servers_picture(
 
 
 class Counting(stubs.Stub):
-    """Answers when two calls are there, and counts how many were at most."""
+    """Answers when two calls wait, and counts the largest number of concurrent calls."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ class Counting(stubs.Stub):
         with self.lock:
             self.inside += 1
             self.at_most = max(self.at_most, self.inside)
-        if self.requests:  # The first one only asks what the model is.
+        if self.requests:  # The first call only inspects the model.
             self.pair.wait(60)
         answer = super().predict(content, context)
         with self.lock:
@@ -96,7 +96,7 @@ def test_as_many_requests_as_told_are_made_at_a_time(tmp_path: pathlib.Path) -> 
 
 
 class Leaving(stubs.Stub):
-    """Goes away after some calls, unless it stays."""
+    """Becomes unavailable after some calls, unless it stays."""
 
     calls_left: int | None = None
 
@@ -121,7 +121,7 @@ def test_a_server_that_goes_away_ends_the_job_which_goes_on_later(tmp_path: path
         stub.calls_left = None
         before = len(stub.requests)
         generate(source, captions, folder, shards=3, resume=True)
-        # One to see what the model is, and one for each block but the two that were written before
+        # One call inspects the model, and one for each block but the two that were written before
         # the third was refused.
         assert len(stub.requests) - before == 1 + 3 - 2
     assert tree(folder) == tree(tmp_path / "whole")

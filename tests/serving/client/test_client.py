@@ -192,7 +192,7 @@ def test_a_late_answer_is_not_waited_for(call: Call, stub: Stub, address: str) -
     with pytest.raises(grpc.RpcError) as caught:
         call(address, ONE, timeout_seconds=0.1, retry=AT_ONCE)
     assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
-    assert len(stub.requests) <= 1  # None where the deadline came before the connection.
+    assert len(stub.requests) <= 1  # None if the deadline passed before the connection was open.
 
 
 def test_the_server_is_told_the_deadline(call: Call, stub: Stub, address: str) -> None:
@@ -259,7 +259,7 @@ def test_several_addresses_behind_one_name_are_all_asked() -> None:
         ports = [address.partition(":")[2] for address in (first, second)]
         name = f"ipv4:127.0.0.1:{ports[0]},127.0.0.1:{ports[1]}"
         with Client(name, model="stub") as client:
-            for _ in range(2000):  # The second joins once it is connected.
+            for _ in range(2000):  # The second address gets calls once it is connected.
                 client.generate(**ONE)
                 if one.requests and other.requests:
                     return

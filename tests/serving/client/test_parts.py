@@ -1,4 +1,4 @@
-"""What the clients are made of: targets, metadata, waits, sheets."""
+"""The parts of the clients: targets, metadata, waits, grids."""
 
 import io
 
@@ -106,7 +106,7 @@ def test_all_attempts_share_one_deadline() -> None:
     now_seconds = 105.0
     assert attempts.fail(UNAVAILABLE) is not None
     assert attempts.remaining_seconds == 5.0
-    now_seconds = 108.5  # Less is left than the shortest wait.
+    now_seconds = 108.5  # The remaining time is shorter than the shortest wait.
     assert attempts.fail(UNAVAILABLE) is None
 
 
@@ -133,7 +133,7 @@ def test_certificates_that_cannot_be_are_refused() -> None:
             Tls(**parts)
 
 
-def test_a_sheet_is_laid_out_row_by_row() -> None:
+def test_a_grid_is_laid_out_row_by_row() -> None:
     pictures = [
         Picture(png=stubs.png(stubs.picture(seed)), seed=seed, unknown_words=0) for seed in range(5)
     ]

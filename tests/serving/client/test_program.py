@@ -1,4 +1,4 @@
-"""The client as a program: the files it writes, the lines it prints, how mistakes end."""
+"""The client as a program: the files it writes, the lines it prints, errors of the user."""
 
 import functools
 import io
@@ -34,7 +34,7 @@ def test_one_picture_is_one_file(stub: Stub, target: str, tmp_path: pathlib.Path
     assert [sent["authorization"] for sent in stub.metadata] == ["Bearer a=b"] * 2
 
 
-def test_several_are_a_sheet_with_a_row_for_each_caption(
+def test_several_are_a_grid_with_a_row_for_each_caption(
     stub: Stub, target: str, tmp_path: pathlib.Path
 ) -> None:
     output = tmp_path / "sheet.png"
@@ -94,5 +94,5 @@ def test_a_mistake_is_one_line_and_writes_nothing(
     assert message.startswith(f"error: {line}")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     assert (tmp_path / "file").read_text() == "mine"
-    # What is wrong with a folder is seen once the pictures are there.
+    # A bad folder is an error only when the pictures are written.
     assert len(stub.requests) == ("must have room" in line)

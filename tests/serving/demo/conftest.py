@@ -47,5 +47,5 @@ def page_by_kind(served: servers.Served) -> Iterator[dict[str, Page]]:
 
 @pytest.fixture
 def page(page_by_kind: dict[str, Page]) -> Page:
-    """That of a model of captions."""
+    """The page of the caption model."""
     return page_by_kind["caption"]

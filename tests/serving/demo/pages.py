@@ -1,4 +1,4 @@
-"""Pages in this process, for the length of a test."""
+"""Pages in the test's process."""
 
 import contextlib
 import dataclasses
@@ -42,7 +42,7 @@ class Page:
     def fetch(
         self, path: str, *, method: str = "GET", body: object = None, **headers: str
     ) -> PageResponse:
-        """Sends a path as it is; a body that is not bytes goes as JSON."""
+        """Sends a path as it is; sends a body that is not bytes as JSON."""
         sent = body if isinstance(body, bytes | None) else json.dumps(body).encode()
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         with contextlib.closing(

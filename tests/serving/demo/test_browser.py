@@ -18,7 +18,7 @@ pytestmark = pytest.mark.browser
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 PATIENCE_MS = 120_000
 DRAWN = "[data-grid] li:not(.waiting) img"
-# What CSS makes of a caption that is too wide would be a scroll bar.
+# A caption that is too wide would cause a scroll bar.
 OVERFLOW = "() => document.documentElement.scrollWidth - window.innerWidth"
 
 
@@ -30,7 +30,7 @@ def chromium() -> Iterator[Any]:
 
 @pytest.fixture
 def visit(chromium: Any) -> Iterator[Callable[..., Any]]:
-    """Opens a page in a window of its own; no error may turn up in its console."""
+    """Opens a page in a window of its own; its console must show no error."""
     contexts, errors = [], []
 
     def open_page(address: str, *, size: dict[str, int] = DESKTOP, **options: object) -> Any:
@@ -51,7 +51,7 @@ def visit(chromium: Any) -> Iterator[Callable[..., Any]]:
 
 
 def drawn(tab: Any, *, count: int = PICTURES) -> list[str]:
-    """Addresses of the pictures, once all are there."""
+    """URLs of the pictures, after all have loaded."""
     tab.locator(DRAWN).nth(count - 1).wait_for()
     tab.locator("form[aria-busy=false]").first.wait_for()
     images = tab.locator(DRAWN).all()
@@ -166,7 +166,7 @@ def test_it_is_used_by_keyboard_alone(visit: Callable[..., Any], page: Page) -> 
     tab.keyboard.press("Enter")
     tab.locator(f'[data-grid] li:first-child img[src="{addresses[2]}"]').wait_for()
     assert drawn(tab)[0] == addresses[2]
-    # What had the focus is gone; its picture has it now.
+    # The focused element is gone; its picture has the focus now.
     assert "show it first" in tab.locator(":focus").get_attribute("aria-label")
 
 
@@ -240,5 +240,5 @@ def test_a_dead_model_is_told_and_waited_for(visit: Callable[..., Any]) -> None:
             tab.get_by_role("button", name="GO").click()
             drawn(tab, count=2)
             alert.wait_for(state="hidden")
-    # Chromium itself writes down answers that are no 200.
+    # Chromium itself logs responses other than 200.
     visit.errors[:] = [line for line in visit.errors if "status of 50" not in line.text]

@@ -1,4 +1,4 @@
-"""Addresses that are pictures: of a caption, between two, and without any."""
+"""URLs of pictures: of a caption, between two captions, without captions."""
 
 import urllib.parse
 

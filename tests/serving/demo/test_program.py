@@ -1,4 +1,4 @@
-"""The page as a program: flags, mistakes, one command with a server of its own, a quiet end."""
+"""The page as a program: flags, user errors, --quickstart, shutdown."""
 
 import contextlib
 import json
@@ -22,7 +22,7 @@ SERVED = ("--target=localhost:1", "--model=m")
 
 @contextlib.contextmanager
 def running(*options: str) -> Iterator[tuple[programs.Running, Page]]:
-    """Starts the program on a free port, and yields it once that is open."""
+    """Starts the program on a free port, and yields the program when the port is open."""
     with programs.start("serving.demo", "--host=127.0.0.1", "--port=0", *options) as program:
         line = next(line for line in program.stdout if "http://" in line)
         yield program, Page(int(line.rpartition(":")[2].strip("/\n")))
@@ -88,7 +88,7 @@ def test_sigterm_ends_what_has_begun(stub: Stub, address: str) -> None:
         thread.start()
         assert stub.received.wait(60)
         program.send_signal(signal.SIGTERM)
-        stub.given_up.set()  # The model goes on.
+        stub.given_up.set()  # The model server goes on.
         assert program.wait(60) == 0
         thread.join()
     assert [answer.status for answer in answers] == [200]

@@ -1,4 +1,4 @@
-"""What the page promises beside pictures: caching, limits, headers, a dead or slow model."""
+"""Promises of the page: caching, limits, headers, errors of an absent or slow model."""
 
 import pathlib
 import re
@@ -30,7 +30,7 @@ def test_a_picture_is_drawn_once(stub: Stub, address: str) -> None:
         for one in gallery:
             assert page.fetch(f"/{one['address']}").status == 200
         assert len(stub.requests) == 1
-        page.gallery(caption="seven", seed="2")  # Two of its three are kept.
+        page.gallery(caption="seven", seed="2")  # Two of its three pictures are cached.
         assert len(stub.requests) == 2
         page.fetch("/text/seven?seed=1&truncation=0.5")
         page.fetch("/text/eight?seed=1")
@@ -73,9 +73,9 @@ def test_a_slow_model_is_told_within_the_deadline(stub: Stub, address: str) -> N
         answer = page.fetch("/text/other?seed=1")
         assert answer.status == 504
         assert answer.headers["Retry-After"] == "5"
-        assert stub.remaining_seconds[-1] < 1  # gRPC rounds it up.
-        assert stub.given_up.wait(30)  # Nobody waits for it any more.
-        assert page.fetch(SEVEN).status == 200  # Kept, whatever the model does.
+        assert stub.remaining_seconds[-1] < 1  # gRPC rounds the deadline up.
+        assert stub.given_up.wait(30)  # No client waits for the call any more.
+        assert page.fetch(SEVEN).status == 200  # Cached.
 
 
 def test_a_server_that_never_answers_is_a_message(stub: Stub, address: str) -> None:
@@ -108,7 +108,7 @@ def test_another_version_has_other_tags(painted_dir: pathlib.Path, tmp_path: pat
         (tmp_path / "2").symlink_to(painted_dir / "1")
         served.manager.configure(models)
         servers.until(lambda: servers.states(served.manager, "stub").get(2) == "AVAILABLE")
-        page.fetch("/text/eight?seed=1")  # Its answer tells of the new version.
+        page.fetch("/text/eight?seed=1")  # The response has the new version.
         second = page.fetch(SEVEN, If_None_Match=first.headers["ETag"])
         assert (second.status, second.headers["Model-Version"]) == (200, "2")
         assert second.headers["ETag"] != first.headers["ETag"]
@@ -120,8 +120,8 @@ def test_an_address_may_have_only_so_many_pictures(stub: Stub, address: str) -> 
         refused = page.fetch("/text/eight?seed=1")
         assert refused.status == 429
         assert 1 <= int(refused.headers["Retry-After"]) <= 20
-        assert page.fetch(SEVEN).status == 200  # Kept ones are free.
-        # Not believed of just anybody.
+        assert page.fetch(SEVEN).status == 200  # Cached pictures do not count.
+        # An untrusted address is ignored.
         assert page.fetch("/text/eight?seed=1", X_Forwarded_For="10.0.0.9").status == 429
     trusting = {"trusted_proxies": ("127.0.0.1",)}
     with pages.serve(address, options(pictures_per_minute=3), **trusting) as page:
@@ -164,7 +164,7 @@ def test_the_page_is_of_its_own_files_alone() -> None:
     for path in PAGE.iterdir():
         text = path.read_text()
         own = text.replace("http://www.w3.org/2000/svg", "")
-        assert "//" not in own.replace("// ", ""), path  # No other site.
+        assert "//" not in own.replace("// ", ""), path  # Nothing from other sites.
         if path.suffix == ".html":
             assert "style=" not in text
             assert not re.search(r"<[^>]*\son\w+=", text)

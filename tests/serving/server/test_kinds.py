@@ -1,4 +1,4 @@
-"""The server and the client with models that draw without captions, or write texts."""
+"""Server and client with unconditional and joint models."""
 
 import pathlib
 from collections.abc import Iterator

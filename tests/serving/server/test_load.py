@@ -1,8 +1,8 @@
-"""A minute of 32 clients: no failed call, not under twenty swaps or at the end, and no growth.
+"""32 clients for a minute: no failed call during twenty swaps or the shutdown, no memory growth.
 
 TFGAN2_LOAD_EXPORT names the folder of a version to serve in place of the tiny one,
-TFGAN2_LOAD_SECONDS another time, and TFGAN2_LOAD_FLAGS more flags of the server. What is measured
-is printed (`pytest -m long -s`).
+TFGAN2_LOAD_SECONDS another time, and TFGAN2_LOAD_FLAGS more flags of the server. The measurements
+are printed (`pytest -m long -s`).
 """
 
 import contextlib
@@ -41,7 +41,7 @@ def version(request: pytest.FixtureRequest) -> pathlib.Path:
 
 @dataclasses.dataclass(frozen=True)
 class Process:
-    """A server with batching, in a process of its own."""
+    """A server with batching in a child process."""
 
     base_path: pathlib.Path
     address: str
@@ -91,7 +91,7 @@ def request(rows: int) -> predict_pb2.PredictRequest:
 
 
 class Clients:
-    """32 threads that ask as fast as they are answered."""
+    """32 threads that call again after each response."""
 
     def __init__(self, address: str, rows: int) -> None:
         self.seconds: list[float] = []
@@ -124,7 +124,7 @@ class Clients:
 
 
 def images_per_second_alone(version: pathlib.Path) -> float:
-    """Of the same graph in this process, at its best batch size."""
+    """Images per second of the same graph in this process, at its best batch size."""
     servable = Servable(str(version), name="m", version=1)
     best = 0.0
     for rows in (8, 16, 32, 64, 128):
@@ -191,7 +191,7 @@ def test_twenty_swaps_fail_no_call_and_leave_nothing_behind(
         assert not clients.errors
         assert clients.versions == set(range(1, SWAPS + 2))
     print(f"\n{len(clients.seconds)} calls, resident MB after each swap: {np.round(resident)}")
-    # The allocator finds its size in the first few.
+    # The allocator grows during the first swaps.
     assert resident[-1] <= 1.05 * max(resident[:5])
 
 

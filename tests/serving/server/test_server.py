@@ -62,7 +62,7 @@ INVALID, MISSING, FAILED = (
     grpc.StatusCode.NOT_FOUND,
     grpc.StatusCode.FAILED_PRECONDITION,
 )
-# Requests are made when a test is: they are TensorFlow's.
+# Built when a test runs, since the requests are TensorFlow's.
 BAD = [
     (lambda: with_changes(lambda m: m.ClearField("model_spec")), INVALID, "Missing ModelSpec"),
     (lambda: request(model=""), INVALID, "ModelSpec has no name specified."),

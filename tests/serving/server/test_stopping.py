@@ -1,4 +1,4 @@
-"""The end of a server: nobody's call is cut off, and nobody puts it off."""
+"""Shutdown of a server: no accepted call is lost, and no client delays the shutdown."""
 
 import dataclasses
 import functools
@@ -30,13 +30,13 @@ def server(doubler_versions: pathlib.Path) -> Iterator[Served]:
 
 
 class Busy:
-    """Threads that call again as soon as they are answered, until a call fails or they end."""
+    """Threads that call again after each response, until a call fails or they end."""
 
     def __init__(self, open_call: Callable[[], Callable[[], object]]) -> None:
-        """Starts them, and returns once each has been answered.
+        """Starts the threads, and returns when each has a response.
 
         Args:
-          open_call: what a thread calls, made by each for itself.
+          open_call: makes the call of a thread; each thread has its own.
         """
         self.errors: list[grpc.RpcError] = []
         self._answers: list[object] = []
@@ -60,11 +60,11 @@ class Busy:
 
     @property
     def answered(self) -> int:
-        """So many calls."""
+        """The number of answered calls."""
         return len(self._answers)
 
     def end(self) -> None:
-        """Lets each end its last call."""
+        """Ends the threads after their current calls."""
         self._ended.set()
         self.join()
 

@@ -1,4 +1,4 @@
-"""Encrypted connections: who is trusted, and by whom."""
+"""TLS: verification of servers and clients."""
 
 import asyncio
 import contextlib
@@ -30,13 +30,13 @@ def authority() -> trustme.CA:
 
 @pytest.fixture(scope="module")
 def trusted(authority: trustme.CA) -> Tls:
-    """What a client has that trusts the server and is trusted by it."""
+    """TLS of a client that the server accepts."""
     return tls_of(authority, authority.issue_cert("client.example"))
 
 
 @pytest.fixture(scope="module")
 def stranger(trusted: Tls) -> Tls:
-    """What a client has that trusts the server, and is certified by somebody else."""
+    """TLS of a client whose certificate has another issuer."""
     other = trustme.CA()
     own = tls_of(other, other.issue_cert("client.example"))
     return Tls(ca=trusted.ca, certificate=own.certificate, key=own.key)
@@ -58,7 +58,7 @@ def write_config(authority: trustme.CA, path: pathlib.Path, *, verify: bool) -> 
 def serve(
     authority: trustme.CA, model: pathlib.Path, path: pathlib.Path, *, verify: bool
 ) -> Iterator[str]:
-    """Serves with what a file says, which is written first."""
+    """Writes an SSLConfig file, and serves with it."""
     write_config(authority, path, verify=verify)
     options = ServerOptions(
         host="127.0.0.1", port=0, credentials=config_files.credentials(str(path))
@@ -71,7 +71,7 @@ def serve(
 def address(
     authority: trustme.CA, painted_dir: pathlib.Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    """A server that asks for certificates."""
+    """A server that requires client certificates."""
     path = tmp_path_factory.mktemp("ssl") / "ssl.config"
     with serve(authority, painted_dir, path, verify=True) as address:
         yield address
@@ -137,7 +137,7 @@ def test_the_program_reads_the_files(address: str, trusted: Tls, tmp_path: pathl
     for fewer in (flags[:1], []):
         ended = programs.run("serving.client", *arguments, *fewer)
         assert (ended.returncode, output.exists()) == (2, False)
-        # Of gRPC beside TensorFlow come lines of its own before it.
+        # gRPC beside TensorFlow logs lines before the error.
         assert ended.stderr.splitlines()[-1].startswith(message)
     command = [sys.executable, "-m", "serving.client", *arguments, "--tls"]
     alone = subprocess.run(command, cwd=programs.ROOT, capture_output=True, text=True, check=False)

@@ -27,7 +27,7 @@ from tests.serving.servers import serve
 
 
 class Held:
-    """A servable whose first run waits until it is let go, so that a queue forms behind it."""
+    """A servable whose first run waits for `go`, so that requests queue."""
 
     name = "held"
 
@@ -50,7 +50,7 @@ def plan(*rows: object, output: str = "y") -> RunPlan:
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., tuple[BatchingRunner, Held]]]:
-    """A runner of one thread, which is busy with a first request until the servable is let go."""
+    """A runner with one thread, which runs a first request until the servable's `go`."""
     runners, held = [], Held()
 
     def make(**options: object) -> tuple[BatchingRunner, Held]:
@@ -188,11 +188,11 @@ def test_a_batch_waits_for_more_as_long_as_said() -> None:
         BatchOptions(max_batch_size=2, max_execution_batch_size=2, timeout_seconds=3600), Metrics()
     )
     first = runner.submit(held, plan(1))
-    second = runner.submit(held, plan(2))  # Which makes it full.
+    second = runner.submit(held, plan(2))  # The batch is full.
     assert first.result(30)["y"].tolist() == [2]
     assert second.result(30)["y"].tolist() == [4]
     last = runner.submit(held, plan(3))
-    runner.close()  # Which waits for nothing more.
+    runner.close()  # The batch does not wait for more requests.
     assert last.result(30)["y"].tolist() == [6]
     assert held.batches == [[1, 2], [3]]
 
@@ -288,10 +288,10 @@ def test_a_call_past_its_deadline_is_not_run(
     monkeypatch.setattr(BatchingRunner, "submit", recording_submit)
     with serve({"m": base_path}, batching=BatchOptions(threads=1)) as served:
         predict, timeout_seconds = served.predictions.Predict, 0.2
-        # It keeps the only thread busy.
+        # Occupies the only thread.
         busy = predict.future(predict_request("m", {"x": [0.0]}))
         assert held_runs.started.wait(30)
-        while len(queued) == 1:  # Else it did not get there in time.
+        while len(queued) == 1:  # Else the request came too late.
             late = predict.future(predict_request("m", {"x": [1.0]}), timeout=timeout_seconds)
             assert late.code() == grpc.StatusCode.DEADLINE_EXCEEDED
             timeout_seconds *= 2

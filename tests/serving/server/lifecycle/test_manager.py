@@ -1,4 +1,4 @@
-"""Versions come and go, and every call is answered by one that is there."""
+"""Versions are loaded and unloaded; an available version answers every call."""
 
 import pathlib
 import shutil
@@ -23,12 +23,12 @@ BOTH = Policy(newest=None)
 
 @pytest.fixture(autouse=True)
 def _no_collection(monkeypatch: pytest.MonkeyPatch) -> None:
-    """To look through what all other tests left would take seconds."""
+    """Skips the garbage collection, which would take seconds after other tests."""
     monkeypatch.setattr(trim_memory, "trim", lambda: None)
 
 
 class FakeServable:
-    """What a manager needs of one, without a graph."""
+    """The part of a servable that a manager uses, without a graph."""
 
     def __init__(self, name: str, version: int, path: str) -> None:
         self.name, self.version, self.closed = name, version, False
@@ -112,7 +112,7 @@ def test_a_broken_new_version_leaves_the_old_one_serving(tmp_path: pathlib.Path)
         assert answering(manager) == 1
 
 
-def test_what_failed_is_tried_again_once_it_was_gone(tmp_path: pathlib.Path) -> None:
+def test_a_failed_version_is_tried_again_after_it_was_gone(tmp_path: pathlib.Path) -> None:
     bad = [2]
     tried = []
 
@@ -202,7 +202,7 @@ def test_a_base_path_that_vanished_unloads_nothing_and_an_empty_one_everything(
         base.mkdir()
         manager.configure([config(base)])
         until(lambda: states(manager, "m") == {1: "END"})
-        # And what comes back is loaded again.
+        # A version that reappears is loaded again.
         make(base, 1)
         manager.configure([config(base)])
         until(lambda: states(manager, "m") == {1: "AVAILABLE"})

@@ -1,4 +1,4 @@
-"""What no client should send is refused, and the server goes on as before."""
+"""Malformed requests are refused, and the server keeps working."""
 
 import contextlib
 import pathlib
@@ -74,7 +74,7 @@ def test_broken_messages_are_refused_for_what_they_are(served: Served) -> None:
             call(content, timeout=60)
         except grpc.RpcError as error:
             codes.add(error.code())
-    # What is no message at all is INTERNAL.
+    # Bytes that are no message end as INTERNAL.
     assert codes <= REFUSED | {grpc.StatusCode.INTERNAL, grpc.StatusCode.UNIMPLEMENTED}
     assert codes & REFUSED
     assert answers(served)

@@ -78,7 +78,7 @@ def test_messages_may_be_of_any_size(served: Served) -> None:
 
 
 def test_any_dtype_comes_back(served: Served) -> None:
-    # TensorFlow sends one value as itself, and several packed.
+    # TensorFlow writes one value as a value, several values packed.
     for dtype, values in itertools.product(DTYPES, ([1], [0, 1, 1])):
         sent = np.array(values, dtype.as_numpy_dtype)
         answer = predict_y(served, "dtypes", {"x": sent}, dtype.name)

@@ -227,7 +227,7 @@ def test_slow_bodies_hold_up_nobody(served: Served) -> None:
         for connection in slow:
             connection.sendall(head)
         assert predict(served, {"instances": [1.0]})["predictions"][0]["y"] == 2.0
-    # And after they have gone.
+    # And after the clients have disconnected.
     assert predict(served, {"instances": [1.0]})["predictions"][0]["y"] == 2.0
 
 
