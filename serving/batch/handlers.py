@@ -27,6 +27,7 @@ _TF_REFUSALS = {
     "OutOfRangeError",
     "UnimplementedError",
 }
+_ROW_RULE = "caption: must be one that the model draws"
 # While one block is written, or runs a single-threaded op, the other uses the other processors.
 _CONCURRENT_BLOCKS = 2
 
@@ -146,8 +147,7 @@ class _LoadedModel:
         except tf.errors.OpError as error:
             if type(error).__name__ not in _TF_REFUSALS:
                 raise
-            rule = "caption: must be one that the model draws"
-            raise RowError(f"{rule}, got {error.message:.200}") from error
+            raise RowError(f"{_ROW_RULE}, got {error.message:.200}") from error
         return {name: output.numpy() for name, output in outputs.items()}
 
 
@@ -190,5 +190,4 @@ class _RemoteModel:
                 status = f"{error.code().name}: {error.details()} from {self._target}"
                 rule = f"must go on serving the model {self._model} (then --resume)"
                 raise UsageError(f"--target: {rule}, got {status}") from error
-            rule = "caption: must be one that the model draws"
-            raise RowError(f"{rule}, got {error.details():.200}") from error
+            raise RowError(f"{_ROW_RULE}, got {error.details():.200}") from error

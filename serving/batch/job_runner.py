@@ -25,6 +25,7 @@ from serving.program import UsageError
 # Beam's "DirectRunner" first tries to download a binary.
 LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 _LOCAL_RUNNERS = {None, "DirectRunner", "FnApiRunner", LOCAL_RUNNER}
+_SAME_JOB = "must be absent or empty, or hold the same job"
 _USAGE_ERROR = re.compile(r"\bUsageError: (--.+?)(?: \[while running .*)?$", re.MULTILINE)
 
 
@@ -104,8 +105,7 @@ def run(request: JobRequest, *, dry_run: bool = False) -> tuple[Job, Summary | N
     job = Job(model.identity, staged.captions, request.options)
     if earlier is not None and (differences := job.differences(earlier)):
         storage.remove(new)
-        rule = "must be absent or empty, or hold the same job"
-        raise UsageError(f"--output_dir: {rule}, got one with other {', '.join(differences)}")
+        raise UsageError(f"--output_dir: {_SAME_JOB}, got one with other {', '.join(differences)}")
     beam_pipeline.check_errors(staged.problems * job.options.images_per_caption, request.max_errors)
     if dry_run:
         return job, None
@@ -130,9 +130,8 @@ def _model(request: JobRequest) -> tuple[ModelInfo, ExportSource | ServerSource]
     """The facts about the model, and its source with the folder of the chosen version."""
     source, takes_captions = request.source, request.captions is not None
     if isinstance(source, ServerSource):
-        return models.inspect_server(
-            source.target, source.model, takes_captions=takes_captions
-        ), source
+        model = models.inspect_server(source.target, source.model, takes_captions=takes_captions)
+        return model, source
     version, model = models.inspect_export(source.export_dir)
     if model.takes_captions != takes_captions:
         raise models.wrong_kind(version, takes_captions=model.takes_captions)
@@ -164,8 +163,7 @@ def _earlier_job(folder: str, request: JobRequest) -> bytes | None:
     if storage.exists(path):
         return storage.read(path)
     if set(storage.names(folder)) - {WORK}:
-        rule = "must be absent or empty, or hold the same job"
-        raise UsageError(f"--output_dir: {rule}, got {request.output_dir}")
+        raise UsageError(f"--output_dir: {_SAME_JOB}, got {request.output_dir}")
     return None
 
 
