@@ -158,6 +158,9 @@ EXTRAS = {
         "serving.wire": Target(external=(NUMPY, PROTOBUF)),
         "serving.server": Target(
             internal=("serving", "serving.wire"),
+            external=(ABSL, GRPC, PROTOBUF, SERVING_API, TENSORFLOW),
+        ),
+        "serving.server.protocol": Target(
             external=(
                 ABSL,
                 GRPC,
@@ -167,9 +170,14 @@ EXTRAS = {
                 PROTOBUF,
                 SERVING_API,
                 TENSORFLOW,
-                TF_TEXT,
                 UVICORN,
             ),
+        ),
+        "serving.server.lifecycle": Target(
+            external=(ABSL, GRPC, PROTOBUF, SERVING_API, TENSORFLOW),
+        ),
+        "serving.server.execution": Target(
+            external=(ABSL, GRPC, NUMPY, SERVING_API, TENSORFLOW, TF_TEXT),
         ),
     },
     "batch": {

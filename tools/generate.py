@@ -60,24 +60,24 @@ def main(beam_options: Sequence[str]) -> None:
     except ModuleNotFoundError as error:
         rule = "must be installed (pip install 'tfgan2[batch]')"
         raise UsageError(f"apache-beam: {rule}, got {error}") from error
-    from serving.batch import running
-    from serving.batch.job import Options
+    from serving.batch import job_runner
+    from serving.batch.job import JobOptions
 
-    source: running.Export | running.Server
+    source: job_runner.ExportSource | job_runner.ServerSource
     if FLAGS.export_dir is not None:
-        source = running.Export(FLAGS.export_dir)
+        source = job_runner.ExportSource(FLAGS.export_dir)
     else:
-        source = running.Server(
+        source = job_runner.ServerSource(
             FLAGS.target,
             FLAGS.model,
             concurrent_requests=FLAGS.concurrent_requests,
             timeout_seconds=FLAGS.timeout_seconds,
         )
-    request = running.Request(
+    request = job_runner.JobRequest(
         source=source,
         captions=FLAGS.captions,
         output_dir=FLAGS.output_dir,
-        options=Options(
+        options=JobOptions(
             seed=FLAGS.seed,
             truncation=FLAGS.truncation,
             images_per_caption=FLAGS.count or FLAGS.images_per_caption,
@@ -90,7 +90,7 @@ def main(beam_options: Sequence[str]) -> None:
         beam_options=beam_options,
     )
     began_seconds = time.monotonic()
-    job, summary = running.run(request, dry_run=FLAGS.dry_run)
+    job, summary = job_runner.run(request, dry_run=FLAGS.dry_run)
     if summary is None:
         print(f"{job.rows} pictures in {job.blocks} blocks and {job.shard_count} shards")
         return

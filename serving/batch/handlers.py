@@ -12,9 +12,9 @@ import grpc
 import numpy as np
 from apache_beam.ml.inference.base import ModelHandler
 
-from serving.batch.drawing import Painter, RowError
+from serving.batch.block_generator import BlockGenerator, RowError
+from serving.batch.job_folder import JobFolder
 from serving.batch.models import SIGNATURE
-from serving.batch.outputs import Outputs
 from serving.batch.rows import Block, WrittenBlock
 from serving.client import Client
 from serving.program import UsageError
@@ -27,6 +27,7 @@ _TF_REFUSALS = {
     "OutOfRangeError",
     "UnimplementedError",
 }
+_ROW_RULE = "caption: must be one that the model draws"
 # While one block is written, or runs a single-threaded op, the other uses the other processors.
 _CONCURRENT_BLOCKS = 2
 
@@ -34,20 +35,20 @@ _CONCURRENT_BLOCKS = 2
 class _BlockHandler(ModelHandler[Block, WrittenBlock, Any]):
     """Base class of both handlers: draws and writes `blocks` blocks at the same time."""
 
-    def __init__(self, painter: Painter, outputs: Outputs, *, blocks: int) -> None:
+    def __init__(self, generator: BlockGenerator, job_folder: JobFolder, *, blocks: int) -> None:
         super().__init__(min_batch_size=blocks, max_batch_size=blocks)
-        self._painter, self._outputs, self._blocks = painter, outputs, blocks
+        self._generator, self._job_folder, self._blocks = generator, job_folder, blocks
 
     def run_inference(
         self,
         batch: Sequence[Block],
-        model: "_Export | _Served",
+        model: "_LoadedModel | _RemoteModel",
         inference_args: dict[str, Any] | None = None,
     ) -> Iterable[WrittenBlock]:
         """Draws and writes all blocks at the same time, and waits for all of them."""
 
         def made(block: Block) -> WrittenBlock:
-            return self._outputs.write_block(self._painter.draw(model, block))
+            return self._job_folder.write_block(self._generator.generate(model, block))
 
         # Wait for all: if one fails, no other may still write after the job has ended.
         futures = [model.pool.submit(made, block) for block in batch]
@@ -63,24 +64,29 @@ class ExportHandler(_BlockHandler):
     """Draws with a SavedModel, loaded once per process."""
 
     def __init__(
-        self, version: str, painter: Painter, outputs: Outputs, *, threads: int | None = None
+        self,
+        version: str,
+        generator: BlockGenerator,
+        job_folder: JobFolder,
+        *,
+        threads: int | None = None,
     ) -> None:
         """Stores the arguments; loads nothing yet.
 
         Args:
           version: folder of the SavedModel.
-          painter: draws blocks with the model.
-          outputs: folder that receives the pictures.
+          generator: draws blocks with the model.
+          job_folder: receives the pictures.
           threads: intra-op threads of TensorFlow; None: one per processor.
         """
-        super().__init__(painter, outputs, blocks=1 if threads == 1 else _CONCURRENT_BLOCKS)
+        super().__init__(generator, job_folder, blocks=1 if threads == 1 else _CONCURRENT_BLOCKS)
         self._version, self._threads = version, threads
 
-    def load_model(self) -> "_Export":
+    def load_model(self) -> "_LoadedModel":
         """Loads the SavedModel."""
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         with _uncollected():
-            return _Export(self._version, threads=self._threads, blocks=self._blocks)
+            return _LoadedModel(self._version, threads=self._threads, blocks=self._blocks)
 
 
 class ServerHandler(_BlockHandler):
@@ -90,8 +96,8 @@ class ServerHandler(_BlockHandler):
         self,
         target: str,
         model: str,
-        painter: Painter,
-        outputs: Outputs,
+        generator: BlockGenerator,
+        job_folder: JobFolder,
         *,
         concurrent_requests: int,
         timeout_seconds: float,
@@ -101,42 +107,26 @@ class ServerHandler(_BlockHandler):
         Args:
           target: host:port, or several separated by commas; requests rotate over them.
           model: name of the model on the servers.
-          painter: draws blocks with the model.
-          outputs: folder that receives the pictures.
+          generator: draws blocks with the model.
+          job_folder: receives the pictures.
           concurrent_requests: requests at the same time, per process.
           timeout_seconds: limit of a request, with all its attempts.
         """
-        super().__init__(painter, outputs, blocks=concurrent_requests)
+        super().__init__(generator, job_folder, blocks=concurrent_requests)
         self._target, self._model = target, model
         self._timeout_seconds = timeout_seconds
 
-    def load_model(self) -> "_Served":
+    def load_model(self) -> "_RemoteModel":
         """Creates the client."""
-        return _Served(
-            Client(self._target, model=self._model, timeout_seconds=self._timeout_seconds),
+        return _RemoteModel(
+            self._target,
+            self._model,
+            timeout_seconds=self._timeout_seconds,
             blocks=self._blocks,
         )
 
-    def run_inference(
-        self,
-        batch: Sequence[Block],
-        model: "_Export | _Served",
-        inference_args: dict[str, Any] | None = None,
-    ) -> Iterable[WrittenBlock]:
-        """Draws and writes all blocks at the same time, and waits for all of them.
 
-        Raises:
-          UsageError: the servers do not answer, or do not serve the model.
-        """
-        try:
-            return super().run_inference(batch, model)
-        except grpc.RpcError as error:
-            told = f"{error.code().name}: {error.details()} from {self._target}"
-            rule = f"must go on serving the model {self._model} (then --resume)"
-            raise UsageError(f"--target: {rule}, got {told}") from error
-
-
-class _Export:
+class _LoadedModel:
     """A loaded SavedModel, and the threads that draw with it."""
 
     def __init__(self, version: str, *, threads: int | None, blocks: int) -> None:
@@ -157,8 +147,7 @@ class _Export:
         except tf.errors.OpError as error:
             if type(error).__name__ not in _TF_REFUSALS:
                 raise
-            rule = "caption: must be one that the model draws"
-            raise RowError(f"{rule}, got {error.message:.200}") from error
+            raise RowError(f"{_ROW_RULE}, got {error.message:.200}") from error
         return {name: output.numpy() for name, output in outputs.items()}
 
 
@@ -185,18 +174,20 @@ def _limit_threads(tf: Any, threads: int) -> None:
             tf.config.threading.set_intra_op_parallelism_threads(threads)
 
 
-class _Served:
+class _RemoteModel:
     """A model on a server, and the threads that send requests."""
 
-    def __init__(self, client: Client, *, blocks: int) -> None:
+    def __init__(self, target: str, model: str, *, timeout_seconds: float, blocks: int) -> None:
         self.pool = concurrent.futures.ThreadPoolExecutor(blocks, "generate")
-        self._client = client
+        self._target, self._model = target, model
+        self._client = Client(target, model=model, timeout_seconds=timeout_seconds)
 
     def __call__(self, inputs: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
         try:
             return self._client.predict(SIGNATURE, inputs)
         except grpc.RpcError as error:
             if error.code().name not in _SERVER_REFUSALS:
-                raise
-            rule = "caption: must be one that the model draws"
-            raise RowError(f"{rule}, got {error.details():.200}") from error
+                status = f"{error.code().name}: {error.details()} from {self._target}"
+                rule = f"must go on serving the model {self._model} (then --resume)"
+                raise UsageError(f"--target: {rule}, got {status}") from error
+            raise RowError(f"{_ROW_RULE}, got {error.details():.200}") from error

@@ -8,7 +8,7 @@ PICTURES_PER_SHARD = 1000
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
+class JobOptions:
     """The user's options that determine the outputs.
 
     Attributes:
@@ -29,7 +29,7 @@ class Options:
 
 
 @dataclasses.dataclass(frozen=True)
-class Captions:
+class CaptionsDigest:
     """The captions of a job.
 
     Attributes:
@@ -42,7 +42,7 @@ class Captions:
 
 
 @dataclasses.dataclass(frozen=True)
-class Shard:
+class OutputShard:
     """A part of the outputs: blocks `begin` to `end` - 1, finished or made again as a whole."""
 
     number: int
@@ -62,8 +62,8 @@ class Job:
     """
 
     model: str
-    captions: Captions
-    options: Options
+    captions: CaptionsDigest
+    options: JobOptions
 
     @property
     def rows(self) -> int:
@@ -85,12 +85,12 @@ class Job:
         """The number of shards."""
         return min(self.options.shards or -(-self.rows // PICTURES_PER_SHARD), self.blocks)
 
-    def shard(self, number: int) -> Shard:
+    def shard(self, number: int) -> OutputShard:
         """The shard with this number; shards have whole blocks, and differ by at most one block."""
         begin, end = (edge * self.blocks // self.shard_count for edge in (number, number + 1))
-        return Shard(number, begin, end)
+        return OutputShard(number, begin, end)
 
-    def shard_rows(self, shard: Shard) -> int:
+    def shard_rows(self, shard: OutputShard) -> int:
         """The number of rows of a shard."""
         begin = shard.begin * self.options.batch_size
         return min(shard.end * self.options.batch_size, self.rows) - begin

@@ -29,7 +29,7 @@ class ModelInfo:
     identity: str
 
 
-def of_export(export_dir: str) -> tuple[str, ModelInfo]:
+def inspect_export(export_dir: str) -> tuple[str, ModelInfo]:
     """Inspects an export.
 
     Args:
@@ -61,7 +61,7 @@ def of_export(export_dir: str) -> tuple[str, ModelInfo]:
     return version, ModelInfo(version, "caption" in inputs, _checksum(version))
 
 
-def of_server(target: str, model: str, *, takes_captions: bool) -> ModelInfo:
+def inspect_server(target: str, model: str, *, takes_captions: bool) -> ModelInfo:
     """Inspects a served model: requests one picture.
 
     Args:
@@ -79,14 +79,14 @@ def of_server(target: str, model: str, *, takes_captions: bool) -> ModelInfo:
         raise UsageError(f"--{error}") from error
     except grpc.RpcError as error:
         if error.code() is grpc.StatusCode.INVALID_ARGUMENT:
-            raise other_kind(f"{model} at {target}", takes_captions=not takes_captions) from error
-        told = f"{error.code().name}: {error.details()} from {target}"
-        raise UsageError(f"--target: must serve the model {model}, got {told}") from error
+            raise wrong_kind(f"{model} at {target}", takes_captions=not takes_captions) from error
+        status = f"{error.code().name}: {error.details()} from {target}"
+        raise UsageError(f"--target: must serve the model {model}, got {status}") from error
     drawn = hashlib.sha256(probe.png).hexdigest()
     return ModelInfo(f"{model} at {target}", takes_captions, f"{model}, draws {drawn}")
 
 
-def other_kind(name: str, *, takes_captions: bool) -> UsageError:
+def wrong_kind(name: str, *, takes_captions: bool) -> UsageError:
     """The error if a model takes captions and the job has none, or the other way round."""
     flag, kind = ("captions", "with") if takes_captions else ("count", "without")
     rule = f"must be given for a model that draws {kind} captions"

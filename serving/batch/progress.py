@@ -9,18 +9,18 @@ from typing import TextIO
 
 from tqdm import tqdm
 
-from serving.batch.outputs import Outputs
+from serving.batch.job_folder import JobFolder
 
-SECONDS_BETWEEN_LOOKS = 1.0
-SECONDS_BETWEEN_LINES = 10.0
+POLL_SECONDS = 1.0
+LINE_SECONDS = 10.0
 
 
-def done(outputs: Outputs) -> int:
+def done(job_folder: JobFolder) -> int:
     """Counts the drawn rows: rows of finished shards and of written blocks."""
-    job = outputs.job
-    finished = outputs.finished_shards()
+    job = job_folder.job
+    finished = job_folder.finished_shards()
     rows = sum(job.shard_rows(job.shard(number)) for number in finished)
-    blocks = os.listdir(outputs.blocks) if os.path.isdir(outputs.blocks) else []
+    blocks = os.listdir(job_folder.blocks) if os.path.isdir(job_folder.blocks) else []
     for name in blocks:
         number, _, kind = name.partition(".")
         if kind == "lines":
@@ -29,32 +29,32 @@ def done(outputs: Outputs) -> int:
 
 
 @contextlib.contextmanager
-def shown(outputs: Outputs) -> Iterator[None]:
+def shown(job_folder: JobFolder) -> Iterator[None]:
     """Shows a progress bar with rate and remaining time on stderr inside the `with` block."""
-    begun = done(outputs)
+    begun = done(job_folder)
     terminal = sys.stderr.isatty()
     bar = tqdm(
-        total=outputs.job.rows,
+        total=job_folder.job.rows,
         initial=begun,
         desc="generate",
         unit=" pictures",
         dynamic_ncols=terminal,
         file=sys.stderr if terminal else _Lines(sys.stderr),
-        mininterval=0.1 if terminal else SECONDS_BETWEEN_LINES,
+        mininterval=0.1 if terminal else LINE_SECONDS,
     )
     ended = threading.Event()
 
-    def look() -> None:
-        while not ended.wait(SECONDS_BETWEEN_LOOKS):
-            bar.update(max(0, done(outputs) - bar.n))
+    def update() -> None:
+        while not ended.wait(POLL_SECONDS):
+            bar.update(max(0, done(job_folder) - bar.n))
 
-    watcher = threading.Thread(target=look, name="progress", daemon=True)
+    watcher = threading.Thread(target=update, name="progress", daemon=True)
     watcher.start()
     try:
         yield
         ended.set()
         watcher.join()
-        bar.update(outputs.job.rows - bar.n)
+        bar.update(job_folder.job.rows - bar.n)
     finally:
         ended.set()
         watcher.join()

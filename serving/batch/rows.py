@@ -46,7 +46,7 @@ class Block:
 
 
 @dataclasses.dataclass(frozen=True)
-class Drawing:
+class RowResult:
     """The result of a row.
 
     Attributes:
@@ -63,11 +63,11 @@ class Drawing:
 
 
 @dataclasses.dataclass(frozen=True)
-class DrawnBlock:
-    """A block, and one drawing per row."""
+class GeneratedBlock:
+    """A block, and one result per row."""
 
     block: Block
-    drawings: tuple[Drawing, ...]
+    results: tuple[RowResult, ...]
 
 
 @dataclasses.dataclass(frozen=True)

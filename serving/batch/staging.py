@@ -6,15 +6,15 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 
-from serving.batch import captions, storage
-from serving.batch.captions import Entry
-from serving.batch.job import Captions
+from serving.batch import caption_files, storage
+from serving.batch.caption_files import Entry
+from serving.batch.job import CaptionsDigest
 
 STRIDE = 1024
 
 
 @dataclasses.dataclass(frozen=True)
-class Staged:
+class StagedCaptions:
     """The result of staging.
 
     Attributes:
@@ -23,12 +23,12 @@ class Staged:
       offsets: byte offsets of every 1,024th caption in the staged file, from the first on.
     """
 
-    captions: Captions
+    captions: CaptionsDigest
     problems: int
     offsets: tuple[int, ...]
 
 
-def stage(paths: Iterable[str], path: str | None, *, partial_folder: str) -> Staged:
+def stage(paths: Iterable[str], path: str | None, *, partial_folder: str) -> StagedCaptions:
     """Reads caption files, and writes all captions into one file.
 
     Args:
@@ -37,14 +37,14 @@ def stage(paths: Iterable[str], path: str | None, *, partial_folder: str) -> Sta
       partial_folder: folder of the file while it is written.
 
     Raises:
-      captions.DamagedFileError: a file cannot be read to its end.
+      caption_files.DamagedFileError: a file cannot be read to its end.
     """
     checksum, offsets = hashlib.sha256(), []
     count = problems = position = 0
     with contextlib.ExitStack() as stack:
         file = path and stack.enter_context(storage.writing(path, partial_folder=partial_folder))
         for source in paths:
-            for entry in captions.read(source):
+            for entry in caption_files.read(source):
                 line = _line(entry)
                 if count % STRIDE == 0:
                     offsets.append(position)
@@ -55,8 +55,8 @@ def stage(paths: Iterable[str], path: str | None, *, partial_folder: str) -> Sta
                 checksum.update(line)
                 position += len(line)
                 count += 1
-    told = Captions(count, checksum.hexdigest())
-    return Staged(told, problems, tuple(offsets))
+    digest = CaptionsDigest(count, checksum.hexdigest())
+    return StagedCaptions(digest, problems, tuple(offsets))
 
 
 def entries(path: str, offsets: tuple[int, ...], begin: int) -> Iterator[Entry]:
@@ -64,7 +64,7 @@ def entries(path: str, offsets: tuple[int, ...], begin: int) -> Iterator[Entry]:
 
     Args:
       path: the staged file.
-      offsets: see `Staged`.
+      offsets: see `StagedCaptions`.
       begin: number of the first caption to read.
     """
     with storage.opened(path) as file:
@@ -87,7 +87,7 @@ def json_line(fields: dict[str, object]) -> bytes:
 
 def _line(entry: Entry) -> bytes:
     caption = (
-        None if entry.caption is None else text_of(entry.caption[: captions.MAX_CAPTION_BYTES])
+        None if entry.caption is None else text_of(entry.caption[: caption_files.MAX_CAPTION_BYTES])
     )
     return json_line({"caption": caption, "problem": entry.problem})
 

@@ -17,7 +17,7 @@ from absl import flags
 
 from serving import program
 from serving.client.connection import Tls
-from serving.client.pictures import Picture, sheet
+from serving.client.pictures import Picture, grid
 from serving.client.retry import Retry
 from serving.client.sync import Client
 
@@ -106,7 +106,7 @@ def _write_file(path: pathlib.Path, pictures: Sequence[Picture], columns: int) -
         _write(path, pictures[0].png)
         print(f"{path}: {_described(pictures[0])}")
         return
-    _write(path, sheet(pictures, columns=columns))
+    _write(path, grid(pictures, columns=columns))
     for position, picture in enumerate(pictures):
         row, column = divmod(position, columns)
         print(f"{path}, row {row + 1}, column {column + 1}: {_described(picture)}")
@@ -147,9 +147,9 @@ def _draw() -> tuple[list[Picture], int]:
         with client:
             return client.draw(captions, seeds=seeds, truncation=FLAGS.truncation), columns
     except grpc.RpcError as error:
-        told = f"{error.code().name}: {error.details()}"
+        status = f"{error.code().name}: {error.details()}"
         rule = f"must serve the model {FLAGS.model}"
-        raise program.UsageError(f"--target: {rule}, got {told} from {FLAGS.target}") from error
+        raise program.UsageError(f"--target: {rule}, got {status} from {FLAGS.target}") from error
 
 
 def _tls() -> Tls | None:

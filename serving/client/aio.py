@@ -8,12 +8,12 @@ import grpc
 import grpc.aio
 import numpy as np
 
-from serving.client import describe, drawing, pictures, predict
+from serving.client import describe, picture_request, pictures, predict
 from serving.client.connection import Connection
-from serving.client.describe import Description
-from serving.client.drawing import MODEL_DEFAULT
+from serving.client.describe import ModelDescription
+from serving.client.picture_request import MODEL_DEFAULT
 from serving.client.pictures import Form, Picture
-from serving.client.predict import Answer
+from serving.client.predict import PredictResult
 
 
 class AsyncClient(Connection):
@@ -41,7 +41,7 @@ class AsyncClient(Connection):
 
     async def ask(
         self, signature: str, inputs: Mapping[str, np.ndarray], *, version: int | None = None
-    ) -> Answer:
+    ) -> PredictResult:
         """Runs a signature, like `predict`, and also returns the version that answered.
 
         Args:
@@ -52,7 +52,7 @@ class AsyncClient(Connection):
         request = predict.make_request(self._model, signature, inputs, version=version)
         return predict.answer(await self._call(self._predict_stubs, request))
 
-    async def describe(self) -> Description:
+    async def describe(self) -> ModelDescription:
         """Returns the newest version of the model, and its signatures.
 
         Raises:
@@ -69,7 +69,7 @@ class AsyncClient(Connection):
         truncation: float = MODEL_DEFAULT,
     ) -> list[Picture]:
         """Draws pictures, like `Client.draw`."""
-        request = drawing.make_request(captions, seeds=seeds, truncation=truncation)
+        request = picture_request.make_request(captions, seeds=seeds, truncation=truncation)
         return request.read(await self.predict(request.signature, request.inputs))
 
     async def generate(

@@ -110,7 +110,7 @@ class Connection:
         self._channels = [open_channel(address, options=OPTIONS) for address in addresses]
         self._predict_stubs = self._stubs(predict.METHOD, predict.deserialize)
         self._describe_stubs = self._stubs(describe.METHOD, describe.deserialize)
-        self._turn = itertools.count()
+        self._next_address = itertools.count()
 
     def _stubs(self, method: str, deserialize: Callable[[bytes], Any]) -> list[Any]:
         """The stubs of an RPC method, one per address."""
@@ -124,7 +124,7 @@ class Connection:
     def _attempts(self) -> Attempts:
         return Attempts(
             self._retry,
-            first_address=next(self._turn),
+            first_address=next(self._next_address),
             addresses=len(self._channels),
             timeout_seconds=self._timeout_seconds,
         )

@@ -19,7 +19,7 @@ class Signature:
 
 
 @dataclasses.dataclass(frozen=True)
-class Description:
+class ModelDescription:
     """A served model.
 
     Attributes:
@@ -43,10 +43,10 @@ def deserialize(content: bytes) -> Any:
     return messages.GetModelMetadataResponse.FromString(content)
 
 
-def description(response: Any) -> Description:
+def description(response: Any) -> ModelDescription:
     """Reads the version and the signatures from a response."""
     signatures = messages.SignatureDefMap.FromString(response.metadata[_FIELD].value)
-    return Description(
+    return ModelDescription(
         version=response.model_spec.version.value,
         signatures={
             name: Signature(frozenset(one.inputs), frozenset(one.outputs))

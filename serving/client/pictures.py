@@ -55,7 +55,7 @@ def check_form(form: str) -> None:
         raise ValueError(f"form: must be one of {', '.join(get_args(Form))}, got {form!r}")
 
 
-def sheet(pictures: Sequence[Picture], *, columns: int) -> bytes:
+def grid(pictures: Sequence[Picture], *, columns: int) -> bytes:
     """Arranges pictures of one size in a grid, row by row; needs Pillow.
 
     Args:
@@ -70,10 +70,10 @@ def sheet(pictures: Sequence[Picture], *, columns: int) -> bytes:
     images = [picture.image() for picture in pictures]
     width, height = images[0].size
     rows = -(-len(images) // columns)
-    paper = Image.new(images[0].mode, (columns * width, rows * height), "white")
+    canvas = Image.new(images[0].mode, (columns * width, rows * height), "white")
     for position, image in enumerate(images):
         row, column = divmod(position, columns)
-        paper.paste(image, (column * width, row * height))
+        canvas.paste(image, (column * width, row * height))
     content = io.BytesIO()
-    paper.save(content, "PNG")
+    canvas.save(content, "PNG")
     return content.getvalue()

@@ -12,7 +12,7 @@ METHOD = "/tensorflow.serving.PredictionService/Predict"
 
 
 @dataclasses.dataclass(frozen=True)
-class Answer:
+class PredictResult:
     """The response of a model.
 
     Attributes:
@@ -55,13 +55,13 @@ def deserialize(content: bytes) -> Any:
     return messages.PredictResponse.FromString(content)
 
 
-def answer(response: Any) -> Answer:
+def answer(response: Any) -> PredictResult:
     """Reads the outputs and the version from a response.
 
     Raises:
       ValueError: type, shape and content of an output do not match.
     """
-    return Answer(outputs(response), response.model_spec.version.value)
+    return PredictResult(outputs(response), response.model_spec.version.value)
 
 
 def outputs(response: Any) -> dict[str, np.ndarray]:

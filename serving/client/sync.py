@@ -7,9 +7,9 @@ from typing import Any
 import grpc
 import numpy as np
 
-from serving.client import drawing, pictures, predict
+from serving.client import picture_request, pictures, predict
 from serving.client.connection import Connection
-from serving.client.drawing import MODEL_DEFAULT
+from serving.client.picture_request import MODEL_DEFAULT
 from serving.client.pictures import Form, Picture
 
 
@@ -73,7 +73,7 @@ class Client(Connection):
           grpc.RpcError: no server answers, or a server refuses the request.
           ValueError: captions or seeds are invalid, or a truncation is given without seeds.
         """
-        request = drawing.make_request(captions, seeds=seeds, truncation=truncation)
+        request = picture_request.make_request(captions, seeds=seeds, truncation=truncation)
         return request.read(self.predict(request.signature, request.inputs))
 
     def generate(

@@ -14,9 +14,9 @@ from absl import flags
 from serving import program
 from serving.client import AsyncClient
 from serving.client.connection import parse_target
-from serving.demo import card, quickstart, running
-from serving.demo.answers import DemoOptions
+from serving.demo import card, quickstart, web_server
 from serving.demo.app import make_app
+from serving.demo.responses import DemoOptions
 
 FLAGS = flags.FLAGS
 MEGABYTE, KILOBYTE = 2**20, 2**10
@@ -70,12 +70,12 @@ def main() -> None:
         rule = "must be 0 or at least --gallery_pictures"
         raise program.UsageError(f"--rate_limit: {rule}, got {FLAGS.rate_limit}")
     if FLAGS.quickstart:
-        _with_own_server()
+        _serve_quickstart()
     else:
-        _with_server_of_others()
+        _serve_target()
 
 
-def _with_server_of_others() -> None:
+def _serve_target() -> None:
     for name in ("target", "model"):
         if FLAGS[name].value is None:
             rule = "must be given, or else --quickstart"
@@ -87,16 +87,16 @@ def _with_server_of_others() -> None:
     _serve(FLAGS.target, FLAGS.model, _card(FLAGS.model_card))
 
 
-def _with_own_server() -> None:
+def _serve_quickstart() -> None:
     if FLAGS.target is not None:
         rule = "must be left out with --quickstart"
         raise program.UsageError(f"--target: {rule}, got {FLAGS.target}")
     export = quickstart.newest_export(pathlib.Path(FLAGS.exports_dir), model=FLAGS.model)
-    told = _card(FLAGS.model_card or (export.card if export.card.exists() else None))
-    running.end_quietly_on_signals()
+    model_card = _card(FLAGS.model_card or (export.card if export.card.exists() else None))
+    web_server.end_quietly_on_signals()
     print(f"Loading {export.folder}/{export.version} ...", flush=True)
     with quickstart.served(export) as target:
-        _serve(target, export.folder.name, told)
+        _serve(target, export.folder.name, model_card)
 
 
 def _card(path: str | pathlib.Path | None) -> card.Card:
@@ -108,10 +108,10 @@ def _card(path: str | pathlib.Path | None) -> card.Card:
         raise program.UsageError(f"--model_card: {error}") from error
 
 
-def _serve(target: str, model: str, told: card.Card) -> None:
+def _serve(target: str, model: str, model_card: card.Card) -> None:
     options = DemoOptions(
         model=model,
-        card=told,
+        card=model_card,
         timeout_seconds=FLAGS.timeout_seconds,
         gallery_pictures=FLAGS.gallery_pictures,
         caption_characters=FLAGS.max_caption_length,
@@ -123,9 +123,9 @@ def _serve(target: str, model: str, told: card.Card) -> None:
     connect = functools.partial(
         AsyncClient, target, model=model, timeout_seconds=FLAGS.timeout_seconds
     )
-    web = running.WebServer(
+    web = web_server.WebServer(
         make_app(options, connect),
-        running.WebOptions(
+        web_server.WebOptions(
             host=FLAGS.host,
             port=FLAGS.port,
             drain_seconds=FLAGS.timeout_seconds,
@@ -133,7 +133,7 @@ def _serve(target: str, model: str, told: card.Card) -> None:
         ),
     )
     shown_host = "localhost" if FLAGS.host in ("0.0.0.0", "::") else FLAGS.host
-    running.end_quietly_on_signals()
+    web_server.end_quietly_on_signals()
     print(f"The page of {model}: http://{shown_host}:{web.port}/", flush=True)
     web.run()
 

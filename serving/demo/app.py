@@ -15,10 +15,10 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from serving.client import AsyncClient
-from serving.demo.answers import PAGE, Answers, DemoOptions
-from serving.demo.asked import AskingError
-from serving.demo.gallery import TooManyError
+from serving.demo.gallery import RateLimitError
 from serving.demo.headers import SecureHeaders
+from serving.demo.parameters import ParameterError
+from serving.demo.responses import PAGE, DemoOptions, Responses
 from serving.demo.served import ModelError, ServedModel
 
 RETRY_SECONDS = 5
@@ -34,7 +34,7 @@ register_url_convertor("any_text", _AnyText())
 
 
 class _State(TypedDict):
-    answers: Answers
+    responses: Responses
 
 
 def make_app(options: DemoOptions, connect: Callable[[], AsyncClient]) -> ASGIApp:
@@ -49,27 +49,27 @@ def make_app(options: DemoOptions, connect: Callable[[], AsyncClient]) -> ASGIAp
     async def lifespan(_: Starlette) -> AsyncIterator[_State]:
         async with connect() as client:
             model = ServedModel(client)
-            following = asyncio.create_task(model.follow())
+            refreshing = asyncio.create_task(model.follow())
             try:
-                yield {"answers": Answers(model, options)}
+                yield {"responses": Responses(model, options)}
             finally:
-                following.cancel()
+                refreshing.cancel()
 
     application = Starlette(
         routes=[
-            _route("/", Answers.page),
-            _route("/healthz", Answers.alive),
-            _route("/model", Answers.model),
-            _route("/gallery", Answers.gallery, method="POST"),
-            _route("/text/{caption:any_text}", Answers.text),
-            _route("/picture", Answers.picture),
-            _route("/mix", Answers.mix),
+            _route("/", Responses.page),
+            _route("/healthz", Responses.alive),
+            _route("/model", Responses.model),
+            _route("/gallery", Responses.gallery, method="POST"),
+            _route("/text/{caption:any_text}", Responses.text),
+            _route("/picture", Responses.picture),
+            _route("/mix", Responses.mix),
             Mount("/page", StaticFiles(directory=PAGE)),
         ],
         exception_handlers={
-            AskingError: _mistaken,
-            ModelError: _away,
-            TooManyError: _too_many,
+            ParameterError: _on_parameter_error,
+            ModelError: _on_model_error,
+            RateLimitError: _on_rate_limit,
         },
         lifespan=lifespan,
         max_body_size=options.body_bytes,
@@ -78,13 +78,13 @@ def make_app(options: DemoOptions, connect: Callable[[], AsyncClient]) -> ASGIAp
 
 
 def _route(
-    path: str, answer: Callable[[Answers, Request], Awaitable[Response]], method: str = "GET"
+    path: str, respond: Callable[[Responses, Request], Awaitable[Response]], method: str = "GET"
 ) -> Route:
     async def within_time(request: Request) -> Response:
-        answers: Answers = request.state.answers
-        timeout_seconds = answers.options.timeout_seconds
+        responses: Responses = request.state.responses
+        timeout_seconds = responses.options.timeout_seconds
         try:
-            return await asyncio.wait_for(answer(answers, request), timeout_seconds)
+            return await asyncio.wait_for(respond(responses, request), timeout_seconds)
         except asyncio.TimeoutError as error:
             text = f"the model did not draw within {timeout_seconds:g} seconds; try again later"
             raise ModelError(504, text) from error
@@ -92,18 +92,18 @@ def _route(
     return Route(path, within_time, methods=[method])
 
 
-async def _mistaken(request: Request, error: Exception) -> Response:
+async def _on_parameter_error(request: Request, error: Exception) -> Response:
     return PlainTextResponse(f"{error}\n", status_code=400)
 
 
-async def _away(request: Request, error: Exception) -> Response:
+async def _on_model_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ModelError)
     headers = {"Retry-After": str(RETRY_SECONDS)} if error.status in (503, 504) else None
     return PlainTextResponse(f"{error.text}\n", status_code=error.status, headers=headers)
 
 
-async def _too_many(request: Request, error: Exception) -> Response:
-    assert isinstance(error, TooManyError)
+async def _on_rate_limit(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RateLimitError)
     wait_seconds = math.ceil(error.wait_seconds)
     text = f"enough pictures for now: more in {wait_seconds} seconds\n"
     return PlainTextResponse(text, status_code=429, headers={"Retry-After": str(wait_seconds)})

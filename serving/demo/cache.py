@@ -35,8 +35,8 @@ class PictureCache:
         self._pictures[key] = picture
         self.bytes_held += _size_bytes(picture)
         while self.bytes_held > self.bytes_limit:
-            _, forgotten = self._pictures.popitem(last=False)
-            self.bytes_held -= _size_bytes(forgotten)
+            _, removed = self._pictures.popitem(last=False)
+            self.bytes_held -= _size_bytes(removed)
 
 
 def _size_bytes(picture: Picture) -> int:

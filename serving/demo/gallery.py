@@ -4,13 +4,13 @@ import dataclasses
 from collections.abc import Sequence
 
 from serving.client import Picture
-from serving.demo.asked import Asked
 from serving.demo.cache import PictureCache
 from serving.demo.limiting import RateLimit
-from serving.demo.served import Drawn, ServedModel
+from serving.demo.parameters import PictureParameters
+from serving.demo.served import GeneratedPictures, ServedModel
 
 
-class TooManyError(Exception):
+class RateLimitError(Exception):
     """A client address has reached its rate limit.
 
     Attributes:
@@ -24,7 +24,7 @@ class TooManyError(Exception):
 
 
 @dataclasses.dataclass(frozen=True)
-class Hung:
+class VersionedPicture:
     """A picture, and the model version that drew it."""
 
     picture: Picture
@@ -44,33 +44,39 @@ class Gallery:
         """
         self._model, self._cache, self._limit = model, cache, limit
 
-    async def show(self, asked: Sequence[Asked], *, address: str) -> list[Hung]:
-        """Returns pictures in the order of `asked`.
+    async def show(
+        self, wanted: Sequence[PictureParameters], *, address: str
+    ) -> list[VersionedPicture]:
+        """Returns pictures in the order of `wanted`.
 
         Args:
-          asked: one picture of any kind, or several that differ only in their seeds.
+          wanted: one picture of any kind, or several that differ only in their seeds.
           address: address of the client.
 
         Raises:
           ModelError: the model does not answer, is too slow or refuses.
-          TooManyError: the client address has reached its rate limit.
+          RateLimitError: the client address has reached its rate limit.
         """
         version = (await self._model.abilities()).version
-        kept = {one: self._cache.get((version, one)) for one in asked}
-        missing = [one for one, picture in kept.items() if picture is None]
-        hung = {one: Hung(picture, version) for one, picture in kept.items() if picture is not None}
+        cached = {one: self._cache.get((version, one)) for one in wanted}
+        missing = [one for one, picture in cached.items() if picture is None]
+        pictures = {
+            one: VersionedPicture(picture, version)
+            for one, picture in cached.items()
+            if picture is not None
+        }
         # Draw only the pictures that are not in the cache.
         if missing:
             wait_seconds = self._limit.take(address, len(missing))
             if wait_seconds:
-                raise TooManyError(wait_seconds)
+                raise RateLimitError(wait_seconds)
             drawn = await self._draw(missing)
             for one, picture in zip(missing, drawn.pictures, strict=True):
                 self._cache.put((drawn.version, one), picture)
-                hung[one] = Hung(picture, drawn.version)
-        return [hung[one] for one in asked]
+                pictures[one] = VersionedPicture(picture, drawn.version)
+        return [pictures[one] for one in wanted]
 
-    async def _draw(self, asked: Sequence[Asked]) -> Drawn:
-        if asked[0].towards is not None:
-            return await self._model.mix(asked[0])
-        return await self._model.draw(asked)
+    async def _draw(self, wanted: Sequence[PictureParameters]) -> GeneratedPictures:
+        if wanted[0].towards is not None:
+            return await self._model.mix(wanted[0])
+        return await self._model.draw(wanted)

@@ -33,7 +33,7 @@ class SecureHeaders:
         self._application = application
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one request."""
+        """Adds the headers to the response of one request."""
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

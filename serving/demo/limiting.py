@@ -42,7 +42,7 @@ class RateLimit:
         bucket = self._buckets.get(address)
         if bucket is None:
             if len(self._buckets) >= _MANY_ADDRESSES:
-                self._forget_full(now_seconds)
+                self._remove_full(now_seconds)
             bucket = self._buckets[address] = _Bucket(self._most, now_seconds)
         bucket.pictures = self._left(bucket, now_seconds)
         bucket.filled_seconds = now_seconds
@@ -56,7 +56,7 @@ class RateLimit:
         gained = (now_seconds - bucket.filled_seconds) * self._most / 60
         return min(self._most, bucket.pictures + gained)
 
-    def _forget_full(self, now_seconds: float) -> None:
+    def _remove_full(self, now_seconds: float) -> None:
         self._buckets = {
             address: bucket
             for address, bucket in self._buckets.items()

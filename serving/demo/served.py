@@ -10,13 +10,13 @@ import numpy as np
 from absl import logging
 
 from serving.client import AsyncClient, Picture
-from serving.client import drawing as requests
-from serving.client.describe import Description
-from serving.demo.asked import Asked
+from serving.client import picture_request as requests
+from serving.client.describe import ModelDescription
+from serving.demo.parameters import PictureParameters
 
 Kind = Literal["caption", "joint", "unconditional"]
 REFRESH_SECONDS = 5.0
-_AWAY = frozenset(
+_UNAVAILABLE = frozenset(
     {
         grpc.StatusCode.UNAVAILABLE,
         grpc.StatusCode.NOT_FOUND,
@@ -57,7 +57,7 @@ class Abilities:
 
 
 @dataclasses.dataclass(frozen=True)
-class Drawn:
+class GeneratedPictures:
     """Pictures, and the model version that drew them."""
 
     version: int
@@ -94,72 +94,72 @@ class ServedModel:
 
     async def follow(self) -> None:
         """Calls `refresh` every 5 s, to find new versions, until it is cancelled."""
-        told = ""
+        last_text = ""
         while True:
             try:
                 text = f"version {(await self.refresh()).version} is served"
             except ModelError as error:
                 text = error.text
-            if text != told:
+            if text != last_text:
                 logging.info("%s", text)
-            told = text
+            last_text = text
             await asyncio.sleep(REFRESH_SECONDS)
 
-    async def draw(self, asked: Sequence[Asked]) -> Drawn:
+    async def draw(self, wanted: Sequence[PictureParameters]) -> GeneratedPictures:
         """Draws pictures without a second caption, in one call.
 
         Args:
-          asked: at least one; all with a caption or all without; all with the same truncation.
+          wanted: at least one; all with a caption or all without; all with the same truncation.
 
         Raises:
           ModelError: the model does not answer, is too slow or refuses.
         """
-        captions = [one.caption for one in asked if one.caption is not None]
+        captions = [one.caption for one in wanted if one.caption is not None]
         request = requests.make_request(
-            captions or None, seeds=[one.seed for one in asked], truncation=asked[0].truncation
+            captions or None, seeds=[one.seed for one in wanted], truncation=wanted[0].truncation
         )
         try:
-            answer = await self._client.ask(request.signature, request.inputs)
+            result = await self._client.ask(request.signature, request.inputs)
         except grpc.RpcError as error:
             raise _error(error) from error
-        return self._drawn(answer.version, request.read(answer.outputs))
+        return self._drawn(result.version, request.read(result.outputs))
 
-    async def mix(self, asked: Asked) -> Drawn:
+    async def mix(self, wanted: PictureParameters) -> GeneratedPictures:
         """Draws between two captions, by linear interpolation of their sentence embeddings.
 
         Args:
-          asked: a picture with a second caption.
+          wanted: a picture with a second caption.
 
         Raises:
           ModelError: the model does not answer, is too slow or refuses.
         """
-        captions = [str(asked.caption), str(asked.towards)]
+        captions = [str(wanted.caption), str(wanted.towards)]
         inputs = {"caption": np.array([text.encode() for text in captions], object)}
         try:
             embedded = await self._client.ask("embed", inputs)
             first, second = embedded.outputs["sentence"]
-            sentence = (1 - asked.share) * first + asked.share * second
+            sentence = (1 - wanted.share) * first + wanted.share * second
             drawn = await self._client.ask(
                 "draw",
                 {
                     "sentence": sentence[None].astype(np.float32),
-                    "seed": np.array([asked.seed], np.int64),
-                    "truncation": np.array([asked.truncation], np.float32),
+                    "seed": np.array([wanted.seed], np.int64),
+                    "truncation": np.array([wanted.truncation], np.float32),
                 },
                 version=embedded.version,  # Sentence embeddings differ between versions.
             )
         except grpc.RpcError as error:
             raise _error(error) from error
         png = drawn.outputs["image_bytes"][0]
-        return self._drawn(drawn.version, [Picture(png=png, seed=asked.seed, unknown_words=0)])
+        return self._drawn(drawn.version, [Picture(png=png, seed=wanted.seed, unknown_words=0)])
 
-    def _drawn(self, version: int, pictures: list[Picture]) -> Drawn:
+    def _drawn(self, version: int, pictures: list[Picture]) -> GeneratedPictures:
         if self._abilities is not None and self._abilities.version != version:
             self._abilities = dataclasses.replace(self._abilities, version=version)
-        return Drawn(version, pictures)
+        return GeneratedPictures(version, pictures)
 
 
-def _abilities(description: Description) -> Abilities:
+def _abilities(description: ModelDescription) -> Abilities:
     signatures = description.signatures
     generate = signatures.get("generate")
     if generate is None or "image_bytes" not in generate.outputs:
@@ -176,7 +176,7 @@ def _abilities(description: Description) -> Abilities:
 
 def _error(error: grpc.RpcError) -> ModelError:
     code = error.code()
-    if code in _AWAY:
+    if code in _UNAVAILABLE:
         return ModelError(503, "the model does not answer at the moment; try again later")
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return ModelError(504, "the model took too long to draw this; try again later")

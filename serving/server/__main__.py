@@ -16,13 +16,13 @@ from absl import flags, logging
 
 from serving import program
 from serving.server import config_files, settings
-from serving.server.batching import BatchingRunner
-from serving.server.loading import Loader
-from serving.server.manager import Manager
-from serving.server.model_config import ModelConfig
-from serving.server.model_server import ModelServer, ServerOptions
+from serving.server.execution.batching import BatchingRunner
+from serving.server.execution.runner import DirectRunner, Runner
+from serving.server.lifecycle.loading import Loader
+from serving.server.lifecycle.manager import Manager
+from serving.server.lifecycle.model_config import ModelConfig
 from serving.server.monitoring import Metrics
-from serving.server.running import DirectRunner, Runner
+from serving.server.protocol.model_server import ModelServer, ServerOptions
 from serving.server.status import StatusError
 
 FLAGS = flags.FLAGS

@@ -8,9 +8,10 @@ from google.protobuf import message, text_format
 from tensorflow.core.protobuf import config_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
-from serving.server import batch_options, model_config
-from serving.server.batch_options import BatchOptions
-from serving.server.model_config import ModelConfig
+from serving.server.execution import batch_options
+from serving.server.execution.batch_options import BatchOptions
+from serving.server.lifecycle import model_config
+from serving.server.lifecycle.model_config import ModelConfig
 from serving.server.status import invalid_argument
 from serving.wire import configs
 

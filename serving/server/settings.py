@@ -1,6 +1,8 @@
 """The flags of tensorflow_model_server, and the options that the server builds from them."""
 
 import os
+from collections.abc import Callable
+from typing import TypeVar
 
 import grpc
 from absl import flags
@@ -8,11 +10,11 @@ from tensorflow.core.protobuf import config_pb2
 
 from serving.program import UsageError
 from serving.server import config_files
-from serving.server.batch_options import BatchOptions
-from serving.server.manager import ManagerOptions
-from serving.server.model_config import ModelConfig
-from serving.server.model_server import ServerOptions
-from serving.server.rest import RestOptions
+from serving.server.execution.batch_options import BatchOptions
+from serving.server.lifecycle.manager import ManagerOptions
+from serving.server.lifecycle.model_config import ModelConfig
+from serving.server.protocol.model_server import ServerOptions
+from serving.server.protocol.rest import RestOptions
 from serving.server.status import StatusError
 
 UNSUPPORTED = frozenset(
@@ -41,6 +43,7 @@ UNSUPPORTED = frozenset(
 
 FLAGS = flags.FLAGS
 _CPUS = os.cpu_count() or 1
+_Content = TypeVar("_Content")
 
 
 def define_flags() -> None:
@@ -163,10 +166,7 @@ def models() -> list[ModelConfig]:
       UsageError: no model is given, or a value breaks a rule.
     """
     if FLAGS.model_config_file:
-        try:
-            return config_files.models(FLAGS.model_config_file)
-        except StatusError as error:
-            raise mistake("model_config_file", error) from error
+        return _read("model_config_file", config_files.models)
     if not FLAGS.model_base_path:
         rule = "must be given, or --model_config_file"
         raise UsageError(f"--model_base_path: {rule}, got neither")
@@ -200,10 +200,7 @@ def batching() -> BatchOptions | None:
         raise UsageError(
             f"--batching_parameters_file: {rule}, got {FLAGS.batching_parameters_file}"
         )
-    try:
-        return config_files.batching(FLAGS.batching_parameters_file)
-    except StatusError as error:
-        raise mistake("batching_parameters_file", error) from error
+    return _read("batching_parameters_file", config_files.batching)
 
 
 def session() -> config_pb2.ConfigProto:
@@ -214,10 +211,7 @@ def session() -> config_pb2.ConfigProto:
     """
     config = config_pb2.ConfigProto()
     if FLAGS.tensorflow_session_config_file:
-        try:
-            config = config_files.session(FLAGS.tensorflow_session_config_file)
-        except StatusError as error:
-            raise mistake("tensorflow_session_config_file", error) from error
+        config = _read("tensorflow_session_config_file", config_files.session)
     both = FLAGS.tensorflow_session_parallelism
     intra, inter = FLAGS.tensorflow_intra_op_parallelism, FLAGS.tensorflow_inter_op_parallelism
     if both and (intra or inter):
@@ -263,19 +257,13 @@ def _metrics_path() -> str | None:
     if not FLAGS.rest_api_port:
         rule = "must be given with --rest_api_port, where the metrics are read"
         raise UsageError(f"--monitoring_config_file: {rule}, got {FLAGS.monitoring_config_file}")
-    try:
-        return config_files.metrics_path(FLAGS.monitoring_config_file)
-    except StatusError as error:
-        raise mistake("monitoring_config_file", error) from error
+    return _read("monitoring_config_file", config_files.metrics_path)
 
 
 def _credentials() -> grpc.ServerCredentials | None:
     if not FLAGS.ssl_config_file:
         return None
-    try:
-        return config_files.credentials(FLAGS.ssl_config_file)
-    except StatusError as error:
-        raise mistake("ssl_config_file", error) from error
+    return _read("ssl_config_file", config_files.credentials)
 
 
 def _channel_arguments(text: str) -> list[tuple[str, int | str]]:
@@ -287,6 +275,14 @@ def _channel_arguments(text: str) -> list[tuple[str, int | str]]:
         whole = value.removeprefix("-").isdecimal()
         arguments.append((name, int(value) if whole else value))
     return arguments
+
+
+def _read(flag: str, read: Callable[[str], _Content]) -> _Content:
+    """The content of the file that a flag names; raises a UsageError if the file breaks a rule."""
+    try:
+        return read(getattr(FLAGS, flag))
+    except StatusError as error:
+        raise mistake(flag, error) from error
 
 
 def mistake(flag: str, error: StatusError) -> UsageError:

@@ -27,7 +27,7 @@ class StatusError(Exception):
         return self.code.value[0]
 
     @property
-    def told(self) -> str:
+    def full_text(self) -> str:
         """Code and full text in one string, as TensorFlow prints a status."""
         return f"{self.code.name}: {self}"
 

@@ -1,4 +1,4 @@
-"""What tests of serving share: small models, written once, and a stub of a server."""
+"""Shared fixtures: small models, written once, and a stub of a server."""
 
 import dataclasses
 import pathlib
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pytest
 
-from serving.server.servable import Servable
+from serving.server.execution.servable import Servable
 from tests import kinds
 from tests.serving import models
 from tests.serving import stub as stubs
@@ -19,12 +19,12 @@ from tfgan2.export import saved_model
 
 @dataclasses.dataclass
 class HeldRuns:
-    """Runs of servables, the first of which waits until it is let go.
+    """Controls the runs of servables: the first run waits for `go`.
 
     Attributes:
-      started: the first has begun.
-      go: lets it go.
-      fed: what each was given first.
+      started: the first run has begun.
+      go: ends the wait of the first run.
+      fed: the first input of each run.
     """
 
     started: threading.Event = dataclasses.field(default_factory=threading.Event)
@@ -58,7 +58,7 @@ def doubler_versions(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 @pytest.fixture
 def base_path(doubler_versions: pathlib.Path, tmp_path: pathlib.Path) -> pathlib.Path:
-    """Version 1 alone; others are linked in by tests."""
+    """A base path with version 1; tests link other versions into it."""
     path = tmp_path / "doubler"
     path.mkdir()
     (path / "1").symlink_to(doubler_versions / "1")
@@ -67,7 +67,7 @@ def base_path(doubler_versions: pathlib.Path, tmp_path: pathlib.Path) -> pathlib
 
 @pytest.fixture(scope="session")
 def kinds_dir(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """Exports of a model that draws without captions, and of one that writes them."""
+    """Exports of an unconditional and of a joint model."""
     folder = tmp_path_factory.mktemp("kinds")
     samplers = {"unconditional": kinds.unconditional(), "joint": kinds.joint(folder)}
     for name, sampler in samplers.items():
@@ -77,7 +77,7 @@ def kinds_dir(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 @pytest.fixture(scope="session")
 def painted_dir(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """An export that draws captions."""
+    """An export of a caption model."""
     folder = tmp_path_factory.mktemp("painted")
     painted.write(folder)
     return folder
@@ -85,7 +85,7 @@ def painted_dir(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 @pytest.fixture(scope="session")
 def seeds_dir(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """An export that draws without captions."""
+    """An export of an unconditional model."""
     folder = tmp_path_factory.mktemp("seeds")
     painted.write(folder, "of_seeds")
     return folder
@@ -98,6 +98,6 @@ def stub() -> Stub:
 
 @pytest.fixture
 def address(stub: Stub) -> Iterator[str]:
-    """Where the stub answers."""
+    """The address of the stub."""
     with stubs.serve(stub) as address:
         yield address

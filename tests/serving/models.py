@@ -1,4 +1,4 @@
-"""SavedModels of a few ops, made in a moment."""
+"""Tiny SavedModels."""
 
 import pathlib
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 
 class Doubler(tf.Module):
-    """Doubles numbers, and tells which version it is."""
+    """Doubles numbers, and returns its version."""
 
     def __init__(self, version: int) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class Doubler(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
     def numbers(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
-        """One text that is no number fails the whole batch."""
+        """A text that is not a number fails the whole batch."""
         return {"number": tf.strings.to_number(text)}
 
     @tf.function(
@@ -42,7 +42,7 @@ class Doubler(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
     def slow(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Multiplies matrices for a while, as often as the sum says."""
+        """Multiplies matrices for a while, as many times as the sum of `x`."""
         count = tf.cast(tf.reduce_sum(x), tf.int32)
         square = tf.fill([200, 200], 0.001)
         last = tf.while_loop(lambda i, _: i < count, lambda i, s: (i + 1, s @ square), [0, square])
@@ -50,7 +50,7 @@ class Doubler(tf.Module):
 
 
 def write_doubler(base_path: pathlib.Path, version: int = 1) -> pathlib.Path:
-    """Writes a version as exporters have to: beside it, and renamed."""
+    """Writes a version like an exporter: under a temporary name, then renamed."""
     module = Doubler(version)
     signatures = {
         "serving_default": module.double,
@@ -66,7 +66,7 @@ def write_doubler(base_path: pathlib.Path, version: int = 1) -> pathlib.Path:
 
 
 def write_dtypes(base_path: pathlib.Path, dtypes: list[tf.DType]) -> None:
-    """Writes a model that sends back what it is given: a signature for each dtype."""
+    """Writes a model that returns its input: one signature per dtype."""
     module = tf.Module()
     signatures = {
         dtype.name: tf.function(
@@ -79,7 +79,7 @@ def write_dtypes(base_path: pathlib.Path, dtypes: list[tf.DType]) -> None:
 
 
 def write_tf1(base_path: pathlib.Path) -> None:
-    """Writes a model as TensorFlow 1 does."""
+    """Writes a model in TensorFlow 1 style."""
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         x = tf.compat.v1.placeholder(tf.float32, [None, 1], name="x")
         weight = tf.compat.v1.get_variable("weight", initializer=3.0)
@@ -99,9 +99,9 @@ def write_warmup(version_path: pathlib.Path, records: list[bytes]) -> None:
 
 
 def warmup_record(signature: str, inputs: Mapping[str, object]) -> bytes:
-    """A record that asks a signature."""
-    asked = prediction_log_pb2.PredictLog(request=predict_request("", inputs, signature=signature))
-    return prediction_log_pb2.PredictionLog(predict_log=asked).SerializeToString()
+    """A warm-up record for a signature."""
+    log = prediction_log_pb2.PredictLog(request=predict_request("", inputs, signature=signature))
+    return prediction_log_pb2.PredictionLog(predict_log=log).SerializeToString()
 
 
 def predict_request(

@@ -1,4 +1,4 @@
-"""Servers in this process, for the length of a test."""
+"""Servers in the test's process."""
 
 import contextlib
 import dataclasses
@@ -9,23 +9,23 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import grpc
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
-from serving.server.batch_options import BatchOptions
-from serving.server.batching import BatchingRunner
-from serving.server.loading import Loader
-from serving.server.manager import Manager, ManagerOptions
-from serving.server.model_config import ModelConfig
-from serving.server.model_server import ModelServer, ServerOptions
+from serving.server.execution.batch_options import BatchOptions
+from serving.server.execution.batching import BatchingRunner
+from serving.server.execution.runner import DirectRunner, Runner
+from serving.server.lifecycle.loading import Loader
+from serving.server.lifecycle.manager import Manager, ManagerOptions
+from serving.server.lifecycle.model_config import ModelConfig
 from serving.server.monitoring import Metrics
-from serving.server.running import DirectRunner, Runner
+from serving.server.protocol.model_server import ModelServer, ServerOptions
 
 LOCAL = ServerOptions(host="127.0.0.1", port=0)
-# A look is made when a test asks for one, by configuring again.
+# The manager polls only when a test calls `configure`.
 UNPOLLED = ManagerOptions(poll_wait_seconds=0, max_load_retries=0)
 
 
 @dataclasses.dataclass(frozen=True)
 class Served:
-    """A running server and what is in it."""
+    """A running server and its parts."""
 
     manager: Manager
     runner: Runner
@@ -54,7 +54,7 @@ def serve(
     options: ServerOptions = LOCAL,
     managing: ManagerOptions = UNPOLLED,
 ) -> Iterator[Served]:
-    """Serves models, which are given as configured or by name as base paths."""
+    """Serves models, given as configurations or as base paths by name."""
     if isinstance(models, Mapping):
         models = [ModelConfig(name=name, base_path=str(path)) for name, path in models.items()]
     metrics = Metrics()
@@ -76,7 +76,7 @@ def serve(
 
 
 def until(promise: Callable[[], bool]) -> None:
-    """Waits for a change in a manager."""
+    """Waits until a condition holds."""
     ends = time.monotonic() + 60
     while not promise():
         assert time.monotonic() < ends
@@ -84,5 +84,5 @@ def until(promise: Callable[[], bool]) -> None:
 
 
 def states(manager: Manager, model: str) -> dict[int, str]:
-    """By version, the newest first."""
+    """State names by version, the newest first."""
     return {status.version: status.state.name for status in manager.statuses(model)}

@@ -1,4 +1,4 @@
-"""A gRPC server that answers Predict as a model of captions does, and keeps what it was asked."""
+"""A gRPC server that answers Predict like a caption model, and keeps the requests."""
 
 import collections
 import io
@@ -20,7 +20,7 @@ VERSION = 3
 
 
 def picture(seed: int) -> np.ndarray:
-    """What the stub draws: uint8 [2, 3, 3], another for every seed up to 255."""
+    """The picture of a seed: uint8 [2, 3, 3], different for each seed up to 255."""
     return np.full([2, 3, 3], seed % 256, np.uint8)
 
 
@@ -39,18 +39,18 @@ def tensor(dtype: int, count: int, **values: object) -> tensor_pb2.TensorProto:
 
 
 class Stub:
-    """Predict as a model of captions answers it.
+    """Answers Predict like a caption model.
 
     Attributes:
-      requests: bytes of those received.
-      metadata: what came along with each.
-      remaining_seconds: of each, until its deadline.
-      failures: codes that the next calls end with.
-      answer: the picture sent, instead of those of the seeds.
-      packed: numbers are sent as tensor_content.
-      stuck: Predict calls are kept until the client gives them up.
-      silent: GetModelMetadata calls too.
-      given_up: set when the first of these is.
+      requests: bytes of the received requests.
+      metadata: metadata of each request.
+      remaining_seconds: time until the deadline of each request.
+      failures: status codes of the next calls.
+      answer: PNG to send instead of the pictures of the seeds.
+      packed: sends numbers as tensor_content.
+      stuck: holds Predict calls until the client cancels.
+      silent: holds GetModelMetadata calls too.
+      given_up: set when a client has cancelled a held call.
     """
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ class Stub:
         self.answer: bytes | None = None
         self.packed = False
         self.stuck = self.silent = False
-        self.asked, self.given_up = threading.Event(), threading.Event()
+        self.received, self.given_up = threading.Event(), threading.Event()
 
     def fail(self, *codes: grpc.StatusCode) -> None:
         self.failures.extend(codes)
@@ -70,7 +70,7 @@ class Stub:
         self.requests.append(content)
         self.metadata.append(dict(context.invocation_metadata()))
         self.remaining_seconds.append(context.time_remaining())
-        self.asked.set()
+        self.received.set()
         if self.stuck:
             context.add_callback(self.given_up.set)
             self.given_up.wait()
@@ -125,7 +125,7 @@ class Stub:
 def serve(stub: Stub, credentials: grpc.ServerCredentials | None = None) -> Iterator[str]:
     """Yields host:port, where the stub answers.
 
-    IPv4 alone: a port that is free for localhost's ::1 may be another server's at 127.0.0.1.
+    IPv4 only: a port that is free at ::1 may be in use at 127.0.0.1.
     """
     server = grpc.server(futures.ThreadPoolExecutor(4), options=UNLIMITED)
     handlers = {

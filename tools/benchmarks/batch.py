@@ -5,8 +5,8 @@ import io
 import itertools
 import time
 
-from serving.batch import running
-from serving.batch.job import Options
+from serving.batch import job_runner
+from serving.batch.job import JobOptions
 from tools.benchmarks.bench import SAMPLING_PRECISION, Bench
 from tools.benchmarks.results import Rate, Result
 
@@ -26,11 +26,11 @@ def measure(bench: Bench) -> list[Result]:
     captions.write_text("".join(f"{it}\n" for it in drawn), encoding="utf-8")
     took = []
     for number in range(REPETITIONS):
-        request = running.Request(
-            source=running.Export(str(exported.version)),
+        request = job_runner.JobRequest(
+            source=job_runner.ExportSource(str(exported.version)),
             captions=str(captions) if exported.takes_captions else None,
             output_dir=str(bench.folder / f"generated_{number}"),
-            options=Options(
+            options=JobOptions(
                 seed=0,
                 truncation=0.0,
                 images_per_caption=1 if exported.takes_captions else images,
@@ -41,7 +41,7 @@ def measure(bench: Bench) -> list[Result]:
         )
         with contextlib.redirect_stderr(io.StringIO()):  # Hides the progress bar.
             began = time.perf_counter()
-            running.run(request)
+            job_runner.run(request)
             took.append(time.perf_counter() - began)
     rate = Rate.of_times(took, images=images)
     return [

@@ -1,7 +1,7 @@
 // The grid of pictures that share a caption; the first is the largest.
 
-import { ask, show, Failure } from "./asking.js";
-import { fileName, permalink } from "./addresses.js";
+import { request, show, Failure } from "./requests.js";
+import { fileName, permalink } from "./urls.js";
 
 const ICONS = {
   save: "M8 2v8M4.5 7 8 10.5 11.5 7M3 13.5h10",
@@ -16,12 +16,12 @@ export async function draw(state, { signal }) {
     truncation: state.truncation ?? undefined,
   });
   const headers = { "Content-Type": "application/json" };
-  const response = await ask("gallery", { method: "POST", headers, body, signal });
+  const response = await request("gallery", { method: "POST", headers, body, signal });
   return response.json();
 }
 
-/** Fills the grid; `follow(link)` is called for a picture that is to come first. */
-export function hang(grid, state, pictures, { follow, fail }) {
+/** Fills the grid; `follow(event, state)` is called for a picture to show first. */
+export function fillGrid(grid, state, pictures, { follow, fail }) {
   grid.replaceChildren(
     ...pictures.map((picture) => {
       const shown = { ...state, seed: picture.seed };
@@ -38,7 +38,7 @@ export function hang(grid, state, pictures, { follow, fail }) {
       if (picture.text !== null) {
         item.append(element("p", { className: "written", textContent: picture.text || "·" }));
       }
-      item.append(under(shown, picture));
+      item.append(captionLine(shown, picture));
       show(image, picture.address)
         .then(() => item.classList.remove("waiting"))
         .catch((error) => fail(error instanceof Failure ? error.message : "A picture is missing."));
@@ -47,7 +47,7 @@ export function hang(grid, state, pictures, { follow, fail }) {
   );
 }
 
-function under(state, picture) {
+function captionLine(state, picture) {
   const line = element("div", { className: "under" });
   const links = element("span", { className: "links" });
   const which = `picture with seed ${picture.seed}`;

@@ -1,12 +1,12 @@
-// The page: what it asks for, shows and says.
+// The page: its form, pictures and messages.
 
-import { allow, ask, Failure } from "./asking.js";
-import { permalink, read } from "./addresses.js";
-import { draw, element, hang } from "./gallery.js";
+import { setTimeLimit, request, Failure } from "./requests.js";
+import { permalink, read } from "./urls.js";
+import { draw, element, fillGrid } from "./gallery.js";
 import { Mixer } from "./mixing.js";
 
 const RETRY_SECONDS = 5;
-const FIRST_SEED = "1"; // Of the pictures that a visitor finds; the same for all, so kept.
+const FIRST_SEED = "1"; // Seed of the first pictures, the same for all visitors, so cached.
 const MOST_EXAMPLES = 6;
 const WORDS = {
   caption: { headline: "Words in, pictures out.", placeholder: "Describe a picture" },
@@ -29,28 +29,28 @@ const title = document.querySelector("#shown-title");
 
 let model;
 let mixer;
-let current; // What is shown: caption, seed, truncation, mix.
+let current; // The state that is shown: caption, seed, truncation, mix.
 let drawing = new AbortController();
 
-async function meet() {
+async function start() {
   for (;;) {
     try {
-      model = await (await ask("model")).json();
+      model = await (await request("model")).json();
       break;
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
-      tell(error.message);
+      showMessage(error.message);
       await new Promise((resolve) => setTimeout(resolve, RETRY_SECONDS * 1000));
     }
   }
-  tell("");
-  allow(model.timeout_seconds);
-  dress();
+  showMessage("");
+  setTimeLimit(model.timeout_seconds);
+  fitToModel();
   await open(read(location.search), { remember: false });
 }
 
-/** Makes the page that fits the model. */
-function dress() {
+/** Shows the parts of the page that the model supports. */
+function fitToModel() {
   const words = WORDS[model.kind];
   const { card } = model;
   part("model-name").textContent = document.title = model.name;
@@ -68,7 +68,7 @@ function dress() {
     caption.maxLength = model.caption_characters;
     caption.required = model.kind === "caption";
     hint(words.hint ?? "");
-    offer(card.example_captions.slice(0, MOST_EXAMPLES));
+    listExamples(card.example_captions.slice(0, MOST_EXAMPLES));
   }
   if (model.mixes) {
     part("between").hidden = false;
@@ -76,7 +76,7 @@ function dress() {
     const [, other] = card.example_captions;
     if (other) mixer.to.value = card.example_captions.at(-1);
   }
-  about([
+  listFacts([
     ["Trained on", card.source],
     ["Licence", card.licence],
     ["System", card.model],
@@ -89,14 +89,14 @@ function hint(text) {
   part("hint").hidden = !text;
 }
 
-function offer(examples) {
+function listExamples(examples) {
   part("examples").hidden = !examples.length;
   part("examples").querySelector("ul").replaceChildren(
     ...examples.map((text) => {
       const button = element("button", { type: "button", textContent: text });
       button.addEventListener("click", () => {
         caption.value = text;
-        open(asked(), { remember: true });
+        open(formState(), { remember: true });
       });
       const item = document.createElement("li");
       item.append(button);
@@ -105,7 +105,7 @@ function offer(examples) {
   );
 }
 
-function about(lines) {
+function listFacts(lines) {
   const known = lines.filter(([, text]) => text);
   part("about").hidden = !known.length;
   part("about-list").replaceChildren(
@@ -116,8 +116,8 @@ function about(lines) {
   );
 }
 
-/** What the form asks for. */
-function asked() {
+/** The state that the form describes. */
+function formState() {
   return {
     caption: caption.value.trim() || null,
     seed: seed.value.trim() || null,
@@ -126,10 +126,10 @@ function asked() {
   };
 }
 
-/** Draws and shows a state; without any it is an example. */
+/** Draws and shows a state; an empty state becomes an example. */
 async function open(state, { remember: remembered, focus = false }) {
-  const visiting = !state.caption && !state.seed;
-  if (visiting && !remembered) {
+  const firstVisit = !state.caption && !state.seed;
+  if (firstVisit && !remembered) {
     state = { ...state, caption: exampleCaption(), seed: FIRST_SEED };
     if (model.kind === "caption" && !state.caption) return;
   } else if (model.kind !== "unconditional") {
@@ -137,7 +137,7 @@ async function open(state, { remember: remembered, focus = false }) {
   }
   truncation.value = state.truncation ?? "";
   if (model.kind === "caption" && !state.caption) {
-    tell("A caption is needed.");
+    showMessage("A caption is needed.");
     caption.focus();
     return;
   }
@@ -149,14 +149,14 @@ async function open(state, { remember: remembered, focus = false }) {
     const drawn = await draw(state, { signal });
     current = { ...state, seed: drawn.pictures[0].seed };
     if (remembered) remember(current);
-    tell("");
+    showMessage("");
     present(drawn);
     if (focus) part("grid").querySelector("a").focus();
-    if (model.mixes) mixer.beside(current);
+    if (model.mixes) mixer.reset(current);
     if (current.mix) part("between").scrollIntoView();
   } catch (error) {
     if (signal.aborted) return;
-    tell(error instanceof Failure ? error.message : "Something went wrong on this page.");
+    showMessage(error instanceof Failure ? error.message : "Something went wrong on this page.");
     if (!(error instanceof Failure)) throw error;
   }
   wait(false);
@@ -186,7 +186,7 @@ function present({ pictures: drawn, unknown_words: unknown }) {
   part("status").textContent = unknown
     ? `${count} The model does not know ${words} of this caption.`
     : count;
-  hang(part("grid"), { ...current, mix: null }, drawn, { follow, fail: tell });
+  fillGrid(part("grid"), { ...current, mix: null }, drawn, { follow, fail: showMessage });
   part("address-link").href = drawn[0].address;
   part("address-link").textContent = part("address-link").href;
   part("address").hidden = false;
@@ -200,7 +200,7 @@ function follow(event, state) {
   open(state, { remember: true, focus: true });
 }
 
-function tell(text) {
+function showMessage(text) {
   part("message").textContent = text;
   part("message").hidden = !text;
   if (text) part("status").textContent = "";
@@ -208,7 +208,7 @@ function tell(text) {
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  open(asked(), { remember: true });
+  open(formState(), { remember: true });
 });
 part("again").addEventListener("click", () => {
   seed.value = "";
@@ -220,4 +220,4 @@ part("copy").addEventListener("click", async () => {
   part("status").textContent = "The link to these pictures is copied.";
 });
 addEventListener("popstate", () => open(read(location.search), { remember: false }));
-meet();
+start();

@@ -1,7 +1,7 @@
 // The slider between two captions.
 
-import { show, Failure } from "./asking.js";
-import { fileName, mixture, permalink } from "./addresses.js";
+import { show, Failure } from "./requests.js";
+import { fileName, mixture, permalink } from "./urls.js";
 
 const FRESH_SEEDS = 2 ** 31;
 
@@ -16,11 +16,11 @@ export class Mixer {
     this.pictures = part("mixed");
     this.images = { from: part("from-picture"), mixed: part("mixed-picture"), to: part("to-picture") };
     this.slider = part("slider");
-    this.told = part("share");
+    this.shareText = part("share");
     this.link = part("mixed-link");
     this.save = part("mixed-save");
     this.message = part("mix-message");
-    this.state = null; // Of the pictures that are shown, or asked for.
+    this.state = null; // State of the pictures that are shown or loading.
     this.loading = false;
     section.querySelector("form").addEventListener("submit", (event) => {
       event.preventDefault();
@@ -31,15 +31,15 @@ export class Mixer {
     );
     this.share.addEventListener("input", () => this.slide());
     this.share.addEventListener("change", () => this.state && this.push(this.state));
-    // It costs nothing until somebody scrolls to it.
+    // Loads no picture before the section is visible.
     new IntersectionObserver((entries) => {
-      this.seen = entries.some((entry) => entry.isIntersecting);
-      if (this.seen && this.due) this.mix(this.due);
+      this.visible = entries.some((entry) => entry.isIntersecting);
+      if (this.visible && this.pending) this.mix(this.pending);
     }).observe(section);
   }
 
-  /** Begins anew beside a gallery: with its caption and seed, at once or when it is scrolled to. */
-  beside({ caption, seed, truncation, mix }) {
+  /** Starts again with a gallery's caption and seed, at once or when the section is visible. */
+  reset({ caption, seed, truncation, mix }) {
     this.seed = seed;
     this.truncation = truncation;
     this.from.value = caption;
@@ -47,8 +47,8 @@ export class Mixer {
       this.to.value = mix.to;
       this.share.value = Math.round(100 * mix.share);
     }
-    this.due = { ...this.read(), seed };
-    if (mix || this.seen) this.mix(this.due);
+    this.pending = { ...this.read(), seed };
+    if (mix || this.visible) this.mix(this.pending);
   }
 
   read() {
@@ -60,11 +60,11 @@ export class Mixer {
   }
 
   async mix(state) {
-    this.due = null;
+    this.pending = null;
     const missing = [this.from, this.to].find((input) => !input.value.trim());
     if (missing) {
       if (this.pictures.hidden) return;
-      this.tell("Both captions are needed.");
+      this.showMessage("Both captions are needed.");
       missing.focus();
       return;
     }
@@ -83,7 +83,7 @@ export class Mixer {
     this.slide();
   }
 
-  /** Draws what the slider stands at; while it moves, one picture after the other. */
+  /** Draws the picture at the slider's position; while the slider moves, one after the other. */
   async slide() {
     this.describe();
     if (this.loading || !this.state) return;
@@ -105,7 +105,7 @@ export class Mixer {
       this.state = { ...(this.state ?? this.read()), mix: { to: mix.to, share: percent / 100 } };
     }
     const text = `${100 - percent}% “${caption}”, ${percent}% “${mix.to}”`;
-    this.told.textContent = text;
+    this.shareText.textContent = text;
     this.share.setAttribute("aria-valuetext", text);
     this.images.mixed.alt = text;
     this.link.href = permalink(this.state);
@@ -116,15 +116,15 @@ export class Mixer {
   async load(image, state) {
     try {
       await show(image, mixture(state));
-      this.tell("");
+      this.showMessage("");
       return true;
     } catch (error) {
-      this.tell(error instanceof Failure ? error.message : "A picture is missing.");
+      this.showMessage(error instanceof Failure ? error.message : "A picture is missing.");
       return false;
     }
   }
 
-  tell(text) {
+  showMessage(text) {
     this.message.textContent = text;
     this.message.hidden = !text;
   }

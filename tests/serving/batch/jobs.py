@@ -1,4 +1,4 @@
-"""Jobs that tests run, and what is read back from their folders."""
+"""Runs jobs, and reads their folders."""
 
 import io
 import json
@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from serving.batch import running
-from serving.batch.job import Options
-from serving.batch.outputs import Summary
+from serving.batch import job_runner
+from serving.batch.job import JobOptions
+from serving.batch.job_folder import Summary
 
 
 def generate(
-    source: pathlib.Path | running.Server,
+    source: pathlib.Path | job_runner.ServerSource,
     captions: pathlib.Path | str | None,
     output_dir: pathlib.Path | str,
     *,
@@ -23,24 +23,24 @@ def generate(
     beam_options: tuple[str, ...] = (),
     **options: Any,
 ) -> Summary | None:
-    """Runs a job; blocks of three unless told otherwise."""
+    """Runs a job; default: three rows per block."""
     if isinstance(source, pathlib.Path):
-        source = running.Export(str(source))
-    request = running.Request(
+        source = job_runner.ExportSource(str(source))
+    request = job_runner.JobRequest(
         source=source,
         captions=None if captions is None else str(captions),
         output_dir=str(output_dir),
-        options=Options(**{"batch_size": 3} | options),
+        options=JobOptions(**{"batch_size": 3} | options),
         resume=resume,
         max_errors=max_errors,
         beam_options=beam_options,
     )
-    _, summary = running.run(request)
+    _, summary = job_runner.run(request)
     return summary
 
 
 def write_captions(path: pathlib.Path, captions: list[str]) -> pathlib.Path:
-    """Writes a caption a line."""
+    """Writes one caption per line."""
     path.write_text("".join(f"{caption}\n" for caption in captions), encoding="utf-8")
     return path
 

@@ -1,4 +1,4 @@
-"""A filesystem of Beam that is none of this machine's, though its files lie here."""
+"""A Beam filesystem that Beam treats as remote; its files are local."""
 
 import os
 
@@ -10,7 +10,7 @@ _PREFIX = f"{SCHEME}:/"
 
 
 class MappedFileSystem(LocalFileSystem):
-    """mapped://folder/file is /folder/file; like an object store it knows no folders."""
+    """mapped://folder/file is /folder/file; like an object store, it has no folders."""
 
     @classmethod
     def scheme(cls):

@@ -1,4 +1,4 @@
-"""SavedModels of a few ops with the signatures of exports, written in a moment."""
+"""Tiny SavedModels with the signatures of exports."""
 
 import pathlib
 
@@ -11,16 +11,16 @@ _TRUNCATION = tf.TensorSpec([None], tf.float32, name="truncation")
 
 
 def _pictures(text: tf.Tensor, seed: tf.Tensor, truncation: tf.Tensor) -> tf.Tensor:
-    """Pictures of 1x3 pixels: two told by the row, one by how many rows were drawn with it."""
+    """Pictures of 1x3 pixels: two values from the row, one from the batch's row count."""
     row = tf.strings.join([text, tf.strings.as_string(seed), tf.strings.as_string(truncation)], " ")
-    told = tf.strings.to_hash_bucket_fast(row, 2**16)
-    rows = tf.fill(tf.shape(told), tf.shape(told, tf.int64)[0])
-    pixels = tf.cast(tf.stack([told // 256, told % 256, rows], 1), tf.uint8)
+    hashed = tf.strings.to_hash_bucket_fast(row, 2**16)
+    rows = tf.fill(tf.shape(hashed), tf.shape(hashed, tf.int64)[0])
+    pixels = tf.cast(tf.stack([hashed // 256, hashed % 256, rows], 1), tf.uint8)
     return tf.map_fn(tf.io.encode_png, pixels[:, None, :, None], fn_output_signature=tf.string)
 
 
 class Painted(tf.Module):
-    """Draws captions, but for one."""
+    """Draws all captions but `REFUSED`."""
 
     @tf.function(input_signature=[_CAPTION, _SEED, _TRUNCATION])
     def generate(self, caption: tf.Tensor, seed: tf.Tensor, truncation: tf.Tensor) -> dict:
@@ -42,7 +42,7 @@ class Painted(tf.Module):
 def write(base_path: pathlib.Path, kind: str = "generate", version: int = 1) -> pathlib.Path:
     """Writes a version of a kind: `generate`, `of_seeds` or `joint`."""
     module = Painted()
-    module.weight = tf.Variable(version, dtype=tf.int64)  # So that versions differ.
+    module.weight = tf.Variable(version, dtype=tf.int64)  # Makes versions differ.
     path = base_path / str(version)
     tf.saved_model.save(module, str(path), signatures={"generate": getattr(module, kind)})
     return path

@@ -1,4 +1,4 @@
-"""What is left after a run that was stopped anywhere, and a run after it."""
+"""Outputs after a run that stops at any file, and after a resumed run."""
 
 import os
 import pathlib
@@ -15,13 +15,13 @@ from tests.serving.batch.jobs import generate, tree, write_captions
 
 CAPTIONS = [f"caption {number}" for number in range(14)]
 CAPTIONS[9] = painted.REFUSED
-# Files that take their place in a whole run: captions twice, job.json, blocks, shards, three at the
-# end, and pictures or records.
+# Renames of a complete run: captions twice, job.json, blocks, shards, three files at the end, and
+# pictures or records.
 RENAMES = {"png": 2 + 1 + 5 + 3 + 3 + 13, "tfrecord": 2 + 1 + 5 + 3 + 3 + 5 + 3}
 
 
 class Stopped(BaseException):
-    """Nothing of the job catches it."""
+    """No code of the job catches this exception."""
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def captions(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 def whole(
     painted_dir: pathlib.Path, captions: pathlib.Path, tmp_path_factory: pytest.TempPathFactory
 ) -> pathlib.Path:
-    """Folders of runs that nothing stopped, one in each format."""
+    """Folders of complete runs, one per format."""
     folder = tmp_path_factory.mktemp("whole")
     for form in RENAMES:
         generate(painted_dir, captions, folder / form, shards=3, format=form)
@@ -41,7 +41,7 @@ def whole(
 
 
 def stop_at(monkeypatch: pytest.MonkeyPatch, renames: int, *, before: bool) -> None:
-    """Lets so many files take their place, and stops before or after the next one does."""
+    """Allows a number of renames, and stops before or after the next one."""
     rename, count = storage.rename, 0
 
     def counted(path: str, new_path: str) -> None:
@@ -111,7 +111,7 @@ def test_resume_leaves_finished_shards_as_they_are(
     before = {path: path.stat().st_mtime_ns for path in shard.iterdir()}
     generate(painted_dir, captions, folder, shards=3, resume=True)
     assert {path: path.stat().st_mtime_ns for path in shard.iterdir()} == before
-    generate(painted_dir, captions, folder, shards=3, resume=True)  # There is nothing to do.
+    generate(painted_dir, captions, folder, shards=3, resume=True)  # Nothing is left to do.
     assert {path: path.stat().st_mtime_ns for path in shard.iterdir()} == before
     generate(painted_dir, captions, folder, shards=3)
     assert not {path.stat().st_mtime_ns for path in shard.iterdir()} & set(before.values())
@@ -131,7 +131,7 @@ def test_a_folder_of_another_job_is_left_alone(
     model = shutil.copytree(painted_dir, tmp_path / "model")
     with (model / "1" / "variables" / "variables.index").open("ab") as weights:
         weights.write(b"other")
-    for source, asked, changed, named in (
+    for source, captions_file, changed, named in (
         (painted_dir, captions, {"seed": 1}, "seed"),
         (painted_dir, captions, {"truncation": 0.5}, "truncation"),
         (
@@ -144,7 +144,7 @@ def test_a_folder_of_another_job_is_left_alone(
     ):
         rule = f"^--output_dir: must be absent or empty, .* with other {named}$"
         with pytest.raises(UsageError, match=rule):
-            generate(source, asked, folder, resume=resume, **{"shards": 3} | changed)
+            generate(source, captions_file, folder, resume=resume, **{"shards": 3} | changed)
         assert tree(folder) == before
 
 

@@ -7,9 +7,9 @@ import shutil
 import pytest
 import tensorflow as tf
 
-from serving.batch import pipeline, storage
-from serving.batch.drawing import Painter
-from serving.batch.outputs import Outputs, Summary
+from serving.batch import beam_pipeline, storage
+from serving.batch.block_generator import BlockGenerator
+from serving.batch.job_folder import JobFolder, Summary
 from serving.program import UsageError
 from tests.serving.batch import painted
 from tests.serving.batch.jobs import generate, lines, pixels, tree, write_captions
@@ -30,23 +30,23 @@ def captions(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 def job(
     painted_dir: pathlib.Path, captions: pathlib.Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[pathlib.Path, Summary]:
-    """The folder of a job, and what it came to."""
+    """The folder of a job, and its summary."""
     folder = tmp_path_factory.mktemp("job") / "out"
     return folder, generate(painted_dir, captions, folder, **OPTIONS)
 
 
-def test_a_manifest_tells_every_picture(
+def test_a_manifest_lists_every_picture(
     painted_dir: pathlib.Path, job: tuple[pathlib.Path, Summary]
 ) -> None:
     folder, summary = job
-    told = lines(folder / "manifest.jsonl")
+    manifest = lines(folder / "manifest.jsonl")
     generated = tf.saved_model.load(str(painted_dir / "1")).signatures["generate"]
     assert (summary.pictures, summary.errors, summary.with_unknown_words) == (14, 0, 12)
-    assert [row["caption"] for row in told] == [text for text in CAPTIONS for _ in range(2)]
-    assert [row["id"] for row in told] == [
+    assert [row["caption"] for row in manifest] == [text for text in CAPTIONS for _ in range(2)]
+    assert [row["id"] for row in manifest] == [
         f"{row:09d}-{copy:06d}" for row in range(7) for copy in range(2)
     ]
-    for row in told:
+    for row in manifest:
         drawn = generated(
             caption=tf.constant([row["caption"]] * 3),
             seed=tf.constant([row["seed"]] * 3, tf.int64),
@@ -55,13 +55,13 @@ def test_a_manifest_tells_every_picture(
         assert (folder / row["file"]).read_bytes() == drawn["image_bytes"].numpy()[0]
         assert row["unknown_words"] == len(row["caption"].encode())
         assert list(row) == ["id", "caption", "seed", "file", "offset", "unknown_words"]
-    # The same caption and copy is the same picture wherever it stands.
-    assert [told[0]["seed"], told[1]["seed"]] == [told[6]["seed"], told[7]["seed"]]
-    assert {row["file"].partition("/")[0] for row in told} == {
+    # The same caption and copy give the same picture at any position.
+    assert [manifest[0]["seed"], manifest[1]["seed"]] == [manifest[6]["seed"], manifest[7]["seed"]]
+    assert {row["file"].partition("/")[0] for row in manifest} == {
         "shard-00000-of-00002",
         "shard-00001-of-00002",
     }
-    pictures = {row["file"] for row in told}
+    pictures = {row["file"] for row in manifest}
     others = {"manifest.jsonl", "errors.jsonl", "_SUCCESS", "job.json"}
     assert set(tree(folder)) == pictures | others
     assert (folder / "errors.jsonl").read_bytes() == b""
@@ -70,8 +70,8 @@ def test_a_manifest_tells_every_picture(
 def test_the_seed_is_as_documented(job: tuple[pathlib.Path, Summary]) -> None:
     text = "ein schönes Bild".encode()
     digest = hashlib.sha256(bytes([0] * 7 + [5]) + text + bytes([0] * 7 + [1])).digest()
-    told = {row["id"]: row["seed"] for row in lines(job[0] / "manifest.jsonl")}
-    assert told["000000004-000001"] == int(f"{int.from_bytes(digest, 'big'):0256b}"[:31], 2)
+    seeds = {row["id"]: row["seed"] for row in lines(job[0] / "manifest.jsonl")}
+    assert seeds["000000004-000001"] == int(f"{int.from_bytes(digest, 'big'):0256b}"[:31], 2)
 
 
 def test_records_hold_the_same_pictures(
@@ -83,8 +83,8 @@ def test_records_hold_the_same_pictures(
     generate(painted_dir, captions, tmp_path, format="tfrecord", **OPTIONS)
     files = [str(tmp_path / f"shard-0000{n}-of-00002.tfrecord") for n in range(2)]
     records = [record.numpy() for record in tf.data.TFRecordDataset(files)]
-    told, png_rows = lines(tmp_path / "manifest.jsonl"), lines(job[0] / "manifest.jsonl")
-    for record, row, png_row in zip(records, told, png_rows, strict=True):
+    manifest, png_rows = lines(tmp_path / "manifest.jsonl"), lines(job[0] / "manifest.jsonl")
+    for record, row, png_row in zip(records, manifest, png_rows, strict=True):
         feature = tf.train.Example.FromString(record).features.feature
         png = (job[0] / png_row["file"]).read_bytes()
         assert feature["image"].bytes_list.value[0] == png
@@ -130,8 +130,8 @@ def test_a_row_that_fails_fails_alone(painted_dir: pathlib.Path, tmp_path: pathl
     assert [row["id"] for row in failed] == ["000000001-000000", "000000001-000001"]
     assert failed[0]["caption"] == painted.REFUSED
     assert "no such caption" in failed[0]["error"]
-    told = lines(tmp_path / "out" / "manifest.jsonl")
-    assert [row["caption"] for row in told] == ["a", "a", "b", "b", "c", "c"]
+    manifest = lines(tmp_path / "out" / "manifest.jsonl")
+    assert [row["caption"] for row in manifest] == ["a", "a", "b", "b", "c", "c"]
     assert (tmp_path / "out" / "_SUCCESS").exists()
 
 
@@ -162,9 +162,9 @@ def test_a_model_without_captions_draws_a_count(
     seeds_dir: pathlib.Path, captions: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     generate(seeds_dir, None, tmp_path / "out", images_per_caption=7)
-    told = lines(tmp_path / "out" / "manifest.jsonl")
-    assert [list(row) for row in told] == [["id", "seed", "file", "offset"]] * 7
-    assert len({row["seed"] for row in told}) == 7
+    manifest = lines(tmp_path / "out" / "manifest.jsonl")
+    assert [list(row) for row in manifest] == [["id", "seed", "file", "offset"]] * 7
+    assert len({row["seed"] for row in manifest}) == 7
     with pytest.raises(UsageError, match=r"^--count: must be given for a model .*without captions"):
         generate(seeds_dir, captions, tmp_path / "other")
 
@@ -173,8 +173,8 @@ def test_a_joint_model_adds_its_text(tmp_path: pathlib.Path) -> None:
     painted.write(tmp_path / "model", "joint")
     captions = write_captions(tmp_path / "captions.txt", ["a seven", ""])
     generate(tmp_path / "model", captions, tmp_path / "out")
-    told = lines(tmp_path / "out" / "manifest.jsonl")
-    assert [(row["caption"], row["text"]) for row in told] == [("a seven", "A SEVEN"), ("", "")]
+    manifest = lines(tmp_path / "out" / "manifest.jsonl")
+    assert [(row["caption"], row["text"]) for row in manifest] == [("a seven", "A SEVEN"), ("", "")]
     with pytest.raises(UsageError, match=r"^--captions: must be given for a model .*with captions"):
         generate(tmp_path / "model", None, tmp_path / "other")
 
@@ -192,24 +192,24 @@ def test_a_block_is_written_before_the_next_but_one_is_drawn(
     tmp_path: pathlib.Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whatever the number of captions, no more than this is in memory."""
-    seen = []
-    draw, write = Painter.draw, Outputs.write_block
+    """So memory does not grow with the number of captions."""
+    events = []
+    generate_block, write = BlockGenerator.generate, JobFolder.write_block
 
-    def seen_draw(self: Painter, model: object, block: object) -> object:
-        seen.append("drawn")
-        return draw(self, model, block)
+    def logged_generate(self: BlockGenerator, model: object, block: object) -> object:
+        events.append("drawn")
+        return generate_block(self, model, block)
 
-    def seen_write(self: Outputs, *arguments: object) -> object:
-        seen.append("written")
+    def logged_write(self: JobFolder, *arguments: object) -> object:
+        events.append("written")
         return write(self, *arguments)
 
-    monkeypatch.setattr(Painter, "draw", seen_draw)
-    monkeypatch.setattr(Outputs, "write_block", seen_write)
+    monkeypatch.setattr(BlockGenerator, "generate", logged_generate)
+    monkeypatch.setattr(JobFolder, "write_block", logged_write)
     generate(painted_dir, captions, tmp_path / "out", images_per_caption=10)
-    assert seen.count("drawn") == seen.count("written") == 24
-    for place in range(len(seen)):
-        assert 0 <= seen[:place].count("drawn") - seen[:place].count("written") <= 2
+    assert events.count("drawn") == events.count("written") == 24
+    for place in range(len(events)):
+        assert 0 <= events[:place].count("drawn") - events[:place].count("written") <= 2
 
 
 def test_any_filesystem_of_beam_will_do(
@@ -233,7 +233,7 @@ def test_the_newest_version_is_loaded_unless_one_is_given(
     for version in ("1", "2", "10"):
         copied = shutil.copytree(painted_dir / "1", model / version)
         (copied / "assets").mkdir(exist_ok=True)
-        (copied / "assets" / "version").write_text(version)  # Tells them apart.
+        (copied / "assets" / "version").write_text(version)  # Makes the checksums differ.
     generate(model, captions, tmp_path / "out")
     generate(model / "10", captions, tmp_path / "out")
     for version in ("1", "2"):
@@ -243,7 +243,7 @@ def test_the_newest_version_is_loaded_unless_one_is_given(
 
 def test_seeds_of_a_caption_differ_between_copies_and_jobs() -> None:
     seeds = {
-        pipeline.seed_of(job, caption, copy)
+        beam_pipeline.seed_of(job, caption, copy)
         for job in (0, 1, 2**40)
         for caption in (b"", b"a", "schön".encode(), b"\xff")
         for copy in range(10)

@@ -1,4 +1,4 @@
-"""How blocks are drawn beside one another, and a model is loaded."""
+"""Concurrent blocks, and loading of a model."""
 
 import gc
 import pathlib
@@ -7,8 +7,8 @@ import threading
 import pytest
 import tensorflow as tf
 
-from serving.batch.drawing import Painter
-from serving.batch.rows import Block, DrawnBlock
+from serving.batch.block_generator import BlockGenerator
+from serving.batch.rows import Block, GeneratedBlock
 from tests.serving.batch.jobs import generate, write_captions
 
 HANG_SECONDS = 300
@@ -25,13 +25,13 @@ def test_two_blocks_are_drawn_at_the_same_time(
     tmp_path: pathlib.Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    met, draw = threading.Barrier(2, timeout=HANG_SECONDS), Painter.draw
+    met, generate_block = threading.Barrier(2, timeout=HANG_SECONDS), BlockGenerator.generate
 
-    def met_draw(self: Painter, model: object, block: Block) -> DrawnBlock:
+    def meeting_generate(self: BlockGenerator, model: object, block: Block) -> GeneratedBlock:
         met.wait()
-        return draw(self, model, block)
+        return generate_block(self, model, block)
 
-    monkeypatch.setattr(Painter, "draw", met_draw)
+    monkeypatch.setattr(BlockGenerator, "generate", meeting_generate)
     summary = generate(painted_dir, captions, tmp_path / "out")
     assert (summary.pictures, summary.errors) == (12, 0)
 
@@ -42,16 +42,16 @@ def test_nothing_is_written_after_a_job_that_failed(
     tmp_path: pathlib.Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    failed, draw = threading.Event(), Painter.draw
+    failed, generate_block = threading.Event(), BlockGenerator.generate
 
-    def failing_draw(self: Painter, model: object, block: Block) -> DrawnBlock:
+    def failing_generate(self: BlockGenerator, model: object, block: Block) -> GeneratedBlock:
         if block.number == 0:
             failed.set()
             raise OSError("no space left")
         assert failed.wait(HANG_SECONDS)
-        return draw(self, model, block)
+        return generate_block(self, model, block)
 
-    monkeypatch.setattr(Painter, "draw", failing_draw)
+    monkeypatch.setattr(BlockGenerator, "generate", failing_generate)
     with pytest.raises(OSError, match="no space left"):
         generate(painted_dir, captions, tmp_path / "out")
     written = sorted((tmp_path / "out" / ".work" / "blocks").iterdir())
@@ -64,12 +64,12 @@ def test_garbage_is_collected_but_while_a_model_is_loaded(
     tmp_path: pathlib.Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    seen, load = [], tf.saved_model.load
+    collected, load = [], tf.saved_model.load
 
-    def seen_load(path: str) -> object:
-        seen.append(gc.isenabled())
+    def logged_load(path: str) -> object:
+        collected.append(gc.isenabled())
         return load(path)
 
-    monkeypatch.setattr(tf.saved_model, "load", seen_load)
+    monkeypatch.setattr(tf.saved_model, "load", logged_load)
     generate(painted_dir, captions, tmp_path / "out")
-    assert (seen, gc.isenabled()) == ([False], True)
+    assert (collected, gc.isenabled()) == ([False], True)

@@ -1,4 +1,4 @@
-"""Jobs through a server, and that it draws what the manifest tells."""
+"""Jobs with a model server; the server reproduces the pictures of the manifest."""
 
 import pathlib
 import threading
@@ -7,7 +7,7 @@ import grpc
 import numpy as np
 import pytest
 
-from serving.batch.running import Server
+from serving.batch.job_runner import ServerSource
 from serving.client import Client
 from serving.program import UsageError
 from tests.serving import servers
@@ -35,11 +35,11 @@ def test_a_server_leaves_the_same_as_the_export(
 ) -> None:
     generate(painted_dir, captions, tmp_path / "export", images_per_caption=2)
     with servers.serve({"painted": painted_dir}) as served:
-        source = Server(served.address, "painted")
+        source = ServerSource(served.address, "painted")
         summary = generate(source, captions, tmp_path / "served", images_per_caption=2)
     assert (summary.pictures, summary.errors) == (12, 2)
     for name, content in outputs(tmp_path / "export").items():
-        if name == "errors.jsonl":  # What TensorFlow says is told at another length.
+        if name == "errors.jsonl":  # TensorFlow's message has another length.
             continue
         assert outputs(tmp_path / "served")[name] == content
     failed = lines(tmp_path / "served" / "errors.jsonl")
@@ -53,21 +53,21 @@ def test_a_caption_and_seed_of_the_manifest_is_the_servers_picture(
 ) -> None:
     captions = write_captions(tmp_path / "captions.txt", ["a handwritten seven", "4", "", "é 🐦"])
     generate(export_dir, captions, tmp_path / "out", images_per_caption=2, batch_size=5)
-    told = lines(tmp_path / "out" / "manifest.jsonl")
+    manifest = lines(tmp_path / "out" / "manifest.jsonl")
     with (
         servers.serve({"tiny": export_dir}) as served,
         Client(served.address, model="tiny") as client,
     ):
-        for row in told:
+        for row in manifest:
             (picture,) = client.draw([row["caption"]], seeds=[row["seed"]])
             mine = pixels((tmp_path / "out" / row["file"]).read_bytes()).astype(int)
             assert np.abs(mine - picture.array().squeeze()).max() <= 1
             assert picture.unknown_words == row["unknown_words"]
-    assert len({(tmp_path / "out" / row["file"]).read_bytes() for row in told}) > 1
+    assert len({(tmp_path / "out" / row["file"]).read_bytes() for row in manifest}) > 1
 
 
 class Counting(stubs.Stub):
-    """Answers when two calls are there, and counts how many were at most."""
+    """Answers when two calls wait, and counts the largest number of concurrent calls."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ class Counting(stubs.Stub):
         with self.lock:
             self.inside += 1
             self.at_most = max(self.at_most, self.inside)
-        if self.requests:  # The first one only asks what the model is.
+        if self.requests:  # The first call only inspects the model.
             self.pair.wait(60)
         answer = super().predict(content, context)
         with self.lock:
@@ -90,13 +90,13 @@ def test_as_many_requests_as_told_are_made_at_a_time(tmp_path: pathlib.Path) -> 
     captions = write_captions(tmp_path / "captions.txt", [str(number) for number in range(12)])
     stub = Counting()
     with stubs.serve(stub) as address:
-        source = Server(address, "stub", concurrent_requests=2)
+        source = ServerSource(address, "stub", concurrent_requests=2)
         summary = generate(source, captions, tmp_path / "out", shards=1)
     assert (summary.pictures, stub.at_most, len(stub.requests)) == (12, 2, 5)
 
 
 class Leaving(stubs.Stub):
-    """Goes away after some calls, unless it stays."""
+    """Becomes unavailable after some calls, unless it stays."""
 
     calls_left: int | None = None
 
@@ -112,7 +112,7 @@ def test_a_server_that_goes_away_ends_the_job_which_goes_on_later(tmp_path: path
     captions = write_captions(tmp_path / "captions.txt", [str(number) for number in range(9)])
     folder, stub = tmp_path / "out", Leaving()
     with stubs.serve(stub) as address:
-        source = Server(address, "stub", concurrent_requests=1)
+        source = ServerSource(address, "stub", concurrent_requests=1)
         generate(source, captions, tmp_path / "whole", shards=3)
         stub.calls_left = 3
         with pytest.raises(UsageError, match=r"^--target: must go on serving .* got UNAVAILABLE"):
@@ -121,7 +121,7 @@ def test_a_server_that_goes_away_ends_the_job_which_goes_on_later(tmp_path: path
         stub.calls_left = None
         before = len(stub.requests)
         generate(source, captions, folder, shards=3, resume=True)
-        # One to see what the model is, and one for each block but the two that were written before
+        # One call inspects the model, and one for each block but the two that were written before
         # the third was refused.
         assert len(stub.requests) - before == 1 + 3 - 2
     assert tree(folder) == tree(tmp_path / "whole")
@@ -135,9 +135,9 @@ def test_what_is_not_served_is_told_before_anything_is_written(
 ) -> None:
     with servers.serve({"painted": painted_dir, "seeds": seeds_dir}) as served:
         with pytest.raises(UsageError, match=r"^--target: must serve the model other, got NOT_F"):
-            generate(Server(served.address, "other"), captions, tmp_path / "out")
+            generate(ServerSource(served.address, "other"), captions, tmp_path / "out")
         with pytest.raises(UsageError, match=r"^--count: must be given for a model .* without"):
-            generate(Server(served.address, "seeds"), captions, tmp_path / "out")
+            generate(ServerSource(served.address, "seeds"), captions, tmp_path / "out")
         with pytest.raises(UsageError, match=r"^--captions: must be given for a model .* with "):
-            generate(Server(served.address, "painted"), None, tmp_path / "out")
+            generate(ServerSource(served.address, "painted"), None, tmp_path / "out")
     assert not (tmp_path / "out").exists()

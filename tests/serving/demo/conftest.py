@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from serving.demo.answers import DemoOptions
 from serving.demo.card import Card
+from serving.demo.responses import DemoOptions
 from tests.serving import servers
 from tests.serving.demo import pages
 from tests.serving.demo.pages import Page
@@ -47,5 +47,5 @@ def page_by_kind(served: servers.Served) -> Iterator[dict[str, Page]]:
 
 @pytest.fixture
 def page(page_by_kind: dict[str, Page]) -> Page:
-    """That of a model of captions."""
+    """The page of the caption model."""
     return page_by_kind["caption"]

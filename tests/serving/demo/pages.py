@@ -1,4 +1,4 @@
-"""Pages in this process, for the length of a test."""
+"""Pages in the test's process."""
 
 import contextlib
 import dataclasses
@@ -9,13 +9,13 @@ import threading
 from collections.abc import Iterator
 
 from serving.client import AsyncClient, Retry
-from serving.demo.answers import DemoOptions
 from serving.demo.app import make_app
-from serving.demo.running import WebOptions, WebServer
+from serving.demo.responses import DemoOptions
+from serving.demo.web_server import WebOptions, WebServer
 
 
 @dataclasses.dataclass(frozen=True)
-class Answer:
+class PageResponse:
     status: int
     headers: http.client.HTTPMessage
     content: bytes
@@ -31,7 +31,7 @@ class Answer:
 
 @dataclasses.dataclass(frozen=True)
 class Page:
-    """Where a page is, and a way to ask it."""
+    """A running page, and requests to it."""
 
     port: int
 
@@ -39,8 +39,10 @@ class Page:
     def address(self) -> str:
         return f"http://127.0.0.1:{self.port}/"
 
-    def ask(self, path: str, *, method: str = "GET", body: object = None, **headers: str) -> Answer:
-        """Sends a path as it is; a body that is not bytes goes as JSON."""
+    def fetch(
+        self, path: str, *, method: str = "GET", body: object = None, **headers: str
+    ) -> PageResponse:
+        """Sends a path as it is; sends a body that is not bytes as JSON."""
         sent = body if isinstance(body, bytes | None) else json.dumps(body).encode()
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         with contextlib.closing(
@@ -48,10 +50,10 @@ class Page:
         ) as connection:
             connection.request(method, path, sent, named)
             response = connection.getresponse()
-            return Answer(response.status, response.headers, response.read())
+            return PageResponse(response.status, response.headers, response.read())
 
-    def gallery(self, **body: object) -> Answer:
-        return self.ask("/gallery", method="POST", body=body)
+    def gallery(self, **body: object) -> PageResponse:
+        return self.fetch("/gallery", method="POST", body=body)
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from serving.demo.answers import DemoOptions
+from serving.demo.responses import DemoOptions
 from tests import browser
 from tests.serving import stub as stubs
 from tests.serving.demo import pages
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.browser
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 PATIENCE_MS = 120_000
 DRAWN = "[data-grid] li:not(.waiting) img"
-# What CSS makes of a caption that is too wide would be a scroll bar.
+# A caption that is too wide would cause a scroll bar.
 OVERFLOW = "() => document.documentElement.scrollWidth - window.innerWidth"
 
 
@@ -30,7 +30,7 @@ def chromium() -> Iterator[Any]:
 
 @pytest.fixture
 def visit(chromium: Any) -> Iterator[Callable[..., Any]]:
-    """Opens a page in a window of its own; no error may turn up in its console."""
+    """Opens a page in a window of its own; its console must show no error."""
     contexts, errors = [], []
 
     def open_page(address: str, *, size: dict[str, int] = DESKTOP, **options: object) -> Any:
@@ -51,7 +51,7 @@ def visit(chromium: Any) -> Iterator[Callable[..., Any]]:
 
 
 def drawn(tab: Any, *, count: int = PICTURES) -> list[str]:
-    """Addresses of the pictures, once all are there."""
+    """URLs of the pictures, after all have loaded."""
     tab.locator(DRAWN).nth(count - 1).wait_for()
     tab.locator("form[aria-busy=false]").first.wait_for()
     images = tab.locator(DRAWN).all()
@@ -59,7 +59,7 @@ def drawn(tab: Any, *, count: int = PICTURES) -> list[str]:
     return [image.get_attribute("src") for image in images]
 
 
-def ask(tab: Any, caption: str) -> list[str]:
+def draw(tab: Any, caption: str) -> list[str]:
     """Types a caption and presses GO."""
     before = tab.url
     tab.get_by_label("Caption", exact=True).fill(caption)
@@ -81,12 +81,12 @@ def test_a_visitor_finds_pictures_of_an_example(visit: Callable[..., Any], page:
 def test_a_caption_becomes_pictures(visit: Callable[..., Any], page: Page) -> None:
     tab = visit(page.address)
     drawn(tab)
-    addresses = ask(tab, "a zebra seven")
+    addresses = draw(tab, "a zebra seven")
     for image in tab.locator(DRAWN).all():
         assert image.evaluate(browser.COLOURS) > 1
-    told = tab.get_by_role("status").text_content()
-    assert told == f"{PICTURES} pictures. The model does not know 1 word of this caption."
-    first = page.ask(f"/{addresses[0]}").content
+    message = tab.get_by_role("status").text_content()
+    assert message == f"{PICTURES} pictures. The model does not know 1 word of this caption."
+    first = page.fetch(f"/{addresses[0]}").content
     with tab.expect_download() as download:
         tab.get_by_role("link", name="Save the picture").first.click()
     assert download.value.suggested_filename.startswith("a_zebra_seven_seed_")
@@ -103,7 +103,7 @@ def test_a_permalink_shows_the_same_pictures(visit: Callable[..., Any], page: Pa
     drawn(tab)
     tab.get_by_text("Options").click()
     tab.get_by_label("Truncation").fill("0.5")
-    addresses = ask(tab, "the digit 7")
+    addresses = draw(tab, "the digit 7")
     assert addresses[0].endswith("&truncation=0.5")
     assert drawn(visit(tab.url)) == addresses
     # A picture's own permalink shows it first, there and in this tab.
@@ -141,7 +141,7 @@ def test_what_is_typed_stays_text(visit: Callable[..., Any], page: Page) -> None
     tab = visit(page.address)
     drawn(tab)
     attack = "<img src=x onerror=document.title=1><script>1</script>"
-    ask(tab, attack)
+    draw(tab, attack)
     assert tab.get_by_role("heading", name=f"“{attack}”").is_visible()
     assert tab.locator("main script, main [onerror]").count() == 0
     assert tab.title().startswith("<img")
@@ -166,7 +166,7 @@ def test_it_is_used_by_keyboard_alone(visit: Callable[..., Any], page: Page) -> 
     tab.keyboard.press("Enter")
     tab.locator(f'[data-grid] li:first-child img[src="{addresses[2]}"]').wait_for()
     assert drawn(tab)[0] == addresses[2]
-    # What had the focus is gone; its picture has it now.
+    # The focused element is gone; its picture has the focus now.
     assert "show it first" in tab.locator(":focus").get_attribute("aria-label")
 
 
@@ -201,7 +201,7 @@ def test_a_joint_model_shows_what_it_wrote(
     tab = visit(page_by_kind["joint"].address)
     drawn(tab)
     assert all(text.isdecimal() for text in tab.locator(".written").all_text_contents())
-    ask(tab, "7")
+    draw(tab, "7")
     assert tab.locator(".written").all_text_contents() == ["7"] * PICTURES
 
 
@@ -209,7 +209,7 @@ def test_a_joint_model_shows_what_it_wrote(
 def test_it_fits_a_phone(visit: Callable[..., Any], page: Page, scheme: str) -> None:
     tab = visit(page.address, size=PHONE, color_scheme=scheme, has_touch=True, is_mobile=True)
     drawn(tab)
-    ask(tab, "W" * 60)
+    draw(tab, "W" * 60)
     assert tab.evaluate(OVERFLOW) == 0
     for button in tab.get_by_role("button").all():
         if button.is_visible():
@@ -240,5 +240,5 @@ def test_a_dead_model_is_told_and_waited_for(visit: Callable[..., Any]) -> None:
             tab.get_by_role("button", name="GO").click()
             drawn(tab, count=2)
             alert.wait_for(state="hidden")
-    # Chromium itself writes down answers that are no 200.
+    # Chromium itself logs responses other than 200.
     visit.errors[:] = [line for line in visit.errors if "status of 50" not in line.text]

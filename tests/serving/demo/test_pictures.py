@@ -1,4 +1,4 @@
-"""Addresses that are pictures: of a caption, between two, and without any."""
+"""URLs of pictures: of a caption, between two captions, without captions."""
 
 import urllib.parse
 
@@ -17,50 +17,50 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def test_an_address_is_the_picture_that_the_model_draws(page: Page, served: servers.Served) -> None:
-    answer = page.ask(f"{THREE}?seed=5&truncation=0.5")
+    answer = page.fetch(f"{THREE}?seed=5&truncation=0.5")
     assert (answer.status, answer.headers["Content-Type"]) == (200, "image/png")
     with Client(served.address, model="caption") as client:
         (drawn,) = client.draw(["the digit 3"], seeds=[5], truncation=0.5)
         (plain,) = client.draw(["the digit 3"], seeds=[5])
     assert answer.content == drawn.png
-    assert page.ask(f"{THREE}?seed=5").content == plain.png
+    assert page.fetch(f"{THREE}?seed=5").content == plain.png
     assert plain.png != drawn.png
 
 
 def test_a_picture_with_a_seed_may_be_kept(page: Page) -> None:
-    first = page.ask(f"{THREE}?seed=1")
+    first = page.fetch(f"{THREE}?seed=1")
     assert first.headers["Cache-Control"] == "public, max-age=86400"
-    again = page.ask(f"{THREE}?seed=1", If_None_Match=first.headers["ETag"])
+    again = page.fetch(f"{THREE}?seed=1", If_None_Match=first.headers["ETag"])
     assert (again.status, again.content) == (304, b"")
-    assert page.ask(f"{THREE}?seed=1", If_None_Match='"other"').content == first.content
-    assert page.ask(f"{THREE}?seed=2").headers["ETag"] != first.headers["ETag"]
+    assert page.fetch(f"{THREE}?seed=1", If_None_Match='"other"').content == first.content
+    assert page.fetch(f"{THREE}?seed=2").headers["ETag"] != first.headers["ETag"]
 
 
 def test_without_a_seed_it_is_fresh_and_tells_where_it_is_had_again(page: Page) -> None:
-    answers = [page.ask(f"{THREE}?truncation=0.5") for _ in range(2)]
+    answers = [page.fetch(f"{THREE}?truncation=0.5") for _ in range(2)]
     assert answers[0].content != answers[1].content
     for answer in answers:
         assert answer.headers["Cache-Control"] == "no-store"
         assert "ETag" not in answer.headers
         where = urllib.parse.urljoin(THREE, answer.headers["Content-Location"])
-        again = page.ask(where)
+        again = page.fetch(where)
         assert again.content == answer.content
         assert again.headers["Seed"] == answer.headers["Seed"]
 
 
 def test_words_that_the_model_does_not_know_are_counted(page: Page) -> None:
-    assert page.ask(f"{THREE}?seed=1").headers["Unknown-Words"] == "0"
-    assert page.ask("/text/the%20zebra%20xylophone?seed=1").headers["Unknown-Words"] == "2"
+    assert page.fetch(f"{THREE}?seed=1").headers["Unknown-Words"] == "0"
+    assert page.fetch("/text/the%20zebra%20xylophone?seed=1").headers["Unknown-Words"] == "2"
     assert page.gallery(caption="the zebra").json["unknown_words"] == 1
 
 
 def test_white_space_around_a_caption_counts_nothing(page: Page) -> None:
-    plain = page.ask(f"{THREE}?seed=1")
-    assert page.ask("/text/%20the%20digit%203%0A?seed=1").content == plain.content
+    plain = page.fetch(f"{THREE}?seed=1")
+    assert page.fetch("/text/%20the%20digit%203%0A?seed=1").content == plain.content
 
 
 @pytest.mark.parametrize(
-    ("path", "told"),
+    ("path", "message"),
     [
         ("/text/", "caption: must be text that is not blank, got ''"),
         ("/text/%20%09%0A", "caption: must be text that is not blank, got ' \\t\\n'"),
@@ -80,15 +80,15 @@ def test_white_space_around_a_caption_counts_nothing(page: Page) -> None:
         ("/mix?from=a&to=b&share=2", "share: must be a number from 0 to 1, got '2'"),
     ],
 )
-def test_a_bad_request_is_told_its_rule(page: Page, path: str, told: str) -> None:
-    answer = page.ask(path)
-    assert (answer.status, answer.text.startswith(told)) == (400, True), answer.text
+def test_a_bad_request_is_told_its_rule(page: Page, path: str, message: str) -> None:
+    answer = page.fetch(path)
+    assert (answer.status, answer.text.startswith(message)) == (400, True), answer.text
     assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
 
 
 @pytest.mark.parametrize("seed", [-(2**63), 2**63 - 1])
 def test_the_largest_seeds_are_drawn(page: Page, seed: int) -> None:
-    assert page.ask(f"{THREE}?seed={seed}").headers["Seed"] == str(seed)
+    assert page.fetch(f"{THREE}?seed={seed}").headers["Seed"] == str(seed)
     seeds = [int(one["seed"]) for one in page.gallery(caption="a", seed=str(seed)).json["pictures"]]
     assert seeds[0] == seed
     assert len(set(seeds)) == PICTURES
@@ -108,7 +108,7 @@ def test_any_caption_is_drawn_or_refused_and_never_becomes_html(
     assert answer.headers["Content-Type"].split(";")[0] in ("application/json", "text/plain")
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     if answer.status == 200:
-        shown = page.ask(f"/{answer.json['pictures'][0]['address']}")
+        shown = page.fetch(f"/{answer.json['pictures'][0]['address']}")
         assert (shown.status, shown.content[:8]) == (200, PNG)
 
 
@@ -117,15 +117,15 @@ def test_a_gallery_tells_the_addresses_of_its_pictures(page: Page) -> None:
     assert [one["seed"] for one in answer["pictures"]] == ["7", "8", "9", "10"]
     addresses = [one["address"] for one in answer["pictures"]]
     assert addresses[0] == "text/the%20digit%203?seed=7&truncation=0.5"
-    pictures = {page.ask(f"/{address}").content for address in addresses}
+    pictures = {page.fetch(f"/{address}").content for address in addresses}
     assert len(pictures) == PICTURES
-    assert page.ask(f"{THREE}?seed=8&truncation=0.5").content in pictures
+    assert page.fetch(f"{THREE}?seed=8&truncation=0.5").content in pictures
     fresh = [page.gallery(caption="a").json["pictures"][0]["seed"] for _ in range(2)]
     assert fresh[0] != fresh[1]
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "message"),
     [
         (b"{", "body: must be JSON, got something else"),
         (b"[" * 10_000, "body: must be JSON, got something else"),
@@ -139,19 +139,19 @@ def test_a_gallery_tells_the_addresses_of_its_pictures(page: Page) -> None:
         ({"caption": "a", "truncation": float("nan")}, "truncation: must be a number from 0 to 1"),
     ],
 )
-def test_a_bad_gallery_is_told_its_rule(page: Page, body: object, told: str) -> None:
-    answer = page.ask("/gallery", method="POST", body=body)
-    assert (answer.status, answer.text.startswith(told)) == (400, True), answer.text
+def test_a_bad_gallery_is_told_its_rule(page: Page, body: object, message: str) -> None:
+    answer = page.fetch("/gallery", method="POST", body=body)
+    assert (answer.status, answer.text.startswith(message)) == (400, True), answer.text
 
 
 def test_a_mixture_is_of_both_sentences(page: Page, served: servers.Served) -> None:
     query = {"from": "the digit 3", "to": "the digit 7", "seed": "1", "truncation": "0.9"}
     shares = {
-        share: page.ask(f"/mix?{urllib.parse.urlencode({**query, 'share': share})}")
+        share: page.fetch(f"/mix?{urllib.parse.urlencode({**query, 'share': share})}")
         for share in ("0", "0.25", "1")
     }
-    assert shares["0"].content == page.ask(f"{THREE}?seed=1&truncation=0.9").content
-    seven = page.ask("/text/the%20digit%207?seed=1&truncation=0.9")
+    assert shares["0"].content == page.fetch(f"{THREE}?seed=1&truncation=0.9").content
+    seven = page.fetch("/text/the%20digit%207?seed=1&truncation=0.9")
     assert shares["1"].content == seven.content
     assert shares["0"].content != shares["1"].content
     captions = np.array([b"the digit 3", b"the digit 7"], object)
@@ -169,32 +169,34 @@ def test_a_mixture_is_of_both_sentences(page: Page, served: servers.Served) -> N
 
 def test_a_joint_model_draws_with_and_without_a_caption(page_by_kind: dict[str, Page]) -> None:
     page = page_by_kind["joint"]
-    assert page.ask("/text/7?seed=1").headers["Text"] == "7"
-    written = page.ask("/picture?seed=1")
+    assert page.fetch("/text/7?seed=1").headers["Text"] == "7"
+    written = page.fetch("/picture?seed=1")
     assert (written.status, written.headers["Text"].isdecimal()) == (200, True)
     gallery = page.gallery(caption="  ", seed="1").json["pictures"]
     assert gallery[0]["address"] == "picture?seed=1"
     assert gallery[0]["text"] == written.headers["Text"]
-    assert page.ask("/mix?from=1&to=2&share=0.5").status == 404
+    assert page.fetch("/mix?from=1&to=2&share=0.5").status == 404
 
 
 def test_an_unconditional_model_takes_no_caption(page_by_kind: dict[str, Page]) -> None:
     page = page_by_kind["unconditional"]
-    first = page.ask("/picture?seed=1")
+    first = page.fetch("/picture?seed=1")
     assert first.content[:8] == PNG
     assert page.gallery(seed="1").json["pictures"][0]["address"] == "picture?seed=1"
-    assert page.ask("/text/seven").status == 404
+    assert page.fetch("/text/seven").status == 404
     refused = page.gallery(caption="seven")
     assert refused.text == "caption: must be left out, the model draws without, got 'seven'\n"
 
 
 def test_a_model_of_captions_draws_nothing_without(page: Page) -> None:
-    assert page.ask("/picture?seed=1").status == 404
+    assert page.fetch("/picture?seed=1").status == 404
 
 
-def test_what_the_page_is_told(page_by_kind: dict[str, Page]) -> None:
-    told = {kind: page.ask("/model").json for kind, page in page_by_kind.items()}
-    assert {kind: model["kind"] for kind, model in told.items()} == {kind: kind for kind in told}
-    assert [kind for kind, model in told.items() if model["mixes"]] == ["caption"]
-    assert (told["caption"]["name"], told["caption"]["version"]) == ("caption", "1")
-    assert told["caption"]["card"]["licence"] == "BSD-3-Clause"
+def test_model_facts_of_the_page(page_by_kind: dict[str, Page]) -> None:
+    models = {kind: page.fetch("/model").json for kind, page in page_by_kind.items()}
+    assert {kind: model["kind"] for kind, model in models.items()} == {
+        kind: kind for kind in models
+    }
+    assert [kind for kind, model in models.items() if model["mixes"]] == ["caption"]
+    assert (models["caption"]["name"], models["caption"]["version"]) == ("caption", "1")
+    assert models["caption"]["card"]["licence"] == "BSD-3-Clause"

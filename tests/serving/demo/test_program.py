@@ -1,4 +1,4 @@
-"""The page as a program: flags, mistakes, one command with a server of its own, a quiet end."""
+"""The page as a program: flags, user errors, --quickstart, shutdown."""
 
 import contextlib
 import json
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests import programs
-from tests.serving.demo.pages import Answer, Page
+from tests.serving.demo.pages import Page, PageResponse
 from tests.serving.stub import Stub
 
 ROOT = pathlib.Path(__file__).parents[3]
@@ -22,7 +22,7 @@ SERVED = ("--target=localhost:1", "--model=m")
 
 @contextlib.contextmanager
 def running(*options: str) -> Iterator[tuple[programs.Running, Page]]:
-    """Starts the program on a free port, and yields it once that is open."""
+    """Starts the program on a free port, and yields the program when the port is open."""
     with programs.start("serving.demo", "--host=127.0.0.1", "--port=0", *options) as program:
         line = next(line for line in program.stdout if "http://" in line)
         yield program, Page(int(line.rpartition(":")[2].strip("/\n")))
@@ -45,16 +45,16 @@ MISTAKES = [
 
 @pytest.mark.parametrize("case", MISTAKES, ids=lambda case: case[-1])
 def test_a_mistake_is_one_line(case: tuple[str, ...]) -> None:
-    told, *options = case
+    message, *options = case
     ended = programs.run("serving.demo", *options)
     assert ended.returncode == 2
     (line,) = ended.stderr.splitlines()
-    assert line.startswith(f"error: {told}")
+    assert line.startswith(f"error: {message}")
 
 
 def test_a_card_of_another_form_is_a_mistake(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "card.json"
-    for card, told in (
+    for card, message in (
         ([], "must hold a JSON object, got list"),
         ({"trained_on": "digits"}, "trained_on must be dict, got str"),
         ({"example_captions": [1]}, "example_captions must be texts, got others"),
@@ -62,13 +62,13 @@ def test_a_card_of_another_form_is_a_mistake(tmp_path: pathlib.Path) -> None:
         path.write_text(json.dumps(card))
         ended = programs.run("serving.demo", *SERVED, f"--model_card={path}")
         assert ended.returncode == 2
-        assert ended.stderr.startswith(f"error: --model_card: {told}")
+        assert ended.stderr.startswith(f"error: --model_card: {message}")
 
 
 def test_the_help_has_an_example() -> None:
-    told = programs.run("serving.demo", "--helpshort")
-    assert told.returncode == 0
-    assert "python -m serving.demo --target=localhost:8500 --model=digits" in told.stdout
+    ended = programs.run("serving.demo", "--helpshort")
+    assert ended.returncode == 0
+    assert "python -m serving.demo --target=localhost:8500 --model=digits" in ended.stdout
 
 
 def test_it_needs_no_tensorflow() -> None:
@@ -80,27 +80,27 @@ def test_it_needs_no_tensorflow() -> None:
 
 
 def test_sigterm_ends_what_has_begun(stub: Stub, address: str) -> None:
-    answers: list[Answer] = []
+    answers: list[PageResponse] = []
     stub.stuck = True
     options = (f"--target={address}", "--model=stub", "--timeout_seconds=300")
     with running(*options) as (program, page):
-        asking = threading.Thread(target=lambda: answers.append(page.ask("/text/seven?seed=1")))
-        asking.start()
-        assert stub.asked.wait(60)
+        thread = threading.Thread(target=lambda: answers.append(page.fetch("/text/seven?seed=1")))
+        thread.start()
+        assert stub.received.wait(60)
         program.send_signal(signal.SIGTERM)
-        stub.given_up.set()  # The model goes on.
+        stub.given_up.set()  # The model server goes on.
         assert program.wait(60) == 0
-        asking.join()
+        thread.join()
     assert [answer.status for answer in answers] == [200]
 
 
 def test_one_command_serves_the_newest_export(export_dir: pathlib.Path) -> None:
     options = ("--quickstart", f"--exports_dir={export_dir.parent}", f"--model={export_dir.name}")
     with running(*options) as (program, page):
-        model = page.ask("/model").json
+        model = page.fetch("/model").json
         assert (model["name"], model["kind"]) == (export_dir.name, "caption")
         caption = urllib.parse.quote(model["card"]["example_captions"][0])
-        assert page.ask(f"/text/{caption}?seed=1").headers["Content-Type"] == "image/png"
+        assert page.fetch(f"/text/{caption}?seed=1").headers["Content-Type"] == "image/png"
         children = pathlib.Path(f"/proc/{program.pid}/task/{program.pid}/children")
         (server,) = children.read_text().split()
         program.send_signal(signal.SIGTERM)

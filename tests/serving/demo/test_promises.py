@@ -1,4 +1,4 @@
-"""What the page promises beside pictures: caching, limits, headers, a dead or slow model."""
+"""Promises of the page: caching, limits, headers, errors of an absent or slow model."""
 
 import pathlib
 import re
@@ -7,10 +7,10 @@ from concurrent import futures
 import grpc
 
 from serving.client import Picture
-from serving.demo.answers import PAGE, DemoOptions
 from serving.demo.cache import ENTRY_BYTES, PictureCache
 from serving.demo.limiting import RateLimit
-from serving.server.model_config import ModelConfig
+from serving.demo.responses import PAGE, DemoOptions
+from serving.server.lifecycle.model_config import ModelConfig
 from tests.serving import servers
 from tests.serving.demo import pages
 from tests.serving.demo.pages import Page
@@ -28,18 +28,18 @@ def test_a_picture_is_drawn_once(stub: Stub, address: str) -> None:
     with pages.serve(address, options()) as page:
         gallery = page.gallery(caption="seven", seed="1").json["pictures"]
         for one in gallery:
-            assert page.ask(f"/{one['address']}").status == 200
+            assert page.fetch(f"/{one['address']}").status == 200
         assert len(stub.requests) == 1
-        page.gallery(caption="seven", seed="2")  # Two of its three are kept.
+        page.gallery(caption="seven", seed="2")  # Two of its three pictures are cached.
         assert len(stub.requests) == 2
-        page.ask("/text/seven?seed=1&truncation=0.5")
-        page.ask("/text/eight?seed=1")
+        page.fetch("/text/seven?seed=1&truncation=0.5")
+        page.fetch("/text/eight?seed=1")
         assert len(stub.requests) == 4
 
 
 def test_a_page_without_a_cache_draws_each_time(stub: Stub, address: str) -> None:
     with pages.serve(address, options(cache_bytes=0)) as page:
-        assert page.ask(SEVEN).content == page.ask(SEVEN).content
+        assert page.fetch(SEVEN).content == page.fetch(SEVEN).content
         assert len(stub.requests) == 2
 
 
@@ -58,45 +58,45 @@ def test_the_cache_forgets_what_was_longest_not_asked_for() -> None:
 
 def test_a_dead_model_is_told_and_the_page_is_there() -> None:
     with pages.serve(NOWHERE, options()) as page:
-        for answer in (page.ask(SEVEN), page.ask("/model"), page.gallery(caption="seven")):
+        for answer in (page.fetch(SEVEN), page.fetch("/model"), page.gallery(caption="seven")):
             assert answer.status == 503
             assert answer.headers["Retry-After"] == "5"
             assert answer.text == "the model does not answer at the moment; try again later\n"
-        assert page.ask("/text/%20").status == 400
-        assert (page.ask("/").status, page.ask("/healthz").status) == (200, 200)
+        assert page.fetch("/text/%20").status == 400
+        assert (page.fetch("/").status, page.fetch("/healthz").status) == (200, 200)
 
 
 def test_a_slow_model_is_told_within_the_deadline(stub: Stub, address: str) -> None:
     with pages.serve(address, options(timeout_seconds=0.3)) as page:
-        assert page.ask(SEVEN).status == 200
+        assert page.fetch(SEVEN).status == 200
         stub.stuck = True
-        answer = page.ask("/text/other?seed=1")
+        answer = page.fetch("/text/other?seed=1")
         assert answer.status == 504
         assert answer.headers["Retry-After"] == "5"
-        assert stub.remaining_seconds[-1] < 1  # gRPC rounds it up.
-        assert stub.given_up.wait(30)  # Nobody waits for it any more.
-        assert page.ask(SEVEN).status == 200  # Kept, whatever the model does.
+        assert stub.remaining_seconds[-1] < 1  # gRPC rounds the deadline up.
+        assert stub.given_up.wait(30)  # No client waits for the call any more.
+        assert page.fetch(SEVEN).status == 200  # Cached.
 
 
 def test_a_server_that_never_answers_is_a_message(stub: Stub, address: str) -> None:
     stub.silent = True
     with pages.serve(address, options(timeout_seconds=0.2)) as page:
-        assert page.ask("/model").status == 504
-        assert page.ask(SEVEN).status == 504
+        assert page.fetch("/model").status == 504
+        assert page.fetch(SEVEN).status == 504
     stub.given_up.set()
 
 
 def test_a_model_that_comes_back_is_found(stub: Stub, address: str) -> None:
     with pages.serve(address, options()) as page:
         stub.fail(*[grpc.StatusCode.UNAVAILABLE] * 2)
-        assert page.ask(SEVEN).status == 503
-        assert page.ask(SEVEN).status == 200
+        assert page.fetch(SEVEN).status == 503
+        assert page.fetch(SEVEN).status == 200
 
 
 def test_a_refusal_of_the_server_is_no_picture(stub: Stub, address: str) -> None:
     with pages.serve(address, options()) as page:
         stub.fail(grpc.StatusCode.INTERNAL)
-        answer = page.ask(SEVEN)
+        answer = page.fetch(SEVEN)
         assert (answer.status, answer.text) == (502, "the model cannot draw this (INTERNAL)\n")
 
 
@@ -104,12 +104,12 @@ def test_another_version_has_other_tags(painted_dir: pathlib.Path, tmp_path: pat
     (tmp_path / "1").symlink_to(painted_dir / "1")
     models = [ModelConfig(name="stub", base_path=str(tmp_path))]
     with servers.serve(models) as served, pages.serve(served.address, options()) as page:
-        first = page.ask(SEVEN)
+        first = page.fetch(SEVEN)
         (tmp_path / "2").symlink_to(painted_dir / "1")
         served.manager.configure(models)
         servers.until(lambda: servers.states(served.manager, "stub").get(2) == "AVAILABLE")
-        page.ask("/text/eight?seed=1")  # Its answer tells of the new version.
-        second = page.ask(SEVEN, If_None_Match=first.headers["ETag"])
+        page.fetch("/text/eight?seed=1")  # The response has the new version.
+        second = page.fetch(SEVEN, If_None_Match=first.headers["ETag"])
         assert (second.status, second.headers["Model-Version"]) == (200, "2")
         assert second.headers["ETag"] != first.headers["ETag"]
 
@@ -117,17 +117,17 @@ def test_another_version_has_other_tags(painted_dir: pathlib.Path, tmp_path: pat
 def test_an_address_may_have_only_so_many_pictures(stub: Stub, address: str) -> None:
     with pages.serve(address, options(pictures_per_minute=3)) as page:
         assert page.gallery(caption="seven", seed="1").status == 200
-        refused = page.ask("/text/eight?seed=1")
+        refused = page.fetch("/text/eight?seed=1")
         assert refused.status == 429
         assert 1 <= int(refused.headers["Retry-After"]) <= 20
-        assert page.ask(SEVEN).status == 200  # Kept ones are free.
-        # Not believed of just anybody.
-        assert page.ask("/text/eight?seed=1", X_Forwarded_For="10.0.0.9").status == 429
+        assert page.fetch(SEVEN).status == 200  # Cached pictures do not count.
+        # An untrusted address is ignored.
+        assert page.fetch("/text/eight?seed=1", X_Forwarded_For="10.0.0.9").status == 429
     trusting = {"trusted_proxies": ("127.0.0.1",)}
     with pages.serve(address, options(pictures_per_minute=3), **trusting) as page:
         for client in ("10.0.0.8", "10.0.0.9"):
-            asked = [page.ask("/text/a", X_Forwarded_For=client).status for _ in range(4)]
-            assert asked == [200, 200, 200, 429]
+            statuses = [page.fetch("/text/a", X_Forwarded_For=client).status for _ in range(4)]
+            assert statuses == [200, 200, 200, 429]
 
 
 def test_a_bucket_fills_steadily() -> None:
@@ -148,9 +148,9 @@ def test_a_large_body_is_refused(stub: Stub, address: str) -> None:
 
 def test_every_answer_tells_browsers_what_to_refuse(page: Page) -> None:
     statuses = {"/": 200, "/model": 200, "/page/main.js": 200, SEVEN: 200, "/text/": 400}
-    statuses |= dict.fromkeys(("/nowhere", "/page/../answers.py", "/page/..%2fanswers.py"), 404)
+    statuses |= dict.fromkeys(("/nowhere", "/page/../responses.py", "/page/..%2fresponses.py"), 404)
     for path, status in (statuses | {"/gallery": 405}).items():
-        answer = page.ask(path)
+        answer = page.fetch(path)
         assert answer.status == status, path
         policy = answer.headers["Content-Security-Policy"].split("; ")
         assert "default-src 'none'" in policy
@@ -164,7 +164,7 @@ def test_the_page_is_of_its_own_files_alone() -> None:
     for path in PAGE.iterdir():
         text = path.read_text()
         own = text.replace("http://www.w3.org/2000/svg", "")
-        assert "//" not in own.replace("// ", ""), path  # No other site.
+        assert "//" not in own.replace("// ", ""), path  # Nothing from other sites.
         if path.suffix == ".html":
             assert "style=" not in text
             assert not re.search(r"<[^>]*\son\w+=", text)
@@ -176,5 +176,5 @@ def test_the_page_is_of_its_own_files_alone() -> None:
 
 def test_many_ask_at_once(stub: Stub, address: str) -> None:
     with pages.serve(address, options()) as page, futures.ThreadPoolExecutor(20) as threads:
-        answers = threads.map(page.ask, [f"/text/a?seed={number}" for number in range(20)])
+        answers = threads.map(page.fetch, [f"/text/a?seed={number}" for number in range(20)])
     assert [answer.status for answer in answers] == [200] * 20

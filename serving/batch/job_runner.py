@@ -1,0 +1,244 @@
+"""Runs a job, from its options to its summary."""
+
+import contextlib
+import dataclasses
+import io
+import json
+import os
+import re
+from collections.abc import Sequence
+
+import apache_beam as beam
+from apache_beam.io.filesystem import BeamIOError
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
+
+from serving.batch import beam_pipeline, models, progress, staging, storage
+from serving.batch.block_generator import BlockGenerator
+from serving.batch.caption_files import DamagedFileError
+from serving.batch.handlers import ExportHandler, ServerHandler
+from serving.batch.job import CaptionsDigest, Job, JobOptions
+from serving.batch.job_folder import JOB, PARTIAL, SUCCESS, WORK, JobFolder, Summary
+from serving.batch.models import ModelInfo
+from serving.batch.staging import StagedCaptions
+from serving.program import UsageError
+
+# Beam's "DirectRunner" first tries to download a binary.
+LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
+_LOCAL_RUNNERS = {None, "DirectRunner", "FnApiRunner", LOCAL_RUNNER}
+_SAME_JOB = "must be absent or empty, or hold the same job"
+_USAGE_ERROR = re.compile(r"\bUsageError: (--.+?)(?: \[while running .*)?$", re.MULTILINE)
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportSource:
+    """A model to load from disk.
+
+    Attributes:
+      export_dir: folder of the versions, or folder of one version.
+    """
+
+    export_dir: str
+
+
+@dataclasses.dataclass(frozen=True)
+class ServerSource:
+    """A model on a server.
+
+    Attributes:
+      target: host:port, or several separated by commas; requests rotate over them.
+      model: name of the model on the servers.
+      concurrent_requests: requests at the same time, per process.
+      timeout_seconds: limit of a request, with all its attempts.
+    """
+
+    target: str
+    model: str
+    concurrent_requests: int = 4
+    timeout_seconds: float = 60.0
+
+
+@dataclasses.dataclass(frozen=True)
+class JobRequest:
+    """The arguments of a run.
+
+    Attributes:
+      source: the model.
+      captions: file or pattern; None for an unconditional model.
+      output_dir: folder of the job.
+      options: options that determine the outputs.
+      resume: continues an earlier run of the same job.
+      max_errors: rows that may fail; None for any number.
+      beam_options: options of Beam, as on a command line.
+    """
+
+    source: ExportSource | ServerSource
+    captions: str | None
+    output_dir: str
+    options: JobOptions
+    resume: bool = False
+    max_errors: int | None = None
+    beam_options: Sequence[str] = ()
+
+
+def run(request: JobRequest, *, dry_run: bool = False) -> tuple[Job, Summary | None]:
+    """Runs a job.
+
+    Args:
+      request: arguments of the run.
+      dry_run: checks everything, and writes nothing.
+
+    Returns:
+      The job, and its summary; the summary is None for a dry run.
+
+    Raises:
+      UsageError: an argument breaks a rule, or the job ended early.
+    """
+    # Check the arguments, and stage the captions.
+    beam_options = _parse_beam_options(request.beam_options)
+    model, source = _model(request)
+    folder = storage.absolute(request.output_dir)
+    earlier = _earlier_job(folder, request)
+    work = storage.join(folder, WORK)
+    new = storage.join(work, "captions.new")
+    staged = _stage(request, None if dry_run else new, partial_folder=storage.join(work, PARTIAL))
+    # Compare with the job of an earlier run in the same folder.
+    job = Job(model.identity, staged.captions, request.options)
+    if earlier is not None and (differences := job.differences(earlier)):
+        storage.remove(new)
+        raise UsageError(f"--output_dir: {_SAME_JOB}, got one with other {', '.join(differences)}")
+    beam_pipeline.check_errors(staged.problems * job.options.images_per_caption, request.max_errors)
+    if dry_run:
+        return job, None
+    # Draw the unfinished shards, and write the manifest.
+    job_folder = JobFolder(folder, job)
+    _begin(job_folder, new, resume=request.resume)
+    data = beam_pipeline.WorkerData(
+        job_folder, None if request.captions is None else staged.offsets, request.max_errors
+    )
+    if not storage.exists(job_folder.path(SUCCESS)):
+        generator = BlockGenerator(
+            job.options.batch_size, model.takes_captions, job.options.truncation
+        )
+        handler = _handler(source, generator, job_folder, threads=_threads(beam_options))
+        _draw(data, handler, beam_options)
+    summary = Summary(**json.loads(storage.read(job_folder.path(SUCCESS))))
+    storage.remove(work)
+    return job, summary
+
+
+def _model(request: JobRequest) -> tuple[ModelInfo, ExportSource | ServerSource]:
+    """The facts about the model, and its source with the folder of the chosen version."""
+    source, takes_captions = request.source, request.captions is not None
+    if isinstance(source, ServerSource):
+        model = models.inspect_server(source.target, source.model, takes_captions=takes_captions)
+        return model, source
+    version, model = models.inspect_export(source.export_dir)
+    if model.takes_captions != takes_captions:
+        raise models.wrong_kind(version, takes_captions=model.takes_captions)
+    return model, ExportSource(version)
+
+
+def _handler(
+    source: ExportSource | ServerSource,
+    generator: BlockGenerator,
+    job_folder: JobFolder,
+    *,
+    threads: int | None,
+) -> ExportHandler | ServerHandler:
+    if isinstance(source, ExportSource):
+        return ExportHandler(source.export_dir, generator, job_folder, threads=threads)
+    return ServerHandler(
+        source.target,
+        source.model,
+        generator,
+        job_folder,
+        concurrent_requests=source.concurrent_requests,
+        timeout_seconds=source.timeout_seconds,
+    )
+
+
+def _earlier_job(folder: str, request: JobRequest) -> bytes | None:
+    """The content of a folder's job.json; None if the folder is absent or empty."""
+    path = storage.join(folder, JOB)
+    if storage.exists(path):
+        return storage.read(path)
+    if set(storage.names(folder)) - {WORK}:
+        raise UsageError(f"--output_dir: {_SAME_JOB}, got {request.output_dir}")
+    return None
+
+
+def _stage(request: JobRequest, path: str | None, *, partial_folder: str) -> StagedCaptions:
+    if request.captions is None:
+        return StagedCaptions(CaptionsDigest(1, None), 0, ())
+    try:
+        sources = storage.match(request.captions)
+    except BeamIOError as error:
+        raise UsageError(f"--captions: must be files that can be read, got {error}") from error
+    if not sources:
+        rule = "must be a file, or a pattern that matches some"
+        raise UsageError(f"--captions: {rule}, got {request.captions}")
+    try:
+        return staging.stage(sources, path, partial_folder=partial_folder)
+    except DamagedFileError as error:
+        raise UsageError(f"--captions: must be whole files, got {error}") from error
+
+
+def _begin(job_folder: JobFolder, new: str, *, resume: bool) -> None:
+    if not resume:
+        job_folder.clear()
+    job_folder.begin()
+    if storage.exists(new):
+        storage.rename(new, job_folder.captions)
+
+
+def _draw(
+    data: beam_pipeline.WorkerData, handler: ExportHandler | ServerHandler, options: PipelineOptions
+) -> None:
+    job_folder = data.job_folder
+    finished = job_folder.finished_shards()
+    numbers = (number for number in range(job_folder.job.shard_count) if number not in finished)
+    local = options.view_as(StandardOptions).runner == LOCAL_RUNNER
+    watch = local and storage.is_local(job_folder.folder)
+    with progress.shown(job_folder) if watch else contextlib.nullcontext():
+        try:
+            job = beam.Pipeline(options=options)
+            shards = [job_folder.job.shard(number) for number in numbers]
+            beam_pipeline.build(job, data, shards=shards, handler=handler)
+            job.run().wait_until_finish()
+        except Exception as error:
+            # Workers run in other processes: their exceptions arrive as text.
+            messages = _USAGE_ERROR.findall(f"{type(error).__name__}: {error}")
+            if not messages:
+                raise
+            raise UsageError(messages[-1]) from error
+
+
+def _parse_beam_options(arguments: Sequence[str]) -> PipelineOptions:
+    rule = "must be followed by options of Beam"
+    stderr = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(stderr):
+            options = PipelineOptions(list(arguments))
+            known = options.get_all_options(retain_unknown_options=False)
+    except SystemExit as error:  # argparse has printed its usage and the error.
+        message = stderr.getvalue().strip().splitlines()[-1].partition("error: ")[2]
+        raise UsageError(f"--: {rule}, got {message}") from error
+    standard, direct = options.view_as(StandardOptions), options.view_as(DirectOptions)
+    if standard.runner not in _LOCAL_RUNNERS:
+        return options  # Other runners may know options that Beam does not know here.
+    standard.runner = LOCAL_RUNNER
+    for argument in arguments:
+        if argument.startswith("--") and argument[2:].partition("=")[0] not in known:
+            raise UsageError(f"--: {rule}, got {argument}")
+    if direct.direct_num_workers != 1 and direct.direct_running_mode == "in_memory":
+        rule = "must be 1 unless --direct_running_mode is multi_processing or multi_threading"
+        raise UsageError(f"--direct_num_workers: {rule}, got {direct.direct_num_workers}")
+    return options
+
+
+def _threads(options: PipelineOptions) -> int | None:
+    """TensorFlow's threads per process, if several processes share this machine; else None."""
+    direct = options.view_as(DirectOptions)
+    if direct.direct_running_mode != "multi_processing" or direct.direct_num_workers < 1:
+        return None
+    return max(1, len(os.sched_getaffinity(0)) // direct.direct_num_workers)

@@ -1,0 +1,1 @@
+"""Loads, replaces and unloads model versions."""

@@ -1,0 +1,1 @@
+"""The gRPC and REST interfaces of TensorFlow Serving."""

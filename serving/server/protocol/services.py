@@ -1,0 +1,165 @@
+"""The gRPC services, with the codes and texts of TensorFlow Serving."""
+
+import asyncio
+import functools
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+from absl import logging
+from tensorflow_serving.apis import (
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    model_management_pb2,
+    model_pb2,
+    model_service_pb2_grpc,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+)
+
+from serving.server.execution import arrays
+from serving.server.execution.servable import DEFAULT_SIGNATURE, plan_of_request
+from serving.server.lifecycle import model_config
+from serving.server.lifecycle.manager import Manager
+from serving.server.protocol import model_info
+from serving.server.protocol.draining import CallTracker
+from serving.server.protocol.predicting import Predictor, check_spec, in_thread_if_large
+from serving.server.status import StatusError, from_exception, invalid_argument
+
+
+def _rpc_method(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """Wraps a method: counts the call, and ends it with the status of an exception."""
+
+    @functools.wraps(method)
+    async def call(self: Any, request: Any, context: grpc.aio.ServicerContext) -> Any:
+        await self.calls.begin(context)
+        try:
+            return await method(self, request)
+        except Exception as error:
+            status = from_exception(error)
+            if not isinstance(error, StatusError):
+                logging.exception("%s failed", method.__name__)
+        # Outside of the block above: abort raises, and one error must not be reported twice.
+        return await context.abort(status.code, status.text)
+
+    return call
+
+
+class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
+    """Predict and GetModelMetadata; the others answer UNIMPLEMENTED."""
+
+    def __init__(
+        self,
+        manager: Manager,
+        predictor: Predictor,
+        *,
+        calls: CallTracker,
+        as_content: bool,
+    ) -> None:
+        """Serves the models of a manager.
+
+        Args:
+          manager: holds the models.
+          predictor: runs the models.
+          calls: counts the calls, and refuses them during the shutdown.
+          as_content: sends numbers as packed bytes instead of value by value.
+        """
+        self._manager, self._predictor, self._as_content = manager, predictor, as_content
+        self.calls = calls
+
+    @_rpc_method
+    async def Predict(self, request: predict_pb2.PredictRequest) -> predict_pb2.PredictResponse:
+        """Runs a signature."""
+        spec = check_spec(_spec(request))
+        prediction = await self._predictor.predict(
+            spec,
+            lambda servable: plan_of_request(servable, request),
+            size_bytes=request.ByteSize(),
+            entrypoint="GRPC",
+        )
+        response = predict_pb2.PredictResponse()
+        response.model_spec.name = spec.name
+        response.model_spec.version.value = prediction.version
+        response.model_spec.signature_name = spec.signature_name or DEFAULT_SIGNATURE
+
+        def write() -> None:
+            for alias, value in prediction.outputs.items():
+                arrays.fill(response.outputs[alias], value, as_content=self._as_content)
+
+        # Writing one number in Python takes as long as copying about 100 bytes.
+        numbers = sum(array.size for array in prediction.outputs.values())
+        await in_thread_if_large(100 * numbers, write)
+        return response
+
+    @_rpc_method
+    async def GetModelMetadata(
+        self, request: get_model_metadata_pb2.GetModelMetadataRequest
+    ) -> get_model_metadata_pb2.GetModelMetadataResponse:
+        """Returns all signatures of a model."""
+        spec = check_spec(_spec(request))
+        name, version, signatures = model_info.metadata(self._manager, spec, request.metadata_field)
+        response = get_model_metadata_pb2.GetModelMetadataResponse()
+        response.model_spec.name = name
+        response.model_spec.version.value = version
+        response.metadata[model_info.SIGNATURES_FIELD].Pack(signatures)
+        return response
+
+    @_rpc_method
+    async def Classify(self, request: object) -> object:
+        """Answers UNIMPLEMENTED."""
+        raise _unimplemented("Classify")
+
+    @_rpc_method
+    async def Regress(self, request: object) -> object:
+        """Answers UNIMPLEMENTED."""
+        raise _unimplemented("Regress")
+
+    @_rpc_method
+    async def MultiInference(self, request: object) -> object:
+        """Answers UNIMPLEMENTED."""
+        raise _unimplemented("MultiInference")
+
+
+class ModelService(model_service_pb2_grpc.ModelServiceServicer):
+    """GetModelStatus and HandleReloadConfigRequest."""
+
+    def __init__(self, manager: Manager, *, calls: CallTracker) -> None:
+        """Reports and changes the models of a manager.
+
+        Args:
+          manager: holds the models.
+          calls: counts the calls, and refuses them during the shutdown.
+        """
+        self._manager, self.calls = manager, calls
+
+    @_rpc_method
+    async def GetModelStatus(
+        self, request: get_model_status_pb2.GetModelStatusRequest
+    ) -> get_model_status_pb2.GetModelStatusResponse:
+        """Returns the state of one version or of all versions."""
+        return model_info.status(self._manager, check_spec(_spec(request)))
+
+    @_rpc_method
+    async def HandleReloadConfigRequest(
+        self, request: model_management_pb2.ReloadConfigRequest
+    ) -> model_management_pb2.ReloadConfigResponse:
+        """Replaces the list of models; returns when the new models are available."""
+        if request.config.WhichOneof("config") != "model_config_list":
+            raise invalid_argument(
+                "ServerModelConfig type not supported by HandleReloadConfigRequest. "
+                "Only ModelConfigList is currently supported"
+            )
+        models = model_config.from_proto(request.config)
+        await asyncio.to_thread(self._manager.configure, models, unit="model")
+        response = model_management_pb2.ReloadConfigResponse()
+        response.status.error_code = 0
+        return response
+
+
+def _spec(request: Any) -> model_pb2.ModelSpec | None:
+    return request.model_spec if request.HasField("model_spec") else None
+
+
+def _unimplemented(name: str) -> StatusError:
+    text = f"{name} is not offered by the embedded server; ask by Predict"
+    return StatusError(grpc.StatusCode.UNIMPLEMENTED, text)

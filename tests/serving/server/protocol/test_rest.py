@@ -1,0 +1,271 @@
+"""REST: rows and columns, binary values, status, metadata, errors, metrics."""
+
+import base64
+import contextlib
+import http.client
+import json
+import pathlib
+import socket
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tensorflow.core.protobuf import meta_graph_pb2
+
+from serving.server.lifecycle.model_config import ModelConfig
+from serving.server.monitoring import Counter
+from serving.server.protocol import rest_json
+from serving.server.protocol.model_server import ServerOptions
+from serving.server.protocol.rest import RestOptions
+from serving.server.status import StatusError
+from tests.serving import models
+from tests.serving.servers import Served, serve
+
+METRICS = "/monitoring/prometheus/metrics"
+
+
+@pytest.fixture(scope="module")
+def served(
+    doubler_versions: pathlib.Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
+    half = tmp_path_factory.mktemp("half")
+    models.write_dtypes(half, [tf.float16])
+    listed = [
+        ModelConfig(name="m", base_path=str(doubler_versions)),
+        ModelConfig(name="a/b", base_path=str(doubler_versions)),
+        ModelConfig(name="half", base_path=str(half)),
+    ]
+    rest = RestOptions(metrics_path=METRICS, cors=True)
+    options = ServerOptions(host="127.0.0.1", port=0, rest_port=0, rest=rest)
+    with serve(listed, options=options) as running:
+        labelled = ModelConfig(name="m", base_path=str(doubler_versions), labels={"stable": 2})
+        running.manager.configure([labelled, *listed[1:]])
+        yield running
+
+
+def send(
+    served: Served, method: str, path: str, body: object = None
+) -> tuple[int, str, http.client.HTTPMessage]:
+    with contextlib.closing(
+        http.client.HTTPConnection("127.0.0.1", served.server.rest_port, timeout=60)
+    ) as connection:
+        sent = body if isinstance(body, bytes | None) else json.dumps(body)
+        connection.request(method, path, sent)
+        response = connection.getresponse()
+        return response.status, response.read().decode("utf-8", "replace"), response.headers
+
+
+def predict(served: Served, body: object, path: str = "/v1/models/m") -> object:
+    code, text, _ = send(served, "POST", f"{path}:predict", body)
+    assert code == 200, text
+    return json.loads(text)
+
+
+def test_rows_and_columns(served: Served) -> None:
+    rows = predict(served, {"instances": [0.05, 1.5]})
+    assert rows == {"predictions": [{"y": 0.1, "version": 2}, {"y": 3.0, "version": 2}]}
+    named = predict(served, {"instances": [{"x": 1}]})
+    assert named == {"predictions": [{"y": 2.0, "version": 2}]}
+    columns = predict(served, {"inputs": {"x": [1, 2]}})
+    assert columns == {"outputs": {"y": [2.0, 4.0], "version": [2, 2]}}
+    single = predict(served, {"signature_name": "rows", "instances": [[1, 2], [3, 4]]})
+    assert single == {"predictions": [3.0, 7.0]}
+    bare = predict(served, {"signature_name": "rows", "inputs": [[1, 2]]})
+    assert bare == {"outputs": [3.0]}
+
+
+def test_bytes_travel_as_base64_and_text_as_itself(served: Served) -> None:
+    data = [{"b64": base64.b64encode(bytes(range(256))).decode()}, "né"]
+    inputs = {"data": data, "ids": [[1], [2]]}
+    answer = predict(served, {"signature_name": "echo", "inputs": {**inputs, "data": ["né"] * 2}})
+    assert answer["outputs"]["text"] == ["né", "né"]
+    assert answer["outputs"]["data_bytes"] == [{"b64": "bsOp"}] * 2
+    code, text, _ = send(
+        served, "POST", "/v1/models/m:predict", {"signature_name": "echo", "inputs": inputs}
+    )
+    assert code == 200
+    assert json.loads(text)["outputs"]["data_bytes"][0] == data[0]
+
+
+def test_versions_labels_and_names_that_are_escaped(served: Served) -> None:
+    for path in ("/v1/models/m/versions/2", "/V1/Models/m/labels/stable", "/v1/models/a%2Fb"):
+        assert predict(served, {"instances": [1.0]}, path)["predictions"][0]["y"] == 2.0
+
+
+def test_infinite_numbers_are_bare(served: Served) -> None:
+    _, text, _ = send(served, "POST", "/v1/models/m:predict", b'{"instances": [NaN, -Infinity]}')
+    assert '"y": NaN' in text
+    assert '"y": -Infinity' in text
+
+
+ECHO = {"signature_name": "echo"}
+ROWS = {"signature_name": "rows"}
+NO_INT32 = "Type: Number is not of expected type: int32"
+BAD = [
+    (b"", "JSON Parse error: The document is empty"),
+    (b'{"instances": [1,]}', "JSON Parse error: "),
+    (b'{"instances": ["\xff"]}', "JSON Parse error: "),
+    (b"[" * 100_000, "JSON Parse error: "),
+    (b"[1]", "Request must be a JSON object"),
+    ({"examples": []}, "Missing 'inputs' or 'instances' key"),
+    ({"inputs": [1], "instances": [1]}, "only one of"),
+    ({"instances": []}, "non-empty list"),
+    (
+        {"signature_name": "nope", "instances": [1]},
+        'Serving signature name: \\"nope\\" not found in signature def',
+    ),
+    ({"inputs": ["a"]}, 'JSON Value: \\"a\\" Type: String is not of expected type: float'),
+    ({"inputs": [True]}, "Type: Bool is not of expected type: float"),
+    ({"instances": [1.0, "a"]}, "Failed to process element: 1 key: x of 'instances'"),
+    (ROWS | {"inputs": [[1, 2], [3]]}, "at unexpected size: 1"),
+    (ROWS | {"instances": [[1, 2], [3]]}, "Expecting tensor size: [2] but got: [1]"),
+    (ECHO | {"inputs": {"data": ["a"]}}, "Missing named input: ids in 'inputs' object."),
+    (ECHO | {"inputs": {"data": ["a"], "ids": [[2**31]]}}, f"JSON Value: 2147483648 {NO_INT32}"),
+    (ECHO | {"inputs": {"data": ["a"], "ids": [[1.5]]}}, f"JSON Value: 1.5 {NO_INT32}"),
+    (ECHO | {"inputs": {"data": [{"b64": "-_"}], "ids": [[1]]}}, "Unable to base64 decode"),
+    (ECHO | {"instances": [{"data": "a", "ids": [1]}] * 2}, "has inconsistent batch size"),
+    ({"signature_name": "numbers", "instances": ["x"]}, "could not correctly convert"),
+]
+
+
+@pytest.mark.parametrize(("body", "text"), BAD, ids=range(len(BAD)))
+def test_bad_bodies(body: object, text: str, served: Served) -> None:
+    got, reply, headers = send(served, "POST", "/v1/models/m:predict", body)
+    assert got == 400, reply
+    assert text in reply
+    assert reply.startswith('{\n    "error": "')
+    assert headers["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "code", "text"),
+    [
+        ("GET", "/v1/models", 400, "Missing model name in request."),
+        ("GET", "/v1/nope", 400, "Malformed request: GET /v1/nope"),
+        ("POST", "/v1/models/m", 400, "Malformed request: POST /v1/models/m"),
+        ("GET", "/v1/models/m/versions/" + "9" * 30, 400, "Malformed request"),
+        ("GET", "/v1/models/nope", 404, "Could not find any versions of model nope"),
+        ("GET", "/v1/models/m/versions/9", 404, "Could not find version 9 of model m"),
+        ("GET", "/v1/models/m/labels/x", 400, "Unrecognized servable version label: x"),
+        ("GET", "/v1/models/nope/metadata", 404, "Servable not found for request: Latest(nope)"),
+        ("POST", "/v1/models/m:classify", 501, "classify is not offered"),
+        ("GET", "/elsewhere", 404, "Not Found"),
+    ],
+)
+def test_bad_paths(method: str, path: str, code: int, text: str, served: Served) -> None:
+    got, reply, _ = send(served, method, path, {} if method == "POST" else None)
+    assert got == code, reply
+    assert text in reply
+
+
+def test_what_json_has_no_number_for(served: Served) -> None:
+    body = {"signature_name": "float16", "inputs": [1.0]}
+    code, reply, _ = send(served, "POST", "/v1/models/half:predict", body)
+    assert (code, "to type: half" in reply) == (501, True)
+    with pytest.raises(StatusError, match="Failed to write JSON value for tensor type: half"):
+        rest_json.write_outputs({"y": np.zeros(1, np.float16)}, rows=False)
+
+
+def test_status_and_metadata(served: Served) -> None:
+    _, text, _ = send(served, "GET", "/v1/models/m/labels/stable")
+    assert json.loads(text) == {
+        "model_version_status": [
+            {
+                "version": "2",
+                "state": "AVAILABLE",
+                "status": {"error_code": "OK", "error_message": ""},
+            }
+        ]
+    }
+    _, text, _ = send(served, "GET", "/v1/models/m/metadata")
+    reply = json.loads(text)
+    assert reply["model_spec"] == {"name": "m", "signature_name": "", "version": "2"}
+    signature = reply["metadata"]["signature_def"]["signature_def"]["rows"]
+    assert signature["inputs"]["x"]["dtype"] == "DT_FLOAT"
+    assert [dim["size"] for dim in signature["inputs"]["x"]["tensor_shape"]["dim"]] == ["-1", "2"]
+    assert signature["defaults"] == {}
+
+
+def test_metrics_are_those_of_tensorflow_serving(served: Served) -> None:
+    predict(served, {"instances": [1.0]})
+    send(served, "POST", "/v1/models/unheard_of:predict", {"instances": [1]})
+    code, text, headers = send(served, "GET", METRICS)
+    assert code == 200
+    assert headers["Content-Type"] == "text/plain"
+    assert "# TYPE :tensorflow:serving:request_count counter" in text
+    assert ':tensorflow:serving:request_count{model_name="m",status="OK"}' in text
+    assert ':tensorflow:serving:request_count{model_name="",status="NOT_FOUND"} 1' in text
+    assert "unheard_of" not in text
+    latency = ':tensorflow:serving:request_latency_bucket{model_name="m",API="Predict"'
+    buckets = [
+        int(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(latency)
+    ]
+    assert buckets == sorted(buckets)
+    assert buckets[-1] > 0
+
+
+def test_labels_are_quoted() -> None:
+    counter = Counter("/a/b", ["name"])
+    counter.add('with "quotes" and \\\n', by=2)
+    assert counter.lines() == [':a:b{name="with \\"quotes\\" and \\\\\\n"} 2']
+
+
+def test_pages_of_other_sites_may_ask_where_that_is_said(served: Served) -> None:
+    _, _, headers = send(served, "GET", "/v1/models/m")
+    assert headers["Access-Control-Allow-Origin"] == "*"
+    assert send(served, "OPTIONS", "/v1/models/m:predict")[0] == 200
+
+
+def test_slow_bodies_hold_up_nobody(served: Served) -> None:
+    address = ("127.0.0.1", served.server.rest_port)
+    head = b"POST /v1/models/m:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{"
+    with contextlib.ExitStack() as stack:
+        slow = [stack.enter_context(socket.create_connection(address)) for _ in range(100)]
+        for connection in slow:
+            connection.sendall(head)
+        assert predict(served, {"instances": [1.0]})["predictions"][0]["y"] == 2.0
+    # And after the clients have disconnected.
+    assert predict(served, {"instances": [1.0]})["predictions"][0]["y"] == 2.0
+
+
+def test_a_body_that_never_ends_times_out(doubler_versions: pathlib.Path) -> None:
+    rest = RestOptions(timeout_seconds=0.05)
+    options = ServerOptions(host="127.0.0.1", port=0, rest_port=0, rest=rest)
+    with serve({"m": doubler_versions}, options=options) as running:
+        address = ("127.0.0.1", running.server.rest_port)
+        with socket.create_connection(address) as connection:
+            head = b"POST /v1/models/m:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"
+            connection.sendall(head)
+            answer = connection.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 504")
+    assert b"Timed out waiting for notification" in answer
+
+
+SIGNATURE = meta_graph_pb2.SignatureDef()
+SIGNATURE.inputs["x"].dtype = tf.float32.as_datatype_enum
+SIGNATURE.inputs["s"].dtype = tf.string.as_datatype_enum
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["x", "s", "b64", "inputs", "instances"]), inner)
+    ),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["inputs", "instances", "signature_name"]), VALUES))
+@settings(max_examples=100)
+def test_any_json_is_read_or_refused(body: dict[str, object]) -> None:
+    with contextlib.suppress(StatusError), np.errstate(all="ignore"):
+        arrays = rest_json.read_inputs(body, SIGNATURE)
+        assert arrays.keys() == {"x", "s"}
+
+
+@given(st.binary(max_size=40))
+def test_any_bytes_are_an_object_or_refused(body: bytes) -> None:
+    with contextlib.suppress(StatusError):
+        assert isinstance(rest_json.parse_object(body), dict)

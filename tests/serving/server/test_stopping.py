@@ -1,0 +1,162 @@
+"""Shutdown of a server: no accepted call is lost, and no client delays the shutdown."""
+
+import dataclasses
+import functools
+import pathlib
+import threading
+from collections.abc import Callable, Iterator
+
+import grpc
+import numpy as np
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from serving.client import Client
+from serving.server.execution.servable import Servable
+from serving.server.lifecycle.manager import ManagerOptions
+from serving.server.protocol.model_server import DRAIN_SECONDS
+from tests.serving.conftest import HeldRuns
+from tests.serving.models import predict_request
+from tests.serving.servers import LOCAL, Served, serve
+
+CLIENTS = 32
+PREDICT = "/tensorflow.serving.PredictionService/Predict"
+
+
+@pytest.fixture
+def server(doubler_versions: pathlib.Path) -> Iterator[Served]:
+    with serve({"m": doubler_versions}, options=dataclasses.replace(LOCAL, health=True)) as running:
+        yield running
+
+
+class Busy:
+    """Threads that call again after each response, until a call fails or they end."""
+
+    def __init__(self, open_call: Callable[[], Callable[[], object]]) -> None:
+        """Starts the threads, and returns when each has a response.
+
+        Args:
+          open_call: makes the call of a thread; each thread has its own.
+        """
+        self.errors: list[grpc.RpcError] = []
+        self._answers: list[object] = []
+        self._open_call, self._ended = open_call, threading.Event()
+        self._answered = threading.Barrier(CLIENTS + 1)
+        self._threads = [threading.Thread(target=self._send_calls) for _ in range(CLIENTS)]
+        for thread in self._threads:
+            thread.start()
+        self._answered.wait(60)
+
+    def _send_calls(self) -> None:
+        call = self._open_call()
+        self._answers.append(call())
+        self._answered.wait(60)
+        while not self._ended.is_set():
+            try:
+                self._answers.append(call())
+            except grpc.RpcError as error:
+                self.errors.append(error)
+                return
+
+    @property
+    def answered(self) -> int:
+        """The number of answered calls."""
+        return len(self._answers)
+
+    def end(self) -> None:
+        """Ends the threads after their current calls."""
+        self._ended.set()
+        self.join()
+
+    def join(self) -> None:
+        """Waits until a call of each has failed."""
+        for thread in self._threads:
+            thread.join(60)
+            assert not thread.is_alive()
+
+
+def test_calls_that_have_begun_are_ended(doubler_versions: pathlib.Path) -> None:
+    with serve({"m": doubler_versions}, managing=ManagerOptions()) as running:
+        begun = threading.Event()
+        original = Servable.run
+
+        def run(self: Servable, feeds: object, fetches: object) -> object:
+            begun.set()
+            return original(self, feeds, fetches)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Servable, "run", run)
+            request = predict_request("m", {"x": [500.0]}, signature="slow")
+            call = running.predictions.Predict.future(request)
+            assert begun.wait(30)
+            running.server.stop()
+        assert call.result().outputs["y"].float_val == [500.0]
+        with pytest.raises(grpc.RpcError) as caught:
+            running.predictions.Predict(request)
+        assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+
+
+def test_who_asks_while_others_are_answered_is_told(server: Served, held_runs: HeldRuns) -> None:
+    predict, request = server.predictions.Predict, predict_request("m", {"x": [1.0]})
+    call = predict.future(request)
+    assert held_runs.started.wait(30)
+    stopping = threading.Thread(target=server.server.stop)
+    stopping.start()
+    calls = iter(functools.partial(predict, request, timeout=20), None)
+    with pytest.raises(grpc.RpcError) as caught:
+        list(calls)
+    assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+    assert caught.value.details() == "The server is stopping"
+    assert not call.done()
+    held_runs.go.set()
+    assert call.result(60).outputs["y"].float_val == [2.0]
+    stopping.join()
+
+
+def test_a_call_is_answered_or_never_begun(server: Served) -> None:
+    content = predict_request("m", {"x": [1.0]}).SerializeToString()
+    channels = []
+
+    def open_call() -> Callable[[], object]:
+        options = [("grpc.use_local_subchannel_pool", 1)]
+        channels.append(grpc.insecure_channel(server.address, options))
+        call = channels[-1].unary_unary(PREDICT)
+        return lambda: call(content)
+
+    clients = Busy(open_call)
+    server.server.stop()
+    clients.join()
+    for channel in channels:
+        channel.close()
+    codes = [error.code() for error in clients.errors]
+    assert codes == [grpc.StatusCode.UNAVAILABLE] * CLIENTS
+    assert server.metrics.request_count.total("m", "OK") == clients.answered
+
+
+def test_one_of_two_servers_stops_and_no_call_fails(
+    server: Served, doubler_versions: pathlib.Path
+) -> None:
+    with (
+        serve({"m": doubler_versions}) as other,
+        Client(f"{server.address},{other.address}", model="m") as client,
+    ):
+        x = np.ones(1, np.float32)
+        clients = Busy(lambda: lambda: client.predict("serving_default", {"x": x}))
+        server.server.stop()
+        clients.end()
+    assert not clients.errors
+
+
+def test_a_watch_is_told_the_end_and_does_not_put_it_off(server: Served) -> None:
+    stub = health_pb2_grpc.HealthStub(server.channel)
+    watch = stub.Watch(health_pb2.HealthCheckRequest(), timeout=60)
+    statuses = [next(watch).status]
+    stopping = threading.Thread(target=server.server.stop)
+    stopping.start()
+    statuses.append(next(watch).status)
+    stopping.join(DRAIN_SECONDS / 2)
+    put_off = stopping.is_alive()
+    watch.cancel()
+    assert not put_off
+    states = health_pb2.HealthCheckResponse
+    assert statuses == [states.SERVING, states.NOT_SERVING]
