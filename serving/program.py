@@ -1,7 +1,11 @@
 """Entry points of the serving programs: a user's mistake prints one line and exits with 2."""
 
+import contextlib
+import ctypes
 import functools
 import os
+import pathlib
+import re
 import sys
 from collections.abc import Callable, Collection, Sequence
 from typing import NoReturn
@@ -40,13 +44,32 @@ def run_with_rest(
     """Like `run`, but `main` receives the arguments that follow the flags, such as after `--`."""
 
     def guarded(arguments: Sequence[str]) -> None:
+        if "tensorflow" in sys.modules:
+            _quieten_tensorflow()
         try:
             main(arguments[1:])
         except UsageError as mistake:
             _exit_with(str(mistake))
 
-    logging.set_verbosity(logging.WARNING)
+    # Hides warnings of libraries, unless --verbosity shows them.
+    logging.set_verbosity(logging.ERROR)
     app.run(guarded, flags_parser=functools.partial(_parse, unsupported))
+
+
+def _quieten_tensorflow() -> None:
+    """Applies TF_CPP_MIN_LOG_LEVEL to the native messages of TensorFlow that ignore the variable.
+
+    TensorFlow must be loaded. The messages are those that TensorFlow logs through Abseil: a C++
+    function sets their level. Older releases of TensorFlow lack the function and these messages.
+    """
+    with contextlib.suppress(AttributeError, OSError, StopIteration, ValueError):
+        # The function's name in the library contains Abseil's release.
+        folder = pathlib.Path(str(sys.modules["tensorflow"].__file__)).parent
+        options = (folder / "include/absl/base/options.h").read_text(encoding="utf-8")
+        (release,) = re.findall(r"#define ABSL_OPTION_INLINE_NAMESPACE_NAME (\w+)", options)
+        library = ctypes.CDLL(str(next(folder.glob("libtensorflow_framework.*"))))
+        name = f"_ZN4absl{len(release)}{release}14SetMinLogLevelENS0_18LogSeverityAtLeastE"
+        library[name](int(os.environ["TF_CPP_MIN_LOG_LEVEL"]))
 
 
 def _parse(unsupported: Collection[str], arguments: Sequence[str]) -> list[str]:

@@ -1,5 +1,7 @@
 """Helpers of all command-line programs: flag parsing, errors, progress bars, atomic file writes."""
 
+import contextlib
+import ctypes
 import os
 import pathlib
 import re
@@ -55,14 +57,33 @@ def run(main: Callable[[], None]) -> NoReturn:
         try:
             if len(arguments) > 1:
                 raise UsageError("arguments", "only flags are taken", arguments[1])
+            if "tensorflow" in sys.modules:
+                quieten_tensorflow()
             main()
         except UsageError as mistake:
             _exit_with(mistake)
         except Failure as failure:
             _exit_with(failure, code=FAILURE_EXIT_CODE)
 
-    logging.set_verbosity(logging.WARNING)
+    # Hides warnings of libraries, unless --verbosity shows them.
+    logging.set_verbosity(logging.ERROR)
     app.run(guarded, flags_parser=_parse)
+
+
+def quieten_tensorflow() -> None:
+    """Applies TF_CPP_MIN_LOG_LEVEL to the native messages of TensorFlow that ignore the variable.
+
+    TensorFlow must be loaded. The messages are those that TensorFlow logs through Abseil: a C++
+    function sets their level. Older releases of TensorFlow lack the function and these messages.
+    """
+    with contextlib.suppress(AttributeError, OSError, StopIteration, ValueError):
+        # The function's name in the library contains Abseil's release.
+        folder = pathlib.Path(str(sys.modules["tensorflow"].__file__)).parent
+        options = (folder / "include/absl/base/options.h").read_text(encoding="utf-8")
+        (release,) = re.findall(r"#define ABSL_OPTION_INLINE_NAMESPACE_NAME (\w+)", options)
+        library = ctypes.CDLL(str(next(folder.glob("libtensorflow_framework.*"))))
+        name = f"_ZN4absl{len(release)}{release}14SetMinLogLevelENS0_18LogSeverityAtLeastE"
+        library[name](int(os.environ["TF_CPP_MIN_LOG_LEVEL"]))
 
 
 def progress(

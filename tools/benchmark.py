@@ -17,7 +17,7 @@ import pathlib
 import tempfile
 from typing import Any
 
-from absl import flags, logging
+from absl import flags
 
 from tfgan2 import program
 from tfgan2.program import UsageError
@@ -81,7 +81,6 @@ flags.DEFINE_string("json", None, "file to which the machine and the results are
 def main() -> None:
     """Runs the benchmarks, and prints a table."""
     _check_flags()
-    logging.set_verbosity(logging.ERROR)  # Beam warns about packages that are not needed here.
     path = systems.flagfile(FLAGS.model, flag="--model")
     recipe = recipes.from_flagfile(path)
     # Imported here, so that wrong flags are reported without waiting for TensorFlow.
@@ -93,7 +92,7 @@ def main() -> None:
     make_drawer = None
     if FLAGS.against_generation is not None:
         make_drawer = against.load(FLAGS.against_generation, flag=against_generation.FLAG)
-    runtime.quieten_graph_optimizer()
+    runtime.quieten_tensorflow()
     recipe = _as_asked(recipe)
     recipes.model_class(recipe)
     recipe = dataclasses.replace(recipe, precision=runtime.resolve_precision(recipe.precision))

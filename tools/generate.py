@@ -11,7 +11,7 @@ Example:
 import time
 from collections.abc import Sequence
 
-from absl import flags, logging
+from absl import flags
 
 from serving import program
 from serving.program import UsageError
@@ -53,7 +53,6 @@ flags.DEFINE_bool("dry_run", False, "read the captions and print the plan, but w
 
 def main(beam_options: Sequence[str]) -> None:
     """Draws the images, and prints a summary."""
-    logging.set_verbosity(logging.ERROR)  # Beam warns about packages that no job here needs.
     _check_flags(beam_options)
     try:
         import apache_beam  # noqa: F401  Other modules may be missing for other reasons.

@@ -3,15 +3,12 @@
 import contextlib
 import dataclasses
 import pathlib
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 
+from serving.child_server import child_server
 from serving.program import UsageError
-
-STOP_SECONDS = 40.0
-_READY = "Running gRPC ModelServer"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,20 +65,5 @@ def served(export: Export) -> Iterator[str]:
             f"--model_base_path={export.folder.absolute()}",
             *("--port=0", f"--grpc_socket_path={target}", "--enable_batching"),
         ]
-        # A new session, so that Ctrl-C does not stop the server before the page has ended.
-        with subprocess.Popen(
-            command, stdout=subprocess.PIPE, text=True, start_new_session=True
-        ) as server:
-            try:
-                for line in server.stdout or ():
-                    if line.startswith(_READY):
-                        break
-                else:
-                    sys.exit(server.wait())
-                yield target
-            finally:
-                server.terminate()
-                try:
-                    server.wait(STOP_SECONDS)
-                except subprocess.TimeoutExpired:
-                    server.kill()
+        with child_server(command):
+            yield target

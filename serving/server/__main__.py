@@ -10,7 +10,6 @@ import queue
 import signal
 import threading
 from collections.abc import Sequence
-from logging import getLogger
 
 from absl import flags, logging
 
@@ -37,8 +36,8 @@ def main() -> None:
     models, batching, options = settings.models(), settings.batching(), settings.server()
     session = settings.session()
     gc.freeze()  # Imported objects stay: excluded from the collection at every unloading.
-    logging.set_verbosity(logging.INFO)
-    getLogger("tensorflow").setLevel("ERROR")  # Hides the warning that sessions are deprecated.
+    if not FLAGS["verbosity"].present:
+        logging.get_absl_logger().setLevel("INFO")  # Of the server alone, not of its libraries.
     events: Events[str | Exception] = Events()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: events.put(STOP))

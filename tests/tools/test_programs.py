@@ -198,6 +198,24 @@ def test_tensorflow_says_nothing_and_the_goal_is_the_flag_given_last(
     assert ended.stdout == f"done: step 2, checkpoint {run.checkpoints}/ckpt-2\n"
 
 
+def test_an_export_prints_its_folder_alone(run: RunDirectory, tmp_path: pathlib.Path) -> None:
+    ended = fresh("-m", "tools.export", f"--run_dir={run.path}", f"--export_dir={tmp_path}")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout == f"{tmp_path}/1\n"
+
+
+def test_messages_of_libraries_are_shown_on_demand(
+    run: RunDirectory, tmp_path: pathlib.Path
+) -> None:
+    ended = programs.run(
+        *("tools.export", f"--run_dir={run.path}", f"--export_dir={tmp_path}", "--verbosity=-1"),
+        environment={"TF_CPP_MIN_LOG_LEVEL": "0"},
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ".py:" in ended.stderr
+    assert ".cc:" in ended.stderr
+
+
 def test_help_shows_an_example_and_the_flags_of_the_recipe() -> None:
     shown = programs.run("tfgan2.train", "--helpshort")
     assert shown.returncode == 0

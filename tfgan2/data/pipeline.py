@@ -154,7 +154,13 @@ class StoredExamples:
     """
 
     def __init__(
-        self, data_dir: str | os.PathLike, manifest: records.Manifest, *, split: str, view: View
+        self,
+        data_dir: str | os.PathLike,
+        manifest: records.Manifest,
+        *,
+        split: str,
+        view: View,
+        limit: int | None = None,
     ) -> None:
         """Reads captions and labels; the images are read by `batches`.
 
@@ -163,18 +169,23 @@ class StoredExamples:
           manifest: content of dataset.json.
           split: `train` or `test`.
           view: crop and size of the images; the crop is in the centre.
+          limit: number of records at most, evenly chosen from the split; None: all.
         """
         self._reader = records.RecordReader(data_dir, manifest.splits[split])
         self._manifest, self._view = manifest, view
-        parsed = [records.parse(self._reader[at]) for at in range(len(self._reader))]
-        self.captions = [_captions(record) for record in parsed]
+        total = len(self._reader)
+        count = total if limit is None else min(limit, total)
+        self._rows = [at * total // count for at in range(count)]
+        parsed = [records.parse(self._reader[row]) for row in self._rows]
+        self.captions = [
+            tuple(text.decode() for text in record["captions"].numpy()) for record in parsed
+        ]
         self.label = np.array([record["label"].numpy() for record in parsed], np.int64)
 
     def batches(self, size: int) -> Iterator[np.ndarray]:
         """Yields decoded images, uint8 [<= size, S, S, C]."""
-        count = len(self._reader)
-        for start in range(0, count, size):
-            rows = range(start, min(start + size, count))
+        for start in range(0, len(self._rows), size):
+            rows = self._rows[start : start + size]
             parsed = (records.parse(self._reader[row]) for row in rows)
             yield np.stack([_middle(record, self._manifest, self._view) for record in parsed])
 
@@ -187,27 +198,10 @@ def examples(
     view: View,
     limit: int | None = None,
 ) -> Examples:
-    """Reads records of a split into memory, in the order of the shards.
-
-    Args:
-      data_dir: folder of the data set.
-      manifest: content of dataset.json.
-      split: `train` or `test`.
-      view: crop and size of the images; the crop is in the centre.
-      limit: number of records at most, evenly chosen from the split; None: all.
-    """
-    reader = records.RecordReader(data_dir, manifest.splits[split])
-    count = len(reader) if limit is None else min(limit, len(reader))
-    parsed = [records.parse(reader[at * len(reader) // count]) for at in range(count)]
-    return Examples(
-        image=np.stack([_middle(record, manifest, view) for record in parsed]),
-        captions=[_captions(record) for record in parsed],
-        label=np.array([record["label"].numpy() for record in parsed], np.int64),
-    )
-
-
-def _captions(record: dict[str, tf.Tensor]) -> tuple[str, ...]:
-    return tuple(text.decode() for text in record["captions"].numpy())
+    """Reads records of a split into memory; the arguments are those of `StoredExamples`."""
+    stored = StoredExamples(data_dir, manifest, split=split, view=view, limit=limit)
+    (image,) = stored.batches(len(stored.label))
+    return Examples(image, stored.captions, stored.label)
 
 
 def _middle(record: dict[str, tf.Tensor], manifest: records.Manifest, view: View) -> np.ndarray:

@@ -4,6 +4,7 @@ import os
 
 import tensorflow as tf
 
+from tfgan2 import program
 from tfgan2.program import UsageError
 from tfgan2.training import workers
 
@@ -32,8 +33,12 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy([device.name for device in devices])
 
 
-def quieten_graph_optimizer() -> None:
-    """Turns off remapping, a graph optimization that logs errors on gradients of leaky ReLUs."""
+def quieten_tensorflow() -> None:
+    """Applies the log level, and turns off a graph optimization that logs errors.
+
+    The optimization is remapping; the errors are about gradients of leaky ReLUs.
+    """
+    program.quieten_tensorflow()
     tf.config.optimizer.set_experimental_options({"remapping": False})
 
 

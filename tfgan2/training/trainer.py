@@ -89,8 +89,8 @@ def train(
       Failure: too many steps in a row had non-finite values, or another worker is lost.
     """
     # Check the flags against the data set, the devices and the runs to start with.
+    runtime.quieten_tensorflow()
     crew = workers.gather(runtime.make_strategy(strategy))
-    runtime.quieten_graph_optimizer()
     manifest = records.load_manifest(data_dir)
     recipe, reader, stage_one = _others(recipe, text_encoder, stage1_run_dir)
     recipes.model_class(recipe)

@@ -2,7 +2,6 @@
 
 import contextlib
 import pathlib
-import socket
 import subprocess
 import sys
 import threading
@@ -11,6 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from serving.child_server import NotStartedError, child_server, free_port
 from serving.client import Client
 from tfgan2.program import Failure
 from tools.benchmarks.bench import SAMPLING_PRECISION, Bench
@@ -20,9 +20,7 @@ from tools.benchmarks.results import Rate, Result
 CLIENTS = 16
 WINDOWS = 8
 WARM_UP_SHARE = 0.2
-STOP_SECONDS = 60.0
 MODEL = "benchmark"
-READY = "Running gRPC ModelServer at "
 # Same as serving/config/batching.config, which an installed package lacks.
 BATCHING = """\
 max_batch_size { value: 64 }
@@ -93,35 +91,18 @@ def _server(exported: Exported, folder: pathlib.Path) -> Iterator[tuple[str, sub
     batching = folder / "batching.config"
     batching.write_text(BATCHING, encoding="utf-8")
     told = folder / "server.log"
+    port = free_port()
     command = [
         *(sys.executable, "-m", "serving.server"),
-        *(f"--model_name={MODEL}", f"--port={_free_port()}"),
+        *(f"--model_name={MODEL}", f"--port={port}"),
         f"--model_base_path={exported.version.parent.absolute()}",
         *("--enable_batching", f"--batching_parameters_file={batching}"),
     ]
-    with (
-        told.open("w") as log,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as server,
-    ):
-        try:
-            ready = (line for line in server.stdout or () if line.startswith(READY))
-            line = next(ready, None)
-            if line is None:
-                raise Failure(f"the server did not start: {told.read_text()[-1000:]}")
-            port = line.removeprefix(READY).split()[0].rpartition(":")[2]
+    try:
+        with told.open("w") as log, child_server(command, stderr=log) as server:
             yield f"localhost:{port}", server
-        finally:
-            server.terminate()
-            try:
-                server.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                server.kill()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        return probe.getsockname()[1]
+    except NotStartedError as error:
+        raise Failure(f"the server did not start: {told.read_text()[-1000:]}") from error
 
 
 def _peak_memory_mb(process: subprocess.Popen) -> float:

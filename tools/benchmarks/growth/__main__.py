@@ -11,7 +11,7 @@ import importlib.util
 import pathlib
 import tempfile
 
-from absl import flags, logging
+from absl import flags
 
 from tfgan2 import program
 from tfgan2.program import UsageError
@@ -63,14 +63,13 @@ flags.DEFINE_string(
 def main() -> None:
     """Runs the measurements; after each one, writes the files with all results so far."""
     _check_flags()
-    logging.set_verbosity(logging.ERROR)
     sizes = {name: _sizes(name) for name in ("batch_sizes", "image_sizes")}
     path = systems.flagfile(FLAGS.model, flag="--model")
     memory_path = systems.flagfile(FLAGS.memory_model, flag="--memory_model")
     # Imported here, so that wrong flags are reported without waiting for TensorFlow.
     from tfgan2.training import runtime
 
-    runtime.quieten_graph_optimizer()
+    runtime.quieten_tensorflow()
     recipe = _as_asked(recipes.from_flagfile(path))
     for side in sizes["image_sizes"]:
         recipes.model_class(dataclasses.replace(recipe, image_size=side))
