@@ -16,8 +16,8 @@ from tfgan2.adversarial.remedies import Turn
 from tfgan2.adversarial.updates import Parts
 from tfgan2.models.auto_write import networks as auto_write
 from tfgan2.program import UsageError
-from tfgan2.runs import recipe as recipes
 from tfgan2.runs.recipe import MATCHING_MODELS, Recipe
+from tfgan2.training import checks
 
 OFF = {
     "ma_gp_weight": 0.0,
@@ -58,7 +58,7 @@ def changed(one: Parts, other: Parts) -> set[str]:
 
 def with_remedies(recipe: Recipe, **remedies: Any) -> dict[str, float]:
     taking = dataclasses.replace(recipe, **remedies)
-    recipes.model_class(taking)  # It is not refused.
+    taking.check()  # It is not refused.
     return parts_of(systems.make(taking), taking)
 
 
@@ -246,7 +246,12 @@ def test_augmentation_is_adapted_to_what_is_said_of_real_images() -> None:
     ],
 )
 def test_what_has_no_meaning_is_refused(name: str, changes: dict[str, Any], said: str) -> None:
-    recipe = dataclasses.replace(TINY[name], augment_translation_px=0)
+    recipe = dataclasses.replace(TINY[name], augment_translation_px=0, **changes)
+
+    def check() -> None:
+        checks.check_foreign_options(recipe)
+        recipe.check()
+
     with pytest.raises(UsageError) as refused:
-        recipes.model_class(dataclasses.replace(recipe, **changes))
+        check()
     assert str(refused.value).startswith(said)

@@ -4,7 +4,7 @@ import abc
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 import tensorflow as tf
@@ -15,7 +15,8 @@ from tfgan2.adversarial.adaptive import AdaptiveProbability
 from tfgan2.adversarial.augment import Augmentation
 from tfgan2.adversarial.ema import Averaging
 from tfgan2.adversarial.noise import StepNoise
-from tfgan2.adversarial.remedies import Remedies, Rhythm, Turn
+from tfgan2.adversarial.options import StabilizerOptions
+from tfgan2.adversarial.remedies import Rhythm, Turn
 from tfgan2.adversarial.update_guards import (
     gradient_norm,
     moving_statistics,
@@ -30,18 +31,19 @@ class GAN(keras.Model, abc.ABC):
     """Base of every system; `fit` runs the system's updates on each batch.
 
     Attributes:
-      options_class: dataclass of the system's options; its fields are fields of the recipe.
-      image_sizes_px: image sides in px that the system can generate.
       reads: conditioning input: `captions`; `texts`, which the system also generates; or None.
     """
 
-    options_class: ClassVar[type]
-    image_sizes_px: ClassVar[tuple[int, ...]]
     reads: ClassVar[str | None] = "captions"
     train_function: Callable | None
 
     def __init__(
-        self, *, name: str, seed: int, averaging: Averaging, remedies: Remedies | None = None
+        self,
+        *,
+        name: str,
+        seed: int,
+        averaging: Averaging,
+        remedies: StabilizerOptions | None = None,
     ) -> None:
         """Creates the step counter, at 0, and the update schedule.
 
@@ -68,11 +70,6 @@ class GAN(keras.Model, abc.ABC):
             name="step",
             aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
         )
-
-    @classmethod
-    def allowed(cls, options: Any) -> Mapping[str, Collection[Any]]:
-        """Allowed values by name of a recipe field; `options` is an `options_class`."""
-        return {"image_size": cls.image_sizes_px}
 
     @abc.abstractmethod
     def generate(self, batch: Batch, noise: StepNoise) -> Any:
@@ -253,7 +250,7 @@ class GAN(keras.Model, abc.ABC):
         self.step.assign_add(1)
         return parts
 
-    def _take(self, remedies: Remedies) -> None:
+    def _take(self, remedies: StabilizerOptions) -> None:
         self.rhythm = Rhythm(
             discriminator_steps=remedies.discriminator_steps,
             penalty_every=remedies.penalty_every,
