@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import functools
 import os
 import pathlib
 import re
@@ -43,7 +44,9 @@ class Failure(Exception):  # noqa: N818
     """An error that is not the user's: one line, exit code 1, no traceback."""
 
 
-def run(main: Callable[[], None]) -> NoReturn:
+def run(
+    main: Callable[[], None], *, short_help: Callable[[Sequence[str]], str] | None = None
+) -> NoReturn:
     """Parses the flags, runs `main` and exits with code 0.
 
     A `UsageError` ends the program with one line and exit code 2, a `Failure` with one line and
@@ -51,6 +54,7 @@ def run(main: Callable[[], None]) -> NoReturn:
 
     Args:
       main: the program; reads its flags and returns nothing.
+      short_help: makes the text of --helpshort from the arguments; None: absl's text.
     """
 
     def guarded(arguments: Sequence[str]) -> None:
@@ -67,7 +71,7 @@ def run(main: Callable[[], None]) -> NoReturn:
 
     # Hides warnings of libraries, unless --verbosity shows them.
     logging.set_verbosity(logging.ERROR)
-    app.run(guarded, flags_parser=_parse)
+    app.run(guarded, flags_parser=functools.partial(_parse, short_help=short_help))
 
 
 def quieten_tensorflow() -> None:
@@ -145,8 +149,13 @@ def _exit_with(mistake: object, *, code: int = USAGE_ERROR_EXIT_CODE) -> NoRetur
     sys.exit(code)
 
 
-def _parse(arguments: Sequence[str]) -> list[str]:
+def _parse(
+    arguments: Sequence[str], short_help: Callable[[Sequence[str]], str] | None
+) -> list[str]:
     try:
+        if short_help is not None and {"-helpshort", "--helpshort"} & {*arguments}:
+            print(short_help(arguments))
+            sys.exit(0)
         return flags.FLAGS(arguments)
     except SystemExit:  # absl exits with code 1 after --help.
         sys.exit(0)

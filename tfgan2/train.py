@@ -5,6 +5,8 @@ Example:
     --data_dir=data/digits --run_dir=runs/digits --steps=2000
 """
 
+import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 from absl import flags
@@ -13,6 +15,18 @@ from tfgan2 import program
 from tfgan2.runs import recipe as recipes
 
 FLAGS = flags.FLAGS
+
+# Flags that --helpshort shows first.
+COMMON = (
+    *("model", "data_dir", "run_dir", "steps", "epochs"),
+    *("image_size", "batch_size", "precision", "strategy", "text_encoder"),
+)
+# Flags that start from other files, and the option that a system with such a flag has.
+FILES = {
+    "text_encoder": "freeze_text_encoder",
+    "stage1_run_dir": "stage",
+    "inception_weights": "image_encoder",
+}
 
 
 class _GoalFlag(flags.Flag):
@@ -70,6 +84,45 @@ flags.DEFINE_string(
 flags.adopt_module_key_flags(recipes)
 
 
+def short_help(arguments: Sequence[str]) -> str:
+    """Text of --helpshort: the common flags, then the others by groups.
+
+    Args:
+      arguments: the command line; with --model, the text has only the flags of this system.
+    """
+    values = flags.FlagValues()
+    recipes.define_flags(recipes.Recipe, only=["model"], optional=True, into=values)
+    values(arguments, known_only=True)
+    models = [values["model"].value] if values["model"].value else recipes.OPTIONS
+    # The groups of the options are the classes that declare the options.
+    groups = {"Common flags": [*COMMON]}
+    for kind in (*recipes.Recipe.__mro__, recipes.Schedule):
+        title = str(kind.__doc__).partition(":")[0]
+        groups.setdefault(title, []).extend(vars(kind).get("__annotations__", ()))
+    groups["Other files"] = [*FILES]
+    # Each flag of the systems is shown once.
+    hidden = {field.name for field in dataclasses.fields(recipes.Recipe)}
+    hidden -= {name for model in models for name in recipes.option_names(model)}
+    hidden |= {name for name, needed in FILES.items() if needed in hidden}
+    lines = [f"{__doc__}\n--flagfile reads flags from a file, such as those in tfgan2/recipes/."]
+    lines.append("--helpshort --model=NAME shows the flags of one system, --help all flags.")
+    for title, group in groups.items():
+        shown = [name for name in group if name in FLAGS and name not in hidden]
+        lines += [f"\n{title}:", *map(_describe, shown)] if shown else []
+        hidden |= {*shown}
+    return "\n".join(lines)
+
+
+def _describe(name: str) -> str:
+    """Entry of a flag in the short help."""
+    flag = FLAGS[name]
+    default = "" if flag.default is None else f" (default: {flag.default_as_str})"
+    prefix = "[no]" if flag.boolean else ""
+    return flags.text_wrap(
+        f"--{prefix}{name}: {flag.help}{default}", indent="    ", firstline_indent="  "
+    )
+
+
 def main() -> None:
     """Trains the model until the goal is reached."""
     if FLAGS.steps is None and FLAGS.epochs is None:
@@ -92,4 +145,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run(main, short_help=short_help)

@@ -84,7 +84,7 @@ def main() -> None:
     path = systems.flagfile(FLAGS.model, flag="--model")
     recipe = recipes.from_flagfile(path)
     # Imported here, so that wrong flags are reported without waiting for TensorFlow.
-    from tfgan2.training import runtime
+    from tfgan2.training import checks, runtime
     from tools.benchmarks import against, against_generation, machine
     from tools.benchmarks.bench import Bench
 
@@ -94,7 +94,8 @@ def main() -> None:
         make_drawer = against.load(FLAGS.against_generation, flag=against_generation.FLAG)
     runtime.quieten_tensorflow()
     recipe = _as_asked(recipe)
-    recipes.model_class(recipe)
+    checks.check_foreign_options(recipe)
+    recipe.check()
     recipe = dataclasses.replace(recipe, precision=runtime.resolve_precision(recipe.precision))
     measured: list[results.Result] = []
     with tempfile.TemporaryDirectory(prefix="tfgan2_benchmark_") as folder:
@@ -139,7 +140,7 @@ def _as_asked(recipe: recipes.Recipe) -> recipes.Recipe:
     """Returns the recipe with the sizes and the precision of the flags."""
     asked: dict[str, Any] = {}
     if FLAGS.model in SYSTEMS:
-        sizes = recipes.system_class(recipe).image_sizes_px
+        sizes = recipes.OPTIONS[recipe.model].image_sizes_px
         asked["batch_size"] = BATCH_SIZE
         asked["image_size"] = IMAGE_SIZE_PX if IMAGE_SIZE_PX in sizes else recipe.image_size
     for name in ("image_size", "batch_size", "precision"):

@@ -13,7 +13,7 @@ from absl import flags
 
 from tfgan2 import program
 from tfgan2.data import records
-from tfgan2.models.matching.model import IMAGE_SIZES_PX
+from tfgan2.models.matching.options import MatchingOptions
 from tfgan2.runs import recipe as recipes
 from tfgan2.training import trainer
 
@@ -33,23 +33,7 @@ KINDS = {
     ),
 }
 # Fields of a recipe that a matching model uses.
-FIELDS = (
-    "seed",
-    "batch_size",
-    "image_size",
-    "precision",
-    "crop_margin",
-    "horizontal_flip",
-    "text_encoder_kind",
-    "max_words",
-    "word_embedding_size",
-    "sentence_size",
-    "image_encoder",
-    "image_encoder_channels",
-    "augment_translation_px",
-    "matching_learning_rate",
-    "matching_learning_rate_decay",
-)
+FIELDS = [name for name in recipes.option_names("damsm") if name != "model"]
 
 flags.DEFINE_enum("kind", "damsm", tuple(KINDS), "loss, which also sets the other defaults")
 flags.DEFINE_string("data_dir", None, "data set, as tools.prepare writes it", required=True)
@@ -75,8 +59,9 @@ def main() -> None:
     }
     manifest = records.load_manifest(FLAGS.data_dir)
     if "image_size" not in given:
-        fitting = [size for size in IMAGE_SIZES_PX if size <= manifest.image_size]
-        given["image_size"] = max(fitting, default=min(IMAGE_SIZES_PX))
+        sizes = MatchingOptions.image_sizes_px
+        fitting = [size for size in sizes if size <= manifest.image_size]
+        given["image_size"] = max(fitting, default=min(sizes))
     recipe = dataclasses.replace(KINDS[FLAGS.kind], **given)
     steps_per_epoch = max(1, manifest.records("train") // recipe.batch_size)
     outcome = trainer.train(

@@ -257,4 +257,5 @@ def test_sizes_are_read_from_shapes() -> None:
         assert fields["generator_channels"] == fields["discriminator_channels"] == 3
         assert fields["generator_form"] == fields["discriminator_form"] == form
         recipe = dataclasses.replace(recipes.Recipe(), **fields)
-        assert recipes.model_class(recipe) is DFGAN
+        recipe.check()
+        assert recipes.system_class(recipe) is DFGAN

@@ -18,7 +18,6 @@ from tfgan2.models.auto_write.model import AutoWrite
 from tfgan2.models.auto_write.networks import Discriminator, Generator
 from tfgan2.models.layers.blocks import parameter_count
 from tfgan2.program import UsageError
-from tfgan2.runs import recipe as recipes
 
 WARM_UP_STEPS = 2
 RECIPE = dataclasses.replace(TINY["auto_write"], warm_up_steps=WARM_UP_STEPS)
@@ -245,7 +244,7 @@ def test_pictures_do_not_depend_on_their_batch_while_training_normalizes_by_it()
 
 def test_other_sizes_are_refused() -> None:
     with pytest.raises(UsageError, match="--image_size: must be 28 for auto_write, got 32"):
-        recipes.model_class(dataclasses.replace(RECIPE, image_size=32))
+        dataclasses.replace(RECIPE, image_size=32).check()
 
 
 @pytest.mark.parametrize(
@@ -260,6 +259,6 @@ def test_generators_without_a_map_or_a_latent_are_refused(
     changes: dict[str, int], message: str
 ) -> None:
     smallest = {"latent_signs": 8, "second_channels": 2}
-    recipes.model_class(dataclasses.replace(RECIPE, **smallest))
+    dataclasses.replace(RECIPE, **smallest).check()
     with pytest.raises(UsageError, match=message):
-        recipes.model_class(dataclasses.replace(RECIPE, **changes))
+        dataclasses.replace(RECIPE, **changes).check()

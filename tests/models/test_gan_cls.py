@@ -12,7 +12,6 @@ from tfgan2.adversarial.gan import GAN
 from tfgan2.adversarial.noise import StepNoise
 from tfgan2.models.gan_cls.model import interpolated
 from tfgan2.program import UsageError
-from tfgan2.runs import recipe as recipes
 
 RECIPE = TINY["gan_cls"]
 WITHOUT_RANKING = dataclasses.replace(RECIPE, ranking_images=0)
@@ -159,14 +158,14 @@ def test_a_frozen_text_encoder_is_not_ranked() -> None:
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
 def test_what_it_cannot_do_is_refused(changes: dict, rule: str) -> None:
-    recipes.model_class(RECIPE)
+    RECIPE.check()
     with pytest.raises(UsageError, match=rule):
-        recipes.model_class(dataclasses.replace(RECIPE, **changes))
+        dataclasses.replace(RECIPE, **changes).check()
 
 
 def test_without_interpolation_it_has_no_such_term_and_may_be_relativistic() -> None:
     recipe = dataclasses.replace(RECIPE, loss="relativistic", interpolation="none")
-    recipes.model_class(recipe)
+    recipe.check()
     gan, batch = systems.make(recipe), systems.some_batch(recipe)
     inputs = systems.inputs(gan, batch, noise_of(0))
     assert gan.generator_terms(inputs) == {}

@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from tfgan2.models.gan_cls.networks import FORMS, Generator, Head, ImageFeatures
+from tfgan2.models.gan_cls.networks import Generator, Head, ImageFeatures
+from tfgan2.models.gan_cls.options import FORMS
 from tfgan2.models.layers.blocks import parameter_count
 
 

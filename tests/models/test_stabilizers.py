@@ -17,8 +17,8 @@ from tfgan2.adversarial.schedule import Phase
 from tfgan2.adversarial.updates import Logs
 from tfgan2.models.auto_write import networks as auto_write
 from tfgan2.program import UsageError
-from tfgan2.runs import recipe as recipes
 from tfgan2.runs.recipe import MATCHING_MODELS, Recipe
+from tfgan2.training import checks
 
 OFF = {
     "ma_gp_weight": 0.0,
@@ -70,7 +70,7 @@ def changed(one: Logs, other: Logs) -> set[str]:
 
 def with_stabilizers(recipe: Recipe, **options: Any) -> dict[str, float]:
     changed_recipe = dataclasses.replace(recipe, **options)
-    recipes.model_class(changed_recipe)  # It is not refused.
+    changed_recipe.check()  # It is not refused.
     return parts_of(systems.make(changed_recipe), changed_recipe)
 
 
@@ -257,7 +257,12 @@ def test_augmentation_is_adapted_to_what_is_said_of_real_images() -> None:
     ],
 )
 def test_what_has_no_meaning_is_refused(name: str, changes: dict[str, Any], said: str) -> None:
-    recipe = dataclasses.replace(TINY[name], augment_translation_px=0)
+    recipe = dataclasses.replace(TINY[name], augment_translation_px=0, **changes)
+
+    def check() -> None:
+        checks.check_foreign_options(recipe)
+        recipe.check()
+
     with pytest.raises(UsageError) as refused:
-        recipes.model_class(dataclasses.replace(recipe, **changes))
+        check()
     assert str(refused.value).startswith(said)

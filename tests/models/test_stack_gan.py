@@ -157,6 +157,6 @@ def test_stage_two_takes_stage_one_for_training_and_for_sampling() -> None:
     ids=["stage_one_size", "stage_two_size", "generator_form", "discriminator_form", "cutmix"],
 )
 def test_what_it_cannot_do_is_refused(recipe: recipes.Recipe, changes: dict, rule: str) -> None:
-    recipes.model_class(recipe)
+    recipe.check()
     with pytest.raises(UsageError, match=rule):
-        recipes.model_class(dataclasses.replace(recipe, **changes))
+        dataclasses.replace(recipe, **changes).check()

@@ -4,6 +4,7 @@ written_by_0_2_0.tar.xz holds a data set, two steps of a tiny DF-GAN and of auto
 discriminator of 4 and 8 channels, and two pictures that each drew then.
 """
 
+import json
 import pathlib
 import tarfile
 
@@ -13,6 +14,7 @@ import pytest
 from tests.contract.runs import draw, eagerly, without_pictures
 from tfgan2.export import saved_model
 from tfgan2.models.auto_write import networks as auto_write
+from tfgan2.program import UsageError
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.recipe import Schedule
 from tfgan2.runs.sampling import load_sampler
@@ -53,3 +55,33 @@ def test_a_run_draws_as_then_is_exported_and_goes_on(model: str, written: pathli
         )
     assert outcome.step == 3
     assert outcome.checkpoint == str(run.checkpoints / "ckpt-3")
+
+
+@pytest.mark.parametrize("model", ["df_gan", "auto_write"])
+def test_a_run_with_options_of_another_system_goes_on_but_a_new_one_is_refused(
+    model: str, written: pathlib.Path
+) -> None:
+    run = RunDirectory.existing(written / model)
+    fields = json.loads(run.config_file.read_text())
+    fields["recipe"] |= {"text_size": 7, "stage": 2, "no_ema": False}
+    run.config_file.write_text(json.dumps(fields))
+    sampler, config, _ = load_sampler(run)
+    assert (config.recipe.text_size, config.recipe.stage) == (7, 2)
+    images = draw(sampler, ["the digit 3", "a handwritten seven"], [5, 6], [1.0, 1.0])
+    with np.load(written / "pictures.npz") as pictures:
+        assert np.abs(images - pictures[model].astype(int)).max() <= 1
+
+    def train(run_dir: pathlib.Path) -> trainer.Outcome:
+        return trainer.train(
+            config.recipe,
+            Schedule(),
+            data_dir=written / "data",
+            run_dir=run_dir,
+            goal=trainer.Goal(steps=2),
+            strategy="one_device",
+        )
+
+    assert train(run.path).step == 2
+    with pytest.raises(UsageError, match=r"which has no such option, got [27]$"):
+        train(written / "new")
+    assert not (written / "new").exists()

@@ -6,12 +6,15 @@ import pathlib
 import pytest
 
 import tfgan2.recipes
+from tests import tiny
+from tfgan2.adversarial.gan import GAN
 from tfgan2.adversarial.losses import LOSSES
 from tfgan2.program import UsageError
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.pretrained import SHARED_BY_STAGES
 from tfgan2.text.char_cnn_rnn import VARIANTS
 from tfgan2.text.options import CHARACTER_ENCODERS
+from tfgan2.training import checks
 
 FILES = sorted(pathlib.Path(tfgan2.recipes.__path__[0]).glob("*.flags"))
 
@@ -24,7 +27,69 @@ def test_flags_name_what_there_is() -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_recipe_names_a_system_that_fits_it(path: pathlib.Path) -> None:
-    recipes.model_class(recipes.from_flagfile(path))
+    recipe = recipes.from_flagfile(path)
+    recipe.check()
+    checks.check_foreign_options(recipe)
+
+
+def test_tiny_recipes_have_only_options_of_their_systems() -> None:
+    for recipe in (*tiny.TINY.values(), *tiny.VARIANTS.values()):
+        checks.check_foreign_options(recipe)
+
+
+@pytest.mark.parametrize("model", recipes.OPTIONS)
+def test_an_option_of_another_system_is_refused_by_its_name(model: str) -> None:
+    own = recipes.option_names(model)
+    foreign = [field for field in dataclasses.fields(recipes.Recipe) if field.name not in own]
+    assert len(foreign) >= 17
+    for field in foreign:
+        choices = field.metadata["choices"]
+        value = choices[-1] if choices else not field.default if field.type is bool else 3
+        recipe = recipes.Recipe(model=model, **{field.name: value})
+        rule = f"--{field.name}: must be {field.default} for {model}, which (has no|is without)"
+        with pytest.raises(UsageError, match=rf"^{rule} .*, got {value}$"):
+            checks.check_foreign_options(recipe)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"model": "df_gan", "stage": 2},
+            "--stage: must be 1 for df_gan, which has no such option, got 2",
+        ),
+        (
+            {"model": "img_txt", "captions_per_image": 2},
+            "--captions_per_image: must be 1 for img_txt, which has no such option, got 2",
+        ),
+        (
+            {"model": "gan_cls", "faithful": True},
+            "--faithful: must be False for gan_cls, which has no such option, got True",
+        ),
+        (
+            {"model": "auto_write", "ma_gp_weight": 2.0},
+            "--ma_gp_weight: must be 0.0 for auto_write, which is without captions, got 2.0",
+        ),
+        (
+            {"model": "sje", "r1_weight": 1.0},
+            "--r1_weight: must be 0.0 for sje, which is without a discriminator, got 1.0",
+        ),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
+)
+def test_the_message_about_another_systems_option(changes: dict, message: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        checks.check_foreign_options(recipes.Recipe(**changes))
+    assert str(refused.value) == message
+
+
+def test_every_option_belongs_to_a_system() -> None:
+    names = {name for model in recipes.OPTIONS for name in recipes.option_names(model)}
+    assert names == {field.name for field in dataclasses.fields(recipes.Recipe)}
+    for model, options in recipes.OPTIONS.items():
+        recipe = recipes.Recipe(model=model)
+        assert type(recipes.options_of(recipe)) is options
+        assert issubclass(recipes.system_class(recipe), GAN)
 
 
 @pytest.mark.parametrize("name", ["cub", "coco", "flowers"])

@@ -1,7 +1,9 @@
 """The public commands, as a user types them: what they print, and how mistakes end."""
 
+import dataclasses
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -10,6 +12,7 @@ import pytest
 from tests import flags, programs
 from tests.tiny import QUICK
 from tfgan2.runs.directory import RunDirectory
+from tfgan2.runs.recipe import MATCHING_MODELS, OPTIONS, Recipe, Schedule, option_names
 
 RECIPE = "--flagfile=tfgan2/recipes/digits_df_gan.flags"
 
@@ -29,6 +32,11 @@ BAD = {
         "tfgan2.train",
         [RECIPE, "--data_dir={data}", "--run_dir={tmp}/run", "--image_size=48"],
         "--image_size: must be one of 32, 64, 128, 256 for df_gan, got 48",
+    ),
+    "other_system": (
+        "tfgan2.train",
+        [RECIPE, "--data_dir={data}", "--run_dir={tmp}/run", "--stage=2"],
+        "--stage: must be 1 for df_gan, which has no such option, got 2",
     ),
     "other_recipe": (
         "tfgan2.train",
@@ -222,6 +230,42 @@ def test_help_shows_an_example_and_the_flags_of_the_recipe() -> None:
     for text in ("Example:", "--run_dir", "--batch_size", "--checkpoint_every", "--steps"):
         assert text in shown.stdout
     assert programs.run("serving.server", "--helpshort").returncode == 0
+
+
+def shown_flags(*arguments: str) -> list[str]:
+    shown = programs.run("tfgan2.train", "--helpshort", *arguments)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    return re.findall(r"^  --(?:\[no\])?(\w+):", shown.stdout, re.MULTILINE)
+
+
+def test_short_help_shows_common_flags_first_and_each_flag_once() -> None:
+    shown = shown_flags()
+    assert shown[:5] == ["model", "data_dir", "run_dir", "steps", "epochs"]
+    assert len(shown) == len(set(shown))
+    files = {"data_dir", "run_dir", "text_encoder", "stage1_run_dir", "inception_weights"}
+    options = {field.name for kind in (Recipe, Schedule) for field in dataclasses.fields(kind)}
+    assert set(shown) == {"steps", "epochs", "strategy"} | files | options
+
+
+@pytest.mark.parametrize("model", OPTIONS)
+def test_short_help_of_a_system_shows_its_flags(model: str, tmp_path: pathlib.Path) -> None:
+    shown = shown_flags(f"--model={model}")
+    recipe = {field.name for field in dataclasses.fields(Recipe)}
+    assert recipe & set(shown) == set(option_names(model))
+    assert ("stage1_run_dir" in shown) == (model == "stack_gan")
+    assert ("inception_weights" in shown) == (model in MATCHING_MODELS)
+    assert ("text_encoder" in shown) == (model in ("df_gan", "gan_cls", "stack_gan"))
+    flagfile = tmp_path / "recipe.flags"
+    flagfile.write_text(f"--model={model}\n--batch_size=3\n")
+    assert shown_flags(f"--flagfile={flagfile}") == shown
+
+
+def test_short_help_refuses_other_systems_and_help_shows_all_flags() -> None:
+    refused = programs.run("tfgan2.train", "--helpshort", "--model=x")
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("error: --model: must be one of df_gan, ")
+    every = programs.run("tfgan2.train", "--help", "--model=sje").stdout
+    assert all(f"{field.name}:" in every for field in dataclasses.fields(Recipe))
 
 
 def test_help_of_training_loads_no_tensorflow() -> None:

@@ -12,7 +12,7 @@ from tfgan2.adversarial.augment import Augmentation
 from tfgan2.adversarial.ema import EMA
 from tfgan2.adversarial.multi_update import MultiUpdateModel
 from tfgan2.adversarial.noise import StepNoise
-from tfgan2.adversarial.remedies import Remedies
+from tfgan2.adversarial.options import StabilizerOptions
 from tfgan2.adversarial.sampler import AnySampler
 from tfgan2.adversarial.schedule import Phase, UpdateSchedule
 from tfgan2.adversarial.updates import GENERATOR, Batch, Logs, LossInputs, Update
@@ -51,7 +51,7 @@ class DiscriminatorStatistics:
 class GAN(MultiUpdateModel):
     """Base of systems with a generator."""
 
-    def __init__(self, *, name: str, seed: int, ema: EMA, stabilizers: Remedies) -> None:
+    def __init__(self, *, name: str, seed: int, ema: EMA, stabilizers: StabilizerOptions) -> None:
         """Creates the update schedule and the augmentation.
 
         Args:

@@ -2,7 +2,7 @@
 
 import abc
 import functools
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import tensorflow as tf
@@ -26,13 +26,9 @@ class MultiUpdateModel(keras.Model, abc.ABC):
     """Model that `fit` trains by several ordered updates per batch.
 
     Attributes:
-      options_class: dataclass of the system's options; its fields are fields of the recipe.
-      image_sizes_px: image sides in px that the system supports.
       reads: conditioning input: `captions`; `texts`, which the system also generates; or None.
     """
 
-    options_class: ClassVar[type]
-    image_sizes_px: ClassVar[tuple[int, ...]]
     reads: ClassVar[str | None] = "captions"
     train_function: Callable | None
 
@@ -53,11 +49,6 @@ class MultiUpdateModel(keras.Model, abc.ABC):
         self.schedule = schedule or UpdateSchedule()
         self.skipped_updates: dict[str, tf.Variable] = {}
         self.step = _counter("step")
-
-    @classmethod
-    def allowed(cls, options: Any) -> Mapping[str, Collection[Any]]:
-        """Allowed values by name of a recipe field; `options` is an `options_class`."""
-        return {"image_size": cls.image_sizes_px}
 
     @property
     @abc.abstractmethod

@@ -1,33 +1,16 @@
 """Optimizers of most systems: Adam by default, with optional learning rate decay."""
 
-import dataclasses
 from collections.abc import Mapping
 
 import tf_keras as keras
 
 from tfgan2.optimizers.learning_rates import falling
 from tfgan2.optimizers.named import Numbers, make
-
-
-@dataclasses.dataclass(frozen=True)
-class AdamOptions:
-    """Options of the optimizers; every field is a field of the recipe."""
-
-    generator_optimizer: str
-    discriminator_optimizer: str
-    generator_learning_rate: float
-    discriminator_learning_rate: float
-    learning_rate_halving_epochs: float
-    learning_rate_linear_from_epochs: float
-    learning_rate_linear_to_epochs: float
-    discriminator_steps: int
-    adam_beta1: float
-    adam_beta2: float
-    adam_epsilon: float
+from tfgan2.optimizers.options import OptimizerOptions
 
 
 def make_adams(
-    options: AdamOptions, rates: Mapping[str, float], *, steps_per_epoch: float
+    options: OptimizerOptions, rates: Mapping[str, float], *, steps_per_epoch: float
 ) -> dict[str, keras.optimizers.Optimizer]:
     """Creates an optimizer for every name in `rates`.
 

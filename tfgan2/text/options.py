@@ -1,6 +1,9 @@
-"""Options of text encoders; flags need these names, so this module imports no TensorFlow."""
+"""Options of text encoders; this module imports no TensorFlow."""
 
 import dataclasses
+
+from tfgan2.options import Options, option
+from tfgan2.program import UsageError
 
 # Values of `--text_encoder_kind`; the encoder that trains with the GAN is first.
 WORD_ENCODERS = ("word_cnn", "bi_lstm", "lstm")
@@ -13,10 +16,28 @@ ENCODERS = (*WORD_ENCODERS, *CHARACTER_ENCODERS)
 
 
 @dataclasses.dataclass(frozen=True)
-class TextOptions:
-    """Options of tokenizer and text encoder; every field is a field of the recipe."""
+class TokenizerOptions(Options):
+    """Text: kind of the encoder, and words per caption."""
 
-    text_encoder_kind: str
-    max_words: int
-    word_embedding_size: int
-    sentence_size: int
+    text_encoder_kind: str = option(
+        "word_cnn",
+        "text encoder; --text_encoder replaces this by its run's kind; word_cnn: small, trained "
+        "with the GAN; bi_lstm: DAMSM's; lstm: the flowers project's; char_cnn_rnn_...: on "
+        "characters, from the code of the named paper",
+        choices=ENCODERS,
+    )
+    max_words: int = option(18, "maximum number of known words read per caption", low=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class TextOptions(TokenizerOptions):
+    """Text: options of the tokenizer and the text encoder."""
+
+    word_embedding_size: int = option(300, "length of a word embedding in bi_lstm and lstm", low=1)
+    sentence_size: int = option(256, "length of a sentence embedding; bi_lstm: even", low=2)
+
+    def check(self) -> None:
+        """Checks that the two directions of a bi_lstm have equal sizes."""
+        if self.text_encoder_kind == "bi_lstm" and self.sentence_size % 2:
+            raise UsageError("--sentence_size", "must be even for bi_lstm", self.sentence_size)
+        super().check()

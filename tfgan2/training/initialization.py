@@ -1,7 +1,6 @@
 """Starts a run or resumes an earlier one: configuration, vocabulary, initial weights."""
 
 import dataclasses
-import pathlib
 
 import numpy as np
 import tf_keras as keras
@@ -83,27 +82,6 @@ def begin_or_join(
         )
         raise UsageError("--data_dir", rule, f"{manifest.source} {manifest.checksum[:12]}")
     return recipe
-
-
-def check_first_weights(
-    recipe: recipes.Recipe, reader: PretrainedTextEncoder | None, inception_weights: str | None
-) -> None:
-    """Checks that the model of the recipe can start with the given weights.
-
-    Raises:
-      UsageError: the model cannot use `reader` or `inception_weights`.
-    """
-    reads = recipes.system_class(recipe).reads == "captions"
-    if reader is not None and (recipe.model in recipes.MATCHING_MODELS or not reads):
-        raise UsageError("--text_encoder", f"must be left out for {recipe.model}", reader.run.path)
-    if inception_weights is None:
-        return
-    flag = "--inception_weights"
-    if recipe.model not in recipes.MATCHING_MODELS or recipe.image_encoder != "inception_v3":
-        rule = "must be left out but for a matching model with --image_encoder=inception_v3"
-        raise UsageError(flag, rule, inception_weights)
-    if inception_weights != "imagenet" and not pathlib.Path(inception_weights).is_file():
-        raise UsageError(flag, "must be a file or imagenet", inception_weights)
 
 
 def read_inception(weights: str | None) -> list[np.ndarray]:

@@ -11,15 +11,13 @@ import tf_keras as keras
 from tfgan2.adversarial.gan import GAN
 from tfgan2.data import pipeline, records
 from tfgan2.models.matching.model import Matching
-from tfgan2.optimizers import named
-from tfgan2.program import UsageError
 from tfgan2.runs import label_texts, pretrained
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.checkpoint import Checkpoints, find
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.sampling import make_tokenizer
 from tfgan2.text.tokenizers import Tokenizer
-from tfgan2.training import callbacks, initialization, inputs, runtime, workers
+from tfgan2.training import callbacks, checks, initialization, inputs, runtime, workers
 from tfgan2.training.periodic import GeneratorWork, MatchingWork
 from tfgan2.training.run_monitor import RunMonitor
 from tfgan2.training.step_timer import StepTimer
@@ -92,15 +90,18 @@ def train(
     runtime.quieten_tensorflow()
     crew = workers.gather(runtime.make_strategy(strategy))
     manifest = records.load_manifest(data_dir)
-    recipe, reader, stage_one = _others(recipe, text_encoder, stage1_run_dir)
-    recipes.model_class(recipe)
-    _check_optimizers(recipe, crew.strategy.num_replicas_in_sync)
-    initialization.check_first_weights(recipe, reader, inception_weights)
-    _check_data(manifest, recipe)
-    _check_schedule(manifest, recipe, schedule)
-    _check_replicas(crew.strategy.num_replicas_in_sync, recipe, schedule)
-    # Write the configuration of a new run, or check that of an earlier start.
     run = RunDirectory.at(run_dir)
+    recipe, reader, stage_one = _others(recipe, text_encoder, stage1_run_dir)
+    checks.check_start(
+        recipe,
+        schedule,
+        is_new=not run.config_file.exists(),
+        manifest=manifest,
+        replicas=crew.strategy.num_replicas_in_sync,
+        reader=reader,
+        inception_weights=inception_weights,
+    )
+    # Write the configuration of a new run, or check that of an earlier start.
     split = "test" if manifest.records("test") else "train"
     examples = pipeline.examples(
         data_dir, manifest, split=split, view=recipes.view(recipe), limit=200
@@ -232,33 +233,18 @@ def _others(
     recipes.Recipe, pretrained.PretrainedTextEncoder | None, pretrained.PretrainedStageOne | None
 ]:
     """Loads text encoder and stage-I generator of other runs; the recipe gets their options."""
-    is_stage_two = recipe.model == "stack_gan" and recipe.stage == 2
-    if stage1_run_dir and not is_stage_two:
-        rule = "must be left out but for stack_gan's stage 2"
-        raise UsageError("--stage1_run_dir", rule, stage1_run_dir)
-    if is_stage_two and text_encoder:
-        rule = "must be left out for stage 2, which reads as its stage 1 does"
-        raise UsageError("--text_encoder", rule, text_encoder)
+    checks.check_other_runs(recipe, text_encoder=text_encoder, stage1_run_dir=stage1_run_dir)
     reader, stage_one = None, None
     if stage1_run_dir:
         stage_one = pretrained.load_pretrained_stage_one(stage1_run_dir, recipe)
         reader = pretrained.load_pretrained_text_encoder(stage1_run_dir, flag="--stage1_run_dir")
     elif text_encoder:
         reader = pretrained.load_pretrained_text_encoder(text_encoder)
-    if is_stage_two:
+    if checks.is_stage_two(recipe):
         recipe = dataclasses.replace(recipe, freeze_text_encoder=True)
     if reader is not None:
         recipe = dataclasses.replace(recipe, **dataclasses.asdict(reader.options))
     return recipe, reader, stage_one
-
-
-def _check_data(manifest: records.Manifest, recipe: recipes.Recipe) -> None:
-    if recipe.image_size > manifest.image_size:
-        rule = f"must be at most the {manifest.image_size} px of the data set"
-        raise UsageError("--image_size", rule, recipe.image_size)
-    if recipe.batch_size > manifest.records("train"):
-        rule = f"must be at most the {manifest.records('train')} images of the train split"
-        raise UsageError("--batch_size", rule, recipe.batch_size)
 
 
 def _build(recipe: recipes.Recipe, manifest: records.Manifest, tokenizer: Tokenizer | None) -> GAN:
@@ -269,54 +255,3 @@ def _build(recipe: recipes.Recipe, manifest: records.Manifest, tokenizer: Tokeni
         vocabulary_size=0 if tokenizer is None else tokenizer.vocabulary_size,
         dtype=recipe.precision,
     )
-
-
-def _check_optimizers(recipe: recipes.Recipe, replicas: int) -> None:
-    for field in ("generator_optimizer", "discriminator_optimizer"):
-        named.check(getattr(recipe, field), flag=f"--{field}", replicas=replicas)
-
-
-def _check_replicas(replicas: int, recipe: recipes.Recipe, schedule: recipes.Schedule) -> None:
-    if recipe.batch_size % replicas:
-        rule = f"must be a multiple of {replicas} replicas"
-        raise UsageError("--batch_size", rule, recipe.batch_size)
-    if recipe.interpolation != "none" and recipe.batch_size // replicas % 2:
-        rule = f"must be even on each of {replicas} replicas for --interpolation"
-        raise UsageError("--batch_size", rule, recipe.batch_size)
-    group, rows = recipe.minibatch_group, recipe.batch_size // replicas
-    if group:
-        rows //= 1 if recipe.interpolation == "none" else 2
-        if rows % group:
-            rule = f"must divide the {rows} rows that a replica judges at once"
-            raise UsageError("--minibatch_group", rule, group)
-    if schedule.jit_compile and replicas > 1:
-        rule = f"must be off with {replicas} replicas"
-        raise UsageError("--jit_compile", rule, schedule.jit_compile)
-
-
-def _check_schedule(
-    manifest: records.Manifest, recipe: recipes.Recipe, schedule: recipes.Schedule
-) -> None:
-    matching = recipe.model in recipes.MATCHING_MODELS
-    if (
-        schedule.steps_per_execution > 1
-        and schedule.steps_per_execution % recipe.discriminator_steps
-    ):
-        rule = "must be 1 or a multiple of --discriminator_steps, or the generator is not logged"
-        raise UsageError("--steps_per_execution", rule, schedule.steps_per_execution)
-    if schedule.evaluate_every and len(manifest.label_names) < 2 and not matching:
-        rule = "must be 0 for a data set without labels"
-        raise UsageError("--evaluate_every", rule, schedule.evaluate_every)
-    if schedule.jit_compile and recipe.model == "damsm":
-        # On CPUs, XLA gives dropout another mask in the gradient than in the loss.
-        raise UsageError("--jit_compile", "must be off for damsm", schedule.jit_compile)
-    if schedule.keep_best != "none" and matching:
-        rule = f"must be none for {recipe.model}"
-        raise UsageError("--keep_best", rule, schedule.keep_best)
-    unconditional = recipes.system_class(recipe).reads is None
-    if schedule.keep_best in ("agreement", "diversity") and unconditional:
-        rule = f"must be none or kid for {recipe.model}"
-        raise UsageError("--keep_best", rule, schedule.keep_best)
-    if schedule.keep_best != "none" and not schedule.evaluate_every:
-        rule = "must be above 0 for --keep_best"
-        raise UsageError("--evaluate_every", rule, schedule.evaluate_every)

@@ -14,8 +14,6 @@ notebook has no R1, R2, translation, latent signs, other numbers of channels or 
 optimizer; all are off by default.
 """
 
-import dataclasses
-
 import tensorflow as tf
 import tf_keras as keras
 
@@ -23,37 +21,21 @@ from tfgan2.adversarial import losses, penalties, spectral
 from tfgan2.adversarial.ema import EMA
 from tfgan2.adversarial.gan import GAN, DiscriminatorStatistics
 from tfgan2.adversarial.noise import StepNoise
-from tfgan2.adversarial.remedies import Remedies
 from tfgan2.adversarial.sampler import UnconditionalSampler
 from tfgan2.adversarial.updates import Batch, Logs, LossInputs, Update
-from tfgan2.models.auto_write.networks import SIDE_PX, Discriminator, Generator
+from tfgan2.models.auto_write.networks import Discriminator, Generator
+from tfgan2.models.auto_write.options import AutoWriteOptions
 from tfgan2.models.layers.blocks import DType
-from tfgan2.optimizers.make import AdamOptions, make_adams
+from tfgan2.optimizers.make import make_adams
 from tfgan2.text.tokenizers import Tokenizer
 
 # Lower end of the value range.
 LOWEST_VALUE = 0.0
 
 
-@dataclasses.dataclass(frozen=True)
-class AutoWriteOptions(AdamOptions, Remedies):
-    """Options of auto-write; every field is a field of the recipe."""
-
-    seed: int
-    latent_size: int
-    latent_signs: int
-    first_channels: int
-    second_channels: int
-    discriminator_update: str
-    warm_up_steps: int
-    faithful: bool
-
-
 class AutoWrite(GAN):
     """auto-write; the generator trains after the warm-up of the discriminator."""
 
-    options_class = AutoWriteOptions
-    image_sizes_px = (SIDE_PX,)
     reads = None
 
     def __init__(

@@ -8,34 +8,21 @@ forms use the mismatched pairs of 2022: every image with the caption of the prev
 discriminator is not part of DF-GAN; `unet_discriminator.py` names its source.
 """
 
-import dataclasses
-
 import tf_keras as keras
 
 from tfgan2.adversarial.ema import EMA
-from tfgan2.models.df_gan.networks import FORMS, IMAGE_SIZES_PX, Generator, ImageFeatures
+from tfgan2.models.df_gan.networks import FORMS, Generator, ImageFeatures
+from tfgan2.models.df_gan.options import DFGANOptions
 from tfgan2.models.df_gan.residual_dense import ResidualDenseGenerator
 from tfgan2.models.layers.blocks import DType
 from tfgan2.models.layers.heads import HEADS
 from tfgan2.models.layers.unet_discriminator import make_unet
-from tfgan2.models.matching_aware.model import MatchingAwareGAN, MatchingAwareOptions
-
-
-@dataclasses.dataclass(frozen=True)
-class DFGANOptions(MatchingAwareOptions):
-    """Options of DF-GAN; every field is a field of the recipe."""
-
-    discriminator_head: str
-    residual_gate_start: float
+from tfgan2.models.matching_aware.model import MatchingAwareGAN
 
 
 class DFGAN(MatchingAwareGAN):
     """DF-GAN; its gradient penalty, MA-GP, is an option of every matching-aware GAN."""
 
-    options_class = DFGANOptions
-    image_sizes_px = IMAGE_SIZES_PX
-    generator_forms = ("2022", "2020", "rdn", "imagan")
-    discriminator_forms = ("2022", "2020", "unet")
     options: DFGANOptions
 
     def __init__(

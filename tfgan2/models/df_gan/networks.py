@@ -21,7 +21,6 @@ from tfgan2.models.layers.blocks import (
     upsample,
 )
 
-IMAGE_SIZES_PX = (32, 64, 128, 256)
 FIRST_SIDE_PX = 4
 FORMS = ("2022", "2020")
 WIDEST = {"2022": 8, "2020": 16}

@@ -7,9 +7,6 @@ In the paper, a mismatched caption is any other caption; in the Torch code it ha
 (`--mismatch_other_class`). GAN-INT interpolates between two captions of the batch.
 """
 
-import dataclasses
-from typing import Any
-
 import tensorflow as tf
 import tf_keras as keras
 
@@ -17,35 +14,18 @@ from tfgan2.adversarial import losses
 from tfgan2.adversarial.ema import EMA
 from tfgan2.adversarial.updates import Logs, LossInputs, Update
 from tfgan2.models.gan_cls.networks import Generator, Head, ImageFeatures
+from tfgan2.models.gan_cls.options import GANCLSOptions
 from tfgan2.models.gan_cls.ranking import RankingImageEncoder, ranking
 from tfgan2.models.layers.blocks import DType
 from tfgan2.models.matching.model import all_rows
-from tfgan2.models.matching_aware.model import MatchingAwareGAN, MatchingAwareOptions
+from tfgan2.models.matching_aware.model import MatchingAwareGAN
 
 RANKING_CLIPPED_NORM = 10.0
-
-
-@dataclasses.dataclass(frozen=True)
-class GANCLSOptions(MatchingAwareOptions):
-    """Options of GAN-CLS; every field is a field of the recipe."""
-
-    text_size: int
-    discriminator_text: bool
-    discriminator_batch_norm: bool
-    interpolation: str
-    interpolation_weight: float
-    ranking_images: int
-    ranking_learning_rate: float
-    image_encoder_channels: int
 
 
 class GANCLS(MatchingAwareGAN):
     """GAN-CLS, with optional GAN-INT and an optional ranking loss for the text encoder."""
 
-    options_class = GANCLSOptions
-    image_sizes_px = (16, 32, 64, 128)
-    generator_forms = ("torch", "torch_int", "tensorlayer")
-    discriminator_forms = ("torch", "torch_int", "tensorlayer")
     options: GANCLSOptions
 
     def __init__(
@@ -74,13 +54,6 @@ class GANCLS(MatchingAwareGAN):
                 code_size=options.sentence_size,
                 dtype=dtype,
             )
-
-    @classmethod
-    def allowed(cls, options: Any) -> dict[str, tuple]:
-        """Allowed values; GAN-INT excludes `relativistic`: its captions have no real images."""
-        interpolates = options.interpolation != "none"
-        losses_of = {"loss": ("hinge", "bce")} if interpolates else {}
-        return {**super().allowed(options), **losses_of}
 
     def make_generator(self, *, image_channels: int, dtype: DType) -> Generator:
         """Builds the generator of the form `generator_form`."""

@@ -30,8 +30,6 @@ from tfgan2.models.layers.gan_cls_blocks import (
     up_blocks,
 )
 
-IMAGE_SIZES_PX = (16, 32, 64, 128)
-FORMS = ("torch", "torch_int", "tensorlayer")
 # Number of last convolutions of the discriminator without activation.
 LINEAR_END = {"torch": 1, "torch_int": 2, "tensorlayer": 1}
 

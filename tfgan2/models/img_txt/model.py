@@ -17,7 +17,6 @@ Source: the published code https://github.com/dhirajpatnaik16297/IMG-TXT-Generat
 
 import dataclasses
 import math
-from typing import Any
 
 import tensorflow as tf
 import tf_keras as keras
@@ -27,42 +26,19 @@ from tfgan2.adversarial.ema import EMA
 from tfgan2.adversarial.gan import GAN, DiscriminatorStatistics
 from tfgan2.adversarial.losses import Logits
 from tfgan2.adversarial.noise import StepNoise
-from tfgan2.adversarial.remedies import MatchingRemedies
 from tfgan2.adversarial.sampler import JointSampler
 from tfgan2.adversarial.updates import Batch, Logs, LossInputs, Update
-from tfgan2.models.img_txt.networks import IMAGE_SIZES_PX, Discriminator, Generator, Texts
+from tfgan2.models.img_txt.networks import Discriminator, Generator, Texts
+from tfgan2.models.img_txt.options import ImgTxtOptions
 from tfgan2.models.layers.blocks import DType
 from tfgan2.models.layers.conditioning import kl_divergence
-from tfgan2.optimizers.make import AdamOptions, make_adams
-from tfgan2.text.options import WORD_ENCODERS
+from tfgan2.optimizers.make import make_adams
 from tfgan2.text.tokenizers import WordTokenizer
 
 # Standard deviation; two words differ by 1.8 in two values of a place.
 TEXT_NOISE = 0.3
 # Weight of the unconditional terms in the generator loss; the pair has weight 1.
 UNCONDITIONAL_WEIGHT = 0.3
-
-
-@dataclasses.dataclass(frozen=True)
-class ImgTxtOptions(AdamOptions, MatchingRemedies):
-    """Options of IMG-TXT; every field is a field of the recipe."""
-
-    seed: int
-    image_size: int
-    max_words: int
-    latent_size: int
-    generator_channels: int
-    discriminator_channels: int
-    discriminator_head: str
-    discriminator_batch_norm: bool
-    condition_rate: float
-    shared_layers: int
-    kl_weight: float
-    loss: str
-    mismatch_weight: float
-    ma_gp_update: str
-    mode_seeking_weight: float
-    faithful: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,8 +64,6 @@ class GeneratedPairs:
 class ImgTxt(GAN):
     """IMG-TXT: a generator and three discriminators, of the pair, the image and the text."""
 
-    options_class = ImgTxtOptions
-    image_sizes_px = IMAGE_SIZES_PX
     reads = "texts"
 
     def __init__(
@@ -152,16 +126,6 @@ class ImgTxt(GAN):
                 self.joint_discriminator, self.image_discriminator, self.text_discriminator
             )
         self.initialize_ema()
-
-    @classmethod
-    def allowed(cls, options: Any) -> dict[str, tuple]:
-        """Allowed values: texts consist of words; the published generator shares one layer."""
-        return {
-            "image_size": cls.image_sizes_px,
-            "text_encoder_kind": WORD_ENCODERS,
-            "ma_gp_update": ("joint",),
-            "shared_layers": (1,) if options.faithful else (1, 2, 3, 4),
-        }
 
     @property
     def ema_pairs(self) -> tuple[tuple[keras.Model, keras.Model], ...]:

@@ -15,7 +15,6 @@ from tfgan2.models.layers.conditioning import truncated
 from tfgan2.models.layers.heads import ProjectionHead
 from tfgan2.models.layers.minibatch_deviation import with_deviation
 
-IMAGE_SIZES_PX = (16, 32, 64)
 FIRST_SIDE_PX = 4
 # Conditions as long as the text or image would need billions of weights for long texts and colour
 # photographs; the published conditions are shorter.

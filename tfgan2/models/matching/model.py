@@ -11,7 +11,6 @@ pairs.
 """
 
 import abc
-import dataclasses
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -24,9 +23,9 @@ from tfgan2.adversarial.multi_update import MultiUpdateModel
 from tfgan2.adversarial.updates import Logs, LossInputs, Update
 from tfgan2.models.layers.blocks import DType
 from tfgan2.models.matching.image_encoders import InceptionImageEncoder, SmallImageEncoder
-from tfgan2.text.encoders import TextOptions, make_encoder
+from tfgan2.models.matching.options import MatchingOptions
+from tfgan2.text.encoders import make_encoder
 
-IMAGE_SIZES_PX = (16, 32, 64, 128, 256)
 CLIPPED_NORM = 0.25
 # DAMSM's gamma_1 (attention), gamma_2 (mean over words) and gamma_3 (cross-entropy).
 GAMMA_ATTENTION, GAMMA_WORDS, GAMMA_MATCH = 4.0, 5.0, 10.0
@@ -34,24 +33,9 @@ MARGIN = 1.0
 NEVER = -1e9
 
 
-@dataclasses.dataclass(frozen=True)
-class MatchingOptions(TextOptions):
-    """Options of a matching model; every field is a field of the recipe."""
-
-    seed: int
-    image_size: int
-    image_encoder: str
-    image_encoder_channels: int
-    augment_translation_px: int
-    matching_learning_rate: float
-    matching_learning_rate_decay: float
-
-
 class Matching(MultiUpdateModel):
     """Base of matching models: two encoders, one loss, one update, no generator and no EMA."""
 
-    options_class = MatchingOptions
-    image_sizes_px = IMAGE_SIZES_PX
     compares_regions: ClassVar[bool]
     smallest_rate: ClassVar[float]
 

@@ -8,7 +8,7 @@ image with another caption; shifting captions or images by one row gives the sam
 
 import abc
 import dataclasses
-from typing import Any, ClassVar
+from typing import Any
 
 import tensorflow as tf
 import tf_keras as keras
@@ -18,35 +18,14 @@ from tfgan2.adversarial.ema import EMA
 from tfgan2.adversarial.gan import GAN, DiscriminatorStatistics
 from tfgan2.adversarial.losses import Logits
 from tfgan2.adversarial.noise import StepNoise
-from tfgan2.adversarial.remedies import MatchingRemedies
 from tfgan2.adversarial.sampler import Sampler
 from tfgan2.adversarial.updates import PENALTY, Batch, Logs, LossInputs, Update
 from tfgan2.models.layers.blocks import DType
 from tfgan2.models.layers.minibatch_deviation import with_deviation
-from tfgan2.optimizers.make import AdamOptions, make_adams
-from tfgan2.text.encoders import TextOptions, make_encoder
+from tfgan2.models.matching_aware.options import MatchingAwareOptions
+from tfgan2.optimizers.make import make_adams
+from tfgan2.text.encoders import make_encoder
 from tfgan2.text.tokenizers import Tokenizer
-
-
-@dataclasses.dataclass(frozen=True)
-class MatchingAwareOptions(TextOptions, AdamOptions, MatchingRemedies):
-    """Options of a matching-aware GAN; every field is a field of the recipe."""
-
-    seed: int
-    image_size: int
-    freeze_text_encoder: bool
-    latent_size: int
-    generator_form: str
-    generator_channels: int
-    discriminator_form: str
-    discriminator_channels: int
-    loss: str
-    mismatch_weight: float
-    ma_gp_update: str
-    cutmix_weight: float
-    cutmix_warm_up_images: int
-    mode_seeking_weight: float
-    faithful: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,15 +38,7 @@ class GeneratedImages:
 
 
 class MatchingAwareGAN(GAN):
-    """Base of matching-aware GANs; the discriminator update trains an unfrozen text encoder.
-
-    Attributes:
-      generator_forms: allowed values of `generator_form`.
-      discriminator_forms: allowed values of `discriminator_form`.
-    """
-
-    generator_forms: ClassVar[tuple[str, ...]]
-    discriminator_forms: ClassVar[tuple[str, ...]]
+    """Base of matching-aware GANs; the discriminator update trains an unfrozen text encoder."""
 
     def __init__(
         self,
@@ -109,20 +80,6 @@ class MatchingAwareGAN(GAN):
         if options.discriminator_spectral_norm:
             spectral.normalize(self.image_features, self.head)
         self.initialize_ema()
-
-    @classmethod
-    def allowed(cls, options: Any) -> dict[str, tuple]:
-        """Allowed sizes and forms of the system; CutMix needs a discriminator with pixel logits."""
-        allowed: dict[str, tuple] = {
-            "image_size": cls.image_sizes_px,
-            "generator_form": cls.generator_forms,
-            "discriminator_form": cls.discriminator_forms,
-        }
-        if not options.cutmix_weight:
-            return allowed
-        by_pixels = "unet" in cls.discriminator_forms
-        needed = {"discriminator_form": ("unet",)} if by_pixels else {"cutmix_weight": (0.0,)}
-        return {**allowed, **needed}
 
     @abc.abstractmethod
     def make_generator(self, *, image_channels: int, dtype: DType) -> keras.Model:

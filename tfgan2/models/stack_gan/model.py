@@ -7,9 +7,6 @@ in `pytorch`, which also has unconditional logits in stage II. The codes and the
 learning rates at different epochs; each recipe says which it follows.
 """
 
-import dataclasses
-from typing import Any
-
 import tensorflow as tf
 import tf_keras as keras
 
@@ -18,34 +15,15 @@ from tfgan2.adversarial.updates import Logs, LossInputs
 from tfgan2.models.layers.blocks import DType
 from tfgan2.models.layers.conditioning import kl_divergence
 from tfgan2.models.layers.unet_discriminator import make_unet
-from tfgan2.models.matching_aware.model import MatchingAwareGAN, MatchingAwareOptions
+from tfgan2.models.matching_aware.model import MatchingAwareGAN
 from tfgan2.models.stack_gan.discriminators import StageFeatures, StageHead
-from tfgan2.models.stack_gan.networks import (
-    FORMS,
-    STAGE_ONE_SIZES_PX,
-    STAGE_TWO_SIZES_PX,
-    StageOneGenerator,
-    StageTwoGenerator,
-)
-
-
-@dataclasses.dataclass(frozen=True)
-class StackGANOptions(MatchingAwareOptions):
-    """Options of a stage; every field is a field of the recipe."""
-
-    stage: int
-    conditioning_size: int
-    kl_weight: float
-    discriminator_batch_norm: bool
+from tfgan2.models.stack_gan.networks import StageOneGenerator, StageTwoGenerator
+from tfgan2.models.stack_gan.options import StackGANOptions
 
 
 class StackGAN(MatchingAwareGAN):
     """One stage of StackGAN; stage II contains a trained, frozen stage-I generator."""
 
-    options_class = StackGANOptions
-    image_sizes_px = (*STAGE_ONE_SIZES_PX, *STAGE_TWO_SIZES_PX[1:])
-    generator_forms = FORMS
-    discriminator_forms = ("tensorflow", "pytorch", "unet")
     options: StackGANOptions
 
     def __init__(
@@ -66,12 +44,6 @@ class StackGAN(MatchingAwareGAN):
             ema=ema,
             dtype=dtype,
         )
-
-    @classmethod
-    def allowed(cls, options: Any) -> dict[str, tuple]:
-        """Allowed values; the image sizes depend on the stage."""
-        sizes = STAGE_ONE_SIZES_PX if options.stage == 1 else STAGE_TWO_SIZES_PX
-        return {**super().allowed(options), "image_size": sizes}
 
     def make_generator(
         self, *, image_channels: int, dtype: DType

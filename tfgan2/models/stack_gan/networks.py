@@ -27,9 +27,6 @@ from tfgan2.models.layers.gan_cls_blocks import (
     up_blocks,
 )
 
-STAGE_ONE_SIZES_PX = (16, 32, 64)
-STAGE_TWO_SIZES_PX = (64, 128, 256)
-FORMS = ("tensorflow", "pytorch", "rdn", "imagan")
 DENSE_FORMS = ("rdn", "imagan")
 # Ratio of the image sides of stage II and stage I.
 MAGNIFICATION = 4

@@ -67,12 +67,13 @@ def main() -> None:
     path = systems.flagfile(FLAGS.model, flag="--model")
     memory_path = systems.flagfile(FLAGS.memory_model, flag="--memory_model")
     # Imported here, so that wrong flags are reported without waiting for TensorFlow.
-    from tfgan2.training import runtime
+    from tfgan2.training import checks, runtime
 
     runtime.quieten_tensorflow()
     recipe = _as_asked(recipes.from_flagfile(path))
+    checks.check_foreign_options(recipe)
     for side in sizes["image_sizes"]:
-        recipes.model_class(dataclasses.replace(recipe, image_size=side))
+        dataclasses.replace(recipe, image_size=side).check()
     precision = runtime.resolve_precision(recipe.precision)
     recipe = dataclasses.replace(recipe, precision=precision)
     measured: list[Series] = []
