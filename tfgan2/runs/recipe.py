@@ -216,12 +216,9 @@ def options_of(recipe: Recipe) -> SystemOptions:
 
 def option_names(model: str) -> list[str]:
     """Names of the fields of a recipe that runs of a system have."""
-    own = {field.name for field in dataclasses.fields(OPTIONS[model])}
-    return [
-        field.name
-        for field in dataclasses.fields(Recipe)
-        if field.name in own or field.name in Recipe.__annotations__
-    ]
+    own = {name: {it.name for it in dataclasses.fields(kind)} for name, kind in OPTIONS.items()}
+    others = set().union(*own.values()) - own[model]
+    return [field.name for field in dataclasses.fields(Recipe) if field.name not in others]
 
 
 def system_class(recipe: Recipe) -> "type[GAN]":

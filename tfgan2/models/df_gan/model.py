@@ -10,7 +10,6 @@ discriminator is not part of DF-GAN; `unet_discriminator.py` names its source.
 
 import tf_keras as keras
 
-from tfgan2.adversarial.ema import EMA
 from tfgan2.models.df_gan.networks import FORMS, Generator, ImageFeatures
 from tfgan2.models.df_gan.options import DFGANOptions
 from tfgan2.models.df_gan.residual_dense import ResidualDenseGenerator
@@ -24,25 +23,6 @@ class DFGAN(MatchingAwareGAN):
     """DF-GAN; its gradient penalty, MA-GP, is an option of every matching-aware GAN."""
 
     options: DFGANOptions
-
-    def __init__(
-        self,
-        options: DFGANOptions,
-        *,
-        image_channels: int,
-        vocabulary_size: int,
-        ema: EMA,
-        dtype: DType = "float32",
-    ) -> None:
-        """Builds the networks; for the arguments see `MatchingAwareGAN`."""
-        super().__init__(
-            options,
-            name="df_gan",
-            image_channels=image_channels,
-            vocabulary_size=vocabulary_size,
-            ema=ema,
-            dtype=dtype,
-        )
 
     @property
     def shares_generated_batch(self) -> bool:

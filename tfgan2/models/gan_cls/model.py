@@ -40,7 +40,6 @@ class GANCLS(MatchingAwareGAN):
         """Builds the networks; for the arguments see `MatchingAwareGAN`."""
         super().__init__(
             options,
-            name="gan_cls",
             image_channels=image_channels,
             vocabulary_size=vocabulary_size,
             ema=ema,

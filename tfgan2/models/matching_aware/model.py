@@ -44,23 +44,21 @@ class MatchingAwareGAN(GAN):
         self,
         options: MatchingAwareOptions,
         *,
-        name: str,
+        image_channels: int,
         vocabulary_size: int,
         ema: EMA,
-        dtype: DType,
-        image_channels: int,
+        dtype: DType = "float32",
     ) -> None:
         """Builds the networks.
 
         Args:
           options: options of the system.
-          name: name of the system.
+          image_channels: 1 or 3.
           vocabulary_size: number of ids of the tokenizer, padding included.
           ema: EMA options.
           dtype: dtype policy of the live networks; the EMA networks are float32.
-          image_channels: 1 or 3.
         """
-        super().__init__(name=name, seed=options.seed, ema=ema, stabilizers=options)
+        super().__init__(name=options.model, seed=options.seed, ema=ema, stabilizers=options)
         self.options = options
 
         def text_encoder(dtype: DType) -> keras.Model:

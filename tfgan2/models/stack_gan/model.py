@@ -10,7 +10,6 @@ learning rates at different epochs; each recipe says which it follows.
 import tensorflow as tf
 import tf_keras as keras
 
-from tfgan2.adversarial.ema import EMA
 from tfgan2.adversarial.updates import Logs, LossInputs
 from tfgan2.models.layers.blocks import DType
 from tfgan2.models.layers.conditioning import kl_divergence
@@ -25,25 +24,6 @@ class StackGAN(MatchingAwareGAN):
     """One stage of StackGAN; stage II contains a trained, frozen stage-I generator."""
 
     options: StackGANOptions
-
-    def __init__(
-        self,
-        options: StackGANOptions,
-        *,
-        image_channels: int,
-        vocabulary_size: int,
-        ema: EMA,
-        dtype: DType = "float32",
-    ) -> None:
-        """Builds the networks; for the arguments see `MatchingAwareGAN`."""
-        super().__init__(
-            options,
-            name="stack_gan",
-            image_channels=image_channels,
-            vocabulary_size=vocabulary_size,
-            ema=ema,
-            dtype=dtype,
-        )
 
     def make_generator(
         self, *, image_channels: int, dtype: DType
