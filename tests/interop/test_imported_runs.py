@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tests import programs
-from tests.contract.runs import eagerly, without_pictures
+from tests.contract.runs import eagerly, without_sample_grids
 from tests.data import drawn
 from tests.tiny import QUICK
 from tfgan2.data import pipeline, preparing, records, sources
@@ -79,7 +79,7 @@ def colours(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 def goes_on(run: RunDirectory, data_dir: pathlib.Path, *, steps: int) -> trainer.Outcome:
     """As a user would: with the recipe that its config.json names."""
-    with eagerly(), without_pictures():
+    with eagerly(), without_sample_grids():
         return trainer.train(
             run.read_config().recipe,
             recipes.Schedule(),
@@ -143,7 +143,7 @@ def test_a_text_encoder_alone_begins_a_gan_and_judges_nothing(
     command("tools.import_weights", "--from=damsm", *text_encoder_flags(), f"--run_dir={path}")
     with pytest.raises(UsageError, match="--matching: must be a whole matching model"):
         load_matcher(RunDirectory.existing(path), flag="--matching")
-    with eagerly(), without_pictures():
+    with eagerly(), without_sample_grids():
         trainer.train(
             dataclasses.replace(QUICK, freeze_text_encoder=True),
             recipes.Schedule(),

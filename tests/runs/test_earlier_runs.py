@@ -11,7 +11,7 @@ import tarfile
 import numpy as np
 import pytest
 
-from tests.contract.runs import draw, eagerly, without_pictures
+from tests.contract.runs import draw, eagerly, without_sample_grids
 from tfgan2.export import saved_model
 from tfgan2.models.auto_write import networks as auto_write
 from tfgan2.program import UsageError
@@ -44,7 +44,7 @@ def test_a_run_draws_as_then_is_exported_and_goes_on(model: str, written: pathli
     version = saved_model.export(sampler, written / "export", captions=captions, card={})
     assert (version / "saved_model.pb").is_file()
 
-    with eagerly(), without_pictures():
+    with eagerly(), without_sample_grids():
         outcome = trainer.train(
             config.recipe,
             Schedule(),

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tests.contract.runs import eagerly, without_pictures
+from tests.contract.runs import eagerly, without_sample_grids
 from tests.tiny import QUICK, TINY
 from tfgan2.data import pipeline
 from tfgan2.program import Failure, UsageError
@@ -30,7 +30,7 @@ def short_windows(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A run is looked at after every second step, and eager steps are enough."""
     monkeypatch.setattr(run_monitor, "WINDOW_STEPS", 2)
     monkeypatch.setattr(health, "FROM_STEP", 4)
-    with eagerly(), without_pictures():
+    with eagerly(), without_sample_grids():
         yield
 
 
@@ -107,7 +107,7 @@ def test_a_discriminator_that_learns_a_hundred_times_too_fast_is_named(
     recipe = dataclasses.replace(RECIPE, loss="relativistic", discriminator_head="projection")
     rate = 100 * recipe.discriminator_learning_rate
     recipe = dataclasses.replace(recipe, discriminator_learning_rate=rate)
-    with without_pictures():
+    with without_sample_grids():
         start(data_dir, tmp_path, recipe=recipe, steps=200)
     assert set(warnings_of(tmp_path)) == {health.SATURATED}
     said = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]

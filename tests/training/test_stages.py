@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests import digits
-from tests.contract.runs import eagerly, without_pictures
+from tests.contract.runs import eagerly, without_sample_grids
 from tests.tiny import TINY, VARIANTS
 from tfgan2.program import UsageError
 from tfgan2.runs import checkpoint
@@ -33,7 +33,7 @@ def start(
     text_encoder: pathlib.Path | None = None,
     steps: int = 1,
 ) -> RunDirectory:
-    with eagerly(), without_pictures():
+    with eagerly(), without_sample_grids():
         trainer.train(
             recipe,
             recipes.Schedule(sample_every=1000),

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from tests.contract.runs import eagerly, without_pictures
+from tests.contract.runs import eagerly, without_sample_grids
 from tests.tiny import QUICK, TINY, VARIANTS
 from tfgan2.evaluation import extractors
 from tfgan2.program import UsageError
@@ -34,7 +34,7 @@ def start(
     steps: int = 2,
     evaluate_every: int = 0,
 ) -> RunDirectory:
-    with eagerly(), without_pictures():
+    with eagerly(), without_sample_grids():
         trainer.train(
             recipe,
             recipes.Schedule(evaluate_every=evaluate_every),
