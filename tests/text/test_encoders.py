@@ -46,7 +46,7 @@ def test_padding_has_no_influence(kind: type[keras.Model]) -> None:
 def test_order_and_words_have_influence(kind: type[keras.Model]) -> None:
     ids = tf.constant([[1, 2, 3], [3, 2, 1], [4, 2, 3], [1, 2, 4]])
     sentences = small(kind)({"ids": ids, "length": tf.constant([3] * 4)}).numpy()
-    # A half of what reads in both directions is of one direction.
+    # Each direction of a bidirectional encoder has half of the units.
     for part in np.split(sentences, 2 if kind is BiLSTM else 1, axis=1):
         assert np.abs(part[1:] - part[0]).max(axis=1).min() > 1e-3
 
