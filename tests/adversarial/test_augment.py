@@ -61,15 +61,15 @@ def test_cutout_covers_a_square_of_half_the_side_clipped_at_the_border(
 @pytest.mark.parametrize("augmentation", EACH.values(), ids=EACH)
 def test_each_operation_changes_every_row_by_its_own_noise(augmentation: Augmentation) -> None:
     same = tf.repeat(images(rows=1), ROWS, axis=0)
-    seen = augmentation(same, noise(), name="real", probability=1.0).numpy()
-    different = {row.tobytes() for row in seen}
+    augmented = augmentation(same, noise(), name="real", probability=1.0).numpy()
+    different = {row.tobytes() for row in augmented}
     assert len(different) > 10
     again = augmentation(same, noise(), name="real", probability=1.0)
-    np.testing.assert_array_equal(seen, again)
+    np.testing.assert_array_equal(augmented, again)
     later = augmentation(same, noise(step=4), name="real", probability=1.0)
     other = augmentation(same, noise(), name="fake", probability=1.0)
-    assert not np.array_equal(seen, later)
-    assert not np.array_equal(seen, other)
+    assert not np.array_equal(augmented, later)
+    assert not np.array_equal(augmented, other)
 
 
 def test_two_replicas_augment_as_one_device() -> None:
@@ -78,14 +78,14 @@ def test_two_replicas_augment_as_one_device() -> None:
     )
 
     @tf.function
-    def seen(image: tf.Tensor) -> tf.Tensor:
+    def augmented(image: tf.Tensor) -> tf.Tensor:
         return ALL(image, noise(rows=image.shape[0]), name="real", probability=0.5)
 
     halves = strategy.experimental_distribute_values_from_function(
         lambda context: tf.split(images(), 2)[context.replica_id_in_sync_group]
     )
-    parts = strategy.experimental_local_results(strategy.run(seen, args=(halves,)))
-    np.testing.assert_allclose(tf.concat(parts, axis=0), seen(images()), atol=1e-6)
+    parts = strategy.experimental_local_results(strategy.run(augmented, args=(halves,)))
+    np.testing.assert_allclose(tf.concat(parts, axis=0), augmented(images()), atol=1e-6)
 
 
 @pytest.mark.parametrize("augmentation", EACH.values(), ids=EACH)
@@ -93,8 +93,8 @@ def test_probability_is_the_fraction_of_rows_that_change(augmentation: Augmentat
     image = images(rows=1000)
 
     def changed(probability: tf.Tensor | float) -> float:
-        seen = augmentation(image, noise(rows=1000), name="real", probability=probability)
-        return float(np.mean(np.any(seen.numpy() != image.numpy(), axis=(1, 2, 3))))
+        augmented = augmentation(image, noise(rows=1000), name="real", probability=probability)
+        return float(np.mean(np.any(augmented.numpy() != image.numpy(), axis=(1, 2, 3))))
 
     assert changed(tf.constant(0.0)) == 0.0
     assert changed(1.0) > 0.9
@@ -105,8 +105,8 @@ def test_gradients_reach_every_image() -> None:
     image = images()
     with tf.GradientTape() as tape:
         tape.watch(image)
-        seen = ALL(image, noise(), name="fake", probability=tf.constant(0.9))
-        total = tf.reduce_sum(tf.square(seen))
+        augmented = ALL(image, noise(), name="fake", probability=tf.constant(0.9))
+        total = tf.reduce_sum(tf.square(augmented))
     gradient = tape.gradient(total, image).numpy()
     assert np.isfinite(gradient).all()
     assert np.abs(gradient).max(axis=(1, 2, 3)).min() > 0

@@ -72,9 +72,9 @@ def test_loss_averages_real_terms_and_fake_terms_over_the_outputs(
     loss: str, right: Callable, wrong: Callable
 ) -> None:
     pair = (logits(REAL), logits(FAKE), logits(WRONG))
-    game = right(REAL) + wrong(FAKE)
-    assert discriminator(loss, *pair[:2]) == pytest.approx(game, rel=1e-5)
-    assert discriminator(loss, *pair, weight=0.0) == pytest.approx(game, rel=1e-5)
+    expected = right(REAL) + wrong(FAKE)
+    assert discriminator(loss, *pair[:2]) == pytest.approx(expected, rel=1e-5)
+    assert discriminator(loss, *pair, weight=0.0) == pytest.approx(expected, rel=1e-5)
     # GAN-CLS halves mismatched and generated pairs.
     halved = right(REAL) + 0.5 * (wrong(WRONG) + wrong(FAKE))
     assert discriminator(loss, *pair) == pytest.approx(halved, rel=1e-5)

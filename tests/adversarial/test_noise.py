@@ -73,12 +73,12 @@ def test_translation_moves_whole_pixels_and_repeats_the_border() -> None:
     step = tf.constant(0, tf.int64)
     noise = StepNoise(seed=1, step=step, scope="a", batch_size=40)
     moved = translate(images, noise.uniform("real", 2), max_shift_px=2).numpy()
-    seen = set()
+    shifts = set()
     for result in moved:
         dy, dx = divmod(int(result[16, 16, 0]) - (16 * 32 + 16) + 2 * 32 + 2, 32)
         shift = (dy - 2, dx - 2)
         rows = np.clip(np.arange(32) + shift[0], 0, 31)
         columns = np.clip(np.arange(32) + shift[1], 0, 31)
         np.testing.assert_array_equal(result, image[0].numpy()[rows][:, columns])
-        seen.add(shift)
-    assert {shift for pair in seen for shift in pair} == {-2, -1, 0, 1, 2}
+        shifts.add(shift)
+    assert {shift for pair in shifts for shift in pair} == {-2, -1, 0, 1, 2}

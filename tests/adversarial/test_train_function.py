@@ -31,10 +31,10 @@ def test_no_op_runs_before_the_batch_has_arrived(steps_in_a_call: int) -> None:
 
 def behind(op: tf.Operation) -> set[tf.Operation]:
     """All ops that run only after the given op."""
-    seen, left = set(), [op]
+    found, left = set(), [op]
     while left:
         at = left.pop()
         later = {user for it in at.outputs for user in it.consumers()} | set(at._control_outputs)
-        left.extend(later - seen)
-        seen |= later
-    return seen
+        left.extend(later - found)
+        found |= later
+    return found

@@ -151,10 +151,10 @@ def test_another_class_changes_nothing_but_the_wrong_captions(folder: pathlib.Pa
 
 def test_each_caption_of_an_image_comes_about_equally_often(folder: pathlib.Path) -> None:
     batches = take(folder, 400, batch_size=RECORDS)
-    seen = collections.Counter(
+    counted = collections.Counter(
         caption for batch in batches for caption in batch["caption"].tolist()
     )
-    counts = [seen[f"3 {n}".encode()] for n in range(4)]
+    counts = [counted[f"3 {n}".encode()] for n in range(4)]
     assert sum(counts) == 400
     assert min(counts) > 70
 

@@ -88,10 +88,10 @@ def test_inception_takes_keras_files_with_the_top_and_without(tmp_path: pathlib.
     half = Inception(str(tmp_path / "notop.h5"), flag="--features_weights")
     assert (whole.has_probabilities, half.has_probabilities) == (True, False)
     assert whole.checksum != half.checksum
-    seen = whole(images(3, side=32))
-    assert seen.features.shape == (3, 2048)
-    np.testing.assert_allclose(seen.probabilities.sum(axis=1), 1.0, rtol=1e-5)
-    np.testing.assert_allclose(half(images(3, side=32)).features, seen.features, rtol=1e-4)
+    result = whole(images(3, side=32))
+    assert result.features.shape == (3, 2048)
+    np.testing.assert_allclose(result.probabilities.sum(axis=1), 1.0, rtol=1e-5)
+    np.testing.assert_allclose(half(images(3, side=32)).features, result.features, rtol=1e-4)
     grey = images(2, side=32, channels=1)
     alike = whole(np.repeat(grey, 3, axis=-1)).features
     np.testing.assert_allclose(whole(grey).features, alike, rtol=1e-6)
@@ -122,9 +122,9 @@ def test_an_extractor_of_any_size_gets_the_pixels_as_they_are(tmp_path: pathlib.
     extractor = SavedExtractor(save(tmp_path, {"features": signature}), flag="--features")
     assert extractor.resize == "none"
     many = images(120)
-    seen = extractor(many).features
-    np.testing.assert_allclose(seen, many.mean(axis=(1, 2)), rtol=1e-5)
-    np.testing.assert_array_equal(extractor(many[7:9]).features, seen[7:9])
+    result = extractor(many).features
+    np.testing.assert_allclose(result, many.mean(axis=(1, 2)), rtol=1e-5)
+    np.testing.assert_array_equal(extractor(many[7:9]).features, result[7:9])
 
 
 def test_probabilities_of_an_extractor_are_taken(tmp_path: pathlib.Path) -> None:

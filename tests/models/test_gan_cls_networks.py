@@ -144,9 +144,9 @@ def test_generator_and_discriminator_support_every_size(image_size: int, form: s
     assert image.shape == (2, image_size, image_size, 1)
     features, head = make_discriminator(form=form, image_size=image_size)
     assert features.feature_shape == (4, 4, 4 * image_size // 8)
-    seen = features(image)
-    assert seen.shape == (2, *features.feature_shape)
-    assert head(seen, normals(2, 3)).shape == (2,)
+    encoded = features(image)
+    assert encoded.shape == (2, *features.feature_shape)
+    assert head(encoded, normals(2, 3)).shape == (2,)
 
 
 @pytest.mark.parametrize(
@@ -213,9 +213,9 @@ def test_row_without_normalization_does_not_depend_on_its_batch(form: str) -> No
 def test_logits_depend_on_the_sentence_only_in_a_conditional_head(form: str) -> None:
     for reads_text in (True, False):
         features, head = make_discriminator(form=form, reads_text=reads_text)
-        seen = features(images_of(2), training=True)
+        encoded = features(images_of(2), training=True)
         first, other = (
-            head(seen, tf.constant(sentence), training=True)
+            head(encoded, tf.constant(sentence), training=True)
             for sentence in ([[1.0, 2.0, 3.0]] * 2, [[-1.0, 2.0, 3.0], [3.0, -5.0, 0.0]])
         )
         assert np.array_equal(first, other) is not reads_text

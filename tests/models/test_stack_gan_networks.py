@@ -212,9 +212,9 @@ def test_discriminators_support_every_size(
 ) -> None:
     features, head = make_discriminator(image_size, stage=stage, form=form, unconditional=True)
     assert features.feature_shape == (4, 4, 4 * channels)
-    seen = features(tf.zeros([2, image_size, image_size, 1]))
-    assert seen.shape == (2, *features.feature_shape)
-    assert [logits.shape for logits in head(seen, normals(2, SENTENCE_SIZE))] == [(2,), (2,)]
+    encoded = features(tf.zeros([2, image_size, image_size, 1]))
+    assert encoded.shape == (2, *features.feature_shape)
+    assert [logits.shape for logits in head(encoded, normals(2, SENTENCE_SIZE))] == [(2,), (2,)]
 
 
 @EACH_FORM
@@ -229,8 +229,8 @@ def test_images_and_logits_are_float32_in_half_precision(
     features, head = make_discriminator(
         image_size, stage=1, form=form, unconditional=True, dtype="mixed_float16"
     )
-    seen = features(image, training=True)
-    for logits in head(seen, normals(4, SENTENCE_SIZE), training=True):
+    encoded = features(image, training=True)
+    for logits in head(encoded, normals(4, SENTENCE_SIZE), training=True):
         assert logits.dtype == tf.float32
         assert np.isfinite(logits).all()
 
@@ -244,8 +244,8 @@ def test_gradients_reach_every_variable(
     networks = (generator, features, head)
     variables = [variable for network in networks for variable in network.trainable_variables]
     with tf.GradientTape() as tape:
-        seen = features(draw(generator, rows=8, training=True), training=True)
-        matched, alone = head(seen, normals(8, SENTENCE_SIZE), training=True)
+        encoded = features(draw(generator, rows=8, training=True), training=True)
+        matched, alone = head(encoded, normals(8, SENTENCE_SIZE), training=True)
         loss = tf.reduce_sum(tf.square(matched - 1.0) + tf.square(alone - 1.0))
     for variable, gradient in zip(variables, tape.gradient(loss, variables), strict=True):
         assert np.any(gradient), variable.name
@@ -330,9 +330,11 @@ def test_row_without_normalization_does_not_depend_on_its_batch(form: str) -> No
 @pytest.mark.parametrize("form", PUBLISHED_FORMS)
 def test_only_the_conditional_logit_depends_on_the_sentence(form: str) -> None:
     _, head = make_discriminator(64, stage=2, form=form, unconditional=True)
-    seen = tf.random.stateless_normal([2, 4, 4, 32], [0, 1])
-    first = head(seen, tf.zeros([2, SENTENCE_SIZE]), training=True)
-    other = head(seen, tf.constant([[9.0] * SENTENCE_SIZE, [0.0] * SENTENCE_SIZE]), training=True)
+    encoded = tf.random.stateless_normal([2, 4, 4, 32], [0, 1])
+    first = head(encoded, tf.zeros([2, SENTENCE_SIZE]), training=True)
+    other = head(
+        encoded, tf.constant([[9.0] * SENTENCE_SIZE, [0.0] * SENTENCE_SIZE]), training=True
+    )
     assert not np.array_equal(first[0], other[0])
     np.testing.assert_array_equal(first[1], other[1])
 

@@ -111,10 +111,10 @@ def test_pixel_logits_depend_on_the_encoder_at_every_size() -> None:
 
 def test_both_logits_depend_on_the_sentence() -> None:
     features, head = tiny()
-    seen = features(some_images())
+    encoded = features(some_images())
     sentences = some_sentences()
-    of_image, of_pixels = head(seen, sentences)
-    other_image, other_pixels = head(seen, sentences[::-1])
+    of_image, of_pixels = head(encoded, sentences)
+    other_image, other_pixels = head(encoded, sentences[::-1])
     assert (np.abs(of_image - other_image) > 1e-4).all()
     assert (np.abs(of_pixels - other_pixels).max(axis=(1, 2)) > 1e-4).all()
 
@@ -157,8 +157,8 @@ def test_all_convolutions_are_spectral_and_iterate_only_in_training() -> None:
 def test_gradients_reach_every_trainable_variable() -> None:
     features, head = tiny()
     with tf.GradientTape() as tape:
-        seen = features(some_images(), training=True)
-        of_image, of_pixels = head(seen, some_sentences(), training=True)
+        encoded = features(some_images(), training=True)
+        of_image, of_pixels = head(encoded, some_sentences(), training=True)
         loss = tf.reduce_mean(of_image**2) + tf.reduce_mean(of_pixels**2)
     variables = features.trainable_variables + head.trainable_variables
     for variable, gradient in zip(variables, tape.gradient(loss, variables), strict=True):
@@ -203,9 +203,9 @@ def test_mixed_precision_logits_are_float32_and_close_to_exact_ones(dtype: str) 
     exact, half = tiny(), tiny(dtype=f"mixed_{dtype}")
     logits = []
     for features, head in (exact, half):
-        seen = features(some_images(), training=True)
-        assert {part.dtype.name for part in seen} == {features.compute_dtype}
-        logits.append(head(seen, some_sentences(), training=True))
+        encoded = features(some_images(), training=True)
+        assert {part.dtype.name for part in encoded} == {features.compute_dtype}
+        logits.append(head(encoded, some_sentences(), training=True))
     for expected, actual in zip(*logits, strict=True):
         assert actual.dtype == tf.float32
         np.testing.assert_allclose(actual, expected, rtol=0.05, atol=0.1)

@@ -163,12 +163,12 @@ def test_char_cnn_rnn_steps_are_the_published_ones(
     char_cnn_rnn: tuple[str, CharCNNRNN], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     variant, encoder = char_cnn_rnn
-    seen, recur = [], encoder.recurrence.call
-    monkeypatch.setattr(encoder.recurrence, "call", lambda f: seen.append(f.shape) or recur(f))
+    shapes, recur = [], encoder.recurrence.call
+    monkeypatch.setattr(encoder.recurrence, "call", lambda f: shapes.append(f.shape) or recur(f))
     assert encoder(character_tokens(np.ones([2, 201]))).shape == (2, 1024)
     steps = {"cvpr2016": 8, "icml2016_flowers": 8, "icml2016_birds": 18}[variant]
     units = {"cvpr2016": 256, "icml2016_flowers": 512, "icml2016_birds": 512}[variant]
-    assert [tuple(shape) for shape in seen] == [(2, steps, units)]
+    assert [tuple(shape) for shape in shapes] == [(2, steps, units)]
 
 
 def test_char_cnn_rnn_order_of_characters_has_influence(
