@@ -39,7 +39,7 @@ def test_missing_extra_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         (["--captions=c"], "--export_dir: must be given, or else --target, got none"),
         (["--export_dir=e", "--target=a:1"], "--export_dir: must be given, or else --target, got"),
@@ -72,14 +72,14 @@ def test_missing_extra_is_named() -> None:
     ],
 )
 def test_user_error_is_one_line(
-    options: list[str], told: str, model: str, tmp_path: pathlib.Path
+    options: list[str], message: str, model: str, tmp_path: pathlib.Path
 ) -> None:
     damaged = tmp_path / "captions.txt.gz"
     damaged.write_bytes(b"no gzip")
     given = [option.format(model=model, damaged=damaged) for option in options]
     ended = run_generate(f"--output_dir={tmp_path / 'out'}", *given)
     assert ended.returncode == 2, ended.stderr
-    assert ended.stderr.startswith(f"error: {told}")
+    assert ended.stderr.startswith(f"error: {message}")
     assert len(ended.stderr.splitlines()) == 1
     assert not list((tmp_path / "out").glob("*[!k]"))
 
@@ -100,9 +100,9 @@ def test_worker_processes_write_the_same_files(model: str, tmp_path: pathlib.Pat
         *("--images_per_caption=5", "--shards=4"),
         *("--", "--direct_running_mode=multi_processing", "--direct_num_workers=2"),
     )
-    told = "15 pictures, 15 of them with unknown words, 5 errors"
+    summary = "15 pictures, 15 of them with unknown words, 5 errors"
     assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.startswith(f"{tmp_path / 'out'}: {told}, in ")
+    assert ended.stdout.startswith(f"{tmp_path / 'out'}: {summary}, in ")
     folder = pathlib.Path(model.partition("=")[2])
     generate(folder, captions, tmp_path / "one", images_per_caption=5, shards=4)
     assert tree(tmp_path / "out") == tree(tmp_path / "one")

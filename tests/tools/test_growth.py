@@ -66,7 +66,7 @@ def test_chart_has_a_point_for_every_measurement() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         (
             ["--what=batch_size,shoes"],
@@ -83,10 +83,10 @@ def test_chart_has_a_point_for_every_measurement() -> None:
         (["--steps=250"], "--steps: must be at least 3 times --log_every, got 250"),
     ],
 )
-def test_user_error_is_one_line(options: list[str], told: str, tmp_path: pathlib.Path) -> None:
+def test_user_error_is_one_line(options: list[str], message: str, tmp_path: pathlib.Path) -> None:
     ended = growth(*(option.format(folder=tmp_path) for option in options))
     assert ended.returncode == 2, ended.stderr
-    assert ended.stderr.startswith(f"error: {told}")
+    assert ended.stderr.startswith(f"error: {message}")
     assert len(ended.stderr.splitlines()) == 1
 
 
@@ -104,9 +104,9 @@ def test_growth_is_measured_for_every_quantity(
         *(f"--json={tmp_path / 'growth.json'}", f"--plot={tmp_path / 'growth.svg'}"),
     )
     assert ended.returncode == 0, ended.stderr
-    told = json.loads((tmp_path / "growth.json").read_text())
-    assert told["machine"]["cores"] >= 1
-    over = {it["what"]: [x for x, _ in it["points"]] for it in told["growth"]}
+    results = json.loads((tmp_path / "growth.json").read_text())
+    assert results["machine"]["cores"] >= 1
+    over = {it["what"]: [x for x, _ in it["points"]] for it in results["growth"]}
     assert over == {
         "batch_size": [4, 8],
         "image_size": [32**2, 64**2],
@@ -115,9 +115,9 @@ def test_growth_is_measured_for_every_quantity(
         "generate": [4, 8, 16],
     }
     assert len(ended.stdout.splitlines()) == len(over)
-    assert all(y > 0 for it in told["growth"] for _, y in it["points"])
-    assert all(set(it["fit"]) == {"slope", "offset", "r_squared"} for it in told["growth"])
-    memory = told["growth"][2]
+    assert all(y > 0 for it in results["growth"] for _, y in it["points"])
+    assert all(set(it["fit"]) == {"slope", "offset", "r_squared"} for it in results["growth"])
+    memory = results["growth"][2]
     assert memory["fitted_from"] == pytest.approx(1.6)
     assert min(mebibytes for _, mebibytes in memory["points"]) > 100
     drawn = points_in((tmp_path / "growth.svg").read_bytes())

@@ -200,7 +200,7 @@ def test_training_prints_no_tensorflow_messages_and_uses_the_last_goal_flag(
     run: RunDirectory, data_dir: pathlib.Path
 ) -> None:
     places = [f"--data_dir={data_dir}", f"--run_dir={run.path}"]
-    goal = ["--steps=50", "--epochs=0.0"]  # The run has two steps; no passes are one step.
+    goal = ["--steps=50", "--epochs=0.0"]  # The run has two steps; 0 epochs are one step.
     ended = fresh("-m", "tfgan2.train", *flags.of(QUICK), *places, *goal)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout == f"done: step 2, checkpoint {run.checkpoints}/ckpt-2\n"

@@ -216,7 +216,7 @@ def test_it_fits_a_phone(visit: Callable[..., Any], page: Page, scheme: str) -> 
             assert button.bounding_box()["height"] >= 40
 
 
-def test_a_dead_model_is_told_and_waited_for(visit: Callable[..., Any]) -> None:
+def test_page_reports_a_dead_model_and_waits_for_it(visit: Callable[..., Any]) -> None:
     stub = Stub()
     with stubs.serve(stub) as target:
         options = DemoOptions(model="stub", gallery_pictures=2, timeout_seconds=0.5)

@@ -132,7 +132,7 @@ def test_bad_requests_have_the_codes_and_texts_of_tensorflow_serving(
     assert (caught.value.code(), caught.value.details()) == (code, text)
 
 
-def test_what_an_op_objects_to_reaches_the_client(
+def test_error_of_an_op_reaches_the_client(
     stub: prediction_service_pb2_grpc.PredictionServiceStub,
 ) -> None:
     with pytest.raises(grpc.RpcError) as caught:

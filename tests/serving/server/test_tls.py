@@ -102,7 +102,7 @@ def test_nobody_else_is(address: str, trusted: Tls, stranger: Tls) -> None:
     refused(address, stranger)
 
 
-def test_clients_are_not_verified_unless_that_is_said(
+def test_clients_are_verified_only_if_enabled(
     authority: trustme.CA,
     painted_dir: pathlib.Path,
     trusted: Tls,

@@ -77,7 +77,7 @@ def test_what_waits_is_merged_and_comes_apart_again(start: Start) -> None:
     assert held.batches == [[0], [1, 2, 3, 4, 5, 6]]
 
 
-def test_other_outputs_are_asked_for_separately(start: Start) -> None:
+def test_requests_of_other_outputs_run_separately(start: Start) -> None:
     runner, held = start()
     waiting = [runner.submit(held, plan(1)), runner.submit(held, plan(2, output="z"))]
     held.go.set()
@@ -181,7 +181,7 @@ def test_a_large_request_is_run_in_pieces(start: Start) -> None:
     assert held.batches == [[0], [1, 2, 3], [4, 5, 6], [7]]
 
 
-def test_a_batch_waits_for_more_as_long_as_said() -> None:
+def test_batch_waits_for_more_requests_until_its_timeout() -> None:
     held = Held()
     held.go.set()
     runner = BatchingRunner(

@@ -135,7 +135,7 @@ def test_a_failed_version_is_tried_again_after_it_was_gone(tmp_path: pathlib.Pat
         until(lambda: states(manager, "m") == {2: "AVAILABLE", 1: "END"})
 
 
-def test_a_failed_load_is_tried_as_often_as_said(tmp_path: pathlib.Path) -> None:
+def test_failed_load_is_retried_the_given_number_of_times(tmp_path: pathlib.Path) -> None:
     tried = []
 
     def load(name: str, version: int, path: str) -> Servable:
@@ -173,7 +173,7 @@ def test_a_late_base_path_is_waited_for(tmp_path: pathlib.Path) -> None:
         assert answering(manager) == 3
 
 
-def test_who_waits_for_a_model_is_told_of_the_end(tmp_path: pathlib.Path) -> None:
+def test_waiting_for_a_model_ends_when_the_server_stops(tmp_path: pathlib.Path) -> None:
     manager = Manager(failing(), ManagerOptions(poll_wait_seconds=0.01))
     errors: list[StatusError] = []
 

@@ -80,7 +80,7 @@ def test_broken_messages_are_refused_for_what_they_are(served: Served) -> None:
     assert answers(served)
 
 
-def test_huge_names_are_told_shortly(served: Served) -> None:
+def test_errors_truncate_huge_names(served: Served) -> None:
     huge = "x" * 2**20
     request = predict_request(huge, {"x": [1.0]})
     with pytest.raises(grpc.RpcError) as caught:

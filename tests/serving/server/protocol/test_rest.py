@@ -213,7 +213,7 @@ def test_labels_are_quoted() -> None:
     assert counter.lines() == [':a:b{name="with \\"quotes\\" and \\\\\\n"} 2']
 
 
-def test_pages_of_other_sites_may_ask_where_that_is_said(served: Served) -> None:
+def test_cors_is_available_if_enabled(served: Served) -> None:
     _, _, headers = send(served, "GET", "/v1/models/m")
     assert headers["Access-Control-Allow-Origin"] == "*"
     assert send(served, "OPTIONS", "/v1/models/m:predict")[0] == 200
