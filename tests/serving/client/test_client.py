@@ -243,9 +243,7 @@ def test_a_refused_call_goes_to_the_next_address_at_once(call: Call, stub: Stub)
     assert (len(full.requests), len(stub.requests)) == (1, 2)
 
 
-def test_an_address_where_nobody_listens_is_passed_over(
-    call: Call, stub: Stub, address: str
-) -> None:
+def test_closed_address_is_skipped(call: Call, stub: Stub, address: str) -> None:
     with socket.socket() as taken:
         taken.bind(("localhost", 0))
         nobody = f"localhost:{taken.getsockname()[1]}"
@@ -303,7 +301,7 @@ with Client(sys.argv[1], model="stub") as client:
 """
 
 
-def test_pictures_need_grpc_protobuf_and_numpy_alone(address: str) -> None:
+def test_client_needs_only_grpc_protobuf_and_numpy(address: str) -> None:
     ended = subprocess.run(
         [sys.executable, "-c", WITHOUT, address], cwd=ROOT, capture_output=True, check=False
     )

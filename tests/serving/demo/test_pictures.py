@@ -99,7 +99,7 @@ def test_the_largest_seeds_are_drawn(page: Page, seed: int) -> None:
 @example("a/b?c#d%20&e")
 @example("..")
 @settings(max_examples=25)
-def test_any_caption_is_drawn_or_refused_and_never_becomes_html(
+def test_any_caption_is_drawn_or_refused_and_is_escaped_in_html(
     page_by_kind: dict[str, Page], text: str
 ) -> None:
     page = page_by_kind["caption"]

@@ -79,7 +79,7 @@ def test_it_needs_no_tensorflow() -> None:
     assert ended.stdout == "['serving.wire.tensors']\n"
 
 
-def test_sigterm_ends_what_has_begun(stub: Stub, address: str) -> None:
+def test_sigterm_finishes_running_requests(stub: Stub, address: str) -> None:
     answers: list[PageResponse] = []
     stub.stuck = True
     options = (f"--target={address}", "--model=stub", "--timeout_seconds=300")

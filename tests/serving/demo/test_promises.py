@@ -86,7 +86,7 @@ def test_a_server_that_never_answers_is_a_message(stub: Stub, address: str) -> N
     stub.given_up.set()
 
 
-def test_a_model_that_comes_back_is_found(stub: Stub, address: str) -> None:
+def test_restarted_model_is_found(stub: Stub, address: str) -> None:
     with pages.serve(address, options()) as page:
         stub.fail(*[grpc.StatusCode.UNAVAILABLE] * 2)
         assert page.fetch(SEVEN).status == 503
@@ -160,7 +160,7 @@ def test_every_response_has_the_security_headers(page: Page) -> None:
         assert answer.headers["Referrer-Policy"] == "no-referrer"
 
 
-def test_the_page_is_of_its_own_files_alone() -> None:
+def test_page_loads_only_its_own_files() -> None:
     for path in PAGE.iterdir():
         text = path.read_text()
         own = text.replace("http://www.w3.org/2000/svg", "")

@@ -208,9 +208,7 @@ def decode(png: bytes) -> np.ndarray:
         return np.asarray(picture).astype(int)
 
 
-def test_the_served_picture_is_the_live_one_alone_or_in_company(
-    address: str, run: RunDirectory
-) -> None:
+def test_served_image_equals_the_live_one_in_any_batch(address: str, run: RunDirectory) -> None:
     sampler, _, _ = load_sampler(run)
     caption, seed = "the digit 3", 2**40
     live = sampler.pixels(tf.constant([caption]), tf.constant([seed], tf.int64), [0.0])

@@ -100,7 +100,7 @@ def test_a_new_version_takes_over_and_the_old_one_drains(tmp_path: pathlib.Path)
         assert held.servable.closed
 
 
-def test_a_broken_new_version_leaves_the_old_one_serving(tmp_path: pathlib.Path) -> None:
+def test_old_version_serves_while_the_new_one_is_broken(tmp_path: pathlib.Path) -> None:
     with Manager(failing(2), UNPOLLED) as manager:
         manager.configure([config(make(tmp_path, 1))])
         make(tmp_path, 2)
@@ -282,7 +282,7 @@ def test_no_call_fails_while_versions_are_swapped(
         assert versions == {1, 2}
 
 
-def test_what_is_no_savedmodel_is_named(tmp_path: pathlib.Path) -> None:
+def test_folder_without_a_savedmodel_is_refused(tmp_path: pathlib.Path) -> None:
     make(tmp_path, 1)
     text = r"name: m version: 1} due to error: .*SavedModel"
     with pytest.raises(StatusError, match=text), serve({"m": tmp_path}):

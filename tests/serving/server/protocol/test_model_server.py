@@ -77,7 +77,7 @@ def test_messages_may_be_of_any_size(served: Served) -> None:
     assert np.array_equal(answer, sent)
 
 
-def test_any_dtype_comes_back(served: Served) -> None:
+def test_every_dtype_is_returned_unchanged(served: Served) -> None:
     # TensorFlow writes one value as a value, several values packed.
     for dtype, values in itertools.product(DTYPES, ([1], [0, 1, 1])):
         sent = np.array(values, dtype.as_numpy_dtype)
@@ -89,13 +89,13 @@ def test_a_model_of_tensorflow_1_is_served(served: Served) -> None:
     assert predict_y(served, "tf1", {"x": [[2.0]]}).tolist() == [[6.0]]
 
 
-def test_shapes_are_left_to_the_ops(served: Served) -> None:
+def test_shapes_are_checked_only_by_the_ops(served: Served) -> None:
     # The signatures say [?] and [?, 1].
     assert predict_y(served, "m", {"x": [[1.0, 2.0]]}).tolist() == [[2.0, 4.0]]
     assert predict_y(served, "tf1", {"x": [2.0, 3.0, 4.0]}).tolist() == [6.0, 9.0, 12.0]
 
 
-def test_one_value_stands_for_all_but_not_without_end(served: Served) -> None:
+def test_one_value_is_repeated_up_to_the_memory_limit(served: Served) -> None:
     request = predict_request("m", {"x": np.zeros(3, np.float32)})
     del request.inputs["x"].float_val[:]
     request.inputs["x"].ClearField("tensor_content")
