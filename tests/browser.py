@@ -1,4 +1,4 @@
-"""Debian's Chromium, for tests that `make test-browser` runs."""
+"""Debian's Chromium, for the tests of `make test-browser`."""
 
 import contextlib
 import os
@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 from typing import Any
 
-# It runs as root in CI, and asks nobody outside this machine.
+# Chromium runs as root in CI, and sends no requests to other machines.
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -16,7 +16,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-# How many colours an image shows.
+# JavaScript that counts the colors of an image.
 COLOURS = """(image) => {
   const canvas = document.createElement("canvas");
   canvas.width = image.naturalWidth;
@@ -30,7 +30,7 @@ COLOURS = """(image) => {
 
 @contextlib.contextmanager
 def chromium() -> Iterator[Any]:
-    """Starts it, without a window."""
+    """Starts Chromium without a window."""
     from playwright.sync_api import sync_playwright
 
     path = os.environ.get("CHROMIUM", shutil.which("chromium"))

@@ -3,8 +3,8 @@
 Example:
   python tests/compare_checkouts.py /tmp/old . --steps=20 --work_dir=/tmp/compared
 
-Both checkouts train from the same data set and the same recipes, those of this file's checkout. A
-run that exists in the work directory is used again. The exit code is 1 if a tensor differs.
+Both checkouts train with the data set and the recipes of this file's checkout. A run that exists in
+the work directory is used again. The exit code is 1 if a tensor differs.
 """
 
 import argparse
@@ -19,7 +19,7 @@ import sys
 import numpy as np
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-# Runs in the folder of a checkout: reads cases from a file and trains those that are absent.
+# Runs in the folder of a checkout: reads cases from a file and trains the missing ones.
 TRAIN = """
 import json, pathlib, sys
 from tfgan2.runs import recipe as recipes

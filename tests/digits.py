@@ -13,7 +13,7 @@ def prepare(
     image_size: int,
     test_fraction: float = 0.125,
 ) -> None:
-    """Writes 160 images: 140 to train with and 20 to test with."""
+    """Writes 140 train images and 20 test images."""
     options = sources.SourceOptions(
         input_dir=str(digits_file.parent), image_size=image_size, test_fraction=test_fraction
     )

@@ -4,6 +4,6 @@ import dataclasses
 
 
 def of(settings: object) -> list[str]:
-    """A flag for every field, as a user would type it."""
+    """One flag per field, as a user types it."""
     fields = dataclasses.asdict(settings)  # type: ignore[call-overload]
     return [f"--{name}={value}" for name, value in fields.items()]

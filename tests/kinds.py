@@ -1,4 +1,4 @@
-"""Samplers of the systems that draw without captions, and of those that write texts."""
+"""Samplers of unconditional and joint systems."""
 
 import pathlib
 
@@ -11,19 +11,19 @@ from tfgan2.text.tokenizers import WordTokenizer, write_vocabulary
 
 
 def unconditional() -> UnconditionalSampler:
-    """auto-write with new weights."""
+    """A sampler of auto-write with new weights."""
     keras.utils.set_random_seed(1)
     gan = recipes.build_model(
         TINY["auto_write"], image_channels=1, vocabulary_size=0, dtype="float32"
     )
-    # The start makes pictures nearly alike; spread them.
+    # Initial images are nearly equal; larger weights make them different.
     for layer in (*gan.average_generator.convolutions, gan.average_generator.last):
         layer.kernel.assign(layer.kernel * 30.0)
     return gan.sampler(None, truncation=1.0)
 
 
 def joint(folder: pathlib.Path) -> JointSampler:
-    """IMG-TXT with new weights, which writes the digits."""
+    """A sampler of IMG-TXT with new weights, whose texts are digits."""
     keras.utils.set_random_seed(1)
     path = folder / "vocabulary.txt"
     write_vocabulary(path, {str(digit): 1 for digit in range(10)})
@@ -34,7 +34,7 @@ def joint(folder: pathlib.Path) -> JointSampler:
         vocabulary_size=tokenizer.vocabulary_size,
         dtype="float32",
     )
-    # The start makes pictures and texts nearly alike; spread them.
+    # Initial images and texts are nearly equal; larger weights make them different.
     first = gan.average_generator.first
     first.kernel.assign(first.kernel * 30.0)
     return gan.sampler(tokenizer, truncation=1.0)

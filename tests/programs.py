@@ -1,7 +1,7 @@
-"""Runs programs in processes forked from one that has imported the large libraries already.
+"""Runs programs in processes forked from a process that has imported the large libraries.
 
-A forked process differs from a started one in nothing but those imports: it has flags, signals, an
-exit code and output of its own. It begins in a tenth of a second in place of ten.
+A forked process differs from a started one only in these imports: it has its own flags, signals,
+exit code and output. It starts in a tenth of a second instead of ten seconds.
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ _CONTEXT.set_forkserver_preload(LIBRARIES)
 
 @dataclasses.dataclass(frozen=True)
 class Ended:
-    """How a program ended, and all that it printed."""
+    """The exit code and the output of a program."""
 
     returncode: int
     stdout: str
@@ -34,7 +34,7 @@ class Ended:
 
 
 class Running:
-    """A program that runs; its standard output can be read meanwhile."""
+    """A running program, whose standard output can be read."""
 
     def __init__(self, process: BaseProcess, stdout: TextIO) -> None:
         self._process = process
@@ -85,7 +85,7 @@ def start(
       module: the program.
       options: its flags.
       stderr: file for the standard error.
-      environment: variables beside those that are set.
+      environment: additional environment variables.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "stdout")
@@ -107,7 +107,7 @@ def _begin(
 def _be(
     module: str, options: tuple[str, ...], stdout: str, stderr: str, environment: dict[str, str]
 ) -> None:
-    """Becomes the program, as `python -m` would."""
+    """Runs the program in this process, as `python -m` does."""
     for path, descriptor in ((os.devnull, 0), (stdout, 1), (stderr, 2)):
         opened = os.open(path, os.O_RDWR if descriptor == 0 else os.O_WRONLY | os.O_CREAT, 0o644)
         os.dup2(opened, descriptor)

@@ -1,4 +1,4 @@
-"""What every program shares."""
+"""Progress bars of programs."""
 
 import io
 import sys
@@ -20,7 +20,7 @@ def shown(stream: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> str:
     return stream.getvalue()
 
 
-def test_a_log_has_a_line_for_each_state_of_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_log_file_has_one_line_per_state_of_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(program, "SECONDS_BETWEEN_LINES", 3600.0)
     text = shown(io.StringIO(), monkeypatch)
     assert "\r" not in text
@@ -30,7 +30,7 @@ def test_a_log_has_a_line_for_each_state_of_a_bar(monkeypatch: pytest.MonkeyPatc
     assert len(others) <= 2
 
 
-def test_a_terminal_has_a_bar_on_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_terminal_shows_the_bar_on_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     text = shown(Terminal(), monkeypatch)
     assert text.count("\n") == 1
     assert text.split("\r")[-1].startswith("verify: 100%")

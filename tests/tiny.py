@@ -68,7 +68,7 @@ _IMG_TXT = Recipe(
     ema_half_life_images=100.0,
 )
 
-# All its updates are active in step 1.
+# All updates of this recipe are active in step 1.
 _GAN_CLS = Recipe(
     model="gan_cls",
     seed=3,
@@ -99,7 +99,7 @@ _GAN_CLS = Recipe(
 
 _STACK_GAN = Recipe(
     model="stack_gan",
-    seed=4,  # With 3, rounding takes a leaky ReLU across its kink.
+    seed=4,  # With seed 3, rounding moves a leaky ReLU across its kink.
     batch_size=8,
     image_size=32,
     precision="float32",
@@ -133,7 +133,7 @@ _DAMSM = Recipe(
     augment_translation_px=2,
 )
 
-# One configuration of every system: with every term of its losses.
+# One configuration of every system, with every term of its losses.
 TINY = {
     "df_gan": _DF_GAN,
     "auto_write": _AUTO_WRITE,
@@ -154,7 +154,7 @@ _PUBLISHED = dataclasses.replace(
     augment_translation_px=0,
 )
 
-# For what is no matter of the system: a step of it is traced soonest.
+# For tests that do not depend on the system: its step is the fastest to trace.
 QUICK = dataclasses.replace(_PUBLISHED, ma_gp_weight=0.0)
 
 _U_NET = dataclasses.replace(
@@ -194,9 +194,9 @@ _STABILIZERS = {
     "learning_rate_linear_to_epochs": 100.0,
 }
 
-# What only `make test-variants` runs, but for the published DF-GAN.
+# Only `make test-variants` runs these, except the published DF-GAN.
 VARIANTS = {
-    # With 3, hidden units of the last block are dead to every caption.
+    # With seed 3, hidden units of the last block are 0 for every caption.
     "df_gan-stabilizers": dataclasses.replace(_DF_GAN, **_STABILIZERS, seed=1),
     "auto_write-stabilizers": dataclasses.replace(_AUTO_WRITE, **_STABILIZERS, label_smoothing=0.1),
     "img_txt-stabilizers": dataclasses.replace(_IMG_TXT, **_STABILIZERS, ma_gp_weight=2.0),

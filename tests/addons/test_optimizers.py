@@ -1,4 +1,4 @@
-"""Every optimizer of TensorFlow Addons moves what it must; its line alone has them."""
+"""Every optimizer of TensorFlow Addons, on the line that has them."""
 
 import importlib.util
 
@@ -35,8 +35,8 @@ AROUND = [
 ]
 
 
-def moved(optimizer: keras.optimizers.Optimizer, steps: int) -> list[tf.Variable]:
-    """A dense variable and the rows of a table that some ids look up, after some steps."""
+def trained(optimizer: keras.optimizers.Optimizer, steps: int) -> list[tf.Variable]:
+    """A dense variable and a table with looked-up rows, after some steps of an optimizer."""
     dense, table = tf.Variable(tf.ones([3, 2])), tf.Variable(tf.ones([4, 3]))
     build(optimizer, [dense, table])
     for _ in range(steps):
@@ -50,22 +50,22 @@ def moved(optimizer: keras.optimizers.Optimizer, steps: int) -> list[tf.Variable
 
 
 @pytest.mark.parametrize("name", [*MOVING, *AROUND])
-def test_every_optimizer_moves_dense_and_sparse_variables(name: str) -> None:
-    variables = moved(make(name, NUMBERS, flag="--it"), 3)
+def test_every_optimizer_trains_dense_and_sparse_variables(name: str) -> None:
+    variables = trained(make(name, NUMBERS, flag="--it"), 3)
     assert all(bool(tf.reduce_all(tf.math.is_finite(it))) for it in variables)
     assert not bool(tf.reduce_any(variables[0] == 1.0))
     assert not bool(tf.reduce_any(tf.gather(variables[1], [1, 3]) == 1.0))
 
 
-def test_no_optimizer_of_addons_is_left_out() -> None:
-    with pytest.raises(UsageError) as seen:
+def test_every_optimizer_of_addons_is_tested() -> None:
+    with pytest.raises(UsageError) as refused:
         make("addons.Nothing", NUMBERS, flag="--it")
     named = {name.partition("(")[0] for name in MOVING}
-    listed = str(seen.value).partition("must be one of ")[2].partition(", got")[0].split(", ")
+    listed = str(refused.value).partition("must be one of ")[2].partition(", got")[0].split(", ")
     assert set(listed) == named | {f"addons.{name}" for name in (*WRAPPERS, "MultiOptimizer")}
 
 
-def test_the_recipe_s_numbers_reach_the_class_and_settings_come_first() -> None:
+def test_settings_in_the_name_override_those_of_the_recipe() -> None:
     lamb = make("addons.LAMB(epsilon=0.5, weight_decay=0.25)", NUMBERS, flag="--it")
     config = lamb.get_config()
     assert config["learning_rate"] == 0.01
@@ -75,39 +75,39 @@ def test_the_recipe_s_numbers_reach_the_class_and_settings_come_first() -> None:
     assert (yogi["beta1"], yogi["beta2"], yogi["epsilon"]) == (0.5, 0.9, 1e-8)
 
 
-def test_a_schedule_is_read_at_the_steps_of_the_wrapped_optimizer() -> None:
+def test_schedule_uses_the_steps_of_the_wrapped_optimizer() -> None:
     schedule = keras.optimizers.schedules.PiecewiseConstantDecay([2], [0.1, 0.0])
     numbers = Numbers(learning_rate=schedule, beta1=0.0, beta2=0.9, epsilon=1e-8)
     for name in ("addons.LAMB", "addons.Lookahead(addons.LAMB)", "addons.MovingAverage(adam)"):
-        after = [moved(make(name, numbers, flag="--it"), steps)[0].numpy() for steps in (2, 3, 5)]
+        after = [trained(make(name, numbers, flag="--it"), steps)[0].numpy() for steps in (2, 3, 5)]
         assert (after[0] != after[1]).all()
         assert (after[1] == after[2]).all(), name
 
 
-def test_lookahead_goes_half_the_way_every_so_many_steps() -> None:
-    plain = moved(make("sgd", NUMBERS, flag="--it"), 2)[0].numpy()
+def test_lookahead_interpolates_half_way_after_each_sync_period() -> None:
+    plain = trained(make("sgd", NUMBERS, flag="--it"), 2)[0].numpy()
     ahead = make("addons.Lookahead(sgd, sync_period=2)", NUMBERS, flag="--it")
-    assert moved(ahead, 2)[0].numpy() == pytest.approx((1.0 + plain) / 2.0)
+    assert trained(ahead, 2)[0].numpy() == pytest.approx((1.0 + plain) / 2.0)
 
 
-def test_the_average_is_kept_and_counts_as_state() -> None:
+def test_moving_average_is_part_of_the_optimizer_state() -> None:
     optimizer = make("addons.MovingAverage(sgd, average_decay=0.75)", NUMBERS, flag="--it")
-    dense, table = moved(optimizer, 1)
+    dense, table = trained(optimizer, 1)
     average = average_kept_by(optimizer, dense)
     assert average.numpy() == pytest.approx(0.75 + 0.25 * dense.numpy())
     assert any(average is it for it in state_of(optimizer))
     assert average_kept_by(make("addons.LAMB", NUMBERS, flag="--it"), table) is None
 
 
-def test_the_state_of_what_is_wrapped_counts_too() -> None:
+def test_state_includes_that_of_the_wrapped_optimizer() -> None:
     alone = make("addons.LAMB", NUMBERS, flag="--it")
     ahead = make("addons.Lookahead(addons.LAMB)", NUMBERS, flag="--it")
-    moved(alone, 1)
-    moved(ahead, 1)
-    assert len(state_of(ahead)) == len(state_of(alone)) + 2  # Of two variables, the slow weights.
+    trained(alone, 1)
+    trained(ahead, 1)
+    assert len(state_of(ahead)) == len(state_of(alone)) + 2  # The slow weights of two variables.
 
 
-def test_what_averages_one_replica_alone_is_refused_for_two() -> None:
+def test_swa_is_refused_for_two_replicas() -> None:
     check("addons.SWA(adam)", flag="--it", replicas=1)
     check("addons.MovingAverage(adam)", flag="--it", replicas=2)
     with pytest.raises(UsageError, match=r"--it: must not be addons\.SWA with 2 replicas, got"):
@@ -131,6 +131,6 @@ def test_what_averages_one_replica_alone_is_refused_for_two() -> None:
         ("addons.lamb", "must be one of addons.AdaBelief, "),
     ],
 )
-def test_a_mistake_is_told_with_its_rule(text: str, rule: str) -> None:
+def test_invalid_optimizer_is_refused_with_the_rule(text: str, rule: str) -> None:
     with pytest.raises(UsageError, match=f"--it: {rule}.*, got "):
         make(text, NUMBERS, flag="--it")

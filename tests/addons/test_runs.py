@@ -1,4 +1,4 @@
-"""Runs with optimizers of TensorFlow Addons keep the promises of all runs."""
+"""Runs with optimizers of TensorFlow Addons resume, skip overflows and sample like all runs."""
 
 import dataclasses
 import importlib.util
@@ -37,7 +37,7 @@ NAMED = [
 def train(
     recipe: recipes.Recipe, data_dir: pathlib.Path, path: pathlib.Path, *, steps: int
 ) -> dict:
-    """Trains to a step, and returns all that its checkpoint holds."""
+    """Trains up to a step, and returns the values of its checkpoint."""
     trainer.train(
         recipe,
         recipes.Schedule(checkpoint_every=1000, sample_every=1000),
@@ -65,7 +65,7 @@ def train(
         (AVERAGED, "float32", {"m", "v", "average"}),
     ],
 )
-def test_resumes_exactly(
+def test_resumed_run_ends_with_the_same_checkpoint(
     optimizers: dict[str, str],
     precision: str,
     kept: set[str],
@@ -83,14 +83,14 @@ def test_resumes_exactly(
         np.testing.assert_array_equal(value, halves[name], err_msg=name)
 
 
-def game(optimizers: dict[str, str], *, precision: str = "float32") -> tuple[GAN, dict]:
+def make_system(optimizers: dict[str, str], *, precision: str = "float32") -> tuple[GAN, dict]:
     recipe = dataclasses.replace(QUICK, **optimizers)
     return systems.make(recipe, precision=precision), systems.some_batch(recipe)
 
 
 @pytest.mark.parametrize("optimizers", NAMED)
-def test_an_overflow_is_skipped_and_counted(optimizers: dict[str, str]) -> None:
-    gan, batch = game(optimizers, precision="mixed_float16")
+def test_overflow_skips_the_update_and_is_counted(optimizers: dict[str, str]) -> None:
+    gan, batch = make_system(optimizers, precision="mixed_float16")
     trained = [it for update in gan.updates for it in update.variables]
     before = systems.values(trained)
     logs = gan.train_step({**batch, "image": batch["image"] * np.float32(np.inf)})
@@ -99,14 +99,14 @@ def test_an_overflow_is_skipped_and_counted(optimizers: dict[str, str]) -> None:
     assert systems.same(systems.values(discriminator.variables), kept)
     assert float(logs["discriminator/skipped_updates"]) == 1
     assert float(discriminator.optimizer.loss_scale) == 2.0**14
-    for _ in range(15):  # Until the scales have fallen so far that nothing overflows.
+    for _ in range(15):  # The loss scales fall until no gradient overflows.
         gan.train_step(batch)
     assert not systems.same(systems.values(trained), before)
     assert all(np.isfinite(value).all() for value in systems.values(gan.weights))
 
 
-def test_what_moving_average_keeps_is_what_is_sampled() -> None:
-    gan, batch = game(AVERAGED)
+def test_sampling_uses_the_weights_of_moving_average() -> None:
+    gan, batch = make_system(AVERAGED)
     for _ in range(3):
         gan.train_step(batch)
     _, generator = gan.updates
@@ -117,7 +117,9 @@ def test_what_moving_average_keeps_is_what_is_sampled() -> None:
 
 
 @pytest.mark.parametrize("optimizers", NAMED)
-def test_an_inactive_update_leaves_the_state_of_its_optimizer(optimizers: dict[str, str]) -> None:
+def test_inactive_update_does_not_change_the_state_of_its_optimizer(
+    optimizers: dict[str, str],
+) -> None:
     recipe = dataclasses.replace(TINY["auto_write"], warm_up_steps=5, **optimizers)
     gan = systems.make(recipe)
     (generator,) = (update for update in gan.updates if update.name == "generator")
@@ -127,7 +129,7 @@ def test_an_inactive_update_leaves_the_state_of_its_optimizer(optimizers: dict[s
     assert systems.same(systems.values(state), before)
 
 
-def test_two_replicas_move_as_one_device_does() -> None:
+def test_two_replicas_train_as_one_device() -> None:
     alone = tf.distribute.get_strategy()
     pair = tf.distribute.MirroredStrategy(
         ["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice()
@@ -135,7 +137,7 @@ def test_two_replicas_move_as_one_device_does() -> None:
     weights = []
     for strategy in (alone, pair):
         with strategy.scope():
-            gan, batch = game(LOOKAHEAD)
+            gan, batch = make_system(LOOKAHEAD)
         rows = tf.data.Dataset.from_tensors(batch).unbatch().batch(8, drop_remainder=True).repeat()
         gan.fit(strategy.experimental_distribute_dataset(rows), steps_per_epoch=1, verbose=0)
         weights.append(systems.values(gan.weights))

@@ -1,4 +1,4 @@
-"""A shared generated batch gives both updates the gradients of batches of their own."""
+"""A shared generated batch gives both updates the gradients of separate batches."""
 
 import dataclasses
 from typing import Any
@@ -16,7 +16,7 @@ from tfgan2.runs.recipe import Recipe
 RECIPE = dataclasses.replace(TINY["df_gan"], mode_seeking_weight=0.1)
 
 
-def test_others_draw_for_each_update(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_systems_draw_one_batch_per_update(monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = TINY["gan_cls"]
     gan, drawn = systems.make(recipe), []
     generate = gan.generate
@@ -29,9 +29,9 @@ def test_others_draw_for_each_update(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "recipe", [RECIPE, VARIANTS["df_gan-stabilizers"]], ids=["plain", "remedies"]
+    "recipe", [RECIPE, VARIANTS["df_gan-stabilizers"]], ids=["plain", "stabilizers"]
 )
-def test_the_generator_s_gradients_are_those_of_drawing_within_its_loss(
+def test_shared_batch_gives_the_same_generator_gradients(
     recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gan = systems.make(recipe)
@@ -44,11 +44,11 @@ def test_the_generator_s_gradients_are_those_of_drawing_within_its_loss(
     generate, loss, drawn, noises, expected = gan.generate, gan.generator_loss, [], [], []
     discriminator_loss = gan.discriminator_loss
 
-    def noting(batch: Any, noise: Any) -> Any:
+    def recording(batch: Any, noise: Any) -> Any:
         drawn.append(noise)
         return generate(batch, noise)
 
-    def noting_noise(inputs: LossInputs) -> Any:
+    def recording_noise(inputs: LossInputs) -> Any:
         noises.append(inputs.noise)
         return discriminator_loss(inputs)
 
@@ -62,13 +62,13 @@ def test_the_generator_s_gradients_are_those_of_drawing_within_its_loss(
         expected.extend(tape.gradient(value, variables))
         return loss(inputs)
 
-    monkeypatch.setattr(gan, "generate", noting)
-    monkeypatch.setattr(gan, "discriminator_loss", noting_noise)
+    monkeypatch.setattr(gan, "generate", recording)
+    monkeypatch.setattr(gan, "discriminator_loss", recording_noise)
     monkeypatch.setattr(gan, "generator_loss", differentiated)
     before = systems.values(variables)
     gan.train_step(systems.some_batch(recipe))
-    assert len(drawn) == 1  # Both learn of the same images.
-    # Augmentation and what else is drawn is each update's own.
+    assert len(drawn) == 1  # Both updates use the same images.
+    # Each update has its own augmentation and other noise.
     one, other = (noise.normal("it", 1).numpy() for noise in noises)
     assert np.abs(one - other).min() > 0
     assert any(np.abs(it).max() > 1e-6 for it in expected)

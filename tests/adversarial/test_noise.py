@@ -1,4 +1,4 @@
-"""Randomness: of a row's seed when sampling, of seed, step and row in training."""
+"""Noise: a function of a row's seed in sampling, of seed, step and row in training."""
 
 import math
 
@@ -19,7 +19,7 @@ def draw(seeds: list[int], truncation: list[float], default: float = 1.0) -> np.
     ).numpy()
 
 
-def test_a_row_depends_on_its_seed_alone() -> None:
+def test_latent_depends_only_on_the_seed_of_its_row() -> None:
     together = draw([5, 6, 2**40 + 5, -5], [1.0, 0.5, 1.0, 1.0])
     np.testing.assert_array_equal(together[0], draw([5], [1.0])[0])
     np.testing.assert_array_equal(together[1], draw([6], [0.5])[0])
@@ -35,12 +35,12 @@ def test_truncation_bounds_the_latent() -> None:
 
 
 @pytest.mark.parametrize("odd", [0.0, -1.0, 1.5, math.nan, math.inf])
-def test_any_other_truncation_means_the_default(odd: float) -> None:
+def test_invalid_truncation_means_the_default(odd: float) -> None:
     np.testing.assert_array_equal(draw([7], [odd], default=0.5), draw([7], [0.5]))
     np.testing.assert_array_equal(draw([7], [odd], default=1.0), draw([7], [1.0]))
 
 
-def test_a_draw_is_a_function_of_seed_step_and_name() -> None:
+def test_step_noise_is_a_function_of_seed_step_and_name() -> None:
     def noise(seed: int, step: int, scope: str, name: str) -> np.ndarray:
         source = StepNoise(seed=seed, step=tf.constant(step, tf.int64), scope=scope, batch_size=4)
         return source.normal(name, 3).numpy()
@@ -53,7 +53,7 @@ def test_a_draw_is_a_function_of_seed_step_and_name() -> None:
         assert not np.array_equal(one, noise(*other))
 
 
-def test_replicas_take_their_rows_of_the_draw() -> None:
+def test_each_replica_gets_its_rows_of_the_noise() -> None:
     strategy = tf.distribute.MirroredStrategy(
         ["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice()
     )
@@ -73,12 +73,12 @@ def test_translation_moves_whole_pixels_and_repeats_the_border() -> None:
     step = tf.constant(0, tf.int64)
     noise = StepNoise(seed=1, step=step, scope="a", batch_size=40)
     moved = translate(images, noise.uniform("real", 2), max_shift_px=2).numpy()
-    seen = set()
+    shifts = set()
     for result in moved:
         dy, dx = divmod(int(result[16, 16, 0]) - (16 * 32 + 16) + 2 * 32 + 2, 32)
         shift = (dy - 2, dx - 2)
         rows = np.clip(np.arange(32) + shift[0], 0, 31)
         columns = np.clip(np.arange(32) + shift[1], 0, 31)
         np.testing.assert_array_equal(result, image[0].numpy()[rows][:, columns])
-        seen.add(shift)
-    assert {shift for pair in seen for shift in pair} == {-2, -1, 0, 1, 2}
+        shifts.add(shift)
+    assert {shift for pair in shifts for shift in pair} == {-2, -1, 0, 1, 2}

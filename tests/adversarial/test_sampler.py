@@ -1,4 +1,4 @@
-"""Samplers: from what a generator draws to pixels, and what a truncation means."""
+"""Samplers: from generated images to pixels, truncation and interpolation."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ SENTENCE_SIZE = 3
 
 
 class Shown(keras.Model):
-    """Draws its latent as grey pixels, and its sentence, if there is one, as others."""
+    """A generator that writes its latent, and its sentence if given, into grey pixels."""
 
     def call(self, latent: tf.Tensor, sentence: tf.Tensor | None = None) -> tf.Tensor:
         grey = latent[:, tf.newaxis, :, tf.newaxis] / 4.0
@@ -22,7 +22,7 @@ class Shown(keras.Model):
 
 
 class Lengths(keras.Model):
-    """A caption's sentence is its length over and over."""
+    """A text encoder whose sentence repeats the caption's length."""
 
     sentence_size = SENTENCE_SIZE
 
@@ -52,7 +52,7 @@ def make_sampler(truncation: float = 1.0) -> Sampler:
         (0.0, [-1.0, 0.0, 0.25, 0.5, 0.75, 1.0, 2.0], [0, 0, 64, 128, 191, 255, 255]),
     ],
 )
-def test_pixels_are_rounded_from_the_lowest_value_to_the_brightest(
+def test_pixels_are_rounded_over_the_value_range(
     lowest_value: float, values: list[float], pixels: list[int]
 ) -> None:
     rounded = to_pixels(tf.constant(values), lowest_value=lowest_value)
@@ -60,7 +60,7 @@ def test_pixels_are_rounded_from_the_lowest_value_to_the_brightest(
     assert rounded.numpy().tolist() == pixels
 
 
-def test_a_picture_is_drawn_from_its_latent_and_its_sentence() -> None:
+def test_image_is_generated_from_latent_and_sentence() -> None:
     sampler = make_sampler()
     drawn = sampler.sample(["", "x"], [3, 4], 1.0)
     assert drawn.texts is None
@@ -74,14 +74,14 @@ def test_a_picture_is_drawn_from_its_latent_and_its_sentence() -> None:
 
 
 @pytest.mark.parametrize("truncation", [0.0, float("nan"), -3.0, 7.0])
-def test_any_other_truncation_is_that_of_the_recipe(truncation: float) -> None:
+def test_invalid_truncation_means_that_of_the_recipe(truncation: float) -> None:
     sampler = make_sampler(truncation=0.5)
     images = sampler.sample(["a"] * 3, [1, 2, 3], truncation).images
     np.testing.assert_array_equal(images, sampler.sample(["a"] * 3, [1, 2, 3], 0.5).images)
     assert not np.array_equal(images, sampler.sample(["a"] * 3, [1, 2, 3], 1.0).images)
 
 
-def test_without_captions_a_picture_is_that_of_its_seed() -> None:
+def test_unconditional_image_depends_only_on_its_seed() -> None:
     def sampler(lowest_value: float) -> UnconditionalSampler:
         return UnconditionalSampler(
             generator=Shown(), latent_size=5, truncation=1.0, lowest_value=lowest_value
@@ -96,7 +96,7 @@ def test_without_captions_a_picture_is_that_of_its_seed() -> None:
     assert not np.array_equal(from_black, drawn.images)
 
 
-def test_between_two_rows_the_ends_are_those_rows() -> None:
+def test_interpolation_starts_and_ends_at_the_given_rows() -> None:
     sampler = make_sampler(truncation=0.7)
     way = sampler.interpolate(("a", "bb"), (3, 8), np.linspace(0, 1, 5, dtype=np.float32))
     assert way.shape[0] == 5
@@ -109,7 +109,7 @@ def test_between_two_rows_the_ends_are_those_rows() -> None:
     np.testing.assert_array_equal(way, alone.sample(["", ""], [3, 8], 0.0).images)
 
 
-def test_an_arc_keeps_the_length_and_a_line_is_where_there_is_no_angle() -> None:
+def test_slerp_keeps_the_length_and_falls_back_to_lerp_without_an_angle() -> None:
     one, other = tf.constant([2.0, 0.0]), tf.constant([0.0, 2.0])
     points = slerp(one, other, np.array([0.0, 0.5, 1.0], np.float32))
     np.testing.assert_allclose(points, [[2, 0], [2**0.5, 2**0.5], [0, 2]], atol=1e-6)

@@ -1,4 +1,4 @@
-"""Which optional parts run in which step."""
+"""The update schedule: which optional parts run in which step."""
 
 import pytest
 import tensorflow as tf
@@ -19,7 +19,7 @@ def test_generator_and_penalties_run_in_the_last_step_of_their_intervals() -> No
 
 
 @pytest.mark.parametrize(("steps", "every"), [(1, 16), (5, 1), (2, 2), (2, 4), (3, 2)])
-def test_the_graph_finds_the_phase_of_a_step(steps: int, every: int) -> None:
+def test_phase_of_a_step_is_found_in_a_graph(steps: int, every: int) -> None:
     schedule = UpdateSchedule(discriminator_steps=steps, penalty_every=every)
     assert schedule.phases[0] == Phase(penalty_factor=float(every))
     assert len(set(schedule.phases)) == len(schedule.phases)
@@ -28,6 +28,6 @@ def test_the_graph_finds_the_phase_of_a_step(steps: int, every: int) -> None:
         assert schedule.phases[index] == schedule.phase(step)
 
 
-def test_phases_that_never_occur_are_left_out() -> None:
+def test_schedule_has_no_phase_that_never_occurs() -> None:
     assert len(UpdateSchedule(discriminator_steps=2, penalty_every=2).phases) == 2
     assert len(UpdateSchedule(discriminator_steps=2, penalty_every=3).phases) == 4

@@ -1,4 +1,4 @@
-"""Spectral normalization: the singular value, when its estimate moves, and in which precision."""
+"""Spectral normalization: the singular value, its power iteration, and its precision."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ SHAPES = {"convolution": (2, 6, 6, 3), "dense": (2, 7)}
 
 
 def make(kind: str, *, dtype: str = "float32", use_bias: bool = True) -> Layer:
-    """A built layer of 5 channels whose singular values differ, unlike those of its start."""
+    """A built layer of 5 channels whose singular values differ, unlike after initialization."""
     keras.utils.set_random_seed(1)
     layer: Layer
     if kind == "dense":
@@ -61,7 +61,7 @@ def test_the_kernel_is_divided_by_its_largest_singular_value(kind: str) -> None:
     np.testing.assert_allclose(layer(inputs), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_one_call_in_training_is_one_power_iteration() -> None:
+def test_training_call_runs_one_power_iteration() -> None:
     layer, inputs = make("dense", use_bias=False), some_inputs("dense")
     matrix, direction = layer.kernel.numpy(), layer.direction.numpy()
     left = matrix @ direction / np.linalg.norm(matrix @ direction)
@@ -72,7 +72,7 @@ def test_one_call_in_training_is_one_power_iteration() -> None:
 
 
 @pytest.mark.parametrize("kind", SHAPES)
-def test_the_direction_moves_in_training_alone(kind: str) -> None:
+def test_direction_changes_only_in_training(kind: str) -> None:
     layer, inputs = make(kind), some_inputs(kind)
     (direction,) = layer.statistics
     assert "moving_" in direction.name
@@ -96,7 +96,7 @@ def test_the_gradient_passes_through_the_division_but_not_the_iteration() -> Non
     slopes = np.random.default_rng(4).normal(size=matrix.shape)
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(slopes * layer(tf.eye(7), training=True))
-    # Of sum(slopes * matrix) / (left^T matrix right), with both vectors fixed.
+    # The gradient of sum(slopes * matrix) / (left^T matrix right), with both vectors fixed.
     through = (slopes * matrix).sum() / largest**2 * np.outer(left, right)
     expected = slopes / largest - through
     np.testing.assert_allclose(tape.gradient(loss, layer.kernel), expected, rtol=1e-3, atol=1e-5)
@@ -108,7 +108,7 @@ def test_mixed_precision_rounds_after_the_division(kind: str, dtype: str) -> Non
     layer, inputs = make(kind, dtype=f"mixed_{dtype}"), some_inputs(kind)
     exact = make(kind)
     for kernel in (layer.kernel, exact.kernel):
-        kernel.assign(kernel * 1e5)  # Beyond what float16 can hold.
+        kernel.assign(kernel * 1e5)  # Beyond the range of float16.
     outputs = layer(inputs, training=True)
     expected = exact(inputs, training=True)
     assert outputs.dtype == dtype
@@ -117,7 +117,7 @@ def test_mixed_precision_rounds_after_the_division(kind: str, dtype: str) -> Non
     assert {variable.dtype for variable in layer.variables} == {tf.float32}
 
 
-def test_layers_start_orthogonal_and_apart() -> None:
+def test_initial_kernels_are_orthogonal_and_differ_between_layers() -> None:
     first, second = (SpectralDense(5, dtype="float32") for _ in range(2))
     inputs = tf.zeros([1, 7])
     kernels = []
@@ -128,7 +128,7 @@ def test_layers_start_orthogonal_and_apart() -> None:
     assert not np.allclose(*kernels)
 
 
-def test_replicas_move_the_direction_to_where_one_device_does() -> None:
+def test_replicas_update_the_direction_as_one_device() -> None:
     strategy = tf.distribute.MirroredStrategy(
         ["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice()
     )
@@ -157,7 +157,7 @@ def test_replicas_move_the_direction_to_where_one_device_does() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "mixed_float16"])
-def test_layers_of_keras_are_divided_as_they_are(dtype: str) -> None:
+def test_keras_layers_are_normalized_in_place(dtype: str) -> None:
     keras.utils.set_random_seed(1)
     layers = [
         keras.layers.Conv2D(5, 4, strides=2, padding="valid", activation="relu", dtype=dtype),
@@ -192,7 +192,7 @@ def test_layers_of_keras_are_divided_as_they_are(dtype: str) -> None:
     np.testing.assert_allclose(tf.cast(network(inputs), tf.float32), expected, atol=near)
 
 
-def test_a_gradient_goes_through_the_division() -> None:
+def test_gradient_of_a_keras_layer_passes_through_the_division() -> None:
     layer = keras.layers.Dense(4, use_bias=False)
     inputs = some_inputs("dense")
     layer(inputs)
@@ -202,6 +202,6 @@ def test_a_gradient_goes_through_the_division() -> None:
         layer.iterate()
     with tf.GradientTape() as tape:
         total = tf.reduce_sum(layer(inputs))
-    # What is divided by its own size has no slope towards being larger.
+    # A normalized kernel has no gradient along itself.
     slope = tf.reduce_sum(tape.gradient(total, layer.kernel) * layer.kernel)
     assert abs(float(slope)) < 1e-3

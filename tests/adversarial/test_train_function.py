@@ -1,4 +1,4 @@
-"""What a call of a step's function does, and in which order."""
+"""Order of the ops within one call of the train function."""
 
 import pytest
 import tensorflow as tf
@@ -10,8 +10,8 @@ GENERATES = ("MatMul", "Conv2D", "FusedBatchNormV3", "StatelessRandomNormalV2")
 
 
 @pytest.mark.parametrize("steps_in_a_call", [1, 2])
-def test_nothing_is_computed_before_the_batch_is_there(steps_in_a_call: int) -> None:
-    """Else what is drawn meanwhile would be taken for waiting."""
+def test_no_op_runs_before_the_batch_has_arrived(steps_in_a_call: int) -> None:
+    """Otherwise the time of early ops counts as input wait."""
     recipe = TINY["auto_write"]
     gan = systems.make(recipe)
     gan.compile(optimizers=gan.optimizers, steps_per_execution=steps_in_a_call)
@@ -30,11 +30,11 @@ def test_nothing_is_computed_before_the_batch_is_there(steps_in_a_call: int) -> 
 
 
 def behind(op: tf.Operation) -> set[tf.Operation]:
-    """All that runs only when it has run."""
-    seen, left = set(), [op]
+    """All ops that run only after the given op."""
+    found, left = set(), [op]
     while left:
         at = left.pop()
         later = {user for it in at.outputs for user in it.consumers()} | set(at._control_outputs)
-        left.extend(later - seen)
-        seen |= later
-    return seen
+        left.extend(later - found)
+        found |= later
+    return found

@@ -1,4 +1,4 @@
-"""The recipes that every promise is tested with, and how their steps run."""
+"""Recipes of the contract tests, and how their steps run."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -11,9 +11,9 @@ from tfgan2.runs.recipe import MATCHING_MODELS, Recipe, system_class
 # A step has one of three shapes: updates one after the other, simultaneous updates after a warm-up,
 # and one update without a generator.
 SHAPES = {"df_gan": QUICK, "auto_write": TINY["auto_write"], "damsm": TINY["damsm"]}
-# Their steps differ in what a graph has to choose: the phase of a step, a warm-up.
+# Their graphs choose the phase of a step or a warm-up.
 VARIANTS_IN_GRAPHS = ("df_gan-stabilizers", "df_gan-unet")
-# Their steps, state or loss scales differ most from those of the tiny recipes.
+# Their steps, state or loss scales differ most from the tiny recipes.
 VARIANTS_OF_STEPS = (
     "auto_write-stabilizers",
     "img_txt-stabilizers",
@@ -22,13 +22,13 @@ VARIANTS_OF_STEPS = (
     "stack_gan-stage_two-pytorch",
 )
 LARGEST_IMAGE_PX = max(recipe.image_size for recipe in (*TINY.values(), *VARIANTS.values()))
-# In this one all updates of the tiny recipes are active.
+# All updates of the tiny recipes are active in this step.
 ACTIVE_STEP = 1
 
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """A recipe, and whether its steps run eagerly, which is sooner for a few steps."""
+    """A recipe, and whether its steps run eagerly, which is faster for a few steps."""
 
     recipe: Recipe
     run_eagerly: bool
@@ -53,13 +53,13 @@ OTHER_GRAPHS = [
     for name, recipe in TINY.items()
     if recipe not in SHAPES.values()
 ]
-# What a graph may get wrong.
+# Cases for errors that a graph can introduce.
 GRAPH_CASES = [
     *GRAPHS,
     *OTHER_GRAPHS,
     *[_param(name, run_eagerly=False, marks=(pytest.mark.slow,)) for name in VARIANTS_IN_GRAPHS],
 ]
-# What the mathematics of a system may get wrong too.
+# Cases for errors in the mathematics of a system.
 EAGER = [_param(name, run_eagerly=True) for name in ("img_txt", "gan_cls", "stack_gan")]
 STEP_CASES = [
     *GRAPH_CASES,

@@ -1,4 +1,4 @@
-"""Every promise is tested against every system."""
+"""Fixtures that run each contract test with every system."""
 
 import dataclasses
 import pathlib
@@ -19,7 +19,7 @@ from tfgan2.runs.recipe import Recipe
 
 @dataclasses.dataclass(frozen=True)
 class Built:
-    """A system that runs eagerly, its batches, and the values that its variables began with."""
+    """A system that runs eagerly, its batches, and the initial values of its variables."""
 
     gan: GAN
     batches: tf.data.Dataset
@@ -38,7 +38,7 @@ def drawing_case(request: pytest.FixtureRequest) -> Case:
 
 @pytest.fixture(autouse=True)
 def small_auto_write(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its discriminator is of one size, whose convolutions take seconds in float16 on a CPU."""
+    """A smaller discriminator: the published convolutions take seconds in float16 on a CPU."""
     monkeypatch.setattr(auto_write, "DISCRIMINATOR_CHANNELS", (4, 8))
     monkeypatch.setattr(auto_write, "DISCRIMINATOR_UNITS", 16)
 
@@ -62,14 +62,14 @@ def built() -> dict[Recipe, Built]:
 
 
 @pytest.fixture
-def game(
+def system(
     recipe: Recipe,
     built: dict[Recipe, Built],
     data_dir: pathlib.Path,
     manifest: records.Manifest,
     tmp_path: pathlib.Path,
 ) -> tuple[GAN, tf.data.Dataset]:
-    """A system as it begins, built once for all tests."""
+    """A system with its initial weights, and its batches; built once for all tests."""
     if recipe not in built:
         tokenizer = make_tokenizer(recipe, tmp_path, manifest)
         gan = make_gan(recipe, tokenizer, run_eagerly=True)
@@ -93,7 +93,7 @@ def trained_run(
     data_dir: pathlib.Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> RunDirectory:
-    """Four steps of a system, with checkpoints of the second and the last; made once."""
+    """A run of four steps with checkpoints of steps 2 and 4; trained once per session."""
     if case not in runs:
         path = tmp_path_factory.mktemp("run") / "run"
         runs[case] = train(case, data_dir, path, steps=4)
@@ -107,19 +107,19 @@ def trained(
     data_dir: pathlib.Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> RunDirectory:
-    """The run of a system that draws; tests only read it."""
+    """A run of a system that generates images; tests only read it."""
     return trained_run(drawing_case, runs, data_dir, tmp_path_factory)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts the tests of a system together, so that a process that begins a system has its run."""
+    """Groups tests by system, so that one test process trains the run of a system once."""
 
-    def system(item: pytest.Item) -> str:
+    def system_name(item: pytest.Item) -> str:
         here = item.path.parent == pathlib.Path(__file__).parent
         return item.callspec.id.partition("-")[0] if here and hasattr(item, "callspec") else ""
 
-    first = next((n for n, item in enumerate(items) if system(item)), None)
+    first = next((n for n, item in enumerate(items) if system_name(item)), None)
     if first is not None:
-        ours = [item for item in items if system(item)]
-        others = [item for item in items if not system(item)]
-        items[:] = others[:first] + sorted(ours, key=system) + others[first:]
+        ours = [item for item in items if system_name(item)]
+        others = [item for item in items if not system_name(item)]
+        items[:] = others[:first] + sorted(ours, key=system_name) + others[first:]

@@ -46,7 +46,7 @@ def make_gan(
     precision: str = "float32",
     run_eagerly: bool = False,
 ) -> GAN:
-    """Builds and compiles it; for a few steps, eagerly is sooner than in a graph."""
+    """Builds and compiles a system; eager steps are faster for a few steps."""
     keras.utils.set_random_seed(recipe.seed)
     gan = recipes.build_model(
         recipe,
@@ -55,7 +55,7 @@ def make_gan(
         dtype=precision,
     )
     if is_stage_two(recipe):
-        # From images that hardly differ, as a new stage one draws, normalizations make rounding.
+        # A new stage-I generator draws nearly equal images; normalizing them yields rounding noise.
         drawing = StageOneGenerator(
             image_size=recipe.image_size // MAGNIFICATION,
             image_channels=1,
@@ -65,7 +65,7 @@ def make_gan(
             base_channels=recipe.generator_channels,
             form=recipe.generator_form,
         )
-        leave_start(drawing)
+        perturb_weights(drawing)
         gan.load_stage1(drawing)
     gan.compile(optimizers=gan.make_optimizers(IMAGES_PER_EPOCH), run_eagerly=run_eagerly)
     return gan
@@ -103,8 +103,8 @@ def first(dataset: tf.data.Dataset, count: int) -> list[dict]:
     return list(itertools.islice(iter(dataset), count))
 
 
-def leave_start(network: keras.Model) -> None:
-    """Moves weights off their start, where some gradients vanish and all pictures are alike."""
+def perturb_weights(network: keras.Model) -> None:
+    """Adds noise to initial weights: some gradients vanish there and all images look alike."""
     for variable in network.trainable_variables:
         scale = min(0.2, np.prod(variable.shape[:-1]) ** -0.5)
         noise = np.random.default_rng(1).normal(scale=scale, size=variable.shape)
@@ -112,13 +112,13 @@ def leave_start(network: keras.Model) -> None:
 
 
 def train(case: Case, data_dir: pathlib.Path, run_dir: pathlib.Path, *, steps: int) -> RunDirectory:
-    """Trains to a step, with a checkpoint of every second step."""
+    """Trains up to a step, with a checkpoint at every second step."""
     recipe, begins_with = case.recipe, {}
     if is_stage_two(recipe):
         begins_with["stage1_run_dir"] = stage_one(recipe, data_dir, run_dir.parent)
     elif recipe.freeze_text_encoder:
         begins_with["text_encoder"] = text_encoder(recipe, run_dir.parent)
-    with without_pictures(), eagerly() if case.run_eagerly else contextlib.nullcontext():
+    with without_sample_grids(), eagerly() if case.run_eagerly else contextlib.nullcontext():
         trainer.train(
             recipe,
             recipes.Schedule(checkpoint_every=2, keep_checkpoints=2, sample_every=1000),
@@ -133,15 +133,15 @@ def train(case: Case, data_dir: pathlib.Path, run_dir: pathlib.Path, *, steps: i
 
 @contextlib.contextmanager
 def eagerly() -> Iterator[None]:
-    """Within it, systems that are compiled run their steps eagerly."""
+    """Runs the steps of systems that are compiled within this context eagerly."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(GAN, "compile", functools.partialmethod(GAN.compile, run_eagerly=True))
         yield
 
 
 @contextlib.contextmanager
-def without_pictures() -> Iterator[None]:
-    """Within it, no run draws sheets, which takes longer than a few steps of a tiny network."""
+def without_sample_grids() -> Iterator[None]:
+    """Draws no sample grids within this context: they take longer than a few tiny steps."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("draw_grid", "finish"):
             patch.setattr(periodic.GeneratorWork, name, lambda self, step: None)
@@ -149,7 +149,7 @@ def without_pictures() -> Iterator[None]:
 
 
 def text_encoder(recipe: recipes.Recipe, folder: pathlib.Path) -> pathlib.Path:
-    """A run of a text encoder by characters, for a recipe that freezes it."""
+    """Creates a run of a character text encoder, for a recipe that freezes it."""
     path = folder / "text_encoder"
     if not path.exists():
         options = recipes.text_options(recipe)
@@ -161,7 +161,7 @@ def text_encoder(recipe: recipes.Recipe, folder: pathlib.Path) -> pathlib.Path:
 
 
 def stage_one(recipe: recipes.Recipe, data_dir: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
-    """A run of StackGAN's stage one, for a recipe of stage two."""
+    """Trains a run of StackGAN's stage I, for a recipe of stage II."""
     path = folder / "stage_one"
     if not path.exists():
         first_stage = dataclasses.replace(
@@ -180,7 +180,7 @@ def draw(
     seeds: Sequence[int],
     truncations: Sequence[float],
 ) -> np.ndarray:
-    """Pictures of rows, as integers that can be subtracted."""
+    """Generated images of rows, as signed integers for subtraction."""
     rows = (
         tf.constant(captions),
         tf.constant(seeds, tf.int64),

@@ -1,4 +1,4 @@
-"""What every run promises: it saves, resumes exactly, and its export answers as it did."""
+"""Every run saves, resumes exactly, and draws the same images after its export."""
 
 import dataclasses
 import pathlib
@@ -11,7 +11,7 @@ import tf_keras as keras
 
 from tests.contract.cases import CAPTIONED_CASES, GRAPHS, OTHER_GRAPHS, RUN_CASES, Case
 from tests.contract.conftest import trained_run
-from tests.contract.runs import draw, leave_start, make_gan, make_tokenizer, train
+from tests.contract.runs import draw, make_gan, make_tokenizer, perturb_weights, train
 from tfgan2.adversarial.gan import GAN
 from tfgan2.data import records
 from tfgan2.export import saved_model
@@ -37,7 +37,7 @@ def saved_values(run: RunDirectory) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("case", RUN_CASES)
-def test_resumes_exactly(
+def test_resumed_run_ends_with_the_same_checkpoint(
     case: Case,
     runs: dict[Case, RunDirectory],
     data_dir: pathlib.Path,
@@ -45,17 +45,17 @@ def test_resumes_exactly(
     tmp_path: pathlib.Path,
 ) -> None:
     whole = trained_run(case, runs, data_dir, tmp_path_factory)
-    left = left_after_step_two(whole, tmp_path / "left")
+    left = killed_after_step_two(whole, tmp_path / "left")
     check_same(whole, train(case, data_dir, left, steps=4))
 
 
-@pytest.mark.parametrize("case", GRAPHS + OTHER_GRAPHS)  # A loss scale is none of the network's.
-def test_resumes_exactly_in_mixed_float16_and_samples_in_float32(
+@pytest.mark.parametrize("case", GRAPHS + OTHER_GRAPHS)  # The loss scale is state of its own.
+def test_mixed_float16_run_resumes_exactly_and_samples_in_float32(
     case: Case, data_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     recipe = dataclasses.replace(case.recipe, precision="mixed_float16")
     whole = train(Case(recipe, run_eagerly=False), data_dir, tmp_path / "whole", steps=4)
-    left = left_after_step_two(whole, tmp_path / "left")
+    left = killed_after_step_two(whole, tmp_path / "left")
     check_same(whole, train(Case(recipe, run_eagerly=False), data_dir, left, steps=4))
     if recipe.model in MATCHING_MODELS:
         return
@@ -65,8 +65,8 @@ def test_resumes_exactly_in_mixed_float16_and_samples_in_float32(
     assert {network.compute_dtype for network in networks} == {"float32"}
 
 
-def left_after_step_two(run: RunDirectory, path: pathlib.Path) -> pathlib.Path:
-    """The run as a kill after the checkpoint of step 2 would have left it."""
+def killed_after_step_two(run: RunDirectory, path: pathlib.Path) -> pathlib.Path:
+    """Copies a run without its last checkpoint, as a kill after step 2 leaves it."""
     shutil.copytree(run.path, path)
     last = list((path / "checkpoints").glob("ckpt-4.*"))
     assert last
@@ -76,21 +76,21 @@ def left_after_step_two(run: RunDirectory, path: pathlib.Path) -> pathlib.Path:
 
 
 def check_same(one: RunDirectory, other: RunDirectory) -> None:
-    """Every value of the newest checkpoints is the same, optimizers and step included."""
-    expected, seen = saved_values(one), saved_values(other)
-    assert expected.keys() == seen.keys()
+    """Asserts equal values in the newest checkpoints, optimizers and step included."""
+    expected, restored = saved_values(one), saved_values(other)
+    assert expected.keys() == restored.keys()
     assert any("optimizers" in name and "_variables" in name for name in expected)
     for name, value in expected.items():
-        np.testing.assert_array_equal(value, seen[name], err_msg=name)
+        np.testing.assert_array_equal(value, restored[name], err_msg=name)
 
 
-def test_saves_and_restores(
+def test_checkpoint_restores_weights_and_step(
     recipe: recipes.Recipe,
-    game: tuple[GAN, tf.data.Dataset],
+    system: tuple[GAN, tf.data.Dataset],
     manifest: records.Manifest,
     tmp_path: pathlib.Path,
 ) -> None:
-    gan, batches = game
+    gan, batches = system
     gan.fit(batches, steps_per_epoch=1, verbose=0)
     run = RunDirectory.at(tmp_path / "run")
     Checkpoints(gan, run.checkpoints, keep=1).save()
@@ -104,7 +104,9 @@ def test_saves_and_restores(
 
 
 @pytest.mark.parametrize("drawing_case", CAPTIONED_CASES, indirect=True)
-def test_the_export_answers_as_in_python(trained: RunDirectory, tmp_path: pathlib.Path) -> None:
+def test_export_draws_the_same_images_as_the_sampler(
+    trained: RunDirectory, tmp_path: pathlib.Path
+) -> None:
     sampler, config, _ = load_sampler(trained)
     captions = config.data["example_captions"]
     version = saved_model.export(sampler, tmp_path / "export", captions=captions, card={})
@@ -119,7 +121,7 @@ def test_the_export_answers_as_in_python(trained: RunDirectory, tmp_path: pathli
     png = signatures["generate"](caption=caption, seed=seed, truncation=truncation)
     decoded = tf.stack([tf.io.decode_png(row) for row in png["image_bytes"]]).numpy()
     assert np.abs(live - decoded.astype(int)).max() <= 1
-    # Characters know every word that is written in ASCII.
+    # The character tokenizer knows every ASCII word.
     german = 0 if isinstance(sampler.tokenizer, CharacterTokenizer) else 2
     np.testing.assert_array_equal(png["unknown_words"], [0, 0, 0, german, 2, 0])
 
@@ -135,18 +137,18 @@ def test_the_export_answers_as_in_python(trained: RunDirectory, tmp_path: pathli
     assert len(set(fresh["seed"].numpy())) == len(CAPTIONS)
 
 
-def test_the_same_row_whatever_the_batch(trained: RunDirectory) -> None:
+def test_image_does_not_depend_on_its_batch(trained: RunDirectory) -> None:
     sampler, _, _ = load_sampler(trained)
     alone = draw(sampler, ["the digit 3"], [5], [0.7])
     others = ["a " * 50_000, "", b"\xff\xfe", *CAPTIONS] + ["the digit 3"] * 7
     seeds = [*range(100, 100 + len(others) - 1), 5]
-    crowd = draw(sampler, others, seeds, [0.3] * (len(others) - 1) + [0.7])
-    assert np.abs(alone[0] - crowd[-1]).max() <= 1
+    in_batch = draw(sampler, others, seeds, [0.3] * (len(others) - 1) + [0.7])
+    assert np.abs(alone[0] - in_batch[-1]).max() <= 1
 
 
-def test_seeds_draw_different_pictures(trained: RunDirectory) -> None:
+def test_different_seeds_draw_different_images(trained: RunDirectory) -> None:
     sampler, _, _ = load_sampler(trained)
-    leave_start(sampler.generator)
+    perturb_weights(sampler.generator)
     pictures = draw(sampler, ["the digit 3"] * 3, [0, 1, 2**31 - 1], [1.0] * 3)
     assert not np.array_equal(pictures[0], pictures[1])
     assert not np.array_equal(pictures[1], pictures[2])

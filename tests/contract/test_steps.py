@@ -1,4 +1,4 @@
-"""What every training step promises."""
+"""Gradients, updates, replicas, precisions and compilation of training steps."""
 
 import dataclasses
 import pathlib
@@ -20,12 +20,12 @@ from tests.contract.cases import (
 from tests.contract.runs import (
     IMAGES_PER_EPOCH,
     first,
-    leave_start,
     make_batches,
     make_gan,
     make_tokenizer,
+    perturb_weights,
 )
-from tfgan2.adversarial import gan as game_module
+from tfgan2.adversarial import gan as gan_module
 from tfgan2.adversarial.gan import GAN
 from tfgan2.adversarial.train_function import INPUT_SECONDS
 from tfgan2.adversarial.updates import Update
@@ -36,7 +36,7 @@ FIRST_LOSS_SCALE = 2.0**15
 
 
 class Recorder(keras.optimizers.SGD):
-    """Keeps the gradients of its last step; moves nothing until it is given a rate."""
+    """Stores the gradients of its last step; changes no weight while its rate is 0."""
 
     def __init__(self) -> None:
         super().__init__(0.0)
@@ -62,32 +62,32 @@ def two_replicas() -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy(devices, cross_device_ops=reduction)
 
 
-def only_compared(recipe: Recipe, variable: tf.Variable) -> bool:
-    """Whether it is the bias of logits of which a relativistic loss takes differences."""
+def cancels_out(recipe: Recipe, variable: tf.Variable) -> bool:
+    """Whether the variable is a logit bias, which cancels out in a relativistic loss."""
     discriminates = not variable.name.startswith("generator/")
     is_bias = variable.name.endswith("/bias:0") and variable.shape == [1]
     return recipe.loss == "relativistic" and discriminates and is_bias
 
 
 def test_gradients_reach_every_variable_of_an_update(
-    recipe: Recipe, game: tuple[GAN, tf.data.Dataset]
+    recipe: Recipe, system: tuple[GAN, tf.data.Dataset]
 ) -> None:
-    gan, batches = game
-    leave_start(gan)
+    gan, batches = system
+    perturb_weights(gan)
     before = {update.name: [v.numpy() for v in update.variables] for update in gan.updates}
     steps = 3 * gan.schedule.discriminator_steps
     gan.fit(batches, steps_per_epoch=steps, verbose=0)
     for update in gan.updates:
-        still = [
+        unchanged = [
             variable.name
             for variable, old in zip(update.variables, before[update.name], strict=True)
-            if np.array_equal(variable.numpy(), old) and not only_compared(recipe, variable)
+            if np.array_equal(variable.numpy(), old) and not cancels_out(recipe, variable)
         ]
-        assert not still, f"{update.name} leaves {still}"
+        assert not unchanged, f"{update.name} leaves {unchanged}"
 
 
 def moving_statistics(gan: GAN, update: Update) -> set[int]:
-    """Those of the networks that an update moves."""
+    """Moving statistics of the networks that an update trains."""
     own = {id(variable) for variable in update.variables}
     return {
         id(variable)
@@ -99,10 +99,10 @@ def moving_statistics(gan: GAN, update: Update) -> set[int]:
     }
 
 
-def test_an_update_moves_nothing_but_its_variables(
-    game: tuple[GAN, tf.data.Dataset], monkeypatch: pytest.MonkeyPatch
+def test_update_changes_only_its_own_variables(
+    system: tuple[GAN, tf.data.Dataset], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gan, batches = game
+    gan, batches = system
     updates = gan.updates
     (batch,) = first(batches, 1)
     averages = {id(v) for average, _ in gan.ema_pairs for v in average.variables}
@@ -114,10 +114,10 @@ def test_an_update_moves_nothing_but_its_variables(
         others = [v for v in gan.variables if id(v) not in own | averages | {id(gan.step)}]
         before = [variable.numpy() for variable in others]
         gan.train_step(batch)
-        moved = [
+        changed = [
             v.name for v, old in zip(others, before, strict=True) if not np.array_equal(v, old)
         ]
-        assert not moved, f"{update.name} moves {moved}"
+        assert not changed, f"{update.name} changes {changed}"
 
 
 @pytest.mark.parametrize("case", GRAPH_CASES)
@@ -137,10 +137,10 @@ def test_fit_does_not_retrace_after_the_first_step(
     assert int(gan.step) == 3
 
 
-def test_the_average_follows_the_live_weights(game: tuple[GAN, tf.data.Dataset]) -> None:
-    gan, batches = game
+def test_ema_weights_follow_the_live_weights(system: tuple[GAN, tf.data.Dataset]) -> None:
+    gan, batches = system
     if not gan.ema_pairs:
-        pytest.skip("keeps no average")
+        pytest.skip("has no EMA")
     (average, live), *_ = gan.ema_pairs
     expected = [value.copy() for value in average.get_weights()]
     for step, batch in enumerate(first(batches, 3)):
@@ -161,17 +161,17 @@ def test_the_average_follows_the_live_weights(game: tuple[GAN, tf.data.Dataset])
 
 
 @pytest.mark.parametrize("case", GRAPH_CASES)
-def test_steps_in_one_execution_are_the_same_steps(
+def test_steps_per_execution_does_not_change_the_weights(
     case: Case, data_dir: pathlib.Path, manifest: records.Manifest, tmp_path: pathlib.Path
 ) -> None:
     recipe = case.recipe
     tokenizer = make_tokenizer(recipe, tmp_path, manifest)
     weights = []
-    for together in (1, 2):
+    for steps in (1, 2):
         gan = make_gan(recipe, tokenizer)
-        # Adam would turn rounding noise in a vanishing gradient into a whole step.
+        # Adam scales rounding noise in a vanishing gradient up to a whole step.
         optimizers = {name: keras.optimizers.SGD(0.01) for name in gan.optimizers}
-        gan.compile(optimizers=optimizers, steps_per_execution=together, run_eagerly=together == 1)
+        gan.compile(optimizers=optimizers, steps_per_execution=steps, run_eagerly=steps == 1)
         batches = make_batches(recipe, data_dir, manifest, tokenizer)
         gan.fit(batches, steps_per_epoch=4, verbose=0)
         weights.append(gan.get_weights())
@@ -180,11 +180,11 @@ def test_steps_in_one_execution_are_the_same_steps(
 
 
 @pytest.mark.parametrize("case", STEP_CASES)
-def test_two_replicas_have_the_gradients_and_reach_the_weights_of_one(
+def test_two_replicas_compute_the_gradients_and_weights_of_one_device(
     case: Case, data_dir: pathlib.Path, manifest: records.Manifest, tmp_path: pathlib.Path
 ) -> None:
     recipe = case.recipe
-    # A generator of 20 normalized layers magnifies from step to step what rounding differs in.
+    # A generator with 20 normalized layers magnifies rounding differences from step to step.
     rate = 1e-4 if recipe.model == "stack_gan" else 0.01
     tokenizer = make_tokenizer(recipe, tmp_path, manifest)
     alone = tf.distribute.get_strategy()
@@ -192,7 +192,7 @@ def test_two_replicas_have_the_gradients_and_reach_the_weights_of_one(
     for strategy in (alone, two_replicas()):
         with strategy.scope():
             gan = make_gan(recipe, tokenizer)
-            leave_start(gan)
+            perturb_weights(gan)
             optimizers = {name: Recorder() for name in gan.optimizers}
             gan.compile(optimizers=optimizers, run_eagerly=case.run_eagerly or strategy is alone)
             gan.step.assign(ACTIVE_STEP)
@@ -203,29 +203,29 @@ def test_two_replicas_have_the_gradients_and_reach_the_weights_of_one(
             optimizer.learning_rate = rate
         gan.fit(batches, steps_per_epoch=1, verbose=0)
         weights.append(gan.get_weights())
-    # Statistics over two replicas are summed in another order, which 20 layers of them magnify.
+    # Two replicas sum statistics in another order; 20 normalized layers magnify the difference.
     for ours, theirs in zip(*gradients, strict=True):
-        # Of some biases the gradient is 0, and all there is of it is rounding: those before a batch
-        # normalization, and those of logits that are only compared.
+        # Biases before a batch normalization and logit biases of a relativistic loss have gradient
+        # 0: only rounding is left.
         largest = max(np.abs(gradient).max() for gradient in ours)
         assert largest > 0
         for one, other in zip(ours, theirs, strict=True):
             tolerance = max(1e-4 * np.abs(one).max(), 2e-6 * largest)
             np.testing.assert_allclose(one, other, rtol=0, atol=tolerance)
-    # A bias that starts at 0 is small, and its rounding that of the steps: a thousandth of one.
+    # A bias that starts at 0 is as small as the steps: the tolerance is a thousandth of a step.
     for one, other in zip(*weights, strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=2e-5 + 1e-4 * np.abs(one).max())
 
 
 @pytest.mark.parametrize("case", STEP_CASES)
-def test_stays_finite_and_near_float32_in_mixed_precision(
+def test_mixed_precision_losses_are_finite_and_near_float32(
     case: Case, data_dir: pathlib.Path, manifest: records.Manifest, tmp_path: pathlib.Path
 ) -> None:
     recipe = dataclasses.replace(case.recipe, discriminator_learning_rate=1e-4)
     tokenizer = make_tokenizer(recipe, tmp_path, manifest)
 
     def losses_of(precision: str, *counts: int, run_eagerly: bool = True) -> list[dict[str, float]]:
-        """Losses after every count of further steps."""
+        """Losses after each number of further steps."""
         gan = make_gan(recipe, tokenizer, precision=precision, run_eagerly=run_eagerly)
         batches = make_batches(recipe, data_dir, manifest, tokenizer)
         losses = []
@@ -235,18 +235,18 @@ def test_stays_finite_and_near_float32_in_mixed_precision(
         assert all(np.isfinite(weights).all() for weights in gan.get_weights())
         return losses
 
-    # float16 skips some of its first steps; later steps magnify what rounding differs in.
+    # float16 skips some of its first steps; later steps magnify rounding differences.
     more = 1 if case.run_eagerly else 7
     (exact,) = losses_of("float32", 1)
     half, _ = losses_of("mixed_float16", 1, more, run_eagerly=case.run_eagerly)
-    brain, _ = losses_of("mixed_bfloat16", 1, 1)  # Without a loss scale, there is nothing to skip.
-    for seen in (half, brain):
+    brain, _ = losses_of("mixed_bfloat16", 1, 1)  # No loss scale, no skipped steps.
+    for losses in (half, brain):
         for name, value in exact.items():
             if name.endswith("/gradient_norm"):
                 # 0 where float16 overflows; a gradient that is still scaled is 2**15 times as long.
-                assert seen[name] < 100 * value + 1.0, name
+                assert losses[name] < 100 * value + 1.0, name
             else:
-                assert seen[name] == pytest.approx(value, abs=0.1, rel=0.1), name
+                assert losses[name] == pytest.approx(value, abs=0.1, rel=0.1), name
 
 
 @pytest.mark.long
@@ -268,7 +268,7 @@ def test_200_steps_stay_finite(
 
 
 class FixedNoise:
-    """Draws that XLA makes too: from one seed, its own are others (TensorFlow issue 117644)."""
+    """Noise that XLA reproduces; from one seed XLA draws other values (TensorFlow issue 117644)."""
 
     def __init__(self, *, seed: int, step: tf.Tensor, scope: str, batch_size: int) -> None:
         del seed, step
@@ -294,7 +294,7 @@ def test_xla_compiles_the_step(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     recipe = case.recipe
-    monkeypatch.setattr(game_module, "StepNoise", FixedNoise)
+    monkeypatch.setattr(gan_module, "StepNoise", FixedNoise)
     tokenizer = make_tokenizer(recipe, tmp_path, manifest)
     losses = []
     for jit_compile in (False, True):
@@ -304,16 +304,18 @@ def test_xla_compiles_the_step(
         batches = make_batches(recipe, data_dir, manifest, tokenizer)
         losses.append(gan.fit(batches, steps_per_epoch=1, verbose=0).history)
     assert all(np.isfinite(value) for (value,) in losses[1].values())
-    # The first update is judged before Adam has made a whole step of any rounding noise.
+    # Only the first update is compared: after it, Adam scales rounding noise up to whole steps.
     first_update = gan.updates[0].name
-    judged = {name: value for name, (value,) in losses[0].items() if name.startswith(first_update)}
-    assert judged
-    for name, value in judged.items():
+    compared = {
+        name: value for name, (value,) in losses[0].items() if name.startswith(first_update)
+    }
+    assert compared
+    for name, value in compared.items():
         assert losses[1][name][0] == pytest.approx(value, abs=1e-3, rel=1e-3), name
 
 
 @pytest.mark.parametrize("case", GRAPHS + OTHER_GRAPHS)
-def test_an_overflow_is_skipped_and_counted(
+def test_overflow_skips_the_update_and_is_counted(
     case: Case,
     data_dir: pathlib.Path,
     manifest: records.Manifest,
@@ -324,7 +326,9 @@ def test_an_overflow_is_skipped_and_counted(
     tokenizer = make_tokenizer(recipe, tmp_path, manifest)
     gan = make_gan(recipe, tokenizer, precision="mixed_float16")
     update = next(update for update in gan.updates if update.active_steps is None)
-    monkeypatch.setattr(type(gan), "updates", (update,))  # Others may move the same variables.
+    monkeypatch.setattr(
+        type(gan), "updates", (update,)
+    )  # Other updates may train the same variables.
     before = [variable.numpy() for variable in update.variables]
     (batch,) = first(make_batches(recipe, data_dir, manifest, tokenizer), 1)
     logs = gan.train_step({**batch, "image": batch["image"] * np.float32(np.inf)})
@@ -337,11 +341,11 @@ def test_an_overflow_is_skipped_and_counted(
     skipped = 1.0
     for _ in range(10):  # The scale falls until no gradient of this batch overflows.
         logs = gan.train_step(batch)
-        before_last, skipped = skipped, float(logs[f"{update.name}/skipped_updates"])
-        assert float(logs[f"{update.name}/loss_scale"]) <= FIRST_LOSS_SCALE / 2**before_last
-        if skipped == before_last:
+        previous, skipped = skipped, float(logs[f"{update.name}/skipped_updates"])
+        assert float(logs[f"{update.name}/loss_scale"]) <= FIRST_LOSS_SCALE / 2**previous
+        if skipped == previous:
             break
-    assert skipped == before_last
+    assert skipped == previous
     assert any(
         not np.array_equal(variable.numpy(), old)
         for variable, old in zip(update.variables, before, strict=True)

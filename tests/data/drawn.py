@@ -1,4 +1,4 @@
-"""Items for tests of preparing; worker processes load this file, which needs no TensorFlow."""
+"""Items for tests of prepare; worker processes load this file, which needs no TensorFlow."""
 
 import functools
 
@@ -9,7 +9,7 @@ from tfgan2.data.sources import Item
 
 
 def draw(number: int) -> np.ndarray:
-    """8x8 px of noise; every number that ends in 7 is broken."""
+    """An image of 8x8 px noise; fails for every number that ends in 7."""
     if number % 10 == 7:
         raise UnreadableError("image is broken")
     return np.random.default_rng(number).integers(0, 256, (8, 8, 3), np.uint8)
@@ -20,7 +20,7 @@ def item(number: int) -> Item:
 
 
 def draw_colour(number: int) -> np.ndarray:
-    """32x32 px, red or blue by turns, with noise."""
+    """A red or blue image of 32x32 px with noise, alternating by number."""
     image = np.random.default_rng(number).integers(0, 60, (32, 32, 3), np.uint8)
     image[:, :, 2 * (number % 2)] += 190
     return image

@@ -1,4 +1,4 @@
-"""Images of every kind that users have become the same upright RGB square."""
+"""Image files of every kind become upright RGB squares."""
 
 import io
 
@@ -22,7 +22,7 @@ def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
 
 
 def halves(mode: str, left: object, right: object) -> Image.Image:
-    """32x32 px: one colour on the left, another on the right."""
+    """An image of 32x32 px: one color on the left, another on the right."""
     image = Image.new(mode, (32, 32), left)
     image.paste(right, (16, 0, 32, 32))
     return image
@@ -40,7 +40,7 @@ def transparent_palette() -> bytes:
 
 
 def rotated() -> bytes:
-    """The top is red once the viewer turns it as EXIF asks (6: by 90 degrees)."""
+    """An image whose top is red after EXIF rotation (6: by 90 degrees)."""
     exif = Image.Exif()
     exif[0x0112] = 6
     return encoded(halves("RGB", (200, 0, 0), (0, 0, 200)), "JPEG", exif=exif, quality=95)
@@ -59,7 +59,7 @@ def animated() -> bytes:
 
 RED, BLUE = (200, 0, 0), (0, 0, 200)
 RED_BLUE = halves("RGB", RED, BLUE)
-# What is encoded, and the colours of the left and right half that must come out.
+# Encoded images, and the expected colors of their left and right halves.
 KINDS = {
     "png": (encoded(RED_BLUE, "PNG"), RED, BLUE),
     "jpeg": (encoded(RED_BLUE, "JPEG", quality=95, subsampling=0), RED, BLUE),
@@ -96,19 +96,19 @@ def test_every_kind_becomes_rgb(kind: str) -> None:
     np.testing.assert_allclose(image[8, 13], right, atol=6)
 
 
-def test_exif_rotation_is_undone() -> None:
+def test_exif_rotation_is_applied() -> None:
     image = images.decode(rotated(), framing=FRAMING)
     np.testing.assert_allclose(image[2, 8], RED, atol=12)
     np.testing.assert_allclose(image[13, 8], BLUE, atol=12)
 
 
-def test_a_colour_profile_does_not_disturb() -> None:
+def test_color_profile_is_ignored() -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     image = images.decode(encoded(RED_BLUE, "PNG", icc_profile=profile), framing=FRAMING)
     assert image[8, 2].tolist() == list(RED)
 
 
-def test_transparency_lies_on_the_background() -> None:
+def test_transparent_pixels_show_the_background() -> None:
     framing = Framing(size=16, resize="stretch", background=(10, 20, 30))
     image = images.decode(encoded(Image.new("RGBA", (4, 4)), "PNG"), framing=framing)
     assert (image == [10, 20, 30]).all()
@@ -117,7 +117,7 @@ def test_transparency_lies_on_the_background() -> None:
 @pytest.mark.parametrize(
     ("resize", "expected"), [("pad", 4 * 16), ("crop", 0), ("stretch", 0)], ids=lambda x: str(x)
 )
-def test_other_aspects_are_padded_cropped_or_stretched(resize: str, expected: int) -> None:
+def test_other_aspect_ratios_are_padded_cropped_or_stretched(resize: str, expected: int) -> None:
     wide = encoded(Image.new("RGB", (64, 48), RED), "PNG")
     framing = Framing(size=16, resize=resize, background=(0, 255, 0))
     image = images.decode(wide, framing=framing)
@@ -135,7 +135,7 @@ def test_crop_keeps_the_middle_and_stretch_the_edges() -> None:
 
 
 @given(st.integers(1, 300), st.integers(1, 300), st.sampled_from(images.RESIZE), st.integers(8, 40))
-def test_every_shape_becomes_the_square(width: int, height: int, resize: str, size: int) -> None:
+def test_every_shape_becomes_a_square(width: int, height: int, resize: str, size: int) -> None:
     content = encoded(Image.new("RGB", (width, height), RED), "BMP")
     assert images.decode(content, framing=Framing(size=size, resize=resize)).shape == (
         size,
@@ -144,7 +144,7 @@ def test_every_shape_becomes_the_square(width: int, height: int, resize: str, si
     )
 
 
-def test_a_box_is_cut_out_as_far_as_the_image_reaches() -> None:
+def test_box_is_clipped_at_the_image_border() -> None:
     content = encoded(RED_BLUE, "PNG")
     image = images.decode(content, framing=FRAMING, box=(20, -10, 90, 90))
     assert (image == BLUE).all()
@@ -152,12 +152,12 @@ def test_a_box_is_cut_out_as_far_as_the_image_reaches() -> None:
         images.decode(content, framing=FRAMING, box=(40, 0, 50, 10))
 
 
-def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded() -> None:
+def test_image_with_too_many_pixels_is_refused_before_decoding() -> None:
     content = encoded(Image.new("1", (2000, 2000)), "PNG")
     small = Framing(size=16, resize="crop", max_pixels=3_999_999)
     with pytest.raises(UnreadableError, match="more than 3999999 pixels"):
         images.decode(content, framing=small)
-    # A header alone, of 65,000 x 65,000 px.
+    # Only a header, of 65,000 x 65,000 px.
     content = encoded(RED_BLUE, "BMP")
     bomb = content[:18] + (65000).to_bytes(4, "little") * 2 + content[26:]
     with pytest.raises(UnreadableError, match="more than 100000000 pixels"):
@@ -166,7 +166,7 @@ def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded() -> None:
 
 @pytest.mark.parametrize("kind", ["png", "jpeg", "webp", "gif", "bmp"])
 @given(data=st.data())
-def test_broken_files_are_unreadable_and_nothing_else(kind: str, data: st.DataObject) -> None:
+def test_broken_files_are_unreadable_without_other_errors(kind: str, data: st.DataObject) -> None:
     content = bytearray(KINDS[kind][0])
     for _ in range(data.draw(st.integers(1, 5))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
@@ -178,7 +178,7 @@ def test_broken_files_are_unreadable_and_nothing_else(kind: str, data: st.DataOb
     assert result == (16, 16, 3) or ("\n" not in result and "0x" not in result)
 
 
-def test_other_formats_are_not_read() -> None:
+def test_unsupported_formats_are_unreadable() -> None:
     content = encoded(RED_BLUE, "TIFF")
     with pytest.raises(UnreadableError, match="image is none of PNG, JPEG, WEBP, GIF, BMP"):
         images.decode(content, framing=FRAMING)

@@ -1,4 +1,4 @@
-"""Batches are a function of (seed, step) and of nothing else."""
+"""Batches depend only on seed and step."""
 
 import collections
 import functools
@@ -17,7 +17,7 @@ NO_LABEL = -1
 
 
 def draw(number: int) -> np.ndarray:
-    """Red says which image, green which column, blue which row."""
+    """An image whose red, green and blue values encode image number, column and row."""
     rows, columns = np.mgrid[0:SIDE, 0:SIDE]
     return np.stack([np.full_like(rows, number), 10 * columns, 10 * rows], -1).astype(np.uint8)
 
@@ -49,7 +49,7 @@ def prepare(target: pathlib.Path, *, label: Callable[[int], int]) -> pathlib.Pat
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """Every image is of a label of its own, which is its number."""
+    """A data set in which the label of every image is its number."""
     return prepare(tmp_path_factory.mktemp("pipeline") / "data", label=lambda number: number)
 
 
@@ -75,30 +75,30 @@ CROPPED = pipeline.View(8, crop_margin=1.5, horizontal_flip=True)
 
 @pytest.mark.parametrize("cache_mb", [0, 1])
 @pytest.mark.parametrize("view", [pipeline.View(SIDE), CROPPED], ids=["whole", "cropped"])
-def test_any_step_is_reached_without_the_steps_before(
+def test_batches_start_at_any_step_without_earlier_steps(
     view: pipeline.View, cache_mb: int, folder: pathlib.Path
 ) -> None:
     whole = take(folder, 12, view=view, cache_mb=cache_mb)
     assert_equal(whole[7:], take(folder, 5, view=view, start_step=7, cache_mb=cache_mb))
 
 
-def test_the_cache_changes_nothing(folder: pathlib.Path) -> None:
+def test_cache_does_not_change_batches(folder: pathlib.Path) -> None:
     assert_equal(take(folder, 12, view=CROPPED, cache_mb=1), take(folder, 12, view=CROPPED))
 
 
-def test_every_pass_visits_each_record_once_in_an_order_of_its_own(folder: pathlib.Path) -> None:
+def test_every_epoch_has_each_record_once_in_a_new_order(folder: pathlib.Path) -> None:
     batches = take(folder, 2 * RECORDS)
     labels = np.concatenate([batch["label"] for batch in batches]).reshape(10, RECORDS)
     assert (np.sort(labels, axis=1) == np.arange(RECORDS)).all()
     assert len({tuple(order) for order in labels.tolist()}) == 10
 
 
-def test_another_seed_is_another_order_and_other_captions(folder: pathlib.Path) -> None:
+def test_different_seed_gives_a_different_order(folder: pathlib.Path) -> None:
     one, other = take(folder, 4)[1], take(folder, 4, seed=4)[1]
     assert one["label"].tolist() != other["label"].tolist()
 
 
-def test_images_and_captions_belong_together(folder: pathlib.Path) -> None:
+def test_images_have_their_captions_and_labels(folder: pathlib.Path) -> None:
     for batch in take(folder, 5):
         assert batch["image"].dtype == np.float32
         pixels = np.rint((batch["image"] + 1) * 127.5).astype(np.uint8)
@@ -110,7 +110,7 @@ def test_images_and_captions_belong_together(folder: pathlib.Path) -> None:
             assert batch[f"mismatched_{name}"].tolist() == before.tolist()
 
 
-def row_before_of_another_class(labels: list[int], row: int) -> int:
+def previous_row_of_another_class(labels: list[int], row: int) -> int:
     for back in range(1, len(labels)):
         other = (row - back) % len(labels)
         if labels[other] != labels[row] or labels[row] == NO_LABEL:
@@ -119,7 +119,7 @@ def row_before_of_another_class(labels: list[int], row: int) -> int:
 
 
 @pytest.mark.parametrize("captions_per_image", [1, 2])
-def test_the_wrong_caption_is_of_the_nearest_row_before_of_another_class(
+def test_mismatched_caption_is_of_the_closest_earlier_row_of_another_class(
     captions_per_image: int, tmp_path: pathlib.Path
 ) -> None:
     folder = prepare(
@@ -129,14 +129,14 @@ def test_the_wrong_caption_is_of_the_nearest_row_before_of_another_class(
     jumps = set()
     for batch in take(folder, 40, **options):
         labels = batch["label"].tolist()
-        wrong = [row_before_of_another_class(labels, row) for row in range(len(labels))]
-        assert batch["mismatched_caption"].tolist() == batch["caption"][wrong].tolist()
-        assert batch["mismatched_label"].tolist() == batch["label"][wrong].tolist()
-        jumps |= {(row - other) % len(labels) for row, other in enumerate(wrong)}
+        mismatched = [previous_row_of_another_class(labels, row) for row in range(len(labels))]
+        assert batch["mismatched_caption"].tolist() == batch["caption"][mismatched].tolist()
+        assert batch["mismatched_label"].tolist() == batch["label"][mismatched].tolist()
+        jumps |= {(row - other) % len(labels) for row, other in enumerate(mismatched)}
     assert jumps >= {1, 2, 3}
 
 
-def test_in_a_batch_of_one_class_the_wrong_caption_is_that_of_the_row_before(
+def test_mismatched_caption_in_a_batch_of_one_class_is_of_the_previous_row(
     tmp_path: pathlib.Path,
 ) -> None:
     folder = prepare(tmp_path / "data", label=lambda number: 7)
@@ -144,22 +144,22 @@ def test_in_a_batch_of_one_class_the_wrong_caption_is_that_of_the_row_before(
     assert batch["mismatched_caption"].tolist() == np.roll(batch["caption"], 1).tolist()
 
 
-def test_another_class_changes_nothing_but_the_wrong_captions(folder: pathlib.Path) -> None:
+def test_mismatch_other_class_changes_only_mismatched_captions(folder: pathlib.Path) -> None:
     (plain,), (other,) = take(folder, 1), take(folder, 1, mismatch_other_class=True)
-    assert_equal([plain], [other])  # All its rows are of different classes.
+    assert_equal([plain], [other])  # All rows have different classes.
 
 
-def test_each_caption_of_an_image_comes_about_equally_often(folder: pathlib.Path) -> None:
+def test_captions_of_an_image_are_about_equally_frequent(folder: pathlib.Path) -> None:
     batches = take(folder, 400, batch_size=RECORDS)
-    seen = collections.Counter(
+    counted = collections.Counter(
         caption for batch in batches for caption in batch["caption"].tolist()
     )
-    counts = [seen[f"3 {n}".encode()] for n in range(4)]
+    counts = [counted[f"3 {n}".encode()] for n in range(4)]
     assert sum(counts) == 400
     assert min(counts) > 70
 
 
-def test_several_captions_are_different_ones_as_far_as_there_are(folder: pathlib.Path) -> None:
+def test_captions_per_image_are_distinct_if_the_image_has_enough(folder: pathlib.Path) -> None:
     firsts = set()
     for batch in take(folder, 20, captions_per_image=3):
         assert batch["caption"].shape == (5, 3)
@@ -187,7 +187,7 @@ def test_crops_are_random_squares_and_half_are_mirrored(folder: pathlib.Path) ->
     assert {place[0] for place in places} == {place[1] for place in places} == set(range(9))
 
 
-def test_evaluation_sees_the_middle(folder: pathlib.Path) -> None:
+def test_evaluation_uses_the_center_crop(folder: pathlib.Path) -> None:
     manifest = records.load_manifest(folder)
     view = pipeline.View(8, crop_margin=2.0, horizontal_flip=True)
     examples = pipeline.examples(folder, manifest, split="test", view=view)
@@ -196,7 +196,7 @@ def test_evaluation_sees_the_middle(folder: pathlib.Path) -> None:
     assert examples.label.tolist() == [100]
 
 
-def test_another_size_is_resized(folder: pathlib.Path) -> None:
+def test_images_are_resized_to_another_size(folder: pathlib.Path) -> None:
     manifest = records.load_manifest(folder)
     view = pipeline.View(4, crop_margin=1.19)
     assert view.resized == 5

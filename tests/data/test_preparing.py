@@ -1,4 +1,4 @@
-"""Preparing: whole or not at all, the same whatever the processes, and nothing unsaid."""
+"""Prepare: complete or no data set, equal files for any number of processes, reported rejects."""
 
 import collections
 import fcntl
@@ -37,7 +37,7 @@ def contents(folder: pathlib.Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_the_same_bytes_whatever_the_number_of_processes(
+def test_files_do_not_depend_on_the_number_of_processes(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(records, "MAX_SHARD_BYTES", 20_000)
@@ -52,7 +52,7 @@ def test_the_same_bytes_whatever_the_number_of_processes(
     assert all((tmp_path / "one" / name).stat().st_size < 20_500 for name in names)
 
 
-def test_records_hold_what_the_items_held(tmp_path: pathlib.Path) -> None:
+def test_records_contain_the_items(tmp_path: pathlib.Path) -> None:
     manifest = prepare(collection(range(5), range(5, 6)), tmp_path / "out").manifest
     reader = records.RecordReader(tmp_path / "out", manifest.splits["train"])
     for number in range(5):
@@ -76,7 +76,7 @@ def test_rejects_are_written_with_their_reasons(tmp_path: pathlib.Path) -> None:
     assert preparing.reasons(prepared.rejects)[0] == ("image is broken", 3)
 
 
-def test_too_many_rejects_fail_and_leave_nothing(tmp_path: pathlib.Path) -> None:
+def test_too_many_rejects_fail_and_leave_no_files(tmp_path: pathlib.Path) -> None:
     items = collection(range(20), range(20, 30))
     with pytest.raises(
         UsageError, match=r"--max_rejects: must be at least the 4 rejects \(x.png: .*got 3"
@@ -86,20 +86,20 @@ def test_too_many_rejects_fail_and_leave_nothing(tmp_path: pathlib.Path) -> None
     prepare(items, tmp_path / "out", max_rejects=4)
 
 
-def test_nothing_to_train_on_fails_with_the_reasons(tmp_path: pathlib.Path) -> None:
+def test_data_set_without_train_images_fails_with_the_reasons(tmp_path: pathlib.Path) -> None:
     with pytest.raises(UsageError, match=r"--input_dir: must hold images .*7\.png: image is brok"):
         prepare(collection(range(7, 8), range(0)), tmp_path / "out")
     assert not list(tmp_path.iterdir())
 
 
-def test_a_dry_run_finds_everything_and_leaves_nothing(tmp_path: pathlib.Path) -> None:
+def test_dry_run_reports_the_same_and_writes_no_files(tmp_path: pathlib.Path) -> None:
     items = collection(range(20), range(20, 30))
     dry = prepare(items, tmp_path / "out", dry_run=True)
     assert not list(tmp_path.iterdir())
     assert dry == prepare(items, tmp_path / "out")
 
 
-def test_a_limit_takes_evenly_from_the_splits() -> None:
+def test_limit_samples_evenly_from_the_splits() -> None:
     limited = preparing.sample(collection(range(90), range(10)), limit=20)
     assert [len(items) for items in limited.splits.values()] == [18, 2]
     keys = [it.key for it in limited.splits["train"]]
@@ -109,7 +109,7 @@ def test_a_limit_takes_evenly_from_the_splits() -> None:
     assert [len(items) for items in few.splits.values()] == [1, 0]
 
 
-def test_what_train_and_test_share_is_counted_and_said(
+def test_overlap_of_train_and_test_is_counted_and_reported(
     tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     manifest = prepare(collection(range(10), range(8, 13)), tmp_path / "out").manifest
@@ -120,7 +120,7 @@ def test_what_train_and_test_share_is_counted_and_said(
     assert "warning" not in capsys.readouterr().err
 
 
-def test_an_earlier_data_set_is_replaced_and_nothing_else(tmp_path: pathlib.Path) -> None:
+def test_only_an_earlier_data_set_is_replaced(tmp_path: pathlib.Path) -> None:
     prepare(collection(range(5), range(0)), tmp_path / "out")
     manifest = prepare(collection(range(6), range(0)), tmp_path / "out").manifest
     assert records.load_manifest(tmp_path / "out") == manifest
@@ -131,7 +131,7 @@ def test_an_earlier_data_set_is_replaced_and_nothing_else(tmp_path: pathlib.Path
         prepare(collection(range(6), range(0)), tmp_path / "mine")
 
 
-def test_two_at_once_are_refused(tmp_path: pathlib.Path) -> None:
+def test_concurrent_prepare_is_refused(tmp_path: pathlib.Path) -> None:
     partial = tmp_path / "out.partial"
     partial.mkdir()
     handle = os.open(partial, os.O_RDONLY)
@@ -144,7 +144,7 @@ def test_two_at_once_are_refused(tmp_path: pathlib.Path) -> None:
     assert not partial.exists()
 
 
-def test_a_killed_prepare_leaves_no_data_set_and_the_next_completes(
+def test_killed_prepare_leaves_no_data_set_and_the_next_succeeds(
     digits_file: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     target = tmp_path / "out"
@@ -174,7 +174,7 @@ def prepared(tmp_path: pathlib.Path) -> pathlib.Path:
     return tmp_path / "out"
 
 
-def test_verify_names_the_shard_that_changed(prepared: pathlib.Path) -> None:
+def test_verify_names_the_changed_shard(prepared: pathlib.Path) -> None:
     assert records.verify(prepared).records("train") == 45
     path = prepared / "train-00000-of-00001.tfrecord"
     content = bytearray(path.read_bytes())
@@ -198,7 +198,7 @@ def test_training_refuses_missing_and_truncated_shards(damage: str, prepared: pa
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"format": 2}', '{"format": 1}'])
-def test_a_manifest_of_another_form_is_refused(text: str, prepared: pathlib.Path) -> None:
+def test_invalid_manifest_is_refused(text: str, prepared: pathlib.Path) -> None:
     (prepared / "dataset.json").write_text(text)
     with pytest.raises(UsageError, match=r"dataset\.json: must be (the manifest|of format 2)"):
         records.load_manifest(prepared)

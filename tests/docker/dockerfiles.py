@@ -1,4 +1,4 @@
-"""Dockerfiles as instructions; as much of their syntax as this repository uses."""
+"""Parses Dockerfiles into instructions, with the syntax that this repository uses."""
 
 import dataclasses
 import json
@@ -13,12 +13,12 @@ class Instruction:
 
     @property
     def words(self) -> list[str]:
-        """Of the exec form, or parted by white space."""
+        """Words of the exec form, or separated by white space."""
         return json.loads(self.value) if self.value.startswith("[") else self.value.split()
 
 
 def parse(path: pathlib.Path) -> list[Instruction]:
-    """Instructions in order; ARG's defaults are filled in."""
+    """Instructions in order, with the defaults of ARG substituted."""
     lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
     text = re.sub(r"\\\n\s*", " ", "\n".join(lines))
     arguments: dict[str, str] = {}

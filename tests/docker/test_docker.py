@@ -1,4 +1,4 @@
-"""docker/ against this repository: paths, flags, ports, versions. No engine runs it here."""
+"""Paths, flags, ports and versions in docker/ exist in this repository; no engine runs here."""
 
 import functools
 import pathlib
@@ -20,17 +20,17 @@ DOCKER = ROOT / "docker"
 DOCKERFILES = sorted(DOCKER.glob("*.Dockerfile"))
 MANIFESTS = sorted(DOCKER.glob("kubernetes/*.yaml"))
 GRPC_PORT, REST_PORT, PAGE_PORT = 8500, 8501, 8888
-KSERVE_PORT = 9000  # KServe's own arguments say so.
-# What commands of this repository write, and a build context takes.
+KSERVE_PORT = 9000  # The port in KServe's own arguments.
+# Folders that commands of this repository write and a build context includes.
 WRITTEN = {"exports/digits"}
 MODEL_SERVER = "/usr/bin/tensorflow_model_server"
 
 
 @functools.cache
 def flags_of(module: str) -> frozenset[str]:
-    """Names of the flags that a program takes."""
-    told = programs.run(module, "--helpxml").stdout
-    tree = ElementTree.fromstring(told[told.index("<?xml") :])
+    """Names of the flags of a program."""
+    text = programs.run(module, "--helpxml").stdout
+    tree = ElementTree.fromstring(text[text.index("<?xml") :])
     return frozenset(str(flag.findtext("name")) for flag in tree.iter("flag"))
 
 
@@ -50,7 +50,7 @@ def pinned(package: str) -> str:
 
 
 def command(path: pathlib.Path) -> list[str]:
-    """What a container runs: the last ENTRYPOINT and CMD."""
+    """The command of a container: the last ENTRYPOINT and CMD."""
     last = {instruction.name: instruction for instruction in dockerfiles.parse(path)}
     for name in ("ENTRYPOINT", "CMD"):
         assert last[name].value.startswith("["), "the exec form, so that SIGTERM arrives"
@@ -75,7 +75,7 @@ def check_source(source: str) -> None:
 
 
 def check_image(image: str) -> None:
-    """Its tag is of the pinned line, or named in docs/docker.md."""
+    """Asserts that the tag of an image is pinned, or named in docs/docker.md."""
     name, _, tag = image.partition(":")
     if name == "tensorflow/serving":
         assert tag == pinned("tensorflow")
@@ -90,7 +90,7 @@ def check_image(image: str) -> None:
 
 
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.stem)
-def test_a_dockerfile_names_what_exists(path: pathlib.Path) -> None:
+def test_paths_of_a_dockerfile_exist(path: pathlib.Path) -> None:
     instructions = dockerfiles.parse(path)
     stages: set[str] = set()
     for instruction in instructions:
@@ -102,14 +102,14 @@ def test_a_dockerfile_names_what_exists(path: pathlib.Path) -> None:
         elif instruction.name == "COPY":
             for source in words[:-1]:
                 check_source(source)
-    # The commands in its head are what builds it.
+    # The commands in the head of the file build the image.
     head = [line for line in path.read_text().splitlines() if line.startswith("#")]
     assert any(f"--file docker/{path.name}" in line for line in head)
     targets = re.findall(r"--target (\w+)", "\n".join(head))
     assert set(targets) <= stages
 
 
-def test_the_model_server_is_told_flags_that_it_has() -> None:
+def test_flags_of_the_model_server_exist() -> None:
     words = command(DOCKER / "serving.Dockerfile")
     assert words[:3] == ["/usr/bin/tini", "--", MODEL_SERVER]
     assert flags(words) <= flags_of("serving.server")
@@ -118,11 +118,11 @@ def test_the_model_server_is_told_flags_that_it_has() -> None:
     for flag in ("batching_parameters_file", "monitoring_config_file"):
         source = copied[value(words, flag)]
         assert (ROOT / source).read_text()
-    assert value(words, "model_base_path") in copied  # The stage baked puts the export there.
+    assert value(words, "model_base_path") in copied  # Copied by the stage baked.
 
 
 def copies(path: pathlib.Path) -> dict[str, str]:
-    """By places in the image, sources in the repository."""
+    """Sources in the repository by paths in the image."""
     placed = {}
     for instruction in dockerfiles.parse(path):
         if instruction.name == "COPY":
@@ -133,7 +133,7 @@ def copies(path: pathlib.Path) -> dict[str, str]:
     return placed
 
 
-def test_the_programs_are_told_flags_that_they_have() -> None:
+def test_flags_of_the_programs_exist() -> None:
     for name, module in (("training", "tfgan2.train"), ("demo", "serving.demo")):
         words = command(DOCKER / f"{name}.Dockerfile")
         assert words[:3] == ["python", "-m", module]
@@ -145,7 +145,7 @@ def test_the_programs_are_told_flags_that_they_have() -> None:
     check_source(recipe)
 
 
-def test_the_demo_image_has_what_the_extra_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_demo_image_installs_the_packages_of_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     (installing,) = [
         instruction.words
         for instruction in dockerfiles.parse(DOCKER / "demo.Dockerfile")
@@ -158,7 +158,7 @@ def test_the_demo_image_has_what_the_extra_needs(monkeypatch: pytest.MonkeyPatch
     assert installed == {re.split(r"[<>=]", need)[0] for need in given["extras_require"]["demo"]}
 
 
-def test_ports_are_those_that_programs_open() -> None:
+def test_exposed_ports_are_those_of_the_programs() -> None:
     exposed = {
         path.stem: [
             port
@@ -175,7 +175,7 @@ def test_ports_are_those_that_programs_open() -> None:
     }
 
 
-def test_compose_names_what_exists() -> None:
+def test_paths_flags_and_images_of_compose_exist() -> None:
     services = compose()
     for service in services.values():
         check_image(service["image"])
@@ -205,10 +205,10 @@ def test_compose_names_what_exists() -> None:
     }
 
 
-def test_prometheus_reads_where_metrics_are_told() -> None:
+def test_prometheus_reads_the_configured_metrics_path() -> None:
     (job,) = yaml.safe_load((DOCKER / "prometheus.yml").read_text())["scrape_configs"]
-    told = (ROOT / "serving" / "config" / "monitoring.config").read_text()
-    assert f'path: "{job["metrics_path"]}"' in told
+    monitoring = (ROOT / "serving" / "config" / "monitoring.config").read_text()
+    assert f'path: "{job["metrics_path"]}"' in monitoring
     assert job["static_configs"] == [{"targets": [f"serving:{REST_PORT}"]}]
     annotations = of_kind("Deployment")["digits-serving"]["spec"]["template"]["metadata"]
     assert annotations["annotations"] == {
@@ -219,7 +219,7 @@ def test_prometheus_reads_where_metrics_are_told() -> None:
 
 
 @pytest.mark.parametrize("name", ["digits-serving", "digits-demo"])
-def test_a_deployment_fits_its_service_and_its_program(name: str) -> None:
+def test_deployment_matches_its_service_and_its_program(name: str) -> None:
     deployment, service = of_kind("Deployment")[name]["spec"], of_kind("Service")[name]["spec"]
     labels = deployment["template"]["metadata"]["labels"]
     assert deployment["selector"]["matchLabels"] == service["selector"] == labels
@@ -241,13 +241,13 @@ def test_a_deployment_fits_its_service_and_its_program(name: str) -> None:
     assert waits_seconds < deployment["template"]["spec"]["terminationGracePeriodSeconds"]
 
 
-def test_probes_ask_what_the_programs_answer() -> None:
+def test_probes_use_existing_endpoints() -> None:
     deployments = of_kind("Deployment")
     (serving,) = deployments["digits-serving"]["spec"]["template"]["spec"]["containers"]
     model = value(serving["args"], "model_name")
     assert serving["readinessProbe"]["httpGet"]["path"] == f"/v1/models/{model}"
     assert value(serving["args"], "model_base_path").endswith(f"/{model}")
-    # The image switches on the health service that the other probe asks.
+    # The image enables the health service for the other probe.
     assert "enable_grpc_healthcheck_service" in flags(command(DOCKER / "serving.Dockerfile"))
     (demo,) = deployments["digits-demo"]["spec"]["template"]["spec"]["containers"]
     assert demo["readinessProbe"]["httpGet"]["path"] == "/healthz"
@@ -263,10 +263,10 @@ def test_kserve_runs_the_pinned_server() -> None:
     assert {"requests", "limits"} == set(model["resources"])
 
 
-def test_every_file_is_looked_at_and_said_not_to_have_run() -> None:
-    looked_at = {*DOCKERFILES, *MANIFESTS, DOCKER / "compose.yaml", DOCKER / "prometheus.yml"}
-    assert {path for path in DOCKER.rglob("*") if path.is_file()} == looked_at
-    told = (ROOT / "docs" / "docker.md").read_text()
-    for path in looked_at:
-        assert path.name in told
-    assert "have not been run" in told
+def test_every_file_is_checked_and_documented_as_not_run() -> None:
+    checked = {*DOCKERFILES, *MANIFESTS, DOCKER / "compose.yaml", DOCKER / "prometheus.yml"}
+    assert {path for path in DOCKER.rglob("*") if path.is_file()} == checked
+    text = (ROOT / "docs" / "docker.md").read_text()
+    for path in checked:
+        assert path.name in text
+    assert "have not been run" in text

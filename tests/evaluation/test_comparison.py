@@ -1,4 +1,4 @@
-"""Runs side by side: of one protocol, whatever the checkpoint."""
+"""Comparison of runs that were evaluated with one protocol, at any checkpoints."""
 
 import json
 import pathlib
@@ -19,7 +19,7 @@ def write(path: pathlib.Path, metrics: dict[str, Any], **protocol: Any) -> str:
     return str(path)
 
 
-def test_the_newest_lines_stand_side_by_side(tmp_path: pathlib.Path) -> None:
+def test_newest_evaluations_are_printed_side_by_side(tmp_path: pathlib.Path) -> None:
     write(tmp_path / "one", {"kid": {"value": 9.0}}, samples=7)
     interval = {"value": 0.5, "low": 0.25, "high": 0.75}
     one = write(tmp_path / "one", {"kid": {"value": 1.0}, "agreement": interval})
@@ -41,14 +41,14 @@ def test_small_values_keep_their_digits() -> None:
     assert comparison.cell({"value": 0.0}) == "0.000"
 
 
-def test_other_versions_are_told(tmp_path: pathlib.Path) -> None:
+def test_different_versions_are_reported(tmp_path: pathlib.Path) -> None:
     one = write(tmp_path / "one", {"kid": {"value": 1.0}})
     two = write(tmp_path / "two", {"kid": {"value": 1.0}}, versions={"numpy": "3"})
     assert "their versions differ" in comparison.side_by_side([one, two])
 
 
 @pytest.mark.parametrize(
-    ("other", "told"),
+    ("other", "difference"),
     [
         ({"samples": 200}, "samples 100 and 200"),
         ({"truncation": 0.88}, "truncation 1.0 and 0.88"),
@@ -56,26 +56,26 @@ def test_other_versions_are_told(tmp_path: pathlib.Path) -> None:
         ({"samples": 7, "truncation": 0.5}, "samples 100 and 7, truncation 1.0 and 0.5"),
     ],
 )
-def test_other_protocols_are_refused(
-    other: dict[str, Any], told: str, tmp_path: pathlib.Path
+def test_different_protocols_are_refused(
+    other: dict[str, Any], difference: str, tmp_path: pathlib.Path
 ) -> None:
     one = write(tmp_path / "one", {"kid": {"value": 1.0}})
     two = write(tmp_path / "two", {"kid": {"value": 1.0}}, **other)
     with pytest.raises(UsageError, match="must have one protocol") as caught:
         comparison.side_by_side([one, one, two])
-    assert str(caught.value).endswith(f"got {told}")
+    assert str(caught.value).endswith(f"got {difference}")
 
 
 @pytest.mark.parametrize(
     "text", ["", "{}", "[1]", '{"metrics": {}, "protocol": {}}', '{"metrics": {"kid": 1}}', "no"]
 )
-def test_what_is_no_evaluation_is_refused(text: str, tmp_path: pathlib.Path) -> None:
+def test_invalid_evaluation_file_is_refused(text: str, tmp_path: pathlib.Path) -> None:
     path = tmp_path / "evaluations.jsonl"
     path.write_text(text)
     with pytest.raises(UsageError, match="--compare: must be evaluated, got"):
         comparison.newest_line(path)
 
 
-def test_one_alone_is_refused(tmp_path: pathlib.Path) -> None:
+def test_single_run_is_refused(tmp_path: pathlib.Path) -> None:
     with pytest.raises(UsageError, match="--compare: must be two or more"):
         comparison.side_by_side([write(tmp_path / "one", {"kid": {"value": 1.0}})])

@@ -1,4 +1,4 @@
-"""Weights as constants: the same pictures, and nothing left to be read in a call."""
+"""Generators with constant weights: equal images, and no variable reads."""
 
 import pathlib
 
@@ -21,7 +21,7 @@ def sampler(request: pytest.FixtureRequest) -> AnySampler:
     return load_sampler(run)[0]
 
 
-def test_constants_draw_what_the_generator_draws(sampler: AnySampler) -> None:
+def test_constant_generator_draws_the_same_images(sampler: AnySampler) -> None:
     captions, seeds = ["the digit 3", ""], [1, 2]
     live = sampler.sample(captions, seeds, 0.7).images
     drawn = sampler.with_generator(ConstantGenerator).sample(captions, seeds, 0.7).images
@@ -30,7 +30,7 @@ def test_constants_draw_what_the_generator_draws(sampler: AnySampler) -> None:
     assert live.std() > 0
 
 
-def test_they_are_as_the_generator_was(sampler: AnySampler) -> None:
+def test_constant_weights_do_not_follow_the_generator(sampler: AnySampler) -> None:
     constant = sampler.with_generator(ConstantGenerator)
     before = constant.sample(["a", "b"], [1, 2], 1.0).images
     for weight in sampler.generator.trainable_variables:
@@ -38,14 +38,14 @@ def test_they_are_as_the_generator_was(sampler: AnySampler) -> None:
     np.testing.assert_array_equal(constant.sample(["a", "b"], [1, 2], 1.0).images, before)
 
 
-def test_no_weight_of_the_generator_is_read(sampler: AnySampler) -> None:
+def test_constant_generator_reads_no_variable(sampler: AnySampler) -> None:
     generators = {variable.ref() for variable in sampler.generator.variables}
     constant = sampler.with_generator(ConstantGenerator)
     assert generators
     assert generators.isdisjoint(variable.ref() for variable in constant.variables)
 
 
-def test_one_that_also_writes_stays_as_it_is(tmp_path: pathlib.Path) -> None:
+def test_joint_sampler_keeps_its_generator(tmp_path: pathlib.Path) -> None:
     sampler = kinds.joint(tmp_path)
     assert isinstance(sampler, JointSampler)
     assert sampler.with_generator(ConstantGenerator) is sampler

@@ -1,4 +1,4 @@
-"""Exports of what draws without captions, and of what writes texts, answer as in Python."""
+"""Exports of unconditional and joint systems give the same results as their samplers."""
 
 import pathlib
 
@@ -38,7 +38,7 @@ def exported(sampler: AnySampler, folder: pathlib.Path) -> pathlib.Path:
     return saved_model.export(sampler, folder / "export", captions=["3", "7"], card={})
 
 
-def test_an_unconditional_export_takes_seeds_alone(
+def test_unconditional_export_has_only_seeds_and_truncations_as_inputs(
     unconditional: UnconditionalSampler, tmp_path: pathlib.Path
 ) -> None:
     version = exported(unconditional, tmp_path)
@@ -55,7 +55,7 @@ def test_an_unconditional_export_takes_seeds_alone(
     assert_warmed(version, UNCONDITIONAL)
 
 
-def test_a_joint_export_draws_and_writes(joint: JointSampler, tmp_path: pathlib.Path) -> None:
+def test_joint_export_gives_images_and_texts(joint: JointSampler, tmp_path: pathlib.Path) -> None:
     version = exported(joint, tmp_path)
     loaded = tf.saved_model.load(str(version)).signatures
     assert_signatures(loaded, JOINT)
@@ -71,8 +71,8 @@ def test_a_joint_export_draws_and_writes(joint: JointSampler, tmp_path: pathlib.
     assert texts == live.texts
     assert texts[1] == "7"
     assert texts[2] == "3"
-    assert texts[5] == "9"  # One place: the first known word.
-    assert texts[4] == texts[0]  # No known word: nothing is given.
+    assert texts[5] == "9"  # The text has one place: the first known word.
+    assert texts[4] == texts[0]  # Without a known word no text is given.
     np.testing.assert_array_equal(answer["unknown_words"], [0, 0, 2, 0, 1, 0])
     decoded = tf.stack([tf.io.decode_png(png) for png in answer["image_bytes"]]).numpy()
     assert np.abs(live.images.astype(int) - decoded).max() <= 1
@@ -86,7 +86,7 @@ def test_a_joint_export_draws_and_writes(joint: JointSampler, tmp_path: pathlib.
     assert_warmed(version, JOINT)
 
 
-def test_a_given_text_and_a_seed_each_change_the_picture(joint: JointSampler) -> None:
+def test_image_depends_on_the_given_text_and_on_the_seed(joint: JointSampler) -> None:
     images = joint.sample(["", "7", "3", "7"], [1, 1, 1, 2], 0.0).images
     for other in range(1, 4):
         assert not np.array_equal(images[0], images[other])
@@ -94,17 +94,17 @@ def test_a_given_text_and_a_seed_each_change_the_picture(joint: JointSampler) ->
     assert not np.array_equal(images[1], images[3])
 
 
-def test_the_same_row_whatever_the_batch_of_both_kinds(
+def test_image_and_text_do_not_depend_on_their_batch(
     joint: JointSampler, unconditional: UnconditionalSampler
 ) -> None:
     for sampler in (joint, unconditional):
         alone = sampler.sample(["7"], [5], 0.7)
-        crowd = sampler.sample(["", "a " * 9_000, "3", "7"], [1, 2, 3, 5], 0.7)
-        assert np.abs(alone.images[0].astype(int) - crowd.images[3]).max() <= 1
-        assert (alone.texts or [None])[0] == (crowd.texts or [None] * 4)[3]
+        batch = sampler.sample(["", "a " * 9_000, "3", "7"], [1, 2, 3, 5], 0.7)
+        assert np.abs(alone.images[0].astype(int) - batch.images[3]).max() <= 1
+        assert (alone.texts or [None])[0] == (batch.texts or [None] * 4)[3]
 
 
-def test_an_export_that_writes_something_else_is_refused(
+def test_export_with_different_texts_is_refused(
     joint: JointSampler, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     right = signatures.JointSignatures.pixels
@@ -121,9 +121,9 @@ def test_an_export_that_writes_something_else_is_refused(
 def assert_signatures(loaded: object, expected: dict[str, tuple[set[str], set[str]]]) -> None:
     assert set(loaded) == set(expected)
     for name, (inputs, outputs) in expected.items():
-        taken = loaded[name].structured_input_signature[1]
-        assert set(taken) == inputs
-        assert all(spec.shape.as_list() == [None] for spec in taken.values())
+        arguments = loaded[name].structured_input_signature[1]
+        assert set(arguments) == inputs
+        assert all(spec.shape.as_list() == [None] for spec in arguments.values())
         assert set(loaded[name].structured_outputs) == outputs
 
 

@@ -1,4 +1,4 @@
-"""Exports: whole or not at all, checked, and runnable by what knows TensorFlow alone."""
+"""Exports: complete or absent, checked, and runnable with TensorFlow alone."""
 
 import json
 import os
@@ -23,14 +23,14 @@ SIGNATURES = {
     "embed": ({"caption"}, {"sentence"}),
     "draw": ({"sentence", "seed", "truncation"}, {"image_bytes"}),
 }
-# Only what core TensorFlow links, so that any server and saved_model_cli run it.
+# Only ops of core TensorFlow, so that any server and saved_model_cli can run the export.
 CORE_OPS_ONLY = """
 import sys, tensorflow as tf
 signatures = tf.saved_model.load(sys.argv[1]).signatures
 print(int(signatures["serving_default"](tf.constant(["the digit 3"]))["seed"][0]))
 """
-# What serves the export has nothing of ours.
-STRANGER = """
+# The interpreter of this program has no module of tfgan2.
+WITHOUT_TFGAN2 = """
 import sys
 sys.modules.update(dict.fromkeys(["tfgan2", "serving", "tools", "tests", "tf_keras"]))
 import tensorflow as tf, tensorflow_text
@@ -49,7 +49,7 @@ tf.io.write_file("pixels", tf.io.serialize_tensor(image))
 """
 
 
-def test_signatures_have_the_inputs_and_outputs_of_the_house(export_dir: pathlib.Path) -> None:
+def test_signatures_have_the_documented_inputs_and_outputs(export_dir: pathlib.Path) -> None:
     loaded = tf.saved_model.load(str(export_dir / "1")).signatures
     assert set(loaded) == set(SIGNATURES)
     for name, (inputs, outputs) in SIGNATURES.items():
@@ -70,16 +70,16 @@ def test_two_processes_draw_different_fresh_seeds(export_dir: pathlib.Path) -> N
     assert seeds[0] != seeds[1]
 
 
-def test_an_interpreter_with_nothing_of_ours_answers_as_the_live_model(
+def test_interpreter_without_tfgan2_draws_the_same_images_as_the_sampler(
     run: RunDirectory, tmp_path: pathlib.Path
 ) -> None:
     sampler, _, _ = load_sampler(run)
     here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
     saved_model.export(sampler, here, captions=["a"], card={})
     here.rename(elsewhere)
-    # Isolated: neither the environment's path nor the working directory is looked into.
-    command = [sys.executable, "-I", "-c", STRANGER]
-    # Which Keras tfgan2 takes is none of a stranger's business.
+    # Isolated mode: imports use neither PYTHONPATH nor the working directory.
+    command = [sys.executable, "-I", "-c", WITHOUT_TFGAN2]
+    # The Keras version that tfgan2 selects must not reach the interpreter.
     env = {name: value for name, value in os.environ.items() if name != "TF_USE_LEGACY_KERAS"}
     ran = subprocess.run(
         command, cwd=elsewhere, env=env, capture_output=True, text=True, check=False
@@ -92,7 +92,7 @@ def test_an_interpreter_with_nothing_of_ours_answers_as_the_live_model(
     assert np.abs(pixels.astype(int) - live.numpy()).max() <= 1
 
 
-def test_a_global_seed_does_not_reach_the_fresh_seed(run: RunDirectory) -> None:
+def test_fresh_seed_does_not_depend_on_the_global_seed(run: RunDirectory) -> None:
     sampler, _, _ = load_sampler(run)
     drawn = []
     for _ in range(2):
@@ -102,7 +102,7 @@ def test_a_global_seed_does_not_reach_the_fresh_seed(run: RunDirectory) -> None:
     assert drawn[0] != drawn[1]
 
 
-def test_versions_count_on(run: RunDirectory, tmp_path: pathlib.Path) -> None:
+def test_next_version_follows_the_highest(run: RunDirectory, tmp_path: pathlib.Path) -> None:
     sampler, _, _ = load_sampler(run)
     (tmp_path / "9").mkdir()
     (tmp_path / "notes").mkdir()
@@ -113,7 +113,7 @@ def test_versions_count_on(run: RunDirectory, tmp_path: pathlib.Path) -> None:
     assert card == {"model": "df_gan", "example_captions": ["a"]}
 
 
-def test_a_failed_check_leaves_no_version(
+def test_failed_check_leaves_no_version(
     run: RunDirectory, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sampler, _, _ = load_sampler(run)
@@ -128,9 +128,7 @@ def test_a_failed_check_leaves_no_version(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_export_folder_that_is_a_file_is_refused(
-    run: RunDirectory, tmp_path: pathlib.Path
-) -> None:
+def test_export_folder_that_is_a_file_is_refused(run: RunDirectory, tmp_path: pathlib.Path) -> None:
     file = tmp_path / "file"
     file.write_text("mine")
     sampler, _, _ = load_sampler(run)
@@ -139,7 +137,7 @@ def test_an_export_folder_that_is_a_file_is_refused(
     assert file.read_text() == "mine"
 
 
-def test_warm_up_requests_are_what_the_signatures_take(export_dir: pathlib.Path) -> None:
+def test_warm_up_requests_fit_the_signatures(export_dir: pathlib.Path) -> None:
     path = export_dir / "1" / "assets.extra" / "tf_serving_warmup_requests"
     loaded = tf.saved_model.load(str(export_dir / "1")).signatures
     warmed = set()

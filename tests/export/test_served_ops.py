@@ -1,4 +1,4 @@
-"""Exports hold only ops that TensorFlow Serving links, wherever in a graph they stand."""
+"""Exports contain only ops that TensorFlow Serving links, at every level of a graph."""
 
 import pathlib
 from collections.abc import Callable
@@ -34,7 +34,7 @@ def in_a_loop(strings: tf.Tensor) -> tf.Tensor:
 @pytest.mark.parametrize(
     ("function", "op"), [(in_python, "PyFunc"), (in_a_loop, "EagerPyFunc")], ids=["top", "nested"]
 )
-def test_what_python_runs_is_refused_by_name(
+def test_python_ops_are_refused_by_name(
     function: Callable[[tf.Tensor], tf.Tensor], op: str
 ) -> None:
     graph = traced(function)
@@ -46,7 +46,7 @@ def test_what_python_runs_is_refused_by_name(
     )
 
 
-def test_ops_of_the_function_library_are_listed() -> None:
+def test_ops_of_called_functions_are_listed() -> None:
     nested = traced(in_a_loop)
     assert "EagerPyFunc" not in {node.op for node in nested.node}
     assert "EagerPyFunc" in served_ops.ops(nested)
@@ -61,7 +61,7 @@ def test_ops_of_other_libraries_are_refused() -> None:
         served_ops.check({"draw": graph})
 
 
-def test_what_xla_must_compile_is_refused(tmp_path: pathlib.Path) -> None:
+def test_functions_compiled_by_xla_are_refused(tmp_path: pathlib.Path) -> None:
     plain = tf.function(tf.strings.length, jit_compile=False)
     served_ops.check({"generate": traced(lambda strings: plain(strings) + 1)})
     inner = tf.function(tf.strings.length, jit_compile=True)
@@ -76,7 +76,7 @@ def test_what_xla_must_compile_is_refused(tmp_path: pathlib.Path) -> None:
         served_ops.check({"it": served_ops.of_saved_model(tmp_path)})
 
 
-def test_the_ops_of_tensorflow_text_are_served() -> None:
+def test_ops_of_tensorflow_text_are_served() -> None:
     graph = traced(
         lambda strings: (
             tf_text.WhitespaceTokenizer()
@@ -88,7 +88,7 @@ def test_the_ops_of_tensorflow_text_are_served() -> None:
     served_ops.check({"generate": graph})
 
 
-def test_every_listed_op_has_the_name_that_it_is_registered_by() -> None:
+def test_listed_ops_are_registered_by_their_names() -> None:
     for op in served_ops.TEXT_OPS:
         assert op_def_registry.get(op) is not None, op
         assert not hasattr(tf.raw_ops, op), op
@@ -102,7 +102,7 @@ def sampler() -> UnconditionalSampler:
 
 
 def with_pixels(monkeypatch: pytest.MonkeyPatch, change: Callable[[tf.Tensor], tf.Tensor]) -> None:
-    """Has every signature with pixels end with a change of them."""
+    """Applies a change to the pixels of every signature."""
     right = signatures.UnconditionalSignatures.pixels
 
     def changed(*inputs: object) -> dict[str, tf.Tensor]:
@@ -111,7 +111,7 @@ def with_pixels(monkeypatch: pytest.MonkeyPatch, change: Callable[[tf.Tensor], t
     monkeypatch.setattr(signatures.UnconditionalSignatures, "pixels", changed)
 
 
-def test_an_export_is_refused_before_anything_is_written(
+def test_unserved_op_is_refused_before_any_file_is_written(
     sampler: UnconditionalSampler, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unchanged(image: tf.Tensor) -> tf.Tensor:
@@ -124,7 +124,7 @@ def test_an_export_is_refused_before_anything_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_only_the_initializers_hold_is_refused_too(
+def test_unserved_op_of_an_initializer_is_refused(
     sampler: UnconditionalSampler, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(served_ops, "is_served", lambda op: op != "RestoreV2")
@@ -133,7 +133,7 @@ def test_what_only_the_initializers_hold_is_refused_too(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_ops_that_older_servers_lack_are_warned_of(
+def test_ops_that_older_servers_lack_give_a_warning(
     sampler: UnconditionalSampler,
     tmp_path: pathlib.Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -1,4 +1,4 @@
-"""An imported run is a run: evaluated, exported, and trained further, by the public commands."""
+"""Imported runs are evaluated, exported and trained further by the public commands."""
 
 import dataclasses
 import pathlib
@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tests import programs
-from tests.contract.runs import eagerly, without_pictures
+from tests.contract.runs import eagerly, without_sample_grids
 from tests.data import drawn
 from tests.tiny import QUICK
 from tfgan2.data import pipeline, preparing, records, sources
@@ -57,7 +57,7 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
 
 @pytest.fixture(scope="module")
 def colours(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """Red and blue squares, with a classifier beside them that has learned for a few steps."""
+    """A data set of red and blue squares, with a classifier trained for a few steps."""
     path = tmp_path_factory.mktemp("colours") / "data"
     collection = sources.Collection(
         splits={
@@ -77,9 +77,9 @@ def colours(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     return path
 
 
-def goes_on(run: RunDirectory, data_dir: pathlib.Path, *, steps: int) -> trainer.Outcome:
-    """As a user would: with the recipe that its config.json names."""
-    with eagerly(), without_pictures():
+def resume(run: RunDirectory, data_dir: pathlib.Path, *, steps: int) -> trainer.Outcome:
+    """Resumes a run as a user does: with the recipe of its config.json."""
+    with eagerly(), without_sample_grids():
         return trainer.train(
             run.read_config().recipe,
             recipes.Schedule(),
@@ -90,18 +90,18 @@ def goes_on(run: RunDirectory, data_dir: pathlib.Path, *, steps: int) -> trainer
         )
 
 
-def test_it_reads_and_draws_as_torch_does(imported: RunDirectory) -> None:
+def test_imported_run_computes_sentences_and_images_of_torch(imported: RunDirectory) -> None:
     sampler, config, _ = load_sampler(imported)
     with np.load(DAMSM / "answers.npz") as answers:
-        read = sampler.embed(tf.constant(config.data["example_captions"]))
-        np.testing.assert_allclose(read, answers["sentence"], atol=1e-4)
+        sentence = sampler.embed(tf.constant(config.data["example_captions"]))
+        np.testing.assert_allclose(sentence, answers["sentence"], atol=1e-4)
     with np.load(DF_GAN / "answers.npz") as answers:
         drawn_here = sampler.generator(answers["noise"], answers["sentence"])
         expected = answers["drawn"].transpose(0, 2, 3, 1)
         np.testing.assert_allclose(drawn_here, expected, atol=1e-4 * np.abs(expected).max())
 
 
-def test_it_is_exported_and_evaluated_and_trained_further(
+def test_imported_run_is_exported_evaluated_and_trained_further(
     imported: RunDirectory, colours: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     shown = command("tools.export", f"--run_dir={imported.path}", f"--export_dir={tmp_path}/e")
@@ -117,14 +117,14 @@ def test_it_is_exported_and_evaluated_and_trained_further(
 
     before = load_sampler(imported)[0].generator.get_weights()
     text_before = load_sampler(imported)[0].text_encoder.get_weights()
-    outcome = goes_on(imported, colours, steps=STEPS_IN_FILE + 1)
+    outcome = resume(imported, colours, steps=STEPS_IN_FILE + 1)
     assert outcome.step == STEPS_IN_FILE + 1
     sampler, config, _ = load_sampler(imported)
     assert config.data["checksum"] is not None
-    moved = [
+    changes = [
         np.abs(a - b).max() for a, b in zip(sampler.generator.get_weights(), before, strict=True)
     ]
-    assert 0 < max(moved) < 1e-3  # One step of Adam, not a start anew.
+    assert 0 < max(changes) < 1e-3  # One step of Adam, no new initialization.
     for ours, old in zip(sampler.text_encoder.get_weights(), text_before, strict=True):
         np.testing.assert_array_equal(ours, old)
 
@@ -133,17 +133,17 @@ def test_images_of_other_channels_are_refused(
     imported: RunDirectory, data_dir: pathlib.Path
 ) -> None:
     with pytest.raises(UsageError, match="--data_dir: must have images of 3 channels"):
-        goes_on(imported, data_dir, steps=9)
+        resume(imported, data_dir, steps=9)
 
 
-def test_a_text_encoder_alone_begins_a_gan_and_judges_nothing(
+def test_imported_text_encoder_is_loaded_by_a_gan_but_is_no_matcher(
     colours: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     path = tmp_path / "damsm"
     command("tools.import_weights", "--from=damsm", *text_encoder_flags(), f"--run_dir={path}")
     with pytest.raises(UsageError, match="--matching: must be a whole matching model"):
         load_matcher(RunDirectory.existing(path), flag="--matching")
-    with eagerly(), without_pictures():
+    with eagerly(), without_sample_grids():
         trainer.train(
             dataclasses.replace(QUICK, freeze_text_encoder=True),
             recipes.Schedule(),

@@ -1,4 +1,4 @@
-"""Published weights: every tensor finds its place, and the networks answer as the published do."""
+"""Published weights: every tensor is mapped, and the networks compute the published outputs."""
 
 import dataclasses
 import pathlib
@@ -16,7 +16,7 @@ from tfgan2.runs import recipe as recipes
 from tfgan2.text.encoders import TextOptions, make_encoder
 
 REFERENCES = {"2022": df_gan_2022, "2020": df_gan_2020}
-# Of 32 px, and what torch itself answers, in test_published.py.
+# test_published.py tests networks of 32 px, and the outputs of torch itself.
 CHANNELS = [4, pytest.param(32, marks=pytest.mark.slow)]
 
 
@@ -49,7 +49,7 @@ def close(ours: tf.Tensor, reference: np.ndarray) -> None:
 
 @pytest.mark.parametrize("form", ["2022", "2020"])
 @pytest.mark.parametrize("nf", CHANNELS)
-def test_networks_answer_as_the_published_ones(form: str, nf: int) -> None:
+def test_imported_networks_compute_the_outputs_of_the_reference(form: str, nf: int) -> None:
     made, reference = networks(form, image_size=256, nf=nf), REFERENCES[form]
     files = published(form, made)
     gan = build(files)
@@ -71,7 +71,7 @@ def test_networks_answer_as_the_published_ones(form: str, nf: int) -> None:
 
 
 @pytest.mark.parametrize("form", ["2022", "2020"])
-def test_a_prefix_of_parallel_training_changes_nothing(form: str) -> None:
+def test_prefix_of_parallel_training_is_ignored(form: str) -> None:
     made = networks(form)
     prefixed = {
         name: {f"module.{key}": tensor for key, tensor in state.items()}
@@ -82,11 +82,11 @@ def test_a_prefix_of_parallel_training_changes_nothing(form: str) -> None:
 
 @pytest.fixture(scope="module")
 def gan() -> DFGAN:
-    """Of the size of networks("2022"); tests give it weights."""
+    """A model of the size of networks("2022"); tests load its weights."""
     return build(published("2022", networks("2022")))
 
 
-def test_all_faults_are_named_and_nothing_is_taken(gan: DFGAN) -> None:
+def test_all_faults_are_named_and_no_weight_is_loaded(gan: DFGAN) -> None:
     made = networks("2022", seed=1)
     netg = made["netG"]
     del netg["GBlocks.1.c1.bias"]
@@ -133,14 +133,14 @@ def adam(made: dict, names: tuple[str, ...], *, seed: int) -> dict:
     }
 
 
-def test_an_optimizer_that_is_not_there_begins_anew(gan: DFGAN) -> None:
+def test_missing_optimizer_state_starts_anew(gan: DFGAN) -> None:
     made = networks("2022")
     files = published("2022", made, optimizer_G=adam(made, ("netG",), seed=3))
     assert df_gan.take(gan, files) == ["the discriminator's optimizer"]
     assert int(gan.step) == 7
 
 
-def test_an_optimizer_of_other_networks_is_refused(gan: DFGAN) -> None:
+def test_optimizer_state_of_other_networks_is_refused(gan: DFGAN) -> None:
     made = networks("2022")
     state = adam(made, ("netD",), seed=5)
     files = published("2022", made, optimizer_D=state)
@@ -164,12 +164,12 @@ def test_an_optimizer_of_other_networks_is_refused(gan: DFGAN) -> None:
         {"a": 5},
     ],
 )
-def test_other_content_is_refused(content: object) -> None:
+def test_files_of_other_content_are_refused(content: object) -> None:
     with pytest.raises(UsageError, match="must h"):
         df_gan.sizes(df_gan.published(content, None, file="f.pth"))
 
 
-def test_damsm_reads_as_published() -> None:
+def test_imported_damsm_computes_the_published_sentences() -> None:
     state = states.rnn_encoder(vocabulary_size=40, seed=2)
     options = text_encoders.damsm_options(state)
     assert options == TextOptions("bi_lstm", 18, 300, 256)
@@ -185,7 +185,7 @@ def test_damsm_reads_as_published() -> None:
 
 
 @pytest.mark.parametrize("variant", ["cvpr2016", "icml2016_flowers", "icml2016_birds"])
-def test_char_cnn_rnn_reads_as_published(variant: str) -> None:
+def test_imported_char_cnn_rnn_computes_the_published_sentences(variant: str) -> None:
     state = states.char_cnn_rnn(variant=variant, seed=2)
     options = text_encoders.char_cnn_rnn_options(state)
     assert options.text_encoder_kind == f"char_cnn_rnn_{variant}"
@@ -203,7 +203,7 @@ def write_vocabulary(path: pathlib.Path, words: list[str], captions: object = No
     return path
 
 
-def test_a_vocabulary_gives_words_and_captions(tmp_path: pathlib.Path) -> None:
+def test_vocabulary_file_has_words_and_captions(tmp_path: pathlib.Path) -> None:
     path = write_vocabulary(tmp_path / "c.pickle", ["red", "bird", "a"], [[3, 1, 2], [2]])
     words, captions = text_encoders.read_vocabulary(path, words=4)
     assert words == ["red", "bird", "a"]
@@ -220,7 +220,7 @@ def test_a_vocabulary_gives_words_and_captions(tmp_path: pathlib.Path) -> None:
         (["red", 7], 3, "without spaces"),
     ],
 )
-def test_other_vocabularies_are_refused(
+def test_invalid_vocabularies_are_refused(
     words: list, count: int, rule: str, tmp_path: pathlib.Path
 ) -> None:
     path = write_vocabulary(tmp_path / "c.pickle", words)
@@ -228,7 +228,7 @@ def test_other_vocabularies_are_refused(
         text_encoders.read_vocabulary(path, words=count)
 
 
-def test_a_run_directory_is_whole_or_not_there(
+def test_run_directory_is_complete_or_absent(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = TextOptions("bi_lstm", 18, 3, 4)
@@ -249,7 +249,7 @@ def test_a_run_directory_is_whole_or_not_there(
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
-def test_sizes_are_read_from_shapes() -> None:
+def test_sizes_are_derived_from_shapes() -> None:
     for form in ("2022", "2020"):
         fields = df_gan.sizes(published(form, networks(form, image_size=128, nf=3)))
         assert fields["image_size"] == 128

@@ -1,7 +1,6 @@
-"""Files that torch wrote: their layouts are those of the references, and torch's answers ours.
+"""Files that torch wrote: layouts of the references, and the outputs that torch computed.
 
-A few small ones are committed; those that TFGAN2_TORCH_FILES names are written when they are
-tested.
+A few small files are committed; the tests with torch write those in TFGAN2_TORCH_FILES.
 """
 
 import dataclasses
@@ -28,12 +27,12 @@ from tfgan2.runs.sampling import load_sampler
 
 COMMITTED = pathlib.Path(__file__).parent / "published"
 ROWS = 2
-STEPS = 2  # That the published optimizers have made.
+STEPS = 2  # Steps of the published optimizers.
 
 
 @dataclasses.dataclass(frozen=True)
 class Files:
-    """A case in one format."""
+    """The files of one case in one format."""
 
     name: str
     file_format: str
@@ -56,7 +55,7 @@ class Files:
 
 
 def files_of(names: Iterable[str]) -> list:
-    """The committed files of some cases, and all that torch writes of them."""
+    """The committed files of some cases, and all files that torch writes of them."""
     names = list(names)
     params = [
         pytest.param(Files(name, file_format, committed=True), id=f"{name}-{file_format}")
@@ -78,7 +77,7 @@ DF_GANS = files_of(cases.DF_GANS)
 DF_GANS_2022 = files_of(name for name, case in cases.DF_GANS.items() if case.form == "2022")
 RNN_ENCODERS = files_of(cases.RNN_ENCODERS)
 CHAR_CNN_RNNS = files_of(cases.CHAR_CNN_RNNS)
-# Of the same sentence size, as a user has them; test_imported_runs.py has small ones.
+# Files of equal sentence size, as users have them; test_imported_runs.py has small ones.
 GENERATORS_AND_ENCODERS = [
     pytest.param(
         Files("2022_256px_full", "zip", committed=False),
@@ -90,7 +89,7 @@ GENERATORS_AND_ENCODERS = [
 
 
 def networks(files: Files) -> dict[str, dict[str, np.ndarray]]:
-    """The state dicts of a DF-GAN as they are in the files."""
+    """The state dicts of a DF-GAN as stored in the files."""
     case = cases.DF_GANS[files.name]
     if case.form == "2022":
         return files.read(case.generator_file)["model"]
@@ -98,7 +97,7 @@ def networks(files: Files) -> dict[str, dict[str, np.ndarray]]:
 
 
 def imported(files: Files) -> tuple[DFGAN, list[str]]:
-    """A game with the weights of files, and what starts anew in it."""
+    """A model with the weights of files, and the names of its parts that start anew."""
     case = cases.DF_GANS[files.name]
     early = case.form == "2020"
     published = df_gan.published(
@@ -160,7 +159,7 @@ def test_char_cnn_rnn_has_the_layout_of_the_reference(files: Files) -> None:
 
 
 @pytest.mark.parametrize("files", DF_GANS)
-def test_df_gan_answers_as_torch_does(files: Files) -> None:
+def test_df_gan_computes_the_outputs_of_torch(files: Files) -> None:
     gan, _ = imported(files)
     answers = files.answers()
     sentence = answers["sentence"]
@@ -171,10 +170,10 @@ def test_df_gan_answers_as_torch_does(files: Files) -> None:
 
 
 @pytest.mark.parametrize("files", DF_GANS_2022)
-def test_the_losses_are_torch_s(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_losses_equal_those_of_torch(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     gan, _ = imported(files)
     assert gan.options.ma_gp_weight == 2.0
-    # Sentences come in the place of tokens.
+    # The batch has sentences instead of tokens.
     monkeypatch.setattr(gan, "encode", lambda sentence: sentence)
     answers = files.answers()
     sentence = tf.constant(answers["sentence"])
@@ -199,7 +198,7 @@ def test_the_losses_are_torch_s(files: Files, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize("files", DF_GANS_2022)
-def test_the_optimizers_next_step_is_torch_s(files: Files) -> None:
+def test_next_optimizer_step_equals_that_of_torch(files: Files) -> None:
     gan, anew = imported(files)
     assert anew == []
     assert int(gan.step) == STEPS
@@ -224,7 +223,7 @@ def test_the_optimizers_next_step_is_torch_s(files: Files) -> None:
 
 
 @pytest.mark.parametrize("files", DF_GANS_2022)
-def test_torch_s_optimizer_has_no_state_of_shortcuts_that_are_not_used(files: Files) -> None:
+def test_torch_optimizer_has_no_state_of_unused_shortcuts(files: Files) -> None:
     checkpoint = files.read(cases.DF_GANS[files.name].generator_file)
     discriminator = checkpoint["model"]["netD"] | checkpoint["model"]["netC"]
     (group,) = checkpoint["optimizers"]["optimizer_D"]["param_groups"]
@@ -241,7 +240,7 @@ def test_torch_s_optimizer_has_no_state_of_shortcuts_that_are_not_used(files: Fi
 
 
 def places_2022(gan: DFGAN) -> dict[str, Place]:
-    """All places of the three networks, as netG/fc.weight."""
+    """The weight mapping of the three networks, with names such as netG/fc.weight."""
     places = {
         "netG": df_gan.generator_places(gan.generator, early=False),
         "netD": df_gan.image_features_places(gan.image_features, early=False),
@@ -251,7 +250,7 @@ def places_2022(gan: DFGAN) -> dict[str, Place]:
 
 
 @pytest.mark.parametrize("files", RNN_ENCODERS)
-def test_damsm_answers_as_torch_does(files: Files) -> None:
+def test_damsm_computes_the_outputs_of_torch(files: Files) -> None:
     vocabulary = files.folder / "captions_DAMSM.pickle"
     reader = importing.read_text_encoder(files.path("text_encoder200.pth"), vocabulary=vocabulary)
     answers = files.answers()
@@ -264,7 +263,7 @@ def test_damsm_answers_as_torch_does(files: Files) -> None:
 
 
 @pytest.mark.parametrize("files", CHAR_CNN_RNNS)
-def test_char_cnn_rnn_answers_as_torch_does(files: Files) -> None:
+def test_char_cnn_rnn_computes_the_outputs_of_torch(files: Files) -> None:
     case, answers = cases.CHAR_CNN_RNNS[files.name], files.answers()
     reader = importing.read_text_encoder(files.path(case.file), vocabulary=None)
     assert reader.options.text_encoder_kind == f"char_cnn_rnn_{case.variant}"
@@ -274,7 +273,7 @@ def test_char_cnn_rnn_answers_as_torch_does(files: Files) -> None:
 
 
 @pytest.mark.parametrize(("generator", "encoder"), GENERATORS_AND_ENCODERS)
-def test_an_imported_run_reads_and_draws_as_torch_does(
+def test_imported_run_computes_the_sentences_and_images_of_torch(
     generator: Files, encoder: Files, tmp_path: pathlib.Path
 ) -> None:
     reader = importing.read_text_encoder(

@@ -1,4 +1,4 @@
-"""Files of torch.save: what torch wrote is read, anything else gives one clear error."""
+"""Files of torch.save are read; any other content gives one clear error."""
 
 import io
 import pathlib
@@ -17,7 +17,7 @@ from tfgan2.interop import torch_files
 from tfgan2.program import UsageError
 
 PATH = pathlib.Path("a-file")
-FILES = pathlib.Path(__file__).parent / "files"  # By write_torch_files.py.
+FILES = pathlib.Path(__file__).parent / "files"  # Written by write_torch_files.py.
 FORMATS = ("zip", "zip_protocol_5", "legacy")
 NAMES = sorted(path.name for path in FILES.iterdir())
 WRAPPERS = {"zip": in_zip, "legacy": in_legacy}
@@ -27,8 +27,8 @@ def parse(content: bytes) -> Any:
     return torch_files.parse(io.BytesIO(content), path=PATH)
 
 
-def complaint_of(content: bytes) -> str | None:
-    """What the reader says of some bytes, in one line; None if it reads them."""
+def error_of(content: bytes) -> str | None:
+    """The one-line error of the reader for some bytes; None if it reads them."""
     try:
         parse(content)
     except UsageError as error:
@@ -44,7 +44,7 @@ def count_up(*shape: int) -> np.ndarray:
 
 
 def assert_same(got: object, expected: object) -> None:
-    """Equal, of the same types and in the same order."""
+    """Asserts equal values of the same types in the same order."""
     assert type(got) is type(expected)
     if isinstance(expected, dict):
         assert isinstance(got, dict)
@@ -58,7 +58,7 @@ def assert_same(got: object, expected: object) -> None:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_a_training_checkpoint_is_read(form: str) -> None:
+def test_training_checkpoint_is_read(form: str) -> None:
     value = torch_files.read(FILES / f"training_{form}.pth")
     assert list(value) == ["model", "optimizers", "epoch"]
     assert value["epoch"] == 3
@@ -94,7 +94,7 @@ def test_every_kind_of_tensor_and_plain_value_is_read(form: str) -> None:
     assert_same(value["dtypes"].pop("torch.bfloat16"), np.array([0, 1, 100], np.float32))
     assert_same(value["dtypes"], expected)
     assert_same(value["fractions"]["half"], np.array([-0.5, 65504], np.float16))
-    # 3.0e38 in the eight bits of precision that bfloat16 has.
+    # 3.0e38 in the eight bits of precision of bfloat16.
     bfloat16 = np.array([-0.5, 226 * 2.0**120, np.inf], np.float32)
     assert_same(value["fractions"]["bfloat16"], bfloat16)
     assert_same(value["parameter"], count_up(2, 2))
@@ -107,7 +107,7 @@ def test_every_kind_of_tensor_and_plain_value_is_read(form: str) -> None:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_a_view_shares_its_storage_and_nothing_can_be_written(form: str) -> None:
+def test_tensors_share_their_storage_and_are_read_only(form: str) -> None:
     value = torch_files.read(FILES / f"tensors_{form}.pth")
     assert_same(value["base"], count_up(3, 4))
     assert_same(value["view"], count_up(3, 4)[1:, 1:3].T)
@@ -117,7 +117,7 @@ def test_a_view_shares_its_storage_and_nothing_can_be_written(form: str) -> None
 
 
 @pytest.mark.parametrize("form", WRAPPERS)
-def test_a_large_file_is_in_memory_once(form: str, tmp_path: pathlib.Path) -> None:
+def test_large_file_is_in_memory_only_once(form: str, tmp_path: pathlib.Path) -> None:
     elements = np.arange(2**22, dtype=np.float32)
     row = tensor(within=storage(count=elements.size), shape=(2**22,), strides=(1,))
     path = tmp_path / "large.pth"
@@ -135,32 +135,34 @@ HEADS = (b"", b"PK\x03\x04", in_legacy(b"", storages={})[:20], in_legacy(b"", st
 
 @given(head=st.sampled_from(HEADS), rest=st.binary(max_size=200))
 def test_random_bytes_give_one_clear_error(head: bytes, rest: bytes) -> None:
-    assert complaint_of(head + rest)
+    assert error_of(head + rest)
 
 
 @pytest.mark.parametrize("name", NAMES)
 @given(data=st.data())
-def test_a_cut_file_is_refused(name: str, data: st.DataObject) -> None:
+def test_truncated_file_is_refused(name: str, data: st.DataObject) -> None:
     content = (FILES / name).read_bytes()
-    assert complaint_of(content[: data.draw(st.integers(0, len(content) - 1))])
+    assert error_of(content[: data.draw(st.integers(0, len(content) - 1))])
 
 
 @pytest.mark.parametrize("name", NAMES)
 @given(data=st.data())
-def test_a_broken_byte_gives_one_clear_error_or_plain_data(name: str, data: st.DataObject) -> None:
-    complaint_of(broken((FILES / name).read_bytes(), data))
+def test_broken_byte_gives_one_clear_error_or_plain_data(name: str, data: st.DataObject) -> None:
+    error_of(broken((FILES / name).read_bytes(), data))
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if "zip" in name])
 @given(data=st.data())
-def test_so_does_a_broken_byte_in_the_pickle_of_a_zip(name: str, data: st.DataObject) -> None:
+def test_broken_byte_in_the_pickle_of_a_zip_gives_one_clear_error_or_plain_data(
+    name: str, data: st.DataObject
+) -> None:
     file = io.BytesIO()
     with zipfile.ZipFile(FILES / name) as source, zipfile.ZipFile(file, "w") as target:
         for entry in source.namelist():
             content = source.read(entry)
             is_pickle = entry.endswith("/data.pkl")
             target.writestr(entry, broken(content, data) if is_pickle else content)
-    complaint_of(file.getvalue())
+    error_of(file.getvalue())
 
 
 def broken(content: bytes, data: st.DataObject) -> bytes:
@@ -173,13 +175,13 @@ def test_other_prefixes_and_older_zips_are_read() -> None:
 
 
 def test_legacy_files_of_python_2_are_read() -> None:
-    """Strings of bytes, the first way to build tensors, and an OrderedDict that gets its items."""
+    """Byte strings, the first tensor constructor, and an OrderedDict built item by item."""
     row = b"ctorch._utils\n_rebuild_tensor\n(" + storage() + b"K\x00K\x02\x85K\x01\x85tR"
     items = b"](](U\x01a" + row + b"e](U\x01bK\x01ee"
     value = parse(in_legacy(b"ccollections\nOrderedDict\n" + items + b"\x85R}b"))
     assert_same(value, {"a": count_up(2), "b": 1})
 
 
-def test_a_storage_s_part_in_a_legacy_file_is_read() -> None:
+def test_part_of_a_storage_in_a_legacy_file_is_read() -> None:
     part = tensor(within=storage(part=plain(("0-part", 2, 3))), shape=(3,), strides=(1,))
     assert_same(parse(in_legacy(part)), count_up(6)[2:5])

@@ -1,4 +1,4 @@
-"""Files that only look like torch.save's: refused in one line, and nothing in them is run."""
+"""Malicious or broken files in the formats of torch.save: one clear error, no code runs."""
 
 import io
 import os
@@ -24,24 +24,24 @@ def parse(content: bytes) -> Any:
     return torch_files.parse(io.BytesIO(content), path=PATH)
 
 
-class _Asks:
+class _CallsSystem:
     def __reduce__(self) -> tuple[Any, ...]:
         return (os.system, ("touch planted",))
 
 
 @pytest.mark.parametrize("form", WRAPPERS)
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
-def test_a_planted_call_is_refused_and_not_made(
+def test_planted_call_is_refused_and_not_run(
     protocol: int, form: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    opcodes = pickle.dumps(["innocent", _Asks()], protocol)[2:-1]
+    opcodes = pickle.dumps(["innocent", _CallsSystem()], protocol)[2:-1]
     with pytest.raises(UsageError, match=f"{PLAIN_RULE}'{os.name}.system'"):
         parse(WRAPPERS[form](opcodes))
     assert not (tmp_path / "planted").exists()
 
 
-ASKING = {
+FORBIDDEN = {
     "eval": (b"cbuiltins\neval\n", "'builtins.eval'"),
     "python_2_eval": (b"c__builtin__\neval\n", "'__builtin__.eval'"),
     "dotted": (b"\x8c\x0bcollections\x8c\x14OrderedDict.__init__\x93", "OrderedDict.__init__'"),
@@ -62,17 +62,17 @@ ASKING = {
 
 
 @pytest.mark.parametrize("form", WRAPPERS)
-@pytest.mark.parametrize("name", ASKING)
-def test_whatever_is_not_plain_is_refused(name: str, form: str) -> None:
-    opcodes, asked = ASKING[name]
+@pytest.mark.parametrize("name", FORBIDDEN)
+def test_opcodes_for_other_than_plain_values_are_refused(name: str, form: str) -> None:
+    opcodes, name_in_error = FORBIDDEN[name]
     with pytest.raises(UsageError) as refusal:
         parse(WRAPPERS[form](opcodes))
     assert str(refusal.value).startswith(PLAIN_RULE)
-    assert asked in str(refusal.value)
+    assert name_in_error in str(refusal.value)
 
 
 def doubled(times: int) -> bytes:
-    """A list, a list that holds it twice, a list that holds that twice, and so on."""
+    """Nested lists, each of which contains the previous one twice."""
     lists = (b"]q%c(h%ch%ce" % (n, n - 1, n - 1) for n in range(1, times))
     return b"(]q\x00" + b"".join(lists) + b"t"
 
@@ -132,7 +132,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("form", WRAPPERS)
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_value_is_refused(name: str, form: str) -> None:
+def test_broken_value_is_refused(name: str, form: str) -> None:
     opcodes, complaint = BROKEN[name]
     with pytest.raises(
         UsageError, match=f"a-file: must be a whole PyTorch file, got .*{complaint}"
@@ -141,7 +141,7 @@ def test_a_broken_value_is_refused(name: str, form: str) -> None:
 
 
 @pytest.mark.parametrize("form", WRAPPERS)
-def test_a_small_file_cannot_ask_for_much_memory(form: str) -> None:
+def test_small_file_cannot_allocate_much_memory(form: str) -> None:
     far_place = WRAPPERS[form](b"]r\xff\xff\xff\x7f", storages={})
     tracemalloc.start()
     assert parse(far_place) == []
@@ -171,7 +171,7 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_other_contents_are_refused(name: str) -> None:
+def test_files_of_other_content_are_refused(name: str) -> None:
     content, complaint = OTHERS[name]
     with pytest.raises(UsageError, match=f"a-file: must .*{complaint}"):
         parse(content)
@@ -195,7 +195,7 @@ def test_other_zip_files_are_refused(entries: dict[str, str], complaint: str) ->
         parse(file.getvalue())
 
 
-def test_the_older_tar_format_and_absent_files_are_refused(tmp_path: pathlib.Path) -> None:
+def test_older_tar_format_and_absent_files_are_refused(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "model.pth"
     with pytest.raises(UsageError, match="must be a readable PyTorch file, got No such file"):
         torch_files.read(path)

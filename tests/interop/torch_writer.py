@@ -1,4 +1,4 @@
-"""Writes torch.save's formats from their description, for tests of the reader."""
+"""Writes torch.save's formats by their specification, for tests of the reader."""
 
 import io
 import pickle

@@ -1,4 +1,4 @@
-"""Writes the committed files that test_torch_files.py reads; needs PyTorch and nothing else.
+"""Writes the committed files that test_torch_files.py reads; needs only PyTorch.
 
 python tests/interop/write_torch_files.py DIR
 """

@@ -1,8 +1,8 @@
-"""Plants failures in a data set's own train images, and prints what each metric says of them.
+"""Plants failures in a data set's train images, and prints the value of each metric.
 
 python -m tests.metrics.planted DATA_DIR [MATCHING_RUN]
 
-The tables of docs/metrics.md come from it.
+This program prints the tables of docs/metrics.md.
 """
 
 import sys
@@ -22,24 +22,24 @@ SAMPLES, SEED = 1000, 0
 
 
 def noisy(images: np.ndarray) -> np.ndarray:
-    """With normal noise, a quarter of the range wide."""
+    """Adds normal noise with a standard deviation of a quarter of the value range."""
     noise = np.random.default_rng(SEED).normal(0.0, 64.0, images.shape)
     return np.rint(np.clip(images + noise, 0, 255)).astype(np.uint8)
 
 
 class Planted:
-    """Draws train images of the caption asked for, with a failure."""
+    """A sampler of train images with the requested caption and a planted failure."""
 
     def __init__(
         self,
         train: pipeline.Examples,
         *,
         pixels: Callable[[np.ndarray], np.ndarray] = lambda images: images,
-        asked: Callable[[str], str] = lambda caption: caption,
+        replace_caption: Callable[[str], str] = lambda caption: caption,
         shuffles: bool = False,
         repeats: bool = False,
     ) -> None:
-        self._train, self._pixels, self._asked = train, pixels, asked
+        self._train, self._pixels, self._replace_caption = train, pixels, replace_caption
         self._shuffles, self._repeats = shuffles, repeats
         self._rows: dict[str, list[int]] = {}
         for row, captions in enumerate(train.captions):
@@ -53,14 +53,14 @@ class Planted:
             rows = np.random.default_rng(seeds[0]).integers(0, len(self._train.label), len(seeds))
             return Samples(self._train.image[rows])
         rows = [
-            np.random.default_rng(seed).choice(self._rows[self._asked(caption)])
+            np.random.default_rng(seed).choice(self._rows[self._replace_caption(caption)])
             for caption, seed in zip(captions, seeds, strict=True)
         ]
         return Samples(self._pixels(self._train.image[rows]))
 
 
 def failures(train: pipeline.Examples) -> dict[str, Planted]:
-    """Samplers by what is wrong with them."""
+    """Samplers by the name of their failure."""
     first: dict[str, int] = {}
     for captions, label in zip(train.captions, train.label, strict=True):
         for caption in captions:
@@ -80,17 +80,17 @@ def failures(train: pipeline.Examples) -> dict[str, Planted]:
         "captions shuffled": Planted(train, shuffles=True),
     }
     if len(kept) > 1:
-        found["half the classes"] = Planted(train, asked=of_half)
+        found["half the classes"] = Planted(train, replace_caption=of_half)
     return found
 
 
 def main() -> None:
-    """Prints a table: a row a metric, a column a failure."""
+    """Prints a table with a row per metric and a column per failure."""
     data_dir = sys.argv[1]
     manifest = records.load_manifest(data_dir)
     view = pipeline.View(manifest.image_size)
     labelled = len(manifest.label_names) > 1
-    # What is unlabelled is measured against itself: each of its captions has but one image.
+    # An unlabelled data set is compared with itself: each caption has only one image.
     splits = ("train", "test") if labelled else ("train", "train")
     train, real = (pipeline.examples(data_dir, manifest, split=it, view=view) for it in splits)
     matcher = None

@@ -1,4 +1,4 @@
-"""Distances of features: exact on known distributions, whatever the blocks and the order."""
+"""Distances of features: exact on known distributions, for every block size and row order."""
 
 import numpy as np
 import pytest
@@ -6,15 +6,15 @@ import pytest
 from tfgan2.metrics import distances, moments
 from tfgan2.metrics.moments import Moments
 
-SMALLEST_BLOCKS_MIB = 0  # A row at a time.
+SMALLEST_BLOCKS_MIB = 0  # One row per block.
 
 
 def normal(count: int, size: int, *, seed: int, mean: float = 0.0) -> np.ndarray:
     return np.random.default_rng(seed).normal(mean, 1.0, (count, size))
 
 
-def test_fid_of_equal_sets_is_0_and_of_a_shift_its_square() -> None:
-    rows = normal(30, 50, seed=1)  # Fewer rows than dimensions: a singular covariance.
+def test_fid_of_equal_sets_is_0_and_of_shifted_sets_the_squared_shift() -> None:
+    rows = normal(30, 50, seed=1)  # Fewer rows than dimensions give a singular covariance.
     of_rows = moments.moments(rows)
     assert distances.frechet_distance(of_rows, of_rows) == pytest.approx(0.0, abs=1e-11)
     shifted = moments.moments(rows + 2.0)
@@ -24,12 +24,12 @@ def test_fid_of_equal_sets_is_0_and_of_a_shift_its_square() -> None:
     assert distances.frechet_distance(of_rows, point) == pytest.approx(spread, rel=1e-12)
 
 
-def test_fid_of_other_dimensions_is_refused() -> None:
+def test_fid_of_different_dimensions_is_refused() -> None:
     with pytest.raises(ValueError, match="as many dimensions as each other, got 3 and 2"):
         distances.frechet_distance(Moments(np.zeros(3), np.eye(3)), Moments(np.zeros(2), np.eye(2)))
 
 
-def test_its_error_is_that_of_leaving_out_each_row() -> None:
+def test_kid_error_is_the_jackknife_error() -> None:
     one, other = normal(7, 3, seed=1), normal(5, 3, seed=2)
     without_one = [
         distances.kernel_distance(np.delete(one, row, 0), other).value for row in range(7)
@@ -43,7 +43,7 @@ def test_its_error_is_that_of_leaving_out_each_row() -> None:
     assert distances.kernel_distance(one[:2], other[:2]).error == 0.0
 
 
-def test_blocks_order_and_place_in_memory_change_nothing() -> None:
+def test_distances_do_not_depend_on_blocks_or_row_order() -> None:
     one, other = normal(101, 7, seed=1), normal(83, 7, seed=2, mean=0.1)
     whole = distances.kernel_distance(one, other)
     assert distances.kernel_distance(one, other) == whole

@@ -1,4 +1,4 @@
-"""Every metric by its name: failures that are planted are seen, whatever memory and batches."""
+"""Every metric detects planted failures, for every memory size."""
 
 import pathlib
 import weakref
@@ -25,7 +25,7 @@ SAMPLES = 120
 
 
 def picture(label: int, generator: np.random.Generator) -> np.ndarray:
-    """A bright stripe, at a place that says the class, in noise."""
+    """An image of noise with a bright stripe, whose position encodes the class."""
     pixels = generator.integers(0, 60, (SIDE, SIDE, 1))
     pixels[2 * label : 2 * label + 2] += generator.integers(100, 190)
     return pixels.astype(np.uint8)
@@ -40,7 +40,7 @@ def real() -> pipeline.Examples:
 
 
 class Stripes:
-    """Knows a picture by the brightness of its stripes, and a caption by its class."""
+    """Extractor and matcher: image features are stripe brightnesses, caption codes are classes."""
 
     def __call__(self, images: np.ndarray) -> Seen:
         features = images.reshape(len(images), CLASSES, -1).mean(axis=2) / 40.0
@@ -110,7 +110,7 @@ def values(real: pipeline.Examples) -> dict[str, dict[str, float]]:
     }
 
 
-def test_what_is_good_is_good(values: dict[str, dict[str, float]]) -> None:
+def test_good_samples_have_good_values(values: dict[str, dict[str, float]]) -> None:
     found = values["good"]
     assert abs(found["kid"]) < 0.1 * values["halved"]["kid"]
     assert found["fid"] < 0.1
@@ -124,7 +124,7 @@ def test_what_is_good_is_good(values: dict[str, dict[str, float]]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("failure", "higher", "lower", "blind"),
+    ("failure", "higher", "lower", "unchanged"),
     [
         (
             "repeated",
@@ -152,23 +152,23 @@ def test_what_is_good_is_good(values: dict[str, dict[str, float]]) -> None:
         ),
     ],
 )
-def test_planted_failures_are_seen(
+def test_metrics_detect_planted_failures(
     failure: str,
     higher: Sequence[str],
     lower: Sequence[str],
-    blind: Sequence[str],
+    unchanged: Sequence[str],
     values: dict[str, dict[str, float]],
 ) -> None:
-    well, found = values["good"], values[failure]
+    good_values, found = values["good"], values[failure]
     for name in higher:
-        assert found[name] > well[name] + 0.5, name
+        assert found[name] > good_values[name] + 0.5, name
     for name in lower:
-        assert found[name] < 0.8 * well[name], name
-    for name in blind:
-        assert found[name] == pytest.approx(well[name], abs=0.1), name
+        assert found[name] < 0.8 * good_values[name], name
+    for name in unchanged:
+        assert found[name] == pytest.approx(good_values[name], abs=0.1), name
 
 
-def test_intervals_hold_their_values(real: pipeline.Examples) -> None:
+def test_confidence_intervals_contain_their_values(real: pipeline.Examples) -> None:
     found = measure(good, real)
     with_interval = {name for name, result in found.items() if "low" in result}
     assert {"kid", "precision", "recall", "density", "coverage", "clip_score"} <= with_interval
@@ -177,7 +177,7 @@ def test_intervals_hold_their_values(real: pipeline.Examples) -> None:
         assert found[name]["low"] <= found[name]["value"] <= found[name]["high"], name
 
 
-def test_the_same_again_and_whatever_the_memory(real: pipeline.Examples) -> None:
+def test_values_are_deterministic_and_do_not_depend_on_memory(real: pipeline.Examples) -> None:
     first = measure(good, real)
     assert measure(good, real) == first
     in_files = measure(good, real, memory_mib=1)
@@ -186,13 +186,13 @@ def test_the_same_again_and_whatever_the_memory(real: pipeline.Examples) -> None
             assert in_files[name][part] == pytest.approx(value, rel=1e-9), (name, part)
 
 
-def test_one_metric_alone_has_the_value_it_has_among_others(real: pipeline.Examples) -> None:
+def test_value_of_a_metric_does_not_depend_on_other_metrics(real: pipeline.Examples) -> None:
     everything = measure(good, real)
     for name in MEASURED:
         assert measure(good, real, metrics=[name])[name] == everything[name]
 
 
-def test_no_picture_is_kept(real: pipeline.Examples) -> None:
+def test_evaluation_keeps_no_images(real: pipeline.Examples) -> None:
     drawn: list[weakref.ref] = []
     most = 0
 
@@ -205,10 +205,10 @@ def test_no_picture_is_kept(real: pipeline.Examples) -> None:
 
     measure(sample, real, metrics=["fid"])
     assert len(drawn) == 3
-    assert most == 2  # The one before may live until the next takes its place.
+    assert most == 2  # The previous batch may live until the next replaces it.
 
 
-def test_statistics_stand_for_the_real_images(
+def test_statistics_replace_the_real_images(
     real: pipeline.Examples, tmp_path: pathlib.Path
 ) -> None:
     moments.write(tmp_path / "real.npz", evaluate.statistics(real, JUDGES))
@@ -223,7 +223,7 @@ def test_statistics_stand_for_the_real_images(
         measure(good, real, metrics=["fid"], judges=judges)
 
 
-def test_kid_of_subsets_has_their_deviation(real: pipeline.Examples) -> None:
+def test_kid_of_subsets_reports_their_deviation(real: pipeline.Examples) -> None:
     found = measure(good, real, metrics=["kid"], kid_subsets=10, kid_subset_size=50)["kid"]
     whole = measure(good, real, metrics=["kid"])["kid"]
     assert found["value"] == pytest.approx(whole["value"], abs=4 * found["deviation"])
@@ -237,14 +237,14 @@ def test_kid_of_subsets_has_their_deviation(real: pipeline.Examples) -> None:
         ("kid", {"kid_subsets": 1, "kid_subset_size": 121}, "--kid_subset_size: must be at most"),
     ],
 )
-def test_what_the_sets_are_too_small_for_is_refused(
+def test_options_beyond_the_set_size_are_refused(
     metric: str, options: dict[str, int], rule: str, real: pipeline.Examples
 ) -> None:
     with pytest.raises(UsageError, match=rule):
         measure(good, real, metrics=[metric], **options)
 
 
-def test_without_judges_nothing_is_supported_and_each_brings_its_own(
+def test_supported_metrics_follow_from_the_given_networks(
     real: pipeline.Examples,
 ) -> None:
     assert supported(real, Judges()) == ()

@@ -1,4 +1,4 @@
-"""Networks of others as judges: resized as clean-fid does, checked, and the same in any batch."""
+"""Feature extractors and matchers from files: resizing as in clean-fid, checks and batches."""
 
 import pathlib
 from collections.abc import Callable, Mapping
@@ -31,7 +31,7 @@ def save(folder: pathlib.Path, signatures: Mapping[str, Callable]) -> str:
 def of_images(
     shape: list, function: Callable = lambda pixels: pixels, *, dtype: tf.DType = tf.float32
 ) -> Callable:
-    """A signature of images whose features are means over a function of their pixels."""
+    """An image signature whose features are channel means of the pixels."""
 
     @tf.function(input_signature=[tf.TensorSpec(shape, dtype, "image")])
     def features(image: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -42,7 +42,7 @@ def of_images(
 
 
 def of_captions(*, dtype: tf.DType = tf.string) -> Callable:
-    """A signature of captions whose codes are their first three bytes."""
+    """A caption signature whose codes are the first three bytes of the caption."""
 
     @tf.function(input_signature=[tf.TensorSpec([None], dtype, "caption")])
     def codes(caption: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -55,15 +55,15 @@ def of_captions(*, dtype: tf.DType = tf.string) -> Callable:
 
 
 @pytest.mark.parametrize("side", [8, 64])
-def test_resized_is_what_clean_fid_makes(side: int) -> None:
+def test_resizing_equals_clean_fid(side: int) -> None:
     with np.load(FOLDER / "resized.npz") as arrays:
         image, expected = arrays[f"image_{side}"], arrays[f"resized_{side}"]
     ours = resized(tf.cast(image[np.newaxis], tf.float32), expected.shape[:2])
-    np.testing.assert_allclose(ours[0], expected, atol=0.01)  # Of 255.
+    np.testing.assert_allclose(ours[0], expected, atol=0.01)  # Out of 255.
 
 
 @pytest.mark.parametrize(("side", "size"), [(32, 299), (256, 299), (512, 299), (7, 5)])
-def test_resized_is_pillows_bicubic_on_floats(side: int, size: int) -> None:
+def test_resizing_equals_pillow_bicubic_on_floats(side: int, size: int) -> None:
     image = images(1, side=side, channels=1)
     pillow = Image.fromarray(image[0, ..., 0].astype(np.float32))
     expected = np.asarray(pillow.resize((size, size), Image.Resampling.BICUBIC)).clip(0, 255)
@@ -71,13 +71,13 @@ def test_resized_is_pillows_bicubic_on_floats(side: int, size: int) -> None:
     np.testing.assert_allclose(ours[0, ..., 0], expected, atol=0.01)
 
 
-def test_the_size_that_a_network_has_is_not_touched() -> None:
+def test_images_of_the_network_size_are_not_resized() -> None:
     pixels = tf.cast(images(2), tf.float32)
     np.testing.assert_array_equal(resized(pixels, (8, 8)), pixels)
 
 
 @pytest.mark.slow
-def test_inception_takes_keras_files_with_the_top_and_without(tmp_path: pathlib.Path) -> None:
+def test_inception_loads_keras_files_with_and_without_the_top(tmp_path: pathlib.Path) -> None:
     keras.utils.set_random_seed(1)
     network = keras.applications.InceptionV3(weights=None)
     network.save_weights(tmp_path / "top.h5")
@@ -88,10 +88,10 @@ def test_inception_takes_keras_files_with_the_top_and_without(tmp_path: pathlib.
     half = Inception(str(tmp_path / "notop.h5"), flag="--features_weights")
     assert (whole.has_probabilities, half.has_probabilities) == (True, False)
     assert whole.checksum != half.checksum
-    seen = whole(images(3, side=32))
-    assert seen.features.shape == (3, 2048)
-    np.testing.assert_allclose(seen.probabilities.sum(axis=1), 1.0, rtol=1e-5)
-    np.testing.assert_allclose(half(images(3, side=32)).features, seen.features, rtol=1e-4)
+    result = whole(images(3, side=32))
+    assert result.features.shape == (3, 2048)
+    np.testing.assert_allclose(result.probabilities.sum(axis=1), 1.0, rtol=1e-5)
+    np.testing.assert_allclose(half(images(3, side=32)).features, result.features, rtol=1e-4)
     grey = images(2, side=32, channels=1)
     alike = whole(np.repeat(grey, 3, axis=-1)).features
     np.testing.assert_allclose(whole(grey).features, alike, rtol=1e-6)
@@ -100,12 +100,12 @@ def test_inception_takes_keras_files_with_the_top_and_without(tmp_path: pathlib.
         Inception(str(tmp_path / "other.h5"), flag="--features_weights")
 
 
-def test_weights_that_are_not_there_are_refused(tmp_path: pathlib.Path) -> None:
+def test_missing_weights_are_refused(tmp_path: pathlib.Path) -> None:
     with pytest.raises(UsageError, match="--features_weights: must be a file or imagenet"):
         Inception(str(tmp_path / "none.h5"), flag="--features_weights")
 
 
-def test_an_extractor_gets_the_size_and_channels_it_asks_for(tmp_path: pathlib.Path) -> None:
+def test_extractor_gets_images_of_its_size_and_channels(tmp_path: pathlib.Path) -> None:
     path = save(tmp_path, {"serving_default": of_images([None, 5, 5, 3])})
     extractor = SavedExtractor(path, flag="--features")
     assert extractor.resize == "antialiased bicubic to 5x5 px"
@@ -117,17 +117,17 @@ def test_an_extractor_gets_the_size_and_channels_it_asks_for(tmp_path: pathlib.P
     np.testing.assert_allclose(features, np.repeat(expected, 3, axis=1), rtol=1e-5)
 
 
-def test_an_extractor_of_any_size_gets_the_pixels_as_they_are(tmp_path: pathlib.Path) -> None:
+def test_extractor_of_any_size_gets_unresized_images(tmp_path: pathlib.Path) -> None:
     signature = of_images([None, None, None, 3], dtype=tf.uint8)
     extractor = SavedExtractor(save(tmp_path, {"features": signature}), flag="--features")
     assert extractor.resize == "none"
     many = images(120)
-    seen = extractor(many).features
-    np.testing.assert_allclose(seen, many.mean(axis=(1, 2)), rtol=1e-5)
-    np.testing.assert_array_equal(extractor(many[7:9]).features, seen[7:9])
+    result = extractor(many).features
+    np.testing.assert_allclose(result, many.mean(axis=(1, 2)), rtol=1e-5)
+    np.testing.assert_array_equal(extractor(many[7:9]).features, result[7:9])
 
 
-def test_probabilities_of_an_extractor_are_taken(tmp_path: pathlib.Path) -> None:
+def test_extractor_may_have_probabilities(tmp_path: pathlib.Path) -> None:
     @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32, "image")])
     def classify(image: tf.Tensor) -> dict[str, tf.Tensor]:
         features = tf.reduce_mean(image, axis=[1, 2])
@@ -138,7 +138,7 @@ def test_probabilities_of_an_extractor_are_taken(tmp_path: pathlib.Path) -> None
     np.testing.assert_allclose(extractor(images(2)).probabilities.sum(axis=1), 1.0, rtol=1e-5)
 
 
-def test_codes_have_length_1_and_match_by_their_cosine(tmp_path: pathlib.Path) -> None:
+def test_codes_of_a_matcher_have_length_1(tmp_path: pathlib.Path) -> None:
     signatures = {"encode_images": of_images([None, None, None, 3])}
     signatures["encode_captions"] = of_captions()
     matcher = SavedMatcher(save(tmp_path, signatures), flag="--clip")
@@ -157,14 +157,14 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("signatures", "rule"), REFUSED.values(), ids=REFUSED)
-def test_another_savedmodel_is_no_extractor(
+def test_savedmodel_without_image_features_is_refused(
     signatures: dict[str, Callable], rule: str, tmp_path: pathlib.Path
 ) -> None:
     with pytest.raises(UsageError, match=f"--features: .*{rule}"):
         SavedExtractor(save(tmp_path, signatures), flag="--features")
 
 
-def test_another_savedmodel_is_no_matcher(tmp_path: pathlib.Path) -> None:
+def test_savedmodel_without_matching_codes_is_refused(tmp_path: pathlib.Path) -> None:
     path = save(tmp_path, {"encode_images": of_images([None, 8, 8, 3])})
     with pytest.raises(UsageError, match="signatures encode_images and encode_captions, got"):
         SavedMatcher(path, flag="--clip")
@@ -175,7 +175,7 @@ def test_another_savedmodel_is_no_matcher(tmp_path: pathlib.Path) -> None:
         SavedMatcher(path, flag="--clip")
 
 
-def test_a_damaged_savedmodel_is_one_line(tmp_path: pathlib.Path) -> None:
+def test_damaged_savedmodel_is_one_error(tmp_path: pathlib.Path) -> None:
     (tmp_path / "saved_model.pb").write_bytes(b"\x08damaged")
     with pytest.raises(UsageError, match="--clip: must be a SavedModel, got"):
         SavedMatcher(tmp_path, flag="--clip")

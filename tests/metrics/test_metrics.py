@@ -1,4 +1,4 @@
-"""Metrics: exact on what is known, and each moves the right way on planted failures."""
+"""Metrics: exact on known inputs, and lower or higher on planted failures."""
 
 import pathlib
 from typing import Any
@@ -18,15 +18,15 @@ from tfgan2.program import UsageError
 VIEW = pipeline.View(32)
 
 
-def test_agreement_is_the_share_with_wilsons_interval() -> None:
-    named, asked = np.array([1] * 90 + [2] * 10), np.ones(100, int)
-    result = text_image.agreement(named, asked)
+def test_agreement_is_a_fraction_with_wilson_interval() -> None:
+    predicted, requested = np.array([1] * 90 + [2] * 10), np.ones(100, int)
+    result = text_image.agreement(predicted, requested)
     assert result["value"] == 0.9
     assert result["low"] == pytest.approx(0.8256, abs=1e-4)
     assert result["high"] == pytest.approx(0.9448, abs=1e-4)
 
 
-def test_diversity_of_copies_is_0_and_of_the_real_spread_1() -> None:
+def test_diversity_is_0_for_copies_and_1_for_the_real_deviation() -> None:
     generator = np.random.default_rng(0)
     captions = np.repeat(np.arange(20), 200)
     centres = generator.normal(size=(20, 5))[captions] * 10
@@ -41,7 +41,7 @@ def test_diversity_of_copies_is_0_and_of_the_real_spread_1() -> None:
     assert result["low"] < result["value"] < result["high"]
 
 
-def test_the_classifier_is_kept_and_gives_the_same_features(
+def test_classifier_is_cached_and_gives_the_same_features(
     classifier: Classifier, data_dir: pathlib.Path, manifest: records.Manifest
 ) -> None:
     assert len(list(data_dir.glob("classifier-32of32px-*.npz"))) == 1
@@ -71,7 +71,9 @@ def measure(
     return {name: result["value"] for name, result in results.items()}
 
 
-def test_metrics_see_what_is_wrong(real: pipeline.Examples, classifier: Classifier) -> None:
+def test_metrics_of_captioned_samples_detect_failures(
+    real: pipeline.Examples, classifier: Classifier
+) -> None:
     by_caption = {
         text: np.flatnonzero([text in texts for texts in real.captions])
         for texts in real.captions
@@ -88,7 +90,7 @@ def test_metrics_see_what_is_wrong(real: pipeline.Examples, classifier: Classifi
     def collapsed(captions: list[str], seeds: np.ndarray, truncation: float) -> Samples:
         return perfect(captions, np.zeros_like(seeds), truncation)
 
-    def deaf(captions: list[str], seeds: np.ndarray, truncation: float) -> Samples:
+    def ignores_caption(captions: list[str], seeds: np.ndarray, truncation: float) -> Samples:
         return Samples(real.image[seeds * 31 % len(real.image)])
 
     good = measure(perfect, real, classifier)
@@ -97,26 +99,26 @@ def test_metrics_see_what_is_wrong(real: pipeline.Examples, classifier: Classifi
     assert good["kid"] < good["kid_blurred"]
     assert measure(collapsed, real, classifier)["diversity"] == pytest.approx(0.0, abs=1e-6)
     assert measure(collapsed, real, classifier)["agreement"] > 0.9
-    assert measure(deaf, real, classifier)["agreement"] < 0.3
+    assert measure(ignores_caption, real, classifier)["agreement"] < 0.3
 
 
 @pytest.mark.parametrize("samples", [2, 25, 101])
-def test_few_samples_are_spread_over_few_captions(
+def test_few_samples_use_few_captions(
     samples: int, real: pipeline.Examples, classifier: Classifier
 ) -> None:
-    asked: list[str] = []
+    requested: list[str] = []
 
     def sample(captions: list[str], seeds: np.ndarray, truncation: float) -> Samples:
-        asked.extend(captions)
+        requested.extend(captions)
         return Samples(real.image[seeds % len(real.image)])
 
     results = measure(sample, real, classifier, samples=samples)
-    assert len(asked) == samples
-    assert len(set(asked)) == max(1, samples // 10)
+    assert len(requested) == samples
+    assert len(set(requested)) == max(1, samples // 10)
     assert np.isfinite(list(results.values())).all()
 
 
-def test_metrics_that_the_data_do_not_allow_are_refused(
+def test_metrics_that_the_data_do_not_support_are_refused(
     real: pipeline.Examples, classifier: Classifier
 ) -> None:
     single = pipeline.Examples(real.image[:1], real.captions[:1], real.label[:1])
@@ -143,7 +145,7 @@ def measure_uncaptioned(
     return {name: result["value"] for name, result in results.items()}
 
 
-def test_metrics_of_what_draws_without_captions_see_what_is_wrong(
+def test_metrics_of_unconditional_samples_detect_failures(
     real: pipeline.Examples, classifier: Classifier
 ) -> None:
     def perfect(captions: list[str], seeds: np.ndarray, truncation: float) -> Samples:
@@ -168,7 +170,7 @@ def test_metrics_of_what_draws_without_captions_see_what_is_wrong(
     assert doubtful["confidence"] < good["confidence"]
 
 
-def test_metrics_of_what_writes_texts_see_what_is_wrong(
+def test_metrics_of_generated_texts_detect_failures(
     real: pipeline.Examples, classifier: Classifier
 ) -> None:
     texts = {str(label): label for label in range(10)}
@@ -185,7 +187,7 @@ def test_metrics_of_what_writes_texts_see_what_is_wrong(
     def wordless(captions: list[str], seeds: np.ndarray, truncation: float) -> Samples:
         return Samples(perfect(captions, seeds, truncation).images, ["7 7"] * len(seeds))
 
-    def deaf(captions: list[str], seeds: np.ndarray, truncation: float) -> Samples:
+    def ignores_caption(captions: list[str], seeds: np.ndarray, truncation: float) -> Samples:
         return perfect([""] * len(seeds), seeds // 10, truncation)
 
     options = {"reads": "texts", "text_labels": texts}
@@ -198,10 +200,12 @@ def test_metrics_of_what_writes_texts_see_what_is_wrong(
     assert alike["text_entropy"] == 0.0
     assert alike["agreement"] < 0.3
     assert measure_uncaptioned(wordless, real, classifier, **options)["agreement"] == 0.0
-    assert measure_uncaptioned(deaf, real, classifier, **options)["agreement_given"] < 0.3
+    assert (
+        measure_uncaptioned(ignores_caption, real, classifier, **options)["agreement_given"] < 0.3
+    )
 
 
-def test_metrics_that_a_model_does_not_allow_are_refused(
+def test_metrics_that_a_model_does_not_support_are_refused(
     real: pipeline.Examples, classifier: Classifier
 ) -> None:
     for metric, reads in (("agreement", None), ("confidence", "captions"), ("text_entropy", None)):
@@ -216,14 +220,14 @@ def test_metrics_that_a_model_does_not_allow_are_refused(
             )
 
 
-def test_entropy_equals_the_one_by_hand() -> None:
+def test_entropy_equals_the_hand_computed_one() -> None:
     quarter = text_image.entropy(np.array([0, 0, 3, 3]), classes=4)["value"]
     assert quarter == pytest.approx(0.5)
     assert text_image.entropy(np.array([5, 5]), classes=2)["value"] == 0.0
 
 
 @pytest.mark.parametrize("side", [16, 28, 32])
-def test_blurred_images_are_means_over_cells(side: int) -> None:
+def test_blurred_image_has_the_mean_of_each_cell(side: int) -> None:
     image = np.zeros([1, side, side, 1], np.uint8)
     cell = side // 8
     image[:, :cell, :cell] = 200

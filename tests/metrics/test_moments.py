@@ -1,4 +1,4 @@
-"""Mean and covariance: as NumPy's, whatever the order; their files, whoever wrote them."""
+"""Mean and covariance: equal to NumPy's in any row order; reading and writing their files."""
 
 import pathlib
 
@@ -15,7 +15,7 @@ def rows(count: int = 10_000) -> np.ndarray:
     return np.random.default_rng(0).normal(1000.0, 1.0, (count, 5)) * np.arange(1, 6)
 
 
-def test_they_are_numpys_in_any_order() -> None:
+def test_moments_equal_numpy_in_any_row_order() -> None:
     of_rows = moments.moments(rows())
     np.testing.assert_allclose(of_rows.mean, rows().mean(axis=0), rtol=1e-13)
     np.testing.assert_allclose(of_rows.covariance, np.cov(rows().T), rtol=1e-9, atol=1e-10)
@@ -23,13 +23,13 @@ def test_they_are_numpys_in_any_order() -> None:
     np.testing.assert_allclose(turned.covariance, of_rows.covariance, rtol=1e-9, atol=1e-10)
 
 
-def test_a_large_mean_costs_no_digits() -> None:
+def test_large_mean_loses_no_precision() -> None:
     near = rows() - 1000.0 * np.arange(1, 6)
     expected = moments.moments(near).covariance
     np.testing.assert_allclose(moments.moments(rows()).covariance, expected, rtol=1e-8, atol=1e-8)
 
 
-def test_a_file_gives_back_what_was_written(tmp_path: pathlib.Path) -> None:
+def test_written_file_is_read_back(tmp_path: pathlib.Path) -> None:
     of_rows = moments.moments(rows())
     moments.write(tmp_path / "some.npz", of_rows)
     again = moments.read(tmp_path / "some.npz", flag="--statistics")
@@ -55,7 +55,9 @@ def test_published_files_are_read(tmp_path: pathlib.Path) -> None:
         {"mu": np.array("name"), "sigma": np.eye(1)},
     ],
 )
-def test_another_file_is_refused(arrays: dict[str, np.ndarray], tmp_path: pathlib.Path) -> None:
+def test_npz_file_with_invalid_arrays_is_refused(
+    arrays: dict[str, np.ndarray], tmp_path: pathlib.Path
+) -> None:
     path = tmp_path / "other.npz"
     np.savez(path, **arrays)
     with pytest.raises(UsageError, match=RULE):
@@ -63,7 +65,7 @@ def test_another_file_is_refused(arrays: dict[str, np.ndarray], tmp_path: pathli
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"not a file of NumPy's", None])
-def test_no_file_of_numpys_is_refused(content: bytes | None, tmp_path: pathlib.Path) -> None:
+def test_file_that_is_not_numpy_is_refused(content: bytes | None, tmp_path: pathlib.Path) -> None:
     path = tmp_path / "other.npz"
     if content is not None:
         path.write_bytes(content)

@@ -1,4 +1,4 @@
-"""The metrics of features equal what the reference implementations gave (published/write.py)."""
+"""Metrics of features equal those of the reference implementations (published/write.py)."""
 
 import json
 import pathlib
@@ -13,7 +13,7 @@ ANSWERS = json.loads((FOLDER / "answers.json").read_text())
 
 
 def features(name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Generated and real ones."""
+    """Generated and real features."""
     with np.load(FOLDER / "features.npz") as arrays:
         return arrays[f"{name}_drawn"], arrays[f"{name}_real"]
 

@@ -1,4 +1,4 @@
-"""Retrieval: what counts as found, among whom, and against which chance."""
+"""Retrieval: ranks, candidates and chance."""
 
 from collections.abc import Sequence
 
@@ -24,7 +24,7 @@ def retrieval(
     ranks: Sequence[int],
     seed: int,
 ) -> dict[str, dict[str, float]]:
-    """With a caption a row, and rows of the same one in a group."""
+    """Retrieval with one caption per row; rows with the same caption form a group."""
     groups = np.array([texts.index(text) for text in texts])
     own = np.arange(len(texts))
     return text_image.retrieval(images, sentences, own=own, groups=groups, ranks=ranks, seed=seed)
@@ -53,7 +53,7 @@ def test_random_codes_give_about_chance() -> None:
         assert found["value"] == pytest.approx(rank / 100, rel=0.35)
 
 
-def test_the_place_is_that_among_all_where_all_are_candidates() -> None:
+def test_rank_is_that_among_all_rows_when_all_are_candidates() -> None:
     images, sentences = random_codes(100), random_codes(100, seed=1)
     images = images + sentences
     scores = images @ sentences.T
@@ -65,13 +65,13 @@ def test_the_place_is_that_among_all_where_all_are_candidates() -> None:
     assert len(set(places)) > 10
 
 
-def test_ties_count_against() -> None:
+def test_ties_count_as_misses() -> None:
     same = np.ones((200, 4))
     result = retrieval(same, same, captions(200), ranks=(1, 99, 100), seed=0)
     assert [found["value"] for found in result.values()] == [0.0, 0.0, 1.0]
 
 
-def test_codes_that_are_not_numbers_count_against() -> None:
+def test_nan_codes_count_as_misses() -> None:
     codes = np.full((200, 4), np.nan)
     assert retrieval(codes, codes, captions(200), ranks=(1,), seed=0)["r1"]["value"] == 0.0
 
@@ -81,21 +81,21 @@ def test_rows_with_the_same_caption_are_never_candidates() -> None:
     twice, texts = np.repeat(codes, 2, axis=0), np.repeat(captions(60), 2).tolist()
     found = retrieval(twice, twice, texts, ranks=(1,), seed=0)["r1"]
     assert found["value"] == 1.0
-    # Were they candidates, each would be as good as the row's own caption.
+    # As candidates, they would tie with the row's own caption.
     assert retrieval(twice, twice, captions(120), ranks=(1,), seed=0)["r1"]["value"] < 0.5
 
 
-def test_rows_with_the_same_caption_change_chance_where_few_others_are_left() -> None:
+def test_chance_accounts_for_rows_with_the_same_caption() -> None:
     codes = random_codes(10)
     texts = ["one"] * 6 + captions(4)
-    # Six rows have four others and four have nine.
+    # Six rows have four candidates, four rows have nine.
     expected = (6 / 5 + 4 / 10) / 10
     found = retrieval(codes, codes, texts, ranks=(1,), seed=0)["r1"]
     assert found["chance"] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(("count", "candidates"), [(10, 10), (99, 99), (100, 100), (150, 100)])
-def test_fewer_rows_than_100_change_chance(count: int, candidates: int) -> None:
+def test_chance_accounts_for_fewer_than_100_rows(count: int, candidates: int) -> None:
     codes = random_codes(count)
     result = retrieval(codes, codes, captions(count), ranks=(1, 5, 20), seed=0)
     for rank in (1, 5, 20):
@@ -103,7 +103,7 @@ def test_fewer_rows_than_100_change_chance(count: int, candidates: int) -> None:
         assert result[f"r{rank}"]["chance"] == pytest.approx(expected)
 
 
-def test_the_same_seed_gives_the_same_result_and_another_other_candidates() -> None:
+def test_seed_determines_the_candidates() -> None:
     images, sentences = random_codes(500), random_codes(500, seed=1)
     one, same, other = (
         retrieval(images, sentences, captions(500), ranks=range(1, 100), seed=seed)
@@ -114,7 +114,7 @@ def test_the_same_seed_gives_the_same_result_and_another_other_candidates() -> N
 
 
 @pytest.mark.parametrize(("hits", "count"), [(0, 20), (1, 20), (90, 100), (20, 20), (1, 1)])
-def test_the_ends_of_an_interval_are_where_the_share_lies_1_96_deviations_off(
+def test_interval_ends_are_1_96_standard_deviations_from_the_fraction(
     hits: int, count: int
 ) -> None:
     result = proportion(np.arange(count) < hits)
@@ -122,6 +122,6 @@ def test_the_ends_of_an_interval_are_where_the_share_lies_1_96_deviations_off(
     assert result["value"] == pytest.approx(share)
     assert 0.0 <= result["low"] <= share <= result["high"] <= 1.0
     for end in (result["low"], result["high"]):
-        # Wilson's interval is where this equation holds; at 0 and 1 both of its sides vanish.
+        # The ends of Wilson's interval solve this equation; at 0 and 1 both sides are 0.
         deviation = np.sqrt(end * (1 - end) / count)
         assert abs(share - end) == pytest.approx(1.959964 * deviation, abs=1e-9)

@@ -58,7 +58,7 @@ def inputs(
     *,
     phase: Phase | None = None,
 ) -> LossInputs:
-    """Inputs of a loss: everything runs, and the noise gives the generated batch."""
+    """Loss inputs with all optional parts active; the noise gives the generated batch."""
     if generated is None and isinstance(model, GAN):
         generated = model.generate(batch, noise)
     return LossInputs(batch, noise, phase or model.schedule.phases[0], generated)

@@ -1,4 +1,4 @@
-"""auto-write: its sizes, its warm-up, and what never learns in it."""
+"""auto-write: its sizes, its warm-up, and its untrained weights."""
 
 import dataclasses
 from unittest import mock
@@ -27,7 +27,7 @@ def published_generator(*, faithful: bool = False) -> Generator:
     return Generator(image_channels=1, latent_size=100, faithful=faithful)
 
 
-def test_parameter_counts_are_those_by_hand() -> None:
+def test_parameter_counts_equal_hand_computed_ones() -> None:
     # A dense layer, convolutions of 50 and 25 channels and of the image, each with biases; and
     # offsets, means and variances of 1, 50 and 25 channels.
     weights = (100 + 1) * 56 * 56 + (9 * 1 + 1) * 50 + (9 * 50 + 1) * 25 + (25 + 1)
@@ -53,7 +53,7 @@ def test_images_are_28_px_and_between_0_and_1() -> None:
     assert Discriminator(image_channels=1)(images).shape == (3,)
 
 
-def test_of_some_values_of_a_latent_the_sign_alone_counts() -> None:
+def test_only_the_sign_of_some_latent_values_counts() -> None:
     generator = Generator(image_channels=1, latent_size=8, latent_signs=3, faithful=False)
     latent = tf.random.stateless_normal([4, 8], [0, 1])
     signs, values = tf.split(latent, [3, 5], axis=1)
@@ -67,15 +67,15 @@ def test_of_some_values_of_a_latent_the_sign_alone_counts() -> None:
     assert farthest(-signs, values) > 0.01 < farthest(signs, 0.1 * values)
 
 
-def test_pictures_start_with_contrast_but_for_the_published_start() -> None:
+def test_initial_images_have_contrast_unless_initialized_as_published() -> None:
     latent = tf.random.stateless_normal([8, 100], [0, 1])
     spread = published_generator()(latent, training=True).numpy().std()
     faithful = published_generator(faithful=True)(latent, training=True).numpy().std()
     assert spread > 0.08 > 3 * faithful
 
 
-def test_no_convolution_of_one_pixel_has_a_stride() -> None:
-    # With few channels, TensorFlow's gradient of one corrupts memory on CPUs.
+def test_no_1x1_convolution_has_a_stride() -> None:
+    # With few channels, TensorFlow's gradient of a strided 1x1 convolution corrupts CPU memory.
     generator = published_generator()
     layers = [it for it in generator.submodules if isinstance(it, keras.layers.Conv2D)]
     assert [(it.kernel_size[0], it.strides[0]) for it in layers].count((1, 1)) == 1
@@ -85,7 +85,7 @@ def test_no_convolution_of_one_pixel_has_a_stride() -> None:
 
 @pytest.fixture
 def small_discriminator(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The published one's convolutions take seconds in float16 on a CPU."""
+    """A smaller discriminator: the published convolutions take seconds in float16 on a CPU."""
     monkeypatch.setattr(auto_write, "DISCRIMINATOR_CHANNELS", (4, 8))
     monkeypatch.setattr(auto_write, "DISCRIMINATOR_UNITS", 16)
 
@@ -100,12 +100,12 @@ def generator_state(gan: AutoWrite) -> tuple[list, list, list]:
 
 
 def kernels(network: keras.Model) -> list[tf.Variable]:
-    """Not the biases, of which those before a normalization have no gradient."""
+    """Kernels without biases: a bias before a normalization has no gradient."""
     return [variable for variable in network.trainable_variables if variable.shape.rank > 1]
 
 
 def as_dataset(gan: GAN, strategy: tf.distribute.Strategy) -> object:
-    """Batches of random rows; each replica has its own."""
+    """Batches of random rows, different for each replica."""
     rows = RECIPE.batch_size // strategy.num_replicas_in_sync
 
     def batches(context: tf.distribute.InputContext) -> tf.data.Dataset:
@@ -124,28 +124,28 @@ def strategies() -> list[tf.distribute.Strategy]:
 
 @pytest.mark.usefixtures("small_discriminator")
 @pytest.mark.parametrize(("replicas", "precision"), [(1, "mixed_bfloat16"), (2, "float32")])
-def test_nothing_of_the_generator_moves_in_the_warm_up(replicas: int, precision: str) -> None:
+def test_warm_up_leaves_the_generator_unchanged(replicas: int, precision: str) -> None:
     strategy = strategies()[replicas - 1]
     assert strategy.num_replicas_in_sync == replicas
     with strategy.scope():
         gan = systems.make(RECIPE, precision=precision)
-    start, drawing = generator_state(gan), systems.values(kernels(gan.generator))
-    judging = systems.values(kernels(gan.discriminator))
+    start, kernels_before = generator_state(gan), systems.values(kernels(gan.generator))
+    discriminator_kernels = systems.values(kernels(gan.discriminator))
     dataset = as_dataset(gan, strategy)
     logs = gan.fit(dataset, steps_per_epoch=WARM_UP_STEPS, verbose=0).history
-    # What is logged is the mean over the replicas: here still about that of guessing.
-    guessing = gan.discriminator_statistics.chance_losses["real/loss"]
-    assert logs["real/loss"][0] == pytest.approx(guessing, rel=0.3)
+    # Logs are means over the replicas: here still about the chance loss.
+    chance_loss = gan.discriminator_statistics.chance_losses["real/loss"]
+    assert logs["real/loss"][0] == pytest.approx(chance_loss, rel=0.3)
     for before, after in zip(start, generator_state(gan), strict=True):
         assert before
         assert systems.same(before, after)
-    assert systems.none_same(judging, systems.values(kernels(gan.discriminator)))
-    # The averages have nothing to follow.
+    assert systems.none_same(discriminator_kernels, systems.values(kernels(gan.discriminator)))
+    # The EMA of unchanged weights is unchanged.
     assert systems.same(gan.average_generator.get_weights(), gan.generator.get_weights())
 
     gan.fit(dataset, steps_per_epoch=1, verbose=0)
     _, statistics, optimizer = generator_state(gan)
-    assert systems.none_same(drawing, systems.values(kernels(gan.generator)))
+    assert systems.none_same(kernels_before, systems.values(kernels(gan.generator)))
     assert systems.none_same(start[1], statistics)
     assert not systems.same(start[2], optimizer)
     assert int(gan.optimizers["generator"].iterations.numpy()) == 1
@@ -153,7 +153,7 @@ def test_nothing_of_the_generator_moves_in_the_warm_up(replicas: int, precision:
 
 
 @pytest.mark.usefixtures("small_discriminator")
-def test_an_overflow_in_the_warm_up_is_not_counted_as_a_skipped_update() -> None:
+def test_overflow_in_the_warm_up_is_not_counted_as_a_skipped_update() -> None:
     gan = systems.make(dataclasses.replace(RECIPE, batch_size=2), precision="mixed_float16")
     gan.optimizers["generator"]._loss_scale._current_loss_scale.assign(float("inf"))
     batch = {"image": systems.some_batch(RECIPE)["image"][:2]}
@@ -163,7 +163,7 @@ def test_an_overflow_in_the_warm_up_is_not_counted_as_a_skipped_update() -> None
     assert float(gan.train_step(batch)["generator/skipped_updates"]) == 1.0
 
 
-def test_two_optimizers_move_the_discriminator_one_by_each_kind_of_image() -> None:
+def test_discriminator_has_one_optimizer_for_real_and_one_for_generated_images() -> None:
     gan = systems.make(RECIPE)
     (real, fake, generator) = gan.updates
     assert [update.name for update in gan.updates] == ["real", "fake", "generator"]
@@ -174,8 +174,8 @@ def test_two_optimizers_move_the_discriminator_one_by_each_kind_of_image() -> No
 
 
 @pytest.mark.usefixtures("small_discriminator")
-def test_both_optimizers_take_their_gradients_at_the_same_weights() -> None:
-    """Whichever comes first: else each step would undo the one before, from where that led."""
+def test_both_discriminator_gradients_are_computed_at_the_same_weights() -> None:
+    """The order of the updates does not matter: both gradients are of the same weights."""
     moved = []
     for reverse in (False, True):
         gan = systems.make(RECIPE)
@@ -195,7 +195,7 @@ def test_both_optimizers_take_their_gradients_at_the_same_weights() -> None:
 
 
 @pytest.mark.usefixtures("small_discriminator")
-def test_a_joint_update_is_both_at_once() -> None:
+def test_joint_update_sums_both_gradients() -> None:
     recipe, moved = dataclasses.replace(RECIPE, augment_translation_px=0), []
     latent = tf.random.stateless_normal([recipe.batch_size, recipe.latent_size], [0, 1])
 
@@ -219,7 +219,7 @@ def test_a_joint_update_is_both_at_once() -> None:
 
 
 @pytest.mark.usefixtures("small_discriminator")
-def test_offsets_learn_unless_faithful() -> None:
+def test_offsets_are_trained_unless_faithful() -> None:
     def offsets(gan: AutoWrite) -> list[tf.Variable]:
         layers = gan.generator.normalizations
         assert all(isinstance(layer, keras.layers.BatchNormalization) for layer in layers)
@@ -233,7 +233,7 @@ def test_offsets_learn_unless_faithful() -> None:
     assert offsets(systems.make(VARIANTS["auto_write-faithful"])) == [None] * 3
 
 
-def test_pictures_do_not_depend_on_their_batch_while_training_normalizes_by_it() -> None:
+def test_batch_normalization_uses_the_batch_only_in_training() -> None:
     gan = systems.make(RECIPE)
     latents = tf.random.stateless_normal([4, RECIPE.latent_size], [0, 1])
     first = [gan.generator(latents[:rows], training=False)[0] for rows in (1, 4)]
@@ -242,7 +242,7 @@ def test_pictures_do_not_depend_on_their_batch_while_training_normalizes_by_it()
     assert np.abs(first[0] - first[1]).max() > 1e-6
 
 
-def test_other_sizes_are_refused() -> None:
+def test_unsupported_sizes_are_refused() -> None:
     with pytest.raises(UsageError, match="--image_size: must be 28 for auto_write, got 32"):
         dataclasses.replace(RECIPE, image_size=32).check()
 

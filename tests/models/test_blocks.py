@@ -14,14 +14,14 @@ from tfgan2.models.layers.blocks import (
 
 
 def plain(layer: DoublingConvolution, features: tf.Tensor) -> tf.Tensor:
-    """What a layer computes, as it is described: repetition, then a convolution."""
+    """The reference computation: pixel repetition, then a convolution."""
     convolved = tf.nn.conv2d(upsample(features), layer.kernel, 1, "SAME")
     return convolved + layer.bias if layer.use_bias else convolved
 
 
 @pytest.mark.parametrize("use_bias", [True, False])
 @pytest.mark.parametrize("shape", [(1, 1, 1, 1), (3, 4, 5, 2), (2, 3, 1, 8)])
-def test_a_doubling_convolution_is_one_of_repeated_pixels(
+def test_upsampling_convolution_equals_repetition_and_convolution(
     shape: tuple[int, ...], use_bias: bool
 ) -> None:
     layer = doubling_convolution(7, use_bias=use_bias, dtype="float32")
@@ -31,7 +31,7 @@ def test_a_doubling_convolution_is_one_of_repeated_pixels(
     np.testing.assert_allclose(layer(features), plain(layer, features), atol=1e-4)
 
 
-def test_its_gradients_are_those_of_repeated_pixels() -> None:
+def test_upsampling_convolution_has_the_gradients_of_the_reference() -> None:
     layer = doubling_convolution(3, dtype="float32")
     features = tf.random.stateless_normal([2, 4, 4, 5], seed=[1, 2])
     layer(features)
@@ -45,7 +45,7 @@ def test_its_gradients_are_those_of_repeated_pixels() -> None:
         np.testing.assert_allclose(its, expected, rtol=1e-3, atol=1e-4)
 
 
-def test_its_batch_may_be_of_any_size_in_a_graph() -> None:
+def test_upsampling_convolution_accepts_any_batch_size_in_a_graph() -> None:
     layer = doubling_convolution(3, dtype="mixed_bfloat16")
     inputs = keras.Input([4, 4, 2])
     model = keras.Model(inputs, layer(inputs))
@@ -53,7 +53,7 @@ def test_its_batch_may_be_of_any_size_in_a_graph() -> None:
     assert model(tf.zeros([5, 4, 4, 2])).shape == (5, 8, 8, 3)
 
 
-def test_the_gradient_of_a_leaky_relu_is_exact_in_bfloat16() -> None:
+def test_leaky_relu_gradient_is_exact_in_bfloat16() -> None:
     features = tf.constant([-3.0, -1e-30, 0.0, 1e-30, 0.5, 7.0], tf.bfloat16)
     upstream = tf.cast(tf.random.stateless_normal(features.shape, seed=[1, 2]), tf.bfloat16)
     taken = []

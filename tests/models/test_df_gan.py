@@ -52,14 +52,14 @@ def test_parameter_counts_at_32_px_are_the_stated_ones() -> None:
 
 
 @pytest.mark.parametrize("image_size", [32, 64, 128, 256])
-def test_blocks_reach_the_image_size(image_size: int) -> None:
+def test_blocks_upsample_to_the_image_size(image_size: int) -> None:
     channels = channels_by_block(32, image_size)
     assert 4 * 2 ** (len(channels) - 1) == image_size
     assert channels[0] == 256
     assert channels[-1] == 32
 
 
-def test_the_start_is_an_affine_transformation_that_changes_nothing() -> None:
+def test_initial_affine_transformation_is_the_identity() -> None:
     generator, _, _ = published(32)
     one = generator(tf.ones([1, 100]), tf.zeros([1, 256]))
     other = generator(tf.ones([1, 100]), tf.ones([1, 256]))

@@ -1,4 +1,4 @@
-"""GAN-CLS: what learns when, captions between captions, and what it refuses."""
+"""GAN-CLS: trained networks, interpolated captions, and refused options."""
 
 import dataclasses
 
@@ -22,7 +22,7 @@ def noise_of(step: int, *, rows: int = 8) -> StepNoise:
     return StepNoise(seed=1, step=tf.constant(step, tf.int64), scope="generator", batch_size=rows)
 
 
-def test_interpolated_captions_are_those_by_hand() -> None:
+def test_interpolated_sentences_equal_hand_computed_ones() -> None:
     sentences = tf.constant([[0.0, 1.0], [2.0, 5.0], [-1.0, 0.0], [1.0, -2.0]])
     np.testing.assert_allclose(interpolated(sentences, 0.5), [[1.0, 3.0], [0.0, -1.0]])
     np.testing.assert_allclose(interpolated(sentences, 0.0), sentences[::2])
@@ -32,28 +32,28 @@ def test_interpolated_captions_are_those_by_hand() -> None:
 
 
 @pytest.mark.parametrize("kind", ["midpoint", "random"])
-def test_the_generator_is_judged_by_captions_between_captions(
+def test_generator_loss_has_a_term_for_interpolated_captions(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = dataclasses.replace(RECIPE, interpolation=kind, interpolation_weight=0.6)
     gan = systems.make(recipe)
     inputs = systems.inputs(gan, systems.some_batch(recipe), noise_of(0))
     fakes = inputs.generated
-    seen = {}
-    judge = gan.logits
+    recorded = {}
+    logits = gan.logits
 
     def record(features: tf.Tensor, sentence: tf.Tensor) -> object:
-        seen["sentence"], seen["logits"] = sentence.numpy(), judge(features, sentence)
-        return seen["logits"]
+        recorded["sentence"], recorded["logits"] = sentence.numpy(), logits(features, sentence)
+        return recorded["logits"]
 
     monkeypatch.setattr(gan, "logits", record)
     terms = gan.generator_terms(inputs)
     assert set(terms) == {"interpolated"}
-    # The mean over half as many rows counts half.
-    expected = 0.6 / 2 * np.logaddexp(0, -seen["logits"].conditional[0]).mean()
+    # The mean over half as many rows has half the weight.
+    expected = 0.6 / 2 * np.logaddexp(0, -recorded["logits"].conditional[0]).mean()
     assert float(terms["interpolated"]) == pytest.approx(expected, rel=1e-5)
     first, second = fakes.sentence.numpy()[::2], fakes.sentence.numpy()[1::2]
-    shares = (seen["sentence"] - first) / (second - first)
+    shares = (recorded["sentence"] - first) / (second - first)
     np.testing.assert_allclose(shares, np.broadcast_to(shares[:, :1], shares.shape), atol=1e-3)
     if kind == "midpoint":
         np.testing.assert_allclose(shares, 0.5, atol=1e-3)
@@ -61,7 +61,9 @@ def test_the_generator_is_judged_by_captions_between_captions(
         assert len(set(shares[:, 0].round(3))) == 4
 
 
-def test_random_shares_are_from_half_before_to_half_beyond(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_random_interpolation_weights_lie_between_minus_0_5_and_1_5(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     many = dataclasses.replace(RECIPE, batch_size=320)
     gan, shares = systems.make(many), []
     inputs = systems.inputs(gan, systems.some_batch(many), noise_of(0, rows=320))
@@ -77,7 +79,7 @@ def test_random_shares_are_from_half_before_to_half_beyond(monkeypatch: pytest.M
     assert drawn.mean() == pytest.approx(0.5, abs=0.15)
 
 
-def test_the_text_encoder_learns_by_ranking_for_its_images_and_never_after() -> None:
+def test_ranking_trains_the_text_encoder_only_for_the_first_ranking_images() -> None:
     gan = systems.make(dataclasses.replace(RECIPE, ranking_images=8))
     assert [update.name for update in gan.updates] == ["ranking", "discriminator", "generator"]
     ranking, discriminator, _ = gan.updates
@@ -96,14 +98,14 @@ def test_the_text_encoder_learns_by_ranking_for_its_images_and_never_after() -> 
 
     start = state()
     gan.train_step(systems.some_batch(RECIPE))
-    ranked, judging = state(), systems.values(gan.head.trainable_variables)
+    ranked, head = state(), systems.values(gan.head.trainable_variables)
     assert not systems.same(start, ranked)
     gan.train_step(systems.some_batch(RECIPE, seed=1))
     assert systems.same(ranked, state())
-    assert systems.none_same(judging, systems.values(gan.head.trainable_variables))
+    assert systems.none_same(head, systems.values(gan.head.trainable_variables))
 
 
-def test_without_ranking_the_text_encoder_learns_with_a_discriminator_that_reads() -> None:
+def test_without_ranking_the_discriminator_update_trains_the_text_encoder() -> None:
     gan = systems.make(WITHOUT_RANKING)
     assert [update.name for update in gan.updates] == ["discriminator", "generator"]
     assert "ranking" not in gan.optimizers
@@ -112,7 +114,7 @@ def test_without_ranking_the_text_encoder_learns_with_a_discriminator_that_reads
     assert systems.none_same(before, systems.values(gan.text_encoder.trainable_variables))
 
 
-def test_a_discriminator_without_text_judges_images_alone() -> None:
+def test_discriminator_without_text_ignores_the_captions() -> None:
     gan, batch = systems.make(NO_TEXT), systems.some_batch(NO_TEXT)
     inputs = systems.inputs(gan, batch, noise_of(0))
     other = {**batch, "mismatched_tokens": batch["tokens"], "tokens": batch["mismatched_tokens"]}
@@ -120,17 +122,17 @@ def test_a_discriminator_without_text_judges_images_alone() -> None:
     other_loss, _ = gan.discriminator_loss(dataclasses.replace(inputs, batch=other))
     assert float(loss) == pytest.approx(float(other_loss), rel=1e-5)
     assert "mismatched_logit" not in parts
-    assert not moved_by_updates(gan) & {id(v) for v in gan.text_encoder.variables}
+    assert not trained_by_updates(gan) & {id(v) for v in gan.text_encoder.variables}
 
 
-def moved_by_updates(gan: GAN) -> set[int]:
+def trained_by_updates(gan: GAN) -> set[int]:
     return {id(variable) for update in gan.updates for variable in update.variables}
 
 
 def test_a_frozen_text_encoder_is_not_ranked() -> None:
     gan = systems.make(dataclasses.replace(RECIPE, freeze_text_encoder=True))
     assert [update.name for update in gan.updates] == ["discriminator", "generator"]
-    assert not moved_by_updates(gan) & {id(v) for v in gan.text_encoder.variables}
+    assert not trained_by_updates(gan) & {id(v) for v in gan.text_encoder.variables}
 
 
 @pytest.mark.parametrize(
@@ -157,13 +159,13 @@ def test_a_frozen_text_encoder_is_not_ranked() -> None:
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
-def test_what_it_cannot_do_is_refused(changes: dict, rule: str) -> None:
+def test_unsupported_options_are_refused(changes: dict, rule: str) -> None:
     RECIPE.check()
     with pytest.raises(UsageError, match=rule):
         dataclasses.replace(RECIPE, **changes).check()
 
 
-def test_without_interpolation_it_has_no_such_term_and_may_be_relativistic() -> None:
+def test_without_interpolation_there_is_no_such_term_and_the_loss_may_be_relativistic() -> None:
     recipe = dataclasses.replace(RECIPE, loss="relativistic", interpolation="none")
     recipe.check()
     gan, batch = systems.make(recipe), systems.some_batch(recipe)

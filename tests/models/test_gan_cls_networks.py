@@ -1,4 +1,4 @@
-"""GAN-CLS: its sizes, and what has influence on its images and its logits."""
+"""GAN-CLS networks: their sizes, and the inputs that images and logits depend on."""
 
 import numpy as np
 import pytest
@@ -139,21 +139,21 @@ def test_discriminator_has_the_parameters_of_its_layers(
 @pytest.mark.parametrize(
     ("image_size", "form"), [(16, "torch"), (64, "tensorlayer"), (128, "torch_int")]
 )
-def test_every_size_is_drawn_and_judged(image_size: int, form: str) -> None:
+def test_generator_and_discriminator_support_every_size(image_size: int, form: str) -> None:
     image = make_generator(form=form, image_size=image_size)(normals(2, 4), normals(2, 3))
     assert image.shape == (2, image_size, image_size, 1)
     features, head = make_discriminator(form=form, image_size=image_size)
     assert features.feature_shape == (4, 4, 4 * image_size // 8)
-    seen = features(image)
-    assert seen.shape == (2, *features.feature_shape)
-    assert head(seen, normals(2, 3)).shape == (2,)
+    encoded = features(image)
+    assert encoded.shape == (2, *features.feature_shape)
+    assert head(encoded, normals(2, 3)).shape == (2,)
 
 
 @pytest.mark.parametrize(
     ("dtype", "form"),
     [("mixed_bfloat16", "torch"), ("mixed_float16", "torch_int"), ("mixed_float16", "tensorlayer")],
 )
-def test_images_and_logits_are_float32_whatever_the_precision(dtype: str, form: str) -> None:
+def test_images_and_logits_are_float32_in_every_precision(dtype: str, form: str) -> None:
     generator = make_generator(form=form, dtype=dtype)
     generator.first.kernel.assign(1000.0 * generator.first.kernel)
     image = generator(normals(4, 4), normals(4, 3), training=True)
@@ -180,7 +180,7 @@ def test_gradients_reach_every_variable(form: str) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_latent_and_sentence_have_influence(form: str) -> None:
+def test_images_depend_on_latent_and_sentence(form: str) -> None:
     generator = make_generator(form=form)
     same, opposite = tf.constant([[1.0], [1.0]]), tf.constant([[1.0], [-1.0]])
     for latent, sentence in ((opposite, same), (same, opposite)):
@@ -189,7 +189,7 @@ def test_latent_and_sentence_have_influence(form: str) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_in_sampling_a_row_does_not_depend_on_its_batch(form: str) -> None:
+def test_sampled_row_does_not_depend_on_its_batch(form: str) -> None:
     generator = make_generator(form=form)
     latent, sentence = normals(4, 4), normals(4, 3)
     in_training = generator(latent, sentence, training=True)
@@ -200,7 +200,7 @@ def test_in_sampling_a_row_does_not_depend_on_its_batch(form: str) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_without_normalization_a_row_does_not_depend_on_its_batch(form: str) -> None:
+def test_row_without_normalization_does_not_depend_on_its_batch(form: str) -> None:
     features, head = make_discriminator(form=form, batch_norm=False)
     assert not any(network.non_trainable_variables for network in (features, head))
     image, sentence = images_of(3), normals(3, 3)
@@ -210,12 +210,12 @@ def test_without_normalization_a_row_does_not_depend_on_its_batch(form: str) -> 
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_only_a_head_that_reads_the_text_depends_on_the_sentence(form: str) -> None:
+def test_logits_depend_on_the_sentence_only_in_a_conditional_head(form: str) -> None:
     for reads_text in (True, False):
         features, head = make_discriminator(form=form, reads_text=reads_text)
-        seen = features(images_of(2), training=True)
+        encoded = features(images_of(2), training=True)
         first, other = (
-            head(seen, tf.constant(sentence), training=True)
+            head(encoded, tf.constant(sentence), training=True)
             for sentence in ([[1.0, 2.0, 3.0]] * 2, [[-1.0, 2.0, 3.0], [3.0, -5.0, 0.0]])
         )
         assert np.array_equal(first, other) is not reads_text
@@ -231,7 +231,7 @@ def test_forms_differ_in_the_activation_before_the_last_halving() -> None:
     assert ends == {"torch": 1, "torch_int": 2, "tensorlayer": 1}
 
 
-def test_every_normalization_has_the_published_numbers() -> None:
+def test_every_normalization_has_the_published_momentum_and_epsilon() -> None:
     networks = (make_generator(), *make_discriminator(form="torch_int"))
     found = {
         (layer.momentum, layer.epsilon, layer.synchronized)

@@ -1,4 +1,4 @@
-"""Image encoders: regions and code of every size, and what of Inception-v3 stays as it is."""
+"""Image encoders: regions and codes of every size, and the frozen weights of Inception-v3."""
 
 import pathlib
 
@@ -35,7 +35,9 @@ def small(image_size: int, image_channels: int) -> SmallImageEncoder:
 
 
 @pytest.mark.parametrize(("image_size", "image_channels"), [(16, 1), (128, 3)])
-def test_small_every_size_gives_64_regions_and_a_code(image_size: int, image_channels: int) -> None:
+def test_small_encoder_gives_64_regions_and_a_code_for_every_size(
+    image_size: int, image_channels: int
+) -> None:
     encoder = small(image_size, image_channels)
     regions, codes = encoder(pictures(2, image_size, image_channels))
     assert (regions.shape, codes.shape) == ((2, 64, CODE_SIZE), (2, CODE_SIZE))
@@ -44,10 +46,10 @@ def test_small_every_size_gives_64_regions_and_a_code(image_size: int, image_cha
     assert np.isfinite(codes).all()
 
 
-def test_small_regions_are_those_of_an_8x8_grid_in_rows() -> None:
+def test_small_encoder_orders_regions_by_rows_of_an_8x8_grid() -> None:
     encoder, images = small(64, 1), pictures(1, 64, 1)
     changed = images.numpy()
-    changed[0, 20, 44] += 1.0  # In the grid's row 2 and column 5.
+    changed[0, 20, 44] += 1.0  # Row 2 and column 5 of the grid.
     (before, _), (after, _) = encoder(images), encoder(changed)
     differences = np.abs(after - before).max(axis=2).reshape(8, 8)
     rows, columns = np.nonzero(differences > 1e-6)
@@ -56,7 +58,7 @@ def test_small_regions_are_those_of_an_8x8_grid_in_rows() -> None:
     assert np.abs(columns - 5).max() <= 2
 
 
-def test_small_other_rows_have_influence_in_training_alone() -> None:
+def test_small_encoder_depends_on_other_rows_only_in_training() -> None:
     encoder, images = small(16, 1), pictures(4, 16, 1)
     for ours, theirs in zip(encoder(images), encoder(images[:1]), strict=True):
         np.testing.assert_allclose(ours[:1], theirs, atol=1e-5)
@@ -69,7 +71,7 @@ def test_small_other_rows_have_influence_in_training_alone() -> None:
     assert not any(map(np.array_equal, moved, statistics))
 
 
-def test_small_channels_double_up_to_256() -> None:
+def test_small_encoder_doubles_its_channels_up_to_256() -> None:
     encoder = SmallImageEncoder(image_size=128, image_channels=3, base_channels=32, code_size=8)
     widths = [convolution.layers[0].filters for convolution in (*encoder.to_grid, *encoder.to_code)]
     assert widths == [32, 64, 128, 256, 256, 256, 256]
@@ -81,7 +83,7 @@ def inception() -> InceptionImageEncoder:
     return InceptionImageEncoder(code_size=CODE_SIZE)
 
 
-def test_inception_regions_are_those_of_its_last_17x17_layer_and_grey_is_three_equal_channels(
+def test_inception_regions_are_of_the_last_17x17_layer_and_grey_means_three_channels(
     inception: InceptionImageEncoder,
 ) -> None:
     grey = pictures(1, 64, 1)
@@ -95,7 +97,7 @@ def test_inception_regions_are_those_of_its_last_17x17_layer_and_grey_is_three_e
     assert (tuple(features.shape[3:]), tuple(whole.shape[3:])) == ((768,), (2048,))
 
 
-def test_inception_does_not_train_but_what_is_above_does(
+def test_inception_is_frozen_and_the_layers_above_are_trained(
     inception: InceptionImageEncoder,
 ) -> None:
     learned = [tuple(variable.shape) for variable in inception.trainable_variables]
@@ -108,12 +110,12 @@ def test_inception_does_not_train_but_what_is_above_does(
     optimizer = keras.optimizers.SGD(1.0)
     optimizer.apply_gradients(zip(gradients, inception.trainable_variables, strict=True))
     assert all(np.abs(gradient).max() > 0 for gradient in gradients)
-    # Its moving statistics stay too.
+    # Moving statistics are frozen too.
     assert all(map(np.array_equal, inception.inception.get_weights(), before))
 
 
 def spread(weight: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """A weight that no other layer has, near enough to the start that features stay finite."""
+    """A different weight for each layer, near its initial value so that features stay finite."""
     noise = generator.standard_normal(weight.shape, np.float32)
     return weight * (1 + 0.1 * noise) + 0.1 * np.abs(noise) * (weight.ndim == 1)
 

@@ -1,4 +1,4 @@
-"""IMG-TXT: what a text is, what learns in the published game and here, and what is given."""
+"""IMG-TXT: encoded texts, trained networks, given texts and images, and refused options."""
 
 import dataclasses
 import math
@@ -29,7 +29,7 @@ def texts(*, places: int, words: int = 4, faithful: bool = False) -> Texts:
     return Texts(vocabulary_size=words + 1, max_words=places, faithful=faithful)
 
 
-def test_one_place_has_a_value_for_every_word_and_none_for_padding() -> None:
+def test_text_of_one_place_has_one_value_per_word_and_none_for_padding() -> None:
     of_one = texts(places=1, faithful=True)
     assert (of_one.places, of_one.values, of_one.size) == (1, 4, 4)
     encoded = of_one.encode(tf.constant([[1], [4]])).numpy()
@@ -38,19 +38,19 @@ def test_one_place_has_a_value_for_every_word_and_none_for_padding() -> None:
     assert decoded.numpy().tolist() == [[3], [2]]
 
 
-def test_an_unknown_text_of_one_place_has_no_high_value() -> None:
+def test_unknown_text_of_one_place_is_encoded_without_a_high_value() -> None:
     encoded = texts(places=1, faithful=True).encode(tf.constant([[0]])).numpy()
     np.testing.assert_array_equal(encoded, [[-1, -1, -1, -1]])
 
 
-def test_several_places_have_a_value_for_padding_too() -> None:
+def test_text_of_several_places_has_a_value_for_padding_too() -> None:
     of_two = texts(places=2, words=2, faithful=True)
     assert (of_two.places, of_two.values, of_two.size) == (2, 3, 6)
     encoded = of_two.encode(tf.constant([[2, 0], [1, 2]])).numpy()
     np.testing.assert_array_equal(encoded, [[-1, -1, 1, 1, -1, -1], [-1, 1, -1, -1, -1, 1]])
 
 
-def test_nothing_stands_behind_the_end_of_a_text() -> None:
+def test_decoded_text_ends_at_its_first_padding() -> None:
     of_three = texts(places=3, words=2)
     written = tf.constant([[0.0, 1.0, 0.5, 0.9, 0.1, 0.2, 0.0, 0.1, 0.7]])
     assert of_three.decode(written).numpy().tolist() == [[1, 0, 0]]
@@ -59,7 +59,7 @@ def test_nothing_stands_behind_the_end_of_a_text() -> None:
 
 
 @given(st.data())
-def test_what_is_encoded_is_decoded(data: st.DataObject) -> None:
+def test_decoding_inverts_encoding(data: st.DataObject) -> None:
     places, words = data.draw(st.integers(1, 6)), data.draw(st.integers(1, 9))
     shortest = 1 if places == 1 else 0
     rows = data.draw(
@@ -88,7 +88,7 @@ def published(*, faithful: bool) -> Generator:
 
 
 @pytest.mark.slow
-def test_parameter_counts_at_64_px_are_those_by_hand() -> None:
+def test_parameter_counts_at_64_px_equal_hand_computed_ones() -> None:
     conditions = (10 + 1) * 20 + (4096 + 1) * 8192
     first = (10 + 4096 + 100 + 1) * 4 * 4 * 512 + 4 * 512
     middle = (9 * 512 + 1) * 512 + (9 * 512 + 1) * 128 + (128 + 1) * 128 + 4 * (512 + 2 * 128)
@@ -100,7 +100,7 @@ def test_parameter_counts_at_64_px_are_those_by_hand() -> None:
     assert parameter_count(published(faithful=True)) == count + unread + 4 * 128
 
 
-def test_sizes_of_images_are_reached() -> None:
+def test_generator_upsamples_to_every_image_size() -> None:
     for image_size in (16, 32):
         generator = Generator(
             image_size=image_size,
@@ -126,7 +126,7 @@ def test_sizes_of_images_are_reached() -> None:
 
 
 @pytest.mark.parametrize("shared_layers", [1, 2, 3, 4])
-def test_pictures_and_texts_share_so_many_layers(shared_layers: int) -> None:
+def test_images_and_texts_share_the_given_number_of_layers(shared_layers: int) -> None:
     generator = Generator(
         image_size=16,
         image_channels=1,
@@ -146,7 +146,7 @@ def test_pictures_and_texts_share_so_many_layers(shared_layers: int) -> None:
     ]
 
 
-def test_a_projection_joins_only_what_sees_and_reads() -> None:
+def test_only_a_discriminator_of_image_and_text_has_a_projection() -> None:
     sizes = {"image_shape": (16, 16, 1), "text_size": 10}
     for changes in ({}, {"image_shape": None}, {"text_size": None}):
         network = Discriminator(
@@ -156,7 +156,7 @@ def test_a_projection_joins_only_what_sees_and_reads() -> None:
 
 
 @pytest.mark.parametrize("faithful", [False, True])
-def test_a_condition_is_drawn_with_its_spread_or_as_published_with_its_logarithm(
+def test_condition_noise_is_scaled_by_sigma_or_as_published_by_log_sigma(
     faithful: bool,
 ) -> None:
     condition = Condition(given_size=3, size=2, faithful=faithful, name="text", dtype="float32")
@@ -168,52 +168,52 @@ def test_a_condition_is_drawn_with_its_spread_or_as_published_with_its_logarithm
     np.testing.assert_allclose(condition.draw(given_text, noise), expected, rtol=1e-6)
 
 
-def still(variables: list[tf.Variable], before: dict[int, np.ndarray]) -> list[bool]:
+def unchanged(variables: list[tf.Variable], before: dict[int, np.ndarray]) -> list[bool]:
     return [np.array_equal(before[id(variable)], variable) for variable in variables]
 
 
-def test_faithful_discriminators_of_image_and_text_alone_and_a_layer_never_move() -> None:
+def test_faithful_unconditional_discriminators_and_one_layer_are_not_trained() -> None:
     gan, batch = systems.make(FAITHFUL), systems.some_batch(FAITHFUL)
     before = {id(variable): variable.numpy() for variable in gan.variables}
     gan.train_step(batch)
     for untrained in (gan.image_discriminator, gan.text_discriminator):
-        assert all(still(untrained.variables, before))
+        assert all(unchanged(untrained.variables, before))
     joint = gan.joint_discriminator
-    assert not all(still(joint.variables, before))
-    judges = gan.updates[0].variables
-    assert {id(v) for v in judges} == {id(v) for v in joint.trainable_variables}
+    assert not all(unchanged(joint.variables, before))
+    trained = gan.updates[0].variables
+    assert {id(v) for v in trained} == {id(v) for v in joint.trainable_variables}
 
     unread = gan.generator.unread
-    # From 2 to 8 times the base's 4 channels.
+    # From 2 to 8 times the 4 base channels.
     assert [tuple(variable.shape) for variable in unread.variables] == [(4, 4, 32, 8), (32,)]
     assert {id(v) for v in unread.variables} <= {id(v) for v in gan.generator.variables}
     assert not unread.trainable_variables
-    assert all(still(unread.variables, before))
+    assert all(unchanged(unread.variables, before))
     fakes = gan.generate(batch, noise_of(0))
     unread.set_weights([variable.numpy() + 1.0 for variable in unread.variables])
     np.testing.assert_array_equal(gan.generate(batch, noise_of(0)).image, fakes.image)
 
-    # It gives text and image of every row, and shows what was made.
+    # Text and image of every row are given; the pair holds the generated ones.
     assert fakes.given["text_given"].numpy().all()
     assert fakes.given["image_given"].numpy().all()
     assert fakes.pair[0] is fakes.image
     assert fakes.pair[1] is fakes.text
 
 
-def test_all_discriminators_move_otherwise() -> None:
+def test_all_discriminators_are_trained_unless_faithful() -> None:
     gan = systems.make(dataclasses.replace(RECIPE, loss="bce"))
     assert gan.generator.unread is None
     before = {id(variable): variable.numpy() for variable in gan.variables}
     gan.train_step(systems.some_batch(RECIPE))
     for network in (gan.joint_discriminator, gan.image_discriminator, gan.text_discriminator):
-        assert not any(still(network.variables, before))
+        assert not any(unchanged(network.variables, before))
 
 
 def noise_of(step: int, *, rows: int = 8) -> StepNoise:
     return StepNoise(seed=1, step=tf.constant(step, tf.int64), scope="generator", batch_size=rows)
 
 
-def test_a_row_is_given_its_text_or_its_image_or_neither_and_the_pair_shows_it() -> None:
+def test_each_row_has_text_or_image_or_neither_given_and_the_pair_contains_it() -> None:
     many = dataclasses.replace(RECIPE, batch_size=400)
     gan, batch = systems.make(many), systems.some_batch(many)
     fakes = gan.generate(batch, noise_of(0, rows=400))
@@ -231,14 +231,14 @@ def test_a_row_is_given_its_text_or_its_image_or_neither_and_the_pair_shows_it()
     np.testing.assert_array_equal(text[~given_text], fakes.text.numpy()[~given_text])
 
 
-def test_what_is_not_given_says_nothing_and_what_is_given_does() -> None:
+def test_image_depends_on_the_text_only_if_the_text_is_given() -> None:
     generator = systems.make(RECIPE).generator
     first = generator.first
     first.kernel.assign(first.kernel * 30.0)
     latent = tf.random.stateless_normal([1, generator.noise_size], [0, 1])
 
-    def draw(text: list[float], share: float) -> np.ndarray:
-        image, _ = generator(latent, text=tf.constant([text]), text_given=tf.fill([1, 1], share))
+    def draw(text: list[float], given: float) -> np.ndarray:
+        image, _ = generator(latent, text=tf.constant([text]), text_given=tf.fill([1, 1], given))
         return image.numpy()
 
     one, other = [0.9] + [-0.9] * 9, [-0.9] * 9 + [0.9]
@@ -256,11 +256,11 @@ def sampler(
     tokenizer = WordTokenizer(path, max_words=recipe.max_words)
     gan = systems.make(recipe)
     first = gan.average_generator.first
-    first.kernel.assign(first.kernel * 30.0)  # Pictures and texts are nearly alike at the start.
+    first.kernel.assign(first.kernel * 30.0)  # Initial images and texts are nearly equal.
     return gan.sampler(tokenizer, truncation=1.0)
 
 
-def test_a_given_text_comes_back_and_changes_the_picture(sampler: JointSampler) -> None:
+def test_given_text_is_returned_and_changes_the_image(sampler: JointSampler) -> None:
     seeds = [4] * 3
     drawn = sampler.sample(["Two!", "three", "unknown two"], seeds, 0.0)
     assert drawn.texts == ["two", "three", "two"]
@@ -268,7 +268,7 @@ def test_a_given_text_comes_back_and_changes_the_picture(sampler: JointSampler) 
     np.testing.assert_array_equal(drawn.images[0], drawn.images[2])
 
 
-def test_without_a_text_picture_and_text_are_drawn_by_the_seed(sampler: JointSampler) -> None:
+def test_without_a_text_the_seed_determines_image_and_text(sampler: JointSampler) -> None:
     seeds = list(range(40))
     drawn = sampler.sample([""] * 40, seeds, 0.0)
     assert len({image.tobytes() for image in drawn.images}) == 40
@@ -280,7 +280,7 @@ def test_without_a_text_picture_and_text_are_drawn_by_the_seed(sampler: JointSam
     np.testing.assert_array_equal(again.images, drawn.images)
 
 
-def test_a_text_of_several_words_comes_back_as_far_as_there_are_places(
+def test_given_text_is_cut_to_the_number_of_places(
     sampler: JointSampler,
 ) -> None:
     places = sampler.tokenizer.max_words
@@ -289,7 +289,7 @@ def test_a_text_of_several_words_comes_back_as_far_as_there_are_places(
     assert text == " ".join(words[:places])
 
 
-def test_the_divergence_of_the_conditions_is_weighed_into_the_generators_loss() -> None:
+def test_weighted_kl_of_the_conditions_is_added_to_the_generator_loss() -> None:
     weights = (0.0, 0.5)
     losses = []
     for weight in weights:
@@ -302,7 +302,7 @@ def test_the_divergence_of_the_conditions_is_weighed_into_the_generators_loss() 
     expected = losses[0]["loss"] + losses[1]["kl"]
     assert losses[1]["loss"] == pytest.approx(expected, rel=1e-5)
 
-    # By hand, of the text: of all units of all rows, - log sigma + (sigma^2 + mean^2 - 1) / 2.
+    # The KL divergence of the text, by hand: the mean of -log sigma + (sigma^2 + mean^2 - 1) / 2.
     fakes = gan.generate(batch, noise_of(0))
     image = tf.reshape(batch["image"], [8, -1])
     total = 0.0
@@ -331,7 +331,7 @@ def test_the_divergence_of_the_conditions_is_weighed_into_the_generators_loss() 
     ],
     ids=["image_size", "text_encoder_kind", "shared_layers"],
 )
-def test_what_it_cannot_do_is_refused(changes: dict, rule: str) -> None:
+def test_unsupported_options_are_refused(changes: dict, rule: str) -> None:
     RECIPE.check()
     with pytest.raises(UsageError, match=rule):
         dataclasses.replace(RECIPE, **changes).check()

@@ -1,4 +1,4 @@
-"""Matching models: their losses equal loops over the formulas, and what moves and what does not."""
+"""Matching models: losses equal loops over the formulas; trained weights, noise and rates."""
 
 import itertools
 import math
@@ -55,7 +55,7 @@ def cosine(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def similarity_by_loops(words: np.ndarray, regions: np.ndarray) -> float:
-    """Of one caption's real words with one image's regions: AttnGAN, equations 7 to 10."""
+    """Similarity of a caption's real words and an image's regions: AttnGAN, equations 7 to 10."""
     of_words = [softmax([float(region @ word) for word in words]) for region in regions]
     total = 0.0
     for number, word in enumerate(words):
@@ -78,7 +78,7 @@ def similarities_by_loops(words: np.ndarray, regions: np.ndarray) -> np.ndarray:
 
 
 def cross_entropies_by_loops(similarities: np.ndarray, same: np.ndarray) -> float:
-    """AttnGAN, equations 11 and 12: captions among those of an image, and the other way round."""
+    """AttnGAN, equations 11 and 12: cross entropies over captions and over images."""
     total = 0.0
     for scores in (similarities, similarities.T):
         for row in range(len(scores)):
@@ -104,7 +104,7 @@ def test_word_similarities_equal_loops_over_real_words() -> None:
     np.testing.assert_allclose(similarities, similarities_by_loops(words, regions), rtol=1e-5)
 
 
-def test_pairs_of_one_class_have_no_influence_on_the_loss() -> None:
+def test_loss_does_not_depend_on_pairs_of_one_class() -> None:
     similarities, other = normal(ROWS, ROWS), normal(ROWS, ROWS, seed=1)
     changed = np.where(SOME_SAME, other, similarities)
     losses = [
@@ -119,16 +119,16 @@ def test_pairs_of_one_class_have_no_influence_on_the_loss() -> None:
     np.testing.assert_array_equal(tape.gradient(loss, scores).numpy() == 0, SOME_SAME)
 
 
-def test_the_structured_joint_embedding_loss_is_0_beyond_the_margin() -> None:
+def test_structured_joint_embedding_loss_is_0_beyond_the_margin() -> None:
     codes = np.sqrt(1.5) * np.eye(ROWS)
     nothing = structured_joint_embedding(*tensors(codes, codes), tf.constant(NONE_SAME))
     assert float(nothing) == 0.0
     half = structured_joint_embedding(*tensors(0.5 * codes, codes), tf.constant(NONE_SAME))
-    # The margin lacks a quarter in each of the pairs, in both directions.
+    # Each pair misses the margin by a quarter, in both directions.
     assert float(half) == pytest.approx(2 * 0.25 * ROWS * (ROWS - 1) / ROWS**2, rel=1e-5)
 
 
-def test_one_class_is_a_label_or_all_words_and_never_label_minus_1_or_the_row_itself() -> None:
+def test_same_class_means_equal_labels_or_equal_captions_in_different_rows() -> None:
     label = tf.constant([4, -1, 4, -1, 7, 0, 8], tf.int64)
     ids = [[1, 2, 0], [3, 0, 0], [5, 0, 0], [6, 2, 0], [1, 2, 0], [1, 2, 3], [3, 0, 0]]
     same = same_class(label, tf.constant(ids)).numpy()
@@ -136,7 +136,7 @@ def test_one_class_is_a_label_or_all_words_and_never_label_minus_1_or_the_row_it
     np.testing.assert_array_equal(same, same.T)
 
 
-def test_padded_words_have_no_influence() -> None:
+def test_loss_does_not_depend_on_padded_words() -> None:
     words, regions = padded_words(), normal(ROWS, REGIONS, SIZE)
     length = tf.constant(LENGTHS)
     plain = word_similarities(*tensors(words), length, *tensors(regions))
@@ -159,7 +159,7 @@ def test_padded_words_have_no_influence() -> None:
     assert np.isfinite(of_regions).all()
 
 
-def test_a_caption_without_words_has_a_finite_loss_and_gradients() -> None:
+def test_empty_caption_has_a_finite_loss_and_gradients() -> None:
     words, regions = padded_words(), normal(ROWS, REGIONS, SIZE)
     words[2] = 0.0
     length = tf.constant([*LENGTHS[:2], 0, *LENGTHS[3:]])
@@ -168,7 +168,7 @@ def test_a_caption_without_words_has_a_finite_loss_and_gradients() -> None:
         tape.watch(inputs)
         similarities = word_similarities(inputs[0], length, inputs[1])
         loss = cross_entropies(10.0 * similarities, tf.constant(NONE_SAME))
-    # It fits every image as well, and the others are as they were.
+    # The empty caption fits every image equally; the other captions are unaffected.
     np.testing.assert_allclose(similarities[:, 2], [float(similarities[0, 2])] * ROWS, rtol=1e-5)
     others = [0, 1, 3, 4]
     expected = similarities_by_loops(padded_words(), regions)
@@ -180,7 +180,7 @@ def test_a_caption_without_words_has_a_finite_loss_and_gradients() -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.int64, np.int32])
-def test_a_rate_falls_after_every_pass_down_to_a_tenth(dtype: type) -> None:
+def test_learning_rate_decays_each_epoch_down_to_a_tenth(dtype: type) -> None:
     rate = EpochDecay(start=2e-3, decay=0.5, smallest=0.1, steps_per_epoch=10)
     steps = {0: 1.0, 9: 1.0, 10: 0.5, 19: 0.5, 20: 0.25, 30: 0.125, 40: 0.1, 10**6: 0.1}
     for step, share in steps.items():
@@ -190,7 +190,7 @@ def test_a_rate_falls_after_every_pass_down_to_a_tenth(dtype: type) -> None:
 
 
 def make(kind: type[Matching], *, dtype: str = "float32", **changes: Any) -> Matching:
-    """A tiny game, always with the same weights."""
+    """A tiny matching model, always with the same weights."""
     options = {
         "text_encoder_kind": "bi_lstm",
         "max_words": 6,
@@ -231,17 +231,17 @@ def noise_at(step: int, *, seed: int = 3) -> StepNoise:
     return StepNoise(seed=seed, step=step, scope="matching", batch_size=4)
 
 
-def same_of(batch: Batch) -> np.ndarray:
+def same_class_of(batch: Batch) -> np.ndarray:
     return same_class(batch["label"], batch["tokens"]["ids"]).numpy()
 
 
-def test_damsm_loss_is_that_of_the_formulas() -> None:
+def test_damsm_loss_equals_its_formulas() -> None:
     model, batch = make(DAMSM), random_batch()
     loss, parts = model.matching_loss(systems.inputs(model, batch, noise_at(0)))
     draws = noise_at(0).uniform("dropout", 6 * 5)
     words, sentences = model.text_encoder.words_and_sentence(batch["tokens"], dropout=draws)
     regions, codes = (out.numpy() for out in model.image_encoder(batch["image"], training=True))
-    same = same_of(batch)
+    same = same_class_of(batch)
     assert same.sum() == 2
     lengths = batch["tokens"]["length"].numpy()
     of_words = [
@@ -255,20 +255,20 @@ def test_damsm_loss_is_that_of_the_formulas() -> None:
     assert float(loss) == float(parts["loss"]) == pytest.approx(sum(expected), rel=1e-4)
 
 
-@pytest.mark.parametrize("reader", ["word_cnn", "char_cnn_rnn_cvpr2016"])
-def test_sje_loss_is_that_of_the_formulas(reader: str) -> None:
-    model, batch = make(SJE, text_encoder_kind=reader), random_batch()
-    if reader.startswith("char"):
+@pytest.mark.parametrize("text_encoder", ["word_cnn", "char_cnn_rnn_cvpr2016"])
+def test_sje_loss_equals_its_formula(text_encoder: str) -> None:
+    model, batch = make(SJE, text_encoder_kind=text_encoder), random_batch()
+    if text_encoder.startswith("char"):
         ids = tf.pad(batch["tokens"]["ids"], [[0, 0], [0, 195]])
         batch["tokens"] = {**batch["tokens"], "ids": ids}
     loss, parts = model.matching_loss(systems.inputs(model, batch, noise_at(0)))
     sentences = model.text_encoder(batch["tokens"]).numpy()
     _, codes = model.image_encoder(batch["image"], training=True)
-    expected = hinge_by_loops(codes.numpy(), sentences, same_of(batch))
+    expected = hinge_by_loops(codes.numpy(), sentences, same_class_of(batch))
     assert float(loss) == float(parts["loss"]) == pytest.approx(expected, rel=1e-4)
 
 
-def test_codes_are_such_that_inner_products_are_what_the_losses_compare() -> None:
+def test_inner_products_of_codes_are_the_similarities_of_the_losses() -> None:
     batch = random_batch()
     for kind in (DAMSM, SJE):
         model = make(kind)
@@ -285,7 +285,7 @@ def test_codes_are_such_that_inner_products_are_what_the_losses_compare() -> Non
 
 
 @pytest.mark.parametrize("kind", [DAMSM, SJE])
-def test_a_step_moves_every_variable_of_both_encoders(kind: type[Matching]) -> None:
+def test_step_trains_every_variable_of_both_encoders(kind: type[Matching]) -> None:
     model = make(kind)
     (update,) = model.updates
     encoders = (model.text_encoder, model.image_encoder)
@@ -298,12 +298,12 @@ def test_a_step_moves_every_variable_of_both_encoders(kind: type[Matching]) -> N
 
 
 @pytest.mark.parametrize("kind", [DAMSM, SJE])
-def test_a_step_in_float16_has_a_finite_loss(kind: type[Matching]) -> None:
+def test_step_in_float16_has_a_finite_loss(kind: type[Matching]) -> None:
     parts = make(kind, dtype="mixed_float16").train_step(random_batch())
     assert np.isfinite(float(parts["matching/loss"]))
 
 
-def test_a_batch_with_a_caption_without_words_moves_to_finite_weights() -> None:
+def test_step_with_an_empty_caption_keeps_weights_finite() -> None:
     batch = random_batch(lengths=(6, 0, 1, 0))
     for kind in (DAMSM, SJE):
         model = make(kind)
@@ -311,7 +311,7 @@ def test_a_batch_with_a_caption_without_words_moves_to_finite_weights() -> None:
         assert all(np.isfinite(variable).all() for variable in model.trainable_variables)
 
 
-def test_dropout_is_the_same_for_the_same_seed_and_step_alone() -> None:
+def test_dropout_depends_only_on_seed_and_step() -> None:
     def outcomes(seed: int, *steps: int) -> list[float]:
         model = make(DAMSM, seed=seed)
         weights, losses = model.get_weights(), []
@@ -327,7 +327,7 @@ def test_dropout_is_the_same_for_the_same_seed_and_step_alone() -> None:
     assert abs(first - other) > 1e-3
 
 
-def test_images_are_moved_about_in_training_alone() -> None:
+def test_images_are_translated_only_in_training() -> None:
     batch = random_batch()
     losses = {}
     for shift in (0, 3):
@@ -341,7 +341,7 @@ def test_images_are_moved_about_in_training_alone() -> None:
     np.testing.assert_array_equal(losses[0][1], losses[3][1])
 
 
-def test_steps_bring_pairs_together() -> None:
+def test_training_reduces_the_loss() -> None:
     batch = random_batch(lengths=(6, 6, 6, 6))
     batch["label"] = tf.constant([-1] * 4, tf.int64)
     for kind in (DAMSM, SJE):
@@ -350,13 +350,13 @@ def test_steps_bring_pairs_together() -> None:
         assert np.mean(losses[-2:]) < 0.7 * losses[0]
 
 
-def test_optimizers_are_the_published_ones_with_rates_that_fall_by_passes() -> None:
+def test_optimizers_are_the_published_ones_with_rates_that_decay_by_epoch() -> None:
     model = make(DAMSM)
     adam = model.optimizers["matching"]
     assert isinstance(adam, keras.optimizers.Adam)
     assert (adam.beta_1, adam.beta_2, adam.global_clipnorm) == (0.5, 0.999, 0.25)
     assert isinstance(make(SJE).optimizers["matching"], keras.optimizers.RMSprop)
-    # A pass is so many steps as whole batches, and at least one.
+    # An epoch has as many steps as whole batches, and at least one.
     for images, steps in ((17, 4), (16, 4), (3, 1)):
         rate = model.learning_rate(images)
         assert float(rate(tf.constant(steps - 1))) == pytest.approx(2e-3, rel=1e-6)

@@ -1,4 +1,4 @@
-"""Matching-aware training: the pairs of the discriminator, and the terms of the U-Net."""
+"""Matching-aware training: pairs of the discriminator, loss terms, and the U-Net's losses."""
 
 import dataclasses
 
@@ -24,7 +24,7 @@ def noise_of(scope: str) -> StepNoise:
     return StepNoise(seed=1, step=tf.constant(0, tf.int64), scope=scope, batch_size=8)
 
 
-def test_several_captions_are_read_as_the_mean_of_their_sentences() -> None:
+def test_several_captions_are_encoded_as_the_mean_of_their_sentences() -> None:
     recipe = dataclasses.replace(PLAIN, captions_per_image=3)
     gan = systems.make(recipe)
     tokens = systems.some_batch(recipe)["tokens"]
@@ -35,17 +35,17 @@ def test_several_captions_are_read_as_the_mean_of_their_sentences() -> None:
 
 
 @pytest.mark.parametrize("recipe", [TINY["gan_cls"], PLAIN], ids=["gan_cls", "stack_gan"])
-def test_real_generated_and_mismatched_pairs_are_judged(
+def test_discriminator_gets_real_generated_and_mismatched_pairs(
     recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gan = systems.make(dataclasses.replace(recipe, augment_translation_px=0))
     batch = systems.some_batch(recipe)
     inputs = systems.inputs(gan, batch, noise_of("discriminator"))
-    fakes, pairs, judge = inputs.generated, [], gan.logits
+    fakes, pairs, logits = inputs.generated, [], gan.logits
 
     def record(features: tf.Tensor, sentence: tf.Tensor) -> Logits:
         pairs.append((features, sentence))
-        return judge(features, sentence)
+        return logits(features, sentence)
 
     monkeypatch.setattr(gan, "logits", record)
     gan.discriminator_loss(inputs)
@@ -58,7 +58,7 @@ def test_real_generated_and_mismatched_pairs_are_judged(
         np.testing.assert_allclose(sentence, text, rtol=1e-5, atol=1e-6)
 
 
-def parts_of(gan: GAN, recipe: Recipe) -> tuple[float, dict[str, float]]:
+def logs_of(gan: GAN, recipe: Recipe) -> tuple[float, dict[str, float]]:
     batch = systems.some_batch(recipe)
     inputs = systems.inputs(gan, batch, noise_of("discriminator"))
     loss, parts = gan.discriminator_loss(inputs)
@@ -67,13 +67,13 @@ def parts_of(gan: GAN, recipe: Recipe) -> tuple[float, dict[str, float]]:
 
 def test_penalties_are_proportional_to_their_weights_and_added_to_the_loss() -> None:
     names = {"ma_gp", "r1", "r2"}
-    judged = {"loss", "real_logit", "fake_logit", "mismatched_logit"}
+    always = {"loss", "real_logit", "fake_logit", "mismatched_logit"}
     times = {"ma_gp": 2.0, "r1": 3.0, "r2": 5.0}
     found = []
     for weights in (dict.fromkeys(names, 0.0), dict.fromkeys(names, 1.0), times):
         recipe = dataclasses.replace(PLAIN, **{f"{name}_weight": weights[name] for name in names})
-        loss, parts = parts_of(systems.make(recipe), recipe)
-        assert set(parts) == judged | (names if any(weights.values()) else set())
+        loss, parts = logs_of(systems.make(recipe), recipe)
+        assert set(parts) == always | (names if any(weights.values()) else set())
         total = parts["loss"] + sum(parts[name] for name in names & set(parts))
         assert loss == pytest.approx(total, rel=1e-5)
         found.append(parts)
@@ -84,7 +84,7 @@ def test_penalties_are_proportional_to_their_weights_and_added_to_the_loss() -> 
         assert several[name] == pytest.approx(times[name] * one[name], rel=1e-5)
 
 
-def test_mode_seeking_is_weighed_into_the_generators_loss() -> None:
+def test_weighted_mode_seeking_term_is_added_to_the_generator_loss() -> None:
     def term(weight: float) -> float:
         recipe = dataclasses.replace(PLAIN, mode_seeking_weight=weight)
         gan, batch = systems.make(recipe), systems.some_batch(recipe)
@@ -95,7 +95,7 @@ def test_mode_seeking_is_weighed_into_the_generators_loss() -> None:
     assert term(0.3) == pytest.approx(3 * term(0.1), rel=1e-4)
 
 
-def test_pictures_are_drawn_by_averages_that_follow_as_the_recipe_says() -> None:
+def test_sampler_uses_ema_weights_with_the_half_life_of_the_recipe() -> None:
     recipe = dataclasses.replace(TINY["df_gan"], ema_half_life_images=123.0, ema_ramp_up=0.25)
     gan = systems.make(recipe)
     sampler = gan.sampler(CharacterTokenizer(), truncation=1.0)
@@ -107,26 +107,26 @@ def test_pictures_are_drawn_by_averages_that_follow_as_the_recipe_says() -> None
     assert at_once == dataclasses.replace(follows, half_life_images=0.0)
 
 
-def test_cutmix_is_the_loss_of_mixed_images_and_the_consistency_of_their_pixels() -> None:
+def test_cutmix_adds_the_loss_of_mixed_images_and_the_consistency_loss() -> None:
     gan, batch = (
         systems.make(dataclasses.replace(U_NET, cutmix_weight=0.7)),
         systems.some_batch(U_NET),
     )
-    gan.step.assign(100)  # The weight has grown to its end.
+    gan.step.assign(100)  # The weight has reached its maximum.
     noise = noise_of("discriminator")
     fakes = gan.generate(batch, noise)
     sentence = gan.encode(batch["tokens"])
 
-    def judge(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        # Without training no estimate of a singular value moves on.
+    def logits(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        # Inference runs no power iteration.
         return gan.head(gan.image_features(image), sentence)
 
     for _ in range(50):
         gan.head(gan.image_features(batch["image"], training=True), sentence, training=True)
     mask = cutmix.masks(noise, name="cutmix", image_size=32)
     assert 0 < float(tf.reduce_mean(mask)) < 1
-    whole, pixels = judge(cutmix.mix(batch["image"], fakes.image, mask))
-    (_, real), (_, fake) = judge(batch["image"]), judge(fakes.image)
+    whole, pixels = logits(cutmix.mix(batch["image"], fakes.image, mask))
+    (_, real), (_, fake) = logits(batch["image"]), logits(fakes.image)
     loss, parts = gan.discriminator_loss(systems.inputs(gan, batch, noise, fakes))
     expected = 0.7 * cutmix.cutmix_loss(whole, pixels, mask)
     assert float(parts["cutmix"]) == pytest.approx(float(expected), rel=1e-3)
@@ -136,39 +136,39 @@ def test_cutmix_is_the_loss_of_mixed_images_and_the_consistency_of_their_pixels(
     assert float(loss) == pytest.approx(float(total), rel=1e-5)
 
 
-def test_the_weight_of_cutmix_grows_with_the_images_seen() -> None:
+def test_cutmix_weight_grows_with_the_number_of_training_images() -> None:
     recipe = dataclasses.replace(U_NET, cutmix_weight=2.0, cutmix_warm_up_images=80)
     gan = systems.make(recipe)
     values = []
     for step in (0, 5, 1000):
         gan.step.assign(step)
-        for layer in gan.submodules:  # All from the same estimates.
+        for layer in gan.submodules:  # The same singular vectors each time.
             if hasattr(layer, "direction"):
                 layer.direction.assign(tf.ones_like(layer.direction))
-        values.append(parts_of(gan, recipe)[1]["cutmix"])
+        values.append(logs_of(gan, recipe)[1]["cutmix"])
     assert values[0] == 0.0
     assert values[2] > 0.0
     assert values[1] == pytest.approx(values[2] / 2, rel=1e-5)
 
 
 @pytest.mark.parametrize("name", ["df_gan-unet", "stack_gan-unet"])
-def test_the_loss_of_a_u_net_is_the_mean_over_the_whole_and_the_pixels(
+def test_u_net_loss_is_the_mean_of_image_and_pixel_losses(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = VARIANTS[name]
-    gan, seen = systems.make(recipe), []
-    judge = gan.logits
+    gan, recorded = systems.make(recipe), []
+    logits_of = gan.logits
 
     def record(features: tf.Tensor, sentence: tf.Tensor) -> Logits:
-        seen.append(judge(features, sentence))
-        return seen[-1]
+        recorded.append(logits_of(features, sentence))
+        return recorded[-1]
 
     monkeypatch.setattr(gan, "logits", record)
-    _, parts = parts_of(gan, recipe)
-    real, fake, wrong = ([it.numpy() for it in logits.conditional] for logits in seen[:3])
-    # Of the whole and of every pixel.
+    _, parts = logs_of(gan, recipe)
+    real, fake, wrong = ([it.numpy() for it in logits.conditional] for logits in recorded[:3])
+    # Logits of the image and of every pixel.
     assert [it.shape for it in real] == [(8,), (8, 32, 32)]
-    assert all(it.unconditional == () for it in seen)
+    assert all(it.unconditional == () for it in recorded)
     assert recipe.mismatch_weight == 1.0
     if recipe.loss == "hinge":
         rights = [np.maximum(0, 1 - it).mean() for it in real]
@@ -180,17 +180,19 @@ def test_the_loss_of_a_u_net_is_the_mean_over_the_whole_and_the_pixels(
     assert parts["loss"] == pytest.approx(sum(rights) / 2 + sum(wrongs) / 4, rel=1e-4)
 
 
-def test_a_relativistic_generator_is_compared_with_the_real_image_of_its_row(
+def test_relativistic_generator_loss_compares_with_the_real_image_of_the_same_row(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     recipe = dataclasses.replace(PLAIN, loss="relativistic", kl_weight=0.0)
     gan, batch = systems.make(recipe), systems.some_batch(recipe)
     inputs = systems.inputs(gan, batch, noise_of("generator"))
-    seen, judge = [], gan.logits
-    monkeypatch.setattr(gan, "logits", lambda *pair: seen.append(judge(*pair)) or seen[-1])
+    recorded, logits_of = [], gan.logits
+    monkeypatch.setattr(
+        gan, "logits", lambda *pair: recorded.append(logits_of(*pair)) or recorded[-1]
+    )
     _, parts = gan.generator_loss(inputs)
-    fake, real = (logits.conditional[0].numpy() for logits in seen)
+    fake, real = (logits.conditional[0].numpy() for logits in recorded)
     expected = np.logaddexp(0, real - fake).mean()
-    game = float(parts["loss"])
-    assert game == pytest.approx(expected, rel=1e-5)
-    assert float(losses.generator("hinge", fake=seen[0])) != game
+    loss = float(parts["loss"])
+    assert loss == pytest.approx(expected, rel=1e-5)
+    assert float(losses.generator("hinge", fake=recorded[0])) != loss

@@ -1,4 +1,4 @@
-"""The ranking of captions against images equals loops over its formula."""
+"""The ranking loss of captions and images equals loops over its formula."""
 
 import math
 
@@ -26,7 +26,7 @@ def ranking_by_loops(images: np.ndarray, sentences: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_loss_equals_loops(seed: int) -> None:
+def test_loss_equals_loops_over_the_formula(seed: int) -> None:
     random = np.random.default_rng(seed)
     images, sentences = random.normal(size=[2, ROWS, SIZE]).astype(np.float32)
     loss = float(ranking(tf.constant(images), tf.constant(sentences)))
@@ -34,10 +34,10 @@ def test_the_loss_equals_loops(seed: int) -> None:
     assert loss > 0
 
 
-def test_pairs_nearer_than_all_others_by_the_margin_cost_nothing() -> None:
+def test_loss_is_0_for_pairs_beyond_the_margin() -> None:
     codes = tf.eye(ROWS)
     assert float(ranking(codes, 3.0 * codes)) == 0.0
-    # All alike: two hinges of the margin for every row.
+    # Equal similarities: two hinges of the margin for every row.
     alike = tf.ones([ROWS, SIZE])
     assert float(ranking(alike, alike)) == pytest.approx(2 * MARGIN)
 
@@ -50,7 +50,7 @@ def test_a_code_of_zeros_has_a_finite_gradient() -> None:
     assert all(np.isfinite(it).all() for it in tape.gradient(loss, [images, sentences]))
 
 
-def test_the_published_image_encoder_has_the_parameters_of_its_layers() -> None:
+def test_published_image_encoder_has_the_parameters_of_its_layers() -> None:
     encoder = RankingImageEncoder(image_size=64, image_channels=3, base_channels=64, code_size=128)
     convolutions = 16 * (3 * 64 + 64 * 128 + 128 * 256 + 256 * 512) + 4 * (128 + 256 + 512)
     assert parameter_count(encoder) == convolutions + 4 * 4 * 512 * 128

@@ -1,4 +1,4 @@
-"""IMAGAN's generator: its sizes, what has influence on its images, and what has none."""
+"""IMAGAN's generator: its sizes, normalizations, and the inputs that images depend on."""
 
 import numpy as np
 import pytest
@@ -45,7 +45,7 @@ def learned_parameters(network: keras.Model) -> int:
 @pytest.mark.parametrize(
     ("image_size", "block", "count"),
     [
-        (256, "imagan", 17_041_190),  # The published one.
+        (256, "imagan", 17_041_190),  # The published count.
         (32, "rdn", 13_579_011),
     ],
 )
@@ -61,7 +61,7 @@ def test_images_have_their_size_and_range(image_size: int, block: str) -> None:
 
 
 @pytest.mark.parametrize("block", BLOCKS)
-def test_latent_and_sentence_have_influence(block: str) -> None:
+def test_images_depend_on_latent_and_sentence(block: str) -> None:
     generator = tiny(block=block)
     same, opposite = tf.constant([[1.0], [1.0]]), tf.constant([[1.0], [-1.0]])
     for latent, sentence in ((opposite, same), (same, opposite)):
@@ -70,7 +70,7 @@ def test_latent_and_sentence_have_influence(block: str) -> None:
 
 
 @pytest.mark.parametrize("block", BLOCKS)
-def test_in_sampling_a_row_does_not_depend_on_its_batch(block: str) -> None:
+def test_sampled_row_does_not_depend_on_its_batch(block: str) -> None:
     generator = tiny(block=block)
     latent, sentence = tf.random.normal([4, 4]), tf.random.normal([4, 3])
     in_training = generator(latent, sentence, training=True)
@@ -81,18 +81,18 @@ def test_in_sampling_a_row_does_not_depend_on_its_batch(block: str) -> None:
     assert np.abs(together - in_training).max() > 1e-3
 
 
-def test_only_training_moves_averages() -> None:
+def test_moving_statistics_change_only_in_training() -> None:
     generator = tiny()
     start = [average.numpy() for average in generator.non_trainable_variables]
 
-    def moved() -> list[bool]:
+    def changed() -> list[bool]:
         now = generator.non_trainable_variables
         return [not np.array_equal(one, other) for one, other in zip(now, start, strict=True)]
 
     generator(tf.ones([2, 4]), tf.ones([2, 3]))
-    assert not any(moved())
+    assert not any(changed())
     generator(tf.ones([2, 4]), tf.ones([2, 3]), training=True)
-    assert all(moved())
+    assert all(changed())
 
 
 def epsilons(layers: tf.Module) -> set[float]:
@@ -103,7 +103,7 @@ def epsilons(layers: tf.Module) -> set[float]:
     }
 
 
-def test_only_the_block_of_the_code_has_batch_normalization() -> None:
+def test_only_the_block_after_the_code_has_batch_normalization() -> None:
     assert epsilons(tiny(block="imagan").dense_block) == {1e-5}
     assert epsilons(tiny(block="rdn").dense_block) == set()
 
@@ -113,12 +113,12 @@ def test_epsilon_reaches_every_batch_normalization() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
-def test_images_are_float32_whatever_the_precision(dtype: str) -> None:
+def test_images_are_float32_in_every_precision(dtype: str) -> None:
     images = tiny(dtype=dtype)(tf.ones([2, 4]), tf.ones([2, 3]), training=True)
     assert images.dtype == tf.float32
     assert np.isfinite(images).all()
 
 
-def test_an_unknown_block_is_named() -> None:
+def test_unknown_block_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="block: must be 'imagan' or 'rdn', got 'unet'"):
         tiny(block="unet")

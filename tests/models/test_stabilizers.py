@@ -1,4 +1,4 @@
-"""Stabilizers: every system has them, each changes the losses, and off they change nothing."""
+"""Stabilizers: each changes the losses of every system; disabled, they change nothing."""
 
 import dataclasses
 from typing import Any
@@ -40,7 +40,7 @@ def small_auto_write(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(auto_write, "DISCRIMINATOR_UNITS", 16)
 
 
-def parts_of(gan: GAN, recipe: Recipe, *, phase: Phase | None = None) -> dict[str, float]:
+def logs_of(gan: GAN, recipe: Recipe, *, phase: Phase | None = None) -> dict[str, float]:
     """Loss terms of all updates for a batch, without applying gradients."""
     batch, found = systems.some_batch(recipe), {}
     for update in gan.updates:
@@ -54,7 +54,7 @@ def parts_of(gan: GAN, recipe: Recipe, *, phase: Phase | None = None) -> dict[st
 def without_gradients(
     critic: Any, inputs: Any, *, scale: Any, needed: bool = True
 ) -> tuple[Any, list[tf.Tensor]]:
-    """Gradients cost time in every step that computes them."""
+    """Fails if input gradients are computed, which costs time in every step."""
     assert not needed
     return critic(*inputs)[1], []
 
@@ -70,40 +70,40 @@ def changed(one: Logs, other: Logs) -> set[str]:
 
 def with_stabilizers(recipe: Recipe, **options: Any) -> dict[str, float]:
     changed_recipe = dataclasses.replace(recipe, **options)
-    changed_recipe.check()  # It is not refused.
-    return parts_of(systems.make(changed_recipe), changed_recipe)
+    changed_recipe.check()
+    return logs_of(systems.make(changed_recipe), changed_recipe)
 
 
 @pytest.mark.parametrize("recipe", SYSTEMS.values(), ids=SYSTEMS)
-def test_every_system_takes_every_options_and_its_losses_change(recipe: Recipe) -> None:
+def test_every_stabilizer_changes_the_losses_of_every_system(recipe: Recipe) -> None:
     captioned = recipe.model != "auto_write"
     recipe = dataclasses.replace(recipe, **({"loss": "bce"} if captioned else {}))
-    before = parts_of(systems.make(recipe), recipe)
-    judging = (
+    before = logs_of(systems.make(recipe), recipe)
+    updates = (
         {"real": "real", "fake": "fake"}
         if not captioned
         else dict.fromkeys(("real", "fake"), "discriminator")
     )
 
     # auto_write's discriminator is nearly flat at the start.
-    weighed = {"r1_weight": 1e6, "r2_weight": 1e6, "label_smoothing": 0.2}
-    expected = {f"{judging['real']}/loss", f"{judging['real']}/r1", f"{judging['fake']}/r2"}
+    weighted = {"r1_weight": 1e6, "r2_weight": 1e6, "label_smoothing": 0.2}
+    expected = {f"{updates['real']}/loss", f"{updates['real']}/r1", f"{updates['fake']}/r2"}
     if captioned:
-        weighed["ma_gp_weight"] = 2.0
+        weighted["ma_gp_weight"] = 2.0
         expected.add("discriminator/ma_gp")
-    after = with_stabilizers(recipe, **weighed)
+    after = with_stabilizers(recipe, **weighted)
     assert changed(after, before) == expected
     assert min(after[name] for name in expected) > 0
 
-    seen = {"augment": {"augment_translation_px": 2}, "group": {"minibatch_group": 2}}
+    inputs = {"augment": {"augment_translation_px": 2}, "group": {"minibatch_group": 2}}
     if recipe.discriminator_form != "unet":
-        # That has it; the one layer that has not starts with a singular value of 1.
-        seen["spectral"] = {"discriminator_spectral_norm": True}
-    # Real images and generated ones are seen in the same way.
-    logits = {f"discriminator/{image}_logit" for image in judging}
+        # The U-Net always has it: its one other layer starts with a singular value of 1.
+        inputs["spectral"] = {"discriminator_spectral_norm": True}
+    # Real and generated images are augmented in the same way.
+    logits = {f"discriminator/{image}_logit" for image in updates}
     if not captioned:
-        logits = {f"{image}/logit" for image in judging}
-    for options in seen.values():
+        logits = {f"{image}/logit" for image in updates}
+    for options in inputs.values():
         different = changed(with_stabilizers(recipe, **options), before)
         assert any(name.startswith("generator/") for name in different), options
         assert logits <= different, options
@@ -112,15 +112,15 @@ def test_every_system_takes_every_options_and_its_losses_change(recipe: Recipe) 
 @pytest.mark.parametrize("options", [{"augment_color": True}, {"augment_cutout": 0.5}], ids=str)
 def test_each_kind_of_augmentation_changes_losses(options: dict[str, Any]) -> None:
     recipe = SYSTEMS["auto_write"]
-    different = changed(with_stabilizers(recipe, **options), parts_of(systems.make(recipe), recipe))
+    different = changed(with_stabilizers(recipe, **options), logs_of(systems.make(recipe), recipe))
     assert any(name.startswith("generator/") for name in different)
     assert any(not name.startswith("generator/") for name in different)
 
 
-def test_ma_gp_may_be_an_update_of_its_own() -> None:
+def test_ma_gp_can_be_a_separate_update() -> None:
     recipe = dataclasses.replace(SYSTEMS["gan_cls"], ma_gp_weight=2.0, ma_gp_update="separate")
     gan = systems.make(recipe)
-    parts = parts_of(gan, recipe)
+    parts = logs_of(gan, recipe)
     assert parts["penalty/ma_gp"] > 0
     assert "discriminator/ma_gp" not in parts
     phase = Phase(penalty_factor=0.0)
@@ -128,24 +128,24 @@ def test_ma_gp_may_be_an_update_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("name", ["df_gan", "auto_write", "img_txt"])
-def test_lazy_penalties_weigh_as_many_times_more_and_are_else_left_out(
+def test_lazy_penalties_are_scaled_by_their_interval_and_skipped_in_between(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = dataclasses.replace(SYSTEMS[name], r1_weight=1.0, r2_weight=0.5)
     if name != "auto_write":
         recipe = dataclasses.replace(recipe, ma_gp_weight=2.0)
-    always = parts_of(systems.make(recipe), recipe)
+    always = logs_of(systems.make(recipe), recipe)
     every = dataclasses.replace(recipe, penalty_every=3)
     gan = systems.make(every)
-    lazy = parts_of(gan, every)
+    lazy = logs_of(gan, every)
     with monkeypatch.context() as patch:
         patch.setattr(penalties, "input_gradients", without_gradients)
-        without = parts_of(gan, every, phase=Phase(penalty_factor=0.0))
-    weighed = {part for part in always if part.endswith(("/r1", "/r2", "/ma_gp"))}
-    assert len(weighed) == (2 if name == "auto_write" else 3)
+        without = logs_of(gan, every, phase=Phase(penalty_factor=0.0))
+    scaled = {part for part in always if part.endswith(("/r1", "/r2", "/ma_gp"))}
+    assert len(scaled) == (2 if name == "auto_write" else 3)
     for part, value in always.items():
-        assert lazy[part] == pytest.approx((3 if part in weighed else 1) * value, rel=1e-4)
-        assert without.get(part, 0.0) == pytest.approx(0 if part in weighed else value, abs=1e-5)
+        assert lazy[part] == pytest.approx((3 if part in scaled else 1) * value, rel=1e-4)
+        assert without.get(part, 0.0) == pytest.approx(0 if part in scaled else value, abs=1e-5)
 
 
 def test_a_step_without_the_generator_does_not_differentiate_its_loss() -> None:
@@ -155,7 +155,7 @@ def test_a_step_without_the_generator_does_not_differentiate_its_loss() -> None:
     assert {name.split("/")[0] for name in parts} == {"real", "fake"}
 
 
-def test_off_a_options_leaves_networks_and_state_as_they_are() -> None:
+def test_disabled_stabilizers_add_no_layers_and_no_state() -> None:
     gan = systems.make(SYSTEMS["df_gan"])
     assert gan.adaptive is None
     assert gan.schedule.phases == (Phase(),)
@@ -165,7 +165,7 @@ def test_off_a_options_leaves_networks_and_state_as_they_are() -> None:
     assert gan.augmented(image, noise, "real") is image
 
 
-def test_the_generator_moves_in_every_so_manieth_step() -> None:
+def test_generator_is_updated_only_after_every_discriminator_steps() -> None:
     recipe = dataclasses.replace(
         SYSTEMS["auto_write"],
         warm_up_steps=0,
@@ -186,7 +186,7 @@ def test_the_generator_moves_in_every_so_manieth_step() -> None:
         history = gan.fit(batches.repeat(), epochs=1, steps_per_epoch=4, verbose=0).history
         assert int(gan.optimizers["generator"].iterations) == 2
         assert int(gan.optimizers["real"].iterations) == 4
-        assert history["real/r1"][0] > 0  # The fourth step has it.
+        assert history["real/r1"][0] > 0  # Only the fourth step has the penalty.
         weights.append(systems.values(gan.trainable_variables))
         moved = systems.values(gan.generator.trainable_variables)
         history = gan.fit(batches.repeat(), epochs=1, steps_per_epoch=1, verbose=0).history
@@ -197,8 +197,8 @@ def test_the_generator_moves_in_every_so_manieth_step() -> None:
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
-def test_divided_kernels_follow_their_singular_value_in_updates_that_move_them() -> None:
-    # At a higher rate the largest singular value is soon that of another direction.
+def test_discriminator_updates_run_power_iterations_that_keep_singular_values_at_1() -> None:
+    # At a higher rate the largest singular value soon has another direction.
     recipe = dataclasses.replace(
         SYSTEMS["df_gan"],
         loss="hinge",
@@ -220,22 +220,22 @@ def test_divided_kernels_follow_their_singular_value_in_updates_that_move_them()
         assert np.linalg.svd(kernel, compute_uv=False)[0] == pytest.approx(1.0, abs=0.1)
 
 
-def test_augmentation_is_adapted_to_what_is_said_of_real_images() -> None:
+def test_augmentation_probability_adapts_to_the_sign_of_real_logits() -> None:
     recipe = dataclasses.replace(
         SYSTEMS["auto_write"], augment_color=True, ada_target=0.6, ada_images=64, warm_up_steps=0
     )
     gan = systems.make(recipe)
-    gan.discriminator.logit.bias.assign([5.0])  # All is taken for real.
+    gan.discriminator.logit.bias.assign([5.0])  # Every logit is positive.
     logs = [gan.train_step(systems.some_batch(recipe)) for _ in range(5)]
     assert float(logs[0]["real/real_sign"]) == 1.0
     assert [float(it["augment/probability"]) for it in logs] == pytest.approx([0] * 3 + [0.5] * 2)
     relativistic = dataclasses.replace(SYSTEMS["df_gan"], augment_color=True, ada_target=0.6)
-    parts = parts_of(systems.make(relativistic), relativistic)
+    parts = logs_of(systems.make(relativistic), relativistic)
     assert -1.0 <= parts["discriminator/real_sign"] <= 1.0
 
 
 @pytest.mark.parametrize(
-    ("name", "changes", "said"),
+    ("name", "changes", "message"),
     [
         ("auto_write", {"ma_gp_weight": 2.0}, "--ma_gp_weight: must be 0.0 for auto_write, which"),
         ("damsm", {"r1_weight": 1.0}, "--r1_weight: must be 0.0 for damsm, which is without a d"),
@@ -256,7 +256,9 @@ def test_augmentation_is_adapted_to_what_is_said_of_real_images() -> None:
         ("img_txt", {"ma_gp_update": "separate"}, "--ma_gp_update: must be joint for img_txt"),
     ],
 )
-def test_what_has_no_meaning_is_refused(name: str, changes: dict[str, Any], said: str) -> None:
+def test_stabilizers_without_effect_are_refused(
+    name: str, changes: dict[str, Any], message: str
+) -> None:
     recipe = dataclasses.replace(TINY[name], augment_translation_px=0, **changes)
 
     def check() -> None:
@@ -265,4 +267,4 @@ def test_what_has_no_meaning_is_refused(name: str, changes: dict[str, Any], said
 
     with pytest.raises(UsageError) as refused:
         check()
-    assert str(refused.value).startswith(said)
+    assert str(refused.value).startswith(message)

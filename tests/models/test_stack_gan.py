@@ -1,4 +1,4 @@
-"""StackGAN's game: what each form's discriminator reads, and what stage two keeps as it was."""
+"""StackGAN's training: inputs of each form's discriminator, and the frozen weights of stage II."""
 
 import dataclasses
 
@@ -22,7 +22,7 @@ def noise_of(step: int) -> StepNoise:
     return StepNoise(seed=1, step=tf.constant(step, tf.int64), scope="generator", batch_size=8)
 
 
-def test_the_discriminator_reads_the_sentence_or_the_mean_of_its_condition() -> None:
+def test_discriminator_condition_is_the_sentence_or_its_conditioning_mean() -> None:
     sentence = tf.random.stateless_normal([3, STAGE_ONE.sentence_size], [0, 1])
     assert systems.make(STAGE_ONE).condition(sentence) is sentence
     gan = systems.make(PYTORCH)
@@ -32,27 +32,27 @@ def test_the_discriminator_reads_the_sentence_or_the_mean_of_its_condition() -> 
 
 
 @pytest.mark.parametrize(
-    ("recipe", "alone"),
+    ("recipe", "unconditional"),
     [(PYTORCH, 0), (STAGE_TWO, 0), (PYTORCH_STAGE_TWO, 1)],
     ids=["pytorch", "tensorflow-stage_two", "pytorch-stage_two"],
 )
-def test_images_are_judged_alone_in_stage_two_of_pytorch(
-    recipe: recipes.Recipe, alone: int
+def test_only_stage_two_of_pytorch_has_unconditional_logits(
+    recipe: recipes.Recipe, unconditional: int
 ) -> None:
     gan, batch = systems.make(recipe), systems.some_batch(recipe)
     sentence = gan.condition(gan.encode(batch["tokens"]))
     features = gan.image_features(batch["image"], training=True)
     logits, others = gan.logits(features, sentence), gan.logits(features, sentence + 1.0)
     assert len(logits.conditional) == 1
-    assert len(logits.unconditional) == alone
+    assert len(logits.unconditional) == unconditional
     assert not np.array_equal(logits.conditional[0], others.conditional[0])
     for one, other in zip(logits.unconditional, others.unconditional, strict=True):
         np.testing.assert_array_equal(one, other)
 
 
-def test_a_text_encoder_that_is_not_frozen_learns_with_the_discriminator() -> None:
+def test_unfrozen_text_encoder_is_trained_by_the_discriminator_update() -> None:
     gan = systems.make(PYTORCH)
-    # Where a ReLU of the condition is open for every row.
+    # Opens the ReLU of the conditioning for every row.
     gan.generator.conditioning.dense.bias.assign(
         tf.ones_like(gan.generator.conditioning.dense.bias)
     )
@@ -61,9 +61,7 @@ def test_a_text_encoder_that_is_not_frozen_learns_with_the_discriminator() -> No
     assert systems.none_same(before, systems.values(gan.text_encoder.trainable_variables))
 
 
-def test_the_discriminators_loss_moves_no_condition_and_the_generators_not_through_the_mean() -> (
-    None
-):
+def test_adversarial_losses_do_not_train_the_conditioning_through_the_discriminator() -> None:
     gan, batch = systems.make(PYTORCH), systems.some_batch(PYTORCH)
     discriminator, generator = gan.updates
     conditioning = {id(v) for v in gan.generator.conditioning.trainable_variables}
@@ -73,14 +71,14 @@ def test_the_discriminators_loss_moves_no_condition_and_the_generators_not_throu
     fakes = inputs.generated
     with tf.GradientTape() as tape:
         fixed = dataclasses.replace(fakes, image=tf.stop_gradient(fakes.image))
-        # All but the divergence, which is the condition's own.
+        # The KL divergence is left out: only that term trains the conditioning.
         loss, parts = gan.generator_loss(dataclasses.replace(inputs, generated=fixed))
-        judged = loss - parts["kl"] - parts["mode_seeking"]
-    gradients = tape.gradient(judged, gan.generator.conditioning.trainable_variables)
+        adversarial = loss - parts["kl"] - parts["mode_seeking"]
+    gradients = tape.gradient(adversarial, gan.generator.conditioning.trainable_variables)
     assert all(gradient is None or not np.any(gradient) for gradient in gradients)
 
 
-def test_the_divergence_is_weighed_into_the_generators_loss() -> None:
+def test_weighted_kl_is_added_to_the_generator_loss() -> None:
     gan, batch = systems.make(STAGE_ONE), systems.some_batch(STAGE_ONE)
     inputs = systems.inputs(gan, batch, noise_of(0))
     fakes = inputs.generated
@@ -97,14 +95,14 @@ def test_the_divergence_is_weighed_into_the_generators_loss() -> None:
     assert float(loss) - float(parts["kl"]) == pytest.approx(float(other), rel=1e-5)
 
 
-def test_the_noise_of_a_picture_is_its_latent_with_that_of_every_condition() -> None:
+def test_noise_size_is_that_of_the_latent_and_every_conditioning() -> None:
     assert systems.make(STAGE_ONE).noise_size == STAGE_ONE.latent_size + STAGE_ONE.conditioning_size
     gan = systems.make(STAGE_TWO)
     assert gan.noise_size == STAGE_TWO.latent_size + 2 * STAGE_TWO.conditioning_size
     assert gan.sampler(None, truncation=1.0).latent_size == gan.noise_size
 
 
-def test_stage_two_trains_itself_and_neither_stage_one_nor_the_text_encoder() -> None:
+def test_stage_two_trains_neither_stage_one_nor_the_text_encoder() -> None:
     gan = systems.make(STAGE_TWO)
     kept = [
         *gan.generator.stage_one.variables,
@@ -118,7 +116,7 @@ def test_stage_two_trains_itself_and_neither_stage_one_nor_the_text_encoder() ->
     assert systems.none_same(learning, systems.values(learned))
 
 
-def test_stage_two_takes_stage_one_for_training_and_for_sampling() -> None:
+def test_stage_two_loads_stage_one_for_training_and_for_sampling() -> None:
     keys = {"seed": 77, "stage": 1, "image_size": 16, "freeze_text_encoder": False}
     stage_one = systems.make(dataclasses.replace(STAGE_TWO, **keys)).average_generator
     gan = systems.make(STAGE_TWO)
@@ -156,7 +154,7 @@ def test_stage_two_takes_stage_one_for_training_and_for_sampling() -> None:
     ],
     ids=["stage_one_size", "stage_two_size", "generator_form", "discriminator_form", "cutmix"],
 )
-def test_what_it_cannot_do_is_refused(recipe: recipes.Recipe, changes: dict, rule: str) -> None:
+def test_unsupported_options_are_refused(recipe: recipes.Recipe, changes: dict, rule: str) -> None:
     recipe.check()
     with pytest.raises(UsageError, match=rule):
         dataclasses.replace(recipe, **changes).check()

@@ -1,4 +1,4 @@
-"""StackGAN: its sizes, its conditions, and what has influence on its images and its logits."""
+"""StackGAN networks: sizes, conditioning, and the inputs that images and logits depend on."""
 
 import itertools
 import math
@@ -18,8 +18,7 @@ from tfgan2.models.stack_gan.networks import StageOneGenerator, StageTwoGenerato
 LATENT_SIZE, CONDITIONING_SIZE, SENTENCE_SIZE = 4, 3, 5
 STAGES = [(StageOneGenerator, 16), (StageTwoGenerator, 64)]
 PUBLISHED_FORMS = ["tensorflow", "pytorch"]
-# Each form once, and each stage with a form that has batch normalizations and with one of dense
-# blocks.
+# Each form once, and each stage with a form with batch normalizations and one with dense blocks.
 EACH_FORM = pytest.mark.parametrize(
     ("make", "image_size", "form"),
     [
@@ -123,7 +122,7 @@ def bottleneck(channels: int) -> int:
 CONDITIONING = 1024 * 2 * 128 + 2 * 128
 
 
-def test_stage_one_of_tensorflow_has_the_parameters_of_its_layers() -> None:
+def test_tensorflow_stage_one_has_the_parameters_of_its_layers() -> None:
     units = 4 * 4 * 1024
     start = (128 + 100) * units + units + normalization(units) + bottleneck(1024)
     side_8 = 9 * 1024 * 512 + normalization(512) + bottleneck(512)
@@ -134,7 +133,7 @@ def test_stage_one_of_tensorflow_has_the_parameters_of_its_layers() -> None:
     assert parameter_count(make_published(StageOneGenerator, 64)) == count == 14_303_360
 
 
-def test_stage_two_of_tensorflow_has_the_parameters_of_its_layers() -> None:
+def test_tensorflow_stage_two_has_the_parameters_of_its_layers() -> None:
     generator = make_published(StageTwoGenerator, 256)
     assert generator.noise_size == 100 + 128 + 128
     down = 9 * 3 * 128 + 16 * 128 * 256 + 16 * 256 * 512 + normalization(256 + 512)
@@ -148,7 +147,7 @@ def test_stage_two_of_tensorflow_has_the_parameters_of_its_layers() -> None:
     assert parameter_count(generator.stage_one) == 14_303_360
 
 
-def test_discriminators_of_tensorflow_have_the_parameters_of_their_layers() -> None:
+def test_tensorflow_discriminators_have_the_parameters_of_their_layers() -> None:
     stage_one, stage_two = (
         StageFeatures(
             image_size=image_size,
@@ -190,7 +189,9 @@ def test_discriminators_of_tensorflow_have_the_parameters_of_their_layers() -> N
         (StageTwoGenerator, 256, "tensorflow"),
     ],
 )
-def test_both_stages_draw_every_size(make: type[AnyGenerator], image_size: int, form: str) -> None:
+def test_both_stages_generate_every_size(
+    make: type[AnyGenerator], image_size: int, form: str
+) -> None:
     image = draw(make_generator(make, image_size, form=form), rows=1)
     assert image.shape == (1, image_size, image_size, 1)
 
@@ -206,14 +207,14 @@ def test_both_stages_draw_every_size(make: type[AnyGenerator], image_size: int, 
         (2, 256, 8, "tensorflow"),
     ],
 )
-def test_discriminators_judge_every_size(
+def test_discriminators_support_every_size(
     stage: int, image_size: int, channels: int, form: str
 ) -> None:
     features, head = make_discriminator(image_size, stage=stage, form=form, unconditional=True)
     assert features.feature_shape == (4, 4, 4 * channels)
-    seen = features(tf.zeros([2, image_size, image_size, 1]))
-    assert seen.shape == (2, *features.feature_shape)
-    assert [logits.shape for logits in head(seen, normals(2, SENTENCE_SIZE))] == [(2,), (2,)]
+    encoded = features(tf.zeros([2, image_size, image_size, 1]))
+    assert encoded.shape == (2, *features.feature_shape)
+    assert [logits.shape for logits in head(encoded, normals(2, SENTENCE_SIZE))] == [(2,), (2,)]
 
 
 @EACH_FORM
@@ -228,8 +229,8 @@ def test_images_and_logits_are_float32_in_half_precision(
     features, head = make_discriminator(
         image_size, stage=1, form=form, unconditional=True, dtype="mixed_float16"
     )
-    seen = features(image, training=True)
-    for logits in head(seen, normals(4, SENTENCE_SIZE), training=True):
+    encoded = features(image, training=True)
+    for logits in head(encoded, normals(4, SENTENCE_SIZE), training=True):
         assert logits.dtype == tf.float32
         assert np.isfinite(logits).all()
 
@@ -243,14 +244,14 @@ def test_gradients_reach_every_variable(
     networks = (generator, features, head)
     variables = [variable for network in networks for variable in network.trainable_variables]
     with tf.GradientTape() as tape:
-        seen = features(draw(generator, rows=8, training=True), training=True)
-        matched, alone = head(seen, normals(8, SENTENCE_SIZE), training=True)
+        encoded = features(draw(generator, rows=8, training=True), training=True)
+        matched, alone = head(encoded, normals(8, SENTENCE_SIZE), training=True)
         loss = tf.reduce_sum(tf.square(matched - 1.0) + tf.square(alone - 1.0))
     for variable, gradient in zip(variables, tape.gradient(loss, variables), strict=True):
         assert np.any(gradient), variable.name
 
 
-def test_stage_two_leaves_stage_one_as_it_is() -> None:
+def test_stage_two_keeps_stage_one_frozen() -> None:
     generator = make_generator(StageTwoGenerator, 64, form="pytorch")
     frozen = {variable.ref() for variable in generator.stage_one.variables}
     assert frozen.isdisjoint(variable.ref() for variable in generator.trainable_variables)
@@ -261,7 +262,7 @@ def test_stage_two_leaves_stage_one_as_it_is() -> None:
         assert np.array_equal(variable, value) is not moves, variable.name
 
 
-def test_stage_two_begins_with_a_trained_stage_one() -> None:
+def test_stage_two_loads_a_trained_stage_one() -> None:
     trained = make_generator(StageOneGenerator, 16, form="tensorflow")
     for variable in trained.variables:
         variable.assign(tf.abs(variable) + 0.01)
@@ -272,7 +273,7 @@ def test_stage_two_begins_with_a_trained_stage_one() -> None:
 
 
 @EACH_FORM
-def test_every_part_of_the_noise_has_influence(
+def test_images_depend_on_every_part_of_the_noise(
     make: type[AnyGenerator], image_size: int, form: str
 ) -> None:
     generator = make_generator(make, image_size, form=form)
@@ -291,13 +292,13 @@ def test_every_part_of_the_noise_has_influence(
 
 
 @pytest.mark.parametrize(("make", "image_size"), STAGES)
-def test_the_latent_comes_before_the_noise_of_the_condition(
+def test_latent_comes_before_the_conditioning_noise(
     make: type[AnyGenerator], image_size: int
 ) -> None:
     generator = make_generator(make, image_size, form="tensorflow")
     stage_one = generator.stage_one if make is StageTwoGenerator else generator
     for conditioning in {generator.conditioning, stage_one.conditioning}:
-        # A log sigma of -100 leaves nothing of the noise.
+        # A log sigma of -100 removes the noise.
         conditioning.dense.bias.assign([0.0] * CONDITIONING_SIZE + [-500.0] * CONDITIONING_SIZE)
     sentence = normals(1, SENTENCE_SIZE)
     plain = tf.zeros([1, generator.noise_size])
@@ -307,7 +308,7 @@ def test_the_latent_comes_before_the_noise_of_the_condition(
 
 
 @pytest.mark.parametrize("form", ["tensorflow", "imagan"])
-def test_in_sampling_a_row_does_not_depend_on_its_batch(form: str) -> None:
+def test_sampled_row_does_not_depend_on_its_batch(form: str) -> None:
     generator = make_generator(StageTwoGenerator, 64, form=form)
     latent, sentence = normals(4, generator.noise_size), normals(4, SENTENCE_SIZE)
     together = generator(latent, sentence)
@@ -316,7 +317,7 @@ def test_in_sampling_a_row_does_not_depend_on_its_batch(form: str) -> None:
 
 
 @pytest.mark.parametrize("form", PUBLISHED_FORMS)
-def test_without_normalization_a_row_does_not_depend_on_its_batch(form: str) -> None:
+def test_row_without_normalization_does_not_depend_on_its_batch(form: str) -> None:
     features, head = make_discriminator(64, stage=2, form=form, batch_norm=False)
     assert not any(network.non_trainable_variables for network in (features, head))
     image = tf.random.stateless_uniform([3, 64, 64, 1], [0, 1], -1.0, 1.0)
@@ -327,11 +328,13 @@ def test_without_normalization_a_row_does_not_depend_on_its_batch(form: str) -> 
 
 
 @pytest.mark.parametrize("form", PUBLISHED_FORMS)
-def test_only_the_logit_of_the_pair_depends_on_the_sentence(form: str) -> None:
+def test_only_the_conditional_logit_depends_on_the_sentence(form: str) -> None:
     _, head = make_discriminator(64, stage=2, form=form, unconditional=True)
-    seen = tf.random.stateless_normal([2, 4, 4, 32], [0, 1])
-    first = head(seen, tf.zeros([2, SENTENCE_SIZE]), training=True)
-    other = head(seen, tf.constant([[9.0] * SENTENCE_SIZE, [0.0] * SENTENCE_SIZE]), training=True)
+    encoded = tf.random.stateless_normal([2, 4, 4, 32], [0, 1])
+    first = head(encoded, tf.zeros([2, SENTENCE_SIZE]), training=True)
+    other = head(
+        encoded, tf.constant([[9.0] * SENTENCE_SIZE, [0.0] * SENTENCE_SIZE]), training=True
+    )
     assert not np.array_equal(first[0], other[0])
     np.testing.assert_array_equal(first[1], other[1])
 
@@ -348,7 +351,7 @@ def test_stages_and_forms_differ_in_the_last_activations() -> None:
 
 
 @pytest.mark.parametrize(("form", "block"), [("rdn", DenseBlock), ("imagan", NormalizedDenseBlock)])
-def test_dense_forms_have_dense_blocks_in_the_place_of_residual_blocks(
+def test_dense_forms_have_dense_blocks_instead_of_residual_blocks(
     form: str, block: type[keras.layers.Layer]
 ) -> None:
     generator = make_generator(StageTwoGenerator, 64, form=form, faithful=True)
@@ -368,14 +371,14 @@ def test_truncated_noise_keeps_its_quantiles() -> None:
     np.testing.assert_allclose(truncated(tf.constant(normal)), expected, atol=2e-5)
 
 
-def test_truncated_noise_is_finite_for_any_draw() -> None:
+def test_truncated_noise_is_finite_for_any_noise() -> None:
     ends = truncated(tf.constant([-np.inf, -1e9, 0.0, 1e9, np.inf]))
     np.testing.assert_allclose(ends, [-2.0, -2.0, 0.0, 2.0, 2.0], atol=1e-5)
 
 
-def test_divergence_equals_the_one_by_hand() -> None:
+def test_kl_divergence_equals_the_hand_computed_one() -> None:
     mean, log_sigma = tf.constant([[0.0, 1.0]]), tf.constant([[0.0, math.log(2.0)]])
-    # The standard normal is at 0; the other is -log 2 + (-1 + 4 + 1) / 2.
+    # 0 for the standard normal; -log 2 + (-1 + 4 + 1) / 2 for the other.
     expected = (0.0 + 2.0 - math.log(2.0)) / 2
     assert float(kl_divergence(mean, log_sigma)) == pytest.approx(expected, rel=1e-6)
 
@@ -387,7 +390,7 @@ def test_divergence_equals_the_one_by_hand() -> None:
         ("pytorch", [3.0, 0.0], [0.0, 0.25]),
     ],
 )
-def test_forms_read_the_units_as_published(
+def test_forms_split_the_conditioning_units_as_published(
     form: str, mean: list[float], log_sigma: list[float]
 ) -> None:
     network = ConditioningAugmentation(sentence_size=1, conditioning_size=2, form=form)

@@ -1,4 +1,4 @@
-"""The U-Net discriminator: its sizes, precision and gradients, and what its logits depend on."""
+"""The U-Net discriminator: its sizes, precision and gradients, and the inputs of its logits."""
 
 import numpy as np
 import pytest
@@ -50,7 +50,7 @@ def test_features_and_logits_have_their_shapes(image_size: int, widest: int) -> 
 
 
 PUBLISHED_WIDTHS = {
-    # Channels in and out of the blocks, in units of the base, after the image's.
+    # Input and output channels of the blocks after the first, in units of the base channels.
     256: (
         [(1, 2), (2, 4), (4, 8), (8, 8), (8, 16)],
         [(16, 8), (16, 8), (16, 4), (8, 2), (4, 1), (2, 1)],
@@ -78,23 +78,23 @@ def test_parameter_counts_at_256_px_are_the_stated_ones() -> None:
     head = UNetHead(bottleneck_channels=1024, pixel_channels=64, sentence_size=256)
 
     def blocks(*widths: tuple[int, int]) -> int:
-        # A block: two 3x3 convolutions and one of 1x1, each with a bias.
+        # A block has two 3x3 convolutions and a 1x1 convolution, each with a bias.
         return sum((9 * a * b + b) + (9 * b * b + b) + (a * b + b) for a, b in widths)
 
     encoder = blocks((3, 64), (64, 128), (128, 256), (256, 512), (512, 512), (512, 1024))
-    # What comes in: the bottleneck, then two equal parts, of the decoder and of the encoder.
+    # Decoder inputs: the bottleneck, then equal parts from the decoder and the encoder.
     decoder = blocks((1024, 512), (1024, 512), (1024, 256), (512, 128), (256, 64), (128, 64))
     assert trained(features) == encoder + decoder == 44_066_496
-    # A logit with its bias and a map of the sentence, of the whole and of the pixels.
+    # Image and pixel logit: each with a bias and a projection of the sentence.
     assert (1024 + 1) + 256 * 1024 + (64 + 1) + 256 * 64 == 279_618
     assert trained(head) == 279_618
-    # A direction for each channel that goes out of a spectral layer.
+    # A singular vector entry for each output channel of a spectral layer.
     widths = [64, 128, 256, 512, 512, 1024, 512, 512, 256, 128, 64, 64]
     assert features.count_params() - trained(features) == 3 * sum(widths) == 12_096
     assert head.count_params() - trained(head) == 1 + 1024 + 64 == 1_089
 
 
-def test_a_pixel_sees_the_encoder_at_every_size() -> None:
+def test_pixel_logits_depend_on_the_encoder_at_every_size() -> None:
     features, _ = tiny(32)
     images = some_images(32)
     _, before = features(images)
@@ -102,24 +102,24 @@ def test_a_pixel_sees_the_encoder_at_every_size() -> None:
         kernel = features.decoder[number + 1].shortcut.kernel
         half = kernel.shape[2] // 2
         cut = kernel.numpy()
-        cut[:, :, half:] = 0  # What the encoder says there.
+        cut[:, :, half:] = 0  # The encoder features at this size.
         old = kernel.numpy()
         kernel.assign(cut)
         assert not np.allclose(features(images)[1], before), number
         kernel.assign(old)
 
 
-def test_sentences_change_both_logits() -> None:
+def test_both_logits_depend_on_the_sentence() -> None:
     features, head = tiny()
-    seen = features(some_images())
+    encoded = features(some_images())
     sentences = some_sentences()
-    of_image, of_pixels = head(seen, sentences)
-    other_image, other_pixels = head(seen, sentences[::-1])
+    of_image, of_pixels = head(encoded, sentences)
+    other_image, other_pixels = head(encoded, sentences[::-1])
     assert (np.abs(of_image - other_image) > 1e-4).all()
     assert (np.abs(of_pixels - other_pixels).max(axis=(1, 2)) > 1e-4).all()
 
 
-def test_the_head_is_a_projection_by_hand() -> None:
+def test_head_equals_a_hand_computed_projection() -> None:
     features, head = tiny()
     bottleneck, pixels = features(some_images())
     sentences = some_sentences()
@@ -135,7 +135,7 @@ def test_the_head_is_a_projection_by_hand() -> None:
     np.testing.assert_allclose(blind_pixels, head.pixel(pixels)[..., 0], rtol=1e-5)
 
 
-def test_all_convolutions_are_spectral_and_move_in_training_alone() -> None:
+def test_all_convolutions_are_spectral_and_iterate_only_in_training() -> None:
     features, head = tiny()
     layers = [layer for layer in features.submodules if isinstance(layer, SpectralConvolution)]
     assert len(layers) == 3 * (2 + 2)
@@ -157,8 +157,8 @@ def test_all_convolutions_are_spectral_and_move_in_training_alone() -> None:
 def test_gradients_reach_every_trainable_variable() -> None:
     features, head = tiny()
     with tf.GradientTape() as tape:
-        seen = features(some_images(), training=True)
-        of_image, of_pixels = head(seen, some_sentences(), training=True)
+        encoded = features(some_images(), training=True)
+        of_image, of_pixels = head(encoded, some_sentences(), training=True)
         loss = tf.reduce_mean(of_image**2) + tf.reduce_mean(of_pixels**2)
     variables = features.trainable_variables + head.trainable_variables
     for variable, gradient in zip(variables, tape.gradient(loss, variables), strict=True):
@@ -175,7 +175,7 @@ def test_bottleneck_logits_do_not_need_the_decoder() -> None:
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
-def test_gradients_by_the_image_can_be_differentiated(jit_compile: bool) -> None:
+def test_input_gradients_can_be_differentiated(jit_compile: bool) -> None:
     features, head = tiny()
     variables = [v for v in features.trainable_variables if "kernel" in v.name]
 
@@ -199,13 +199,13 @@ def test_gradients_by_the_image_can_be_differentiated(jit_compile: bool) -> None
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-def test_mixed_precision_gives_float32_logits_close_to_the_exact_ones(dtype: str) -> None:
+def test_mixed_precision_logits_are_float32_and_close_to_exact_ones(dtype: str) -> None:
     exact, half = tiny(), tiny(dtype=f"mixed_{dtype}")
     logits = []
     for features, head in (exact, half):
-        seen = features(some_images(), training=True)
-        assert {part.dtype.name for part in seen} == {features.compute_dtype}
-        logits.append(head(seen, some_sentences(), training=True))
+        encoded = features(some_images(), training=True)
+        assert {part.dtype.name for part in encoded} == {features.compute_dtype}
+        logits.append(head(encoded, some_sentences(), training=True))
     for expected, actual in zip(*logits, strict=True):
         assert actual.dtype == tf.float32
         np.testing.assert_allclose(actual, expected, rtol=0.05, atol=0.1)

@@ -1,4 +1,4 @@
-"""One kernel for a variable moves it as Keras's many do."""
+"""The fused Adam kernel equals Keras's Adam."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def weights_after_steps(
     ids=str,
 )
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
-def test_it_moves_a_variable_and_its_state_as_keras_does(
+def test_fused_adam_updates_variable_and_state_as_keras(
     settings: dict[str, float], sparse: bool
 ) -> None:
     random = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""The rates of every player's optimizer, and when they are halved."""
+"""Learning rates of every network's optimizer, and their schedules."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ def rate_after(optimizer: keras.optimizers.Optimizer, steps: int) -> float:
 
 
 @pytest.mark.parametrize("recipe", DRAWING.values(), ids=DRAWING)
-def test_every_player_has_the_rates_and_the_numbers_of_the_recipe(recipe: Recipe) -> None:
+def test_every_optimizer_has_the_rates_and_settings_of_the_recipe(recipe: Recipe) -> None:
     gan = systems.make(recipe)
     options = dataclasses.replace(
         gan.options,
@@ -34,14 +34,14 @@ def test_every_player_has_the_rates_and_the_numbers_of_the_recipe(recipe: Recipe
     )
 
     def rates(epochs: Sequence[float], **changes: float) -> dict[str, list[float]]:
-        """Of every player but the ranking, by passes over the data, which have two steps."""
+        """Relative rates of every optimizer but the ranking's, by epochs of two steps each."""
         gan.options = dataclasses.replace(options, **changes)
         found = {}
         for name, optimizer in gan.make_optimizers(systems.IMAGES_PER_EPOCH).items():
             if name != "ranking":
                 assert (optimizer.beta_1, optimizer.beta_2) == (0.25, 0.75)
                 assert optimizer.epsilon == 1e-5
-                # Where the discriminator has two steps, the generator moves in one of them.
+                # With two discriminator steps, the generator is updated in one of them.
                 critic_steps = changes.get("discriminator_steps", 1)
                 every = 2 if name != "generator" or critic_steps == 1 else 1
                 first = 0.004 if name == "generator" else 0.008
@@ -64,7 +64,7 @@ def test_every_player_has_the_rates_and_the_numbers_of_the_recipe(recipe: Recipe
         assert found == pytest.approx([1, 1, 3 / 4, 1 / 4, 0, 0])
 
 
-def test_the_ranking_has_a_rate_of_its_own_and_its_gradients_are_clipped() -> None:
+def test_ranking_optimizer_has_its_own_rate_and_clips_gradients() -> None:
     recipe = dataclasses.replace(TINY["gan_cls"], ranking_learning_rate=0.003)
     ranking = systems.make(recipe).optimizers["ranking"]
     assert rate_after(ranking, 10**6) == pytest.approx(0.003)

@@ -1,4 +1,4 @@
-"""Optimizers by name, on any line; those of TensorFlow Addons are tested in tests/addons."""
+"""Optimizers by name on every line; tests/addons tests those of TensorFlow Addons."""
 
 import importlib.util
 
@@ -15,7 +15,7 @@ NUMBERS = Numbers(learning_rate=0.01, beta1=0.25, beta2=0.75, epsilon=1e-5)
 HAS_ADDONS = importlib.util.find_spec("tensorflow_addons") is not None
 
 
-def test_adam_is_keras_s_adam_with_the_numbers_of_the_recipe() -> None:
+def test_adam_is_a_keras_adam_with_the_settings_of_the_recipe() -> None:
     adam = make("adam", NUMBERS, flag="--it")
     assert type(adam) is FusedAdam
     assert isinstance(adam, keras.optimizers.Adam)
@@ -23,7 +23,7 @@ def test_adam_is_keras_s_adam_with_the_numbers_of_the_recipe() -> None:
     assert (adam.beta_1, adam.beta_2, adam.epsilon) == (0.25, 0.75, 1e-5)
 
 
-def test_settings_reach_the_class_and_come_before_the_recipe_s_numbers() -> None:
+def test_settings_in_the_name_override_those_of_the_recipe() -> None:
     sgd = make("sgd(momentum=0.5, nesterov=True)", NUMBERS, flag="--it")
     assert (type(sgd), sgd.momentum, sgd.nesterov) == (keras.optimizers.SGD, 0.5, True)
     assert make("lion(beta_1=0.5)", NUMBERS, flag="--it").beta_1 == 0.5
@@ -49,7 +49,7 @@ def test_settings_reach_the_class_and_come_before_the_recipe_s_numbers() -> None
         ("sgd(momentum=2.0)", "must be what sgd takes"),
     ],
 )
-def test_a_mistake_is_told_with_its_rule(text: str, rule: str) -> None:
+def test_invalid_optimizer_is_refused_with_the_rule(text: str, rule: str) -> None:
     with pytest.raises(UsageError, match=f"--it: {rule}.*, got "):
         make(text, NUMBERS, flag="--it")
 
@@ -65,6 +65,6 @@ def test_any_text_makes_an_optimizer_or_a_usage_error(text: str) -> None:
 
 @pytest.mark.skipif(HAS_ADDONS, reason="this line has them")
 @pytest.mark.parametrize("text", ["addons.LAMB", "addons.Lookahead(adam)", "addons.Nothing"])
-def test_a_line_without_addons_says_which_has_them(text: str) -> None:
+def test_line_without_addons_names_the_line_that_has_them(text: str) -> None:
     with pytest.raises(UsageError, match=r"--it: .* on the TensorFlow Addons line .*, got addons"):
         make(text, NUMBERS, flag="--it")

@@ -3,9 +3,8 @@
 --against=tests.published_torch.against:df_gan
 --against_generation=tests.published_torch.against:df_gan_generation
 
-PyTorch has an environment and a process of its own: two libraries that bring their own thread pools
-do not share a process, and the environment of the tests has no PyTorch. While one of the two works,
-the other one waits for a line.
+PyTorch runs in its own environment and process: the two libraries have separate thread pools, and
+the environment of the tests has no PyTorch. While one of the two works, the other waits for a line.
 """
 
 import os
@@ -18,10 +17,10 @@ VARIABLE = "TFGAN2_TORCH_PYTHON"
 
 
 class Program:
-    """A program that does something for every line that it is sent."""
+    """A program that runs one step for every line of its input."""
 
     def __init__(self, file: str, *, image_size: int, batch_size: int, precision: str) -> None:
-        """Starts it, by the Python of `make test-torch` or that which TFGAN2_TORCH_PYTHON names."""
+        """Starts the program with the Python of `make test-torch` or of TFGAN2_TORCH_PYTHON."""
         self._file = file
         self._process = subprocess.Popen(
             [
@@ -30,13 +29,13 @@ class Program:
                 f"--batch_size={batch_size}",
                 f"--precision={precision}",
             ],
-            stdin=subprocess.PIPE,  # Closed when this process ends, which ends the other.
+            stdin=subprocess.PIPE,  # Closed at the end of this process, which ends the program.
             stdout=subprocess.PIPE,
             text=True,
         )
 
     def __call__(self) -> None:
-        """Has it done once."""
+        """Runs one step and waits for its end."""
         self._process.stdin.write("go\n")
         self._process.stdin.flush()
         if self._process.stdout.readline() != "done\n":
@@ -48,14 +47,14 @@ class Program:
 
 
 def df_gan(*, image_size: int, batch_size: int, precision: str) -> Program:
-    """Starts what takes training steps."""
+    """Starts the program that runs training steps."""
     return Program(
         "df_gan_step.py", image_size=image_size, batch_size=batch_size, precision=precision
     )
 
 
 def df_gan_generation(*, image_size: int, batch_size: int, precision: str) -> Program:
-    """Starts what draws batches."""
+    """Starts the program that generates batches."""
     return Program(
         "df_gan_drawing.py", image_size=image_size, batch_size=batch_size, precision=precision
     )

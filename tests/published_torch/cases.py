@@ -1,8 +1,8 @@
-"""What write.py writes and tests/interop/test_published.py reads: a folder for every case."""
+"""Cases that write.py writes and tests/interop/test_published.py reads, a folder for each."""
 
 import dataclasses
 
-# In every format the same files, each in a folder of the format's name.
+# Every format has the same files, in a folder with the name of the format.
 FORMATS = ("zip", "legacy")
 
 
@@ -16,7 +16,7 @@ class DFGAN:
       nf: channels at full size.
       latent_size: length of the noise.
       sentence_size: length of the sentence.
-      parallel: whether its keys begin with `module.`, as parallel training saves them.
+      parallel: whether keys begin with `module.`, as parallel training saves them.
     """
 
     form: str
@@ -72,7 +72,7 @@ CHAR_CNN_RNNS = {
     "char_cnn_rnn_icml2016_flowers": CharCNNRNN("icml2016_flowers", 512),
     "char_cnn_rnn_icml2016_birds": CharCNNRNN("icml2016_birds", 512, gated=True),
 }
-# What stands in tests/interop/published/: small, and not everything in both formats.
+# The committed files in tests/interop/published/: small, and not all in both formats.
 COMMITTED = {
     "2022_32px": ("zip",),
     "2020_32px": ("legacy",),

@@ -1,6 +1,6 @@
-"""DF-GAN's drawing in PyTorch, as the code of 2022 samples, to be timed beside ours.
+"""DF-GAN's image generation in PyTorch, as in the code of 2022, for a comparison of times.
 
-Needs PyTorch, and nothing of this project beyond its own folder. Eager, in inference mode, channels
+Needs PyTorch, and only this folder of the project. Eager, in inference mode, channels
 last, with PyTorch's own number of threads. Started as a program, it answers every line that it
 reads with a line, after a batch:
 
@@ -61,13 +61,13 @@ class Painter:
         self.length = torch.full((batch_size,), CAPTION_WORDS)
 
     def draw(self) -> Tensor:
-        """Draws each caption with fresh noise."""
+        """Generates an image of each caption with fresh noise."""
         noise = torch.randn(self.batch_size, LATENT_SIZE)
         return draw(self.text_encoder, self.generator, self.ids, self.length, noise)
 
 
 def main() -> None:
-    """Draws as long as it is asked for."""
+    """Generates a batch for every input line."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--image_size", type=int, required=True)
     parser.add_argument("--batch_size", type=int, required=True)

@@ -1,6 +1,6 @@
-"""DF-GAN's training step in PyTorch, as the code of 2022 takes it, to be timed beside ours.
+"""DF-GAN's training step in PyTorch, as in the code of 2022, for a comparison of times.
 
-Needs PyTorch, and nothing of this project beyond its own folder. Started as a program, it answers
+Needs PyTorch, and only this folder of the project. Started as a program, it answers
 every line that it reads with a line, after a step:
 
 python tests/published_torch/df_gan_step.py --image_size=64 --batch_size=16 --precision=float32
@@ -27,23 +27,23 @@ PRECISIONS = {
 
 
 def discriminator_parts(
-    eye: nn.Module, head: nn.Module, images: Tensor, fakes: Tensor, sentence: Tensor
+    image_features: nn.Module, head: nn.Module, images: Tensor, fakes: Tensor, sentence: Tensor
 ) -> dict[str, Tensor]:
-    """What the discriminator's loss is the sum of.
+    """The terms of the discriminator's loss.
 
     Args:
-      eye: NetD.
+      image_features: NetD, the discriminator without its head.
       head: NetC.
       images: real ones [B, 3, S, S].
       fakes: generated ones of the same sentences.
       sentence: of the images [B, E].
     """
     images, sentence = images.detach().requires_grad_(), sentence.detach().requires_grad_()
-    features = eye(images)
+    features = image_features(images)
     real = head(features, sentence)
     rolled = torch.cat([features[1:], features[:1]])
     wrong = head(rolled, sentence)
-    fake = head(eye(fakes.detach()), sentence)
+    fake = head(image_features(fakes.detach()), sentence)
     gradients = torch.autograd.grad(
         real.float().sum(), (images, sentence), create_graph=True, retain_graph=True
     )
@@ -56,13 +56,15 @@ def discriminator_parts(
     }
 
 
-def generator_loss(eye: nn.Module, head: nn.Module, fakes: Tensor, sentence: Tensor) -> Tensor:
-    """What the generator wants low."""
-    return -head(eye(fakes), sentence).float().mean()
+def generator_loss(
+    image_features: nn.Module, head: nn.Module, fakes: Tensor, sentence: Tensor
+) -> Tensor:
+    """The generator's loss."""
+    return -head(image_features(fakes), sentence).float().mean()
 
 
-class Game:
-    """The published networks, with random images and captions."""
+class TrainingStep:
+    """The published networks and optimizers, with random images and captions."""
 
     def __init__(self, *, image_size: int, batch_size: int, precision: str) -> None:
         torch.manual_seed(0)
@@ -75,30 +77,34 @@ class Game:
             sentence_size=SENTENCE_SIZE,
         ).eval()
         self.generator = networks.NetG2022(**sizes, **conditions)
-        self.eye = networks.NetD2022(**sizes)
-        self.head = networks.NetC(channels=self.eye.channels, nf=NF, sentence_size=SENTENCE_SIZE)
-        for network in (self.generator, self.eye, self.head):
+        self.image_features = networks.NetD2022(**sizes)
+        self.head = networks.NetC(
+            channels=self.image_features.channels, nf=NF, sentence_size=SENTENCE_SIZE
+        )
+        for network in (self.generator, self.image_features, self.head):
             network.to(memory_format=torch.channels_last)
         self.images = torch.rand(batch_size, 3, image_size, image_size) * 2 - 1
         self.images = self.images.to(memory_format=torch.channels_last)
         self.ids = torch.randint(1, VOCABULARY_SIZE, (batch_size, CAPTION_WORDS))
         self.length = torch.full((batch_size,), CAPTION_WORDS)
-        judges = itertools.chain(self.eye.parameters(), self.head.parameters())
-        self.judges = torch.optim.Adam(judges, lr=4e-4, betas=(0.0, 0.9))
+        parameters = itertools.chain(self.image_features.parameters(), self.head.parameters())
+        self.discriminator_optimizer = torch.optim.Adam(parameters, lr=4e-4, betas=(0.0, 0.9))
         self.painters = torch.optim.Adam(self.generator.parameters(), lr=1e-4, betas=(0.0, 0.9))
 
     def step(self) -> None:
-        """One update of each player: one backward each, the penalty in that of the first."""
+        """One update of each network; the first backward pass includes the penalty."""
         with self._precision():
             with torch.no_grad():
                 _, sentence = self.text_encoder(self.ids, self.length)
             fakes = self.generator(torch.randn(self.batch_size, LATENT_SIZE), sentence)
-            parts = discriminator_parts(self.eye, self.head, self.images, fakes, sentence)
-        self.judges.zero_grad()
+            parts = discriminator_parts(
+                self.image_features, self.head, self.images, fakes, sentence
+            )
+        self.discriminator_optimizer.zero_grad()
         sum(parts.values()).backward()
-        self.judges.step()
+        self.discriminator_optimizer.step()
         with self._precision():
-            loss = generator_loss(self.eye, self.head, fakes, sentence)
+            loss = generator_loss(self.image_features, self.head, fakes, sentence)
         self.painters.zero_grad()
         loss.backward()
         self.painters.step()
@@ -110,14 +116,14 @@ class Game:
 
 
 def main() -> None:
-    """Takes steps as long as they are asked for."""
+    """Runs a step for every input line."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--image_size", type=int, required=True)
     parser.add_argument("--batch_size", type=int, required=True)
     parser.add_argument("--precision", choices=PRECISIONS, required=True)
-    game = Game(**vars(parser.parse_args()))
+    training = TrainingStep(**vars(parser.parse_args()))
     for _ in sys.stdin:
-        game.step()
+        training.step()
         print("done", flush=True)
 
 

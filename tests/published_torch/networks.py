@@ -14,7 +14,7 @@ IMAGE_CHANNELS = 3
 
 
 class NetG2022(nn.Module):
-    """The generator whose affine transformations see the noise beside the sentence."""
+    """The generator of 2022: affine transformations are conditioned on noise and sentence."""
 
     def __init__(self, *, nf: int, image_size: int, latent_size: int, sentence_size: int) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class NetG2022(nn.Module):
 
 
 class GBlock2022(nn.Module):
-    """A shortcut plus two convolutions, a fusion before each."""
+    """A shortcut plus two convolutions, with a fusion before each."""
 
     def __init__(self, inside: int, outside: int, *, condition_size: int) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class Fusion(nn.Module):
 
 
 class NetG2020(nn.Module):
-    """The generator whose affine transformations see the sentence alone."""
+    """The generator of 2020: affine transformations are conditioned on the sentence only."""
 
     def __init__(self, *, nf: int, image_size: int, latent_size: int, sentence_size: int) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class NetG2020(nn.Module):
 
 
 class GBlock2020(nn.Module):
-    """A shortcut plus gate times two convolutions, two affine transformations before each."""
+    """A shortcut plus a gate times two convolutions, two affine transformations before each."""
 
     def __init__(self, inside: int, outside: int, *, sentence_size: int) -> None:
         super().__init__()
@@ -111,7 +111,7 @@ class GBlock2020(nn.Module):
 
 
 class Affine(nn.Module):
-    """Scales and shifts every channel as the condition says."""
+    """Scales and shifts every channel by functions of the condition."""
 
     def __init__(self, channels: int, *, hidden: int, condition_size: int) -> None:
         super().__init__()
@@ -142,7 +142,7 @@ class NetD2022(nn.Module):
 
 
 class NetD2020(nn.Module):
-    """The discriminator, which holds its head."""
+    """The discriminator with its head."""
 
     def __init__(self, *, nf: int, image_size: int, sentence_size: int) -> None:
         super().__init__()
@@ -172,7 +172,7 @@ class DBlock(nn.Module):
             nn.Conv2d(outside, outside, 3, padding=1, bias=False),
             nn.LeakyReLU(0.2),
         )
-        # The published block holds a shortcut convolution even where it does not use it.
+        # The published block has a shortcut convolution even if unused.
         self.conv_s = nn.Conv2d(inside, outside, 1)
         self.gamma = nn.Parameter(torch.zeros(1))
         self.changes = inside != outside

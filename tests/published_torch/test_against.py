@@ -1,4 +1,4 @@
-"""The programs in PyTorch that are timed beside ours: they work as often as they are asked to."""
+"""The PyTorch programs for comparisons of times run one step per call."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from tests.published_torch import against
 
 @pytest.mark.torch
 @pytest.mark.parametrize("start", [against.df_gan, against.df_gan_generation])
-def test_it_works_whenever_it_is_called(start: Callable[..., against.Program]) -> None:
+def test_program_runs_one_step_per_call(start: Callable[..., against.Program]) -> None:
     program = start(image_size=32, batch_size=2, precision="float32")
     for _ in range(2):
         program()
@@ -17,7 +17,7 @@ def test_it_works_whenever_it_is_called(start: Callable[..., against.Program]) -
 
 
 @pytest.mark.torch
-def test_what_it_cannot_do_is_an_error() -> None:
+def test_unsupported_options_are_an_error() -> None:
     program = against.df_gan_generation(image_size=32, batch_size=2, precision="mixed_bfloat16")
     with pytest.raises(RuntimeError, match=r"df_gan_drawing\.py in PyTorch ended with code 2"):
         program()

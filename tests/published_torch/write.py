@@ -1,6 +1,6 @@
-"""Writes files as the published PyTorch codes save them, with PyTorch's own answers beside them.
+"""Writes files as the published PyTorch codes save them, with the outputs of PyTorch.
 
-Needs PyTorch and NumPy, and nothing of this project beyond its own folder:
+Needs PyTorch and NumPy, and only this folder of the project:
 
 python tests/published_torch/write.py DIR
 python tests/published_torch/write.py tests/interop/published --committed
@@ -26,7 +26,7 @@ EPOCH = 7
 CAPTION_WORDS = 18
 CAPTION_LENGTHS = (1, 15, 7, 3)
 CAPTION_CHARACTERS = 201
-# The optimizers' next step is kept for these: tensors of every kind.
+# The next optimizer step is stored for these tensors, one of every kind.
 FOLLOWED = {
     "netG": (
         "fc.weight",
@@ -41,7 +41,7 @@ FOLLOWED = {
 
 @dataclasses.dataclass(frozen=True)
 class Folder:
-    """Where a case is written, in some formats."""
+    """The folder of a case, written in some formats."""
 
     path: pathlib.Path
     formats: tuple[str, ...]
@@ -57,18 +57,20 @@ class Folder:
         np.savez_compressed(self.path / "answers.npz", **arrays)
 
 
-class Game2022:
+class Training2022:
     """The three networks of 2022 with their two optimizers."""
 
     def __init__(self, case: cases.DFGAN) -> None:
         sizes = {"nf": case.nf, "image_size": case.image_size}
         conditions = {"latent_size": case.latent_size, "sentence_size": case.sentence_size}
-        eye = networks.NetD2022(**sizes)
-        head = networks.NetC(channels=eye.channels, nf=case.nf, sentence_size=case.sentence_size)
+        image_features = networks.NetD2022(**sizes)
+        head = networks.NetC(
+            channels=image_features.channels, nf=case.nf, sentence_size=case.sentence_size
+        )
         self.case = case
         self.networks = {
             "netG": networks.NetG2022(**sizes, **conditions),
-            "netD": eye,
+            "netD": image_features,
             "netC": head,
         }
         for network in self.networks.values():
@@ -83,21 +85,21 @@ class Game2022:
         parameters = [parameter for name in names for parameter in self.networks[name].parameters()]
         return torch.optim.Adam(parameters, lr=learning_rate, betas=(0.0, 0.9))
 
-    def judge(self, images: Tensor, sentence: Tensor) -> Tensor:
+    def logits(self, images: Tensor, sentence: Tensor) -> Tensor:
         return self.networks["netC"](self.networks["netD"](images), sentence)
 
     def step(self) -> None:
-        """One update of each player on random data.
+        """One update of each network on random data.
 
-        The generator comes first: the discriminator's own gradients are then its last ones.
+        The generator is updated first, so that the stored discriminator gradients are its own.
         """
         noise, sentence, images = random_inputs(self.case)
         fakes = self.networks["netG"](noise, sentence)
-        self.update("optimizer_G", -self.judge(fakes, sentence).mean())
+        self.update("optimizer_G", -self.logits(fakes, sentence).mean())
         wrong_sentence = sentence.roll(1, dims=0)
-        real = functional.relu(1 - self.judge(images, sentence)).mean()
-        fake = functional.relu(1 + self.judge(fakes.detach(), sentence)).mean()
-        wrong = functional.relu(1 + self.judge(images, wrong_sentence)).mean()
+        real = functional.relu(1 - self.logits(images, sentence)).mean()
+        fake = functional.relu(1 + self.logits(fakes.detach(), sentence)).mean()
+        wrong = functional.relu(1 + self.logits(images, wrong_sentence)).mean()
         self.update("optimizer_D", real + (fake + wrong) / 2)
 
     def update(self, name: str, loss: Tensor) -> None:
@@ -114,7 +116,7 @@ class Game2022:
         }
 
     def followed(self) -> dict[str, Tensor]:
-        """The followed weights, and the gradients that moved them last."""
+        """The followed weights and their last gradients."""
         found = {}
         for name, keys in FOLLOWED.items():
             for key in keys:
@@ -132,15 +134,15 @@ def write_df_gan(case: cases.DFGAN, folder: Folder) -> None:
 
 
 def write_df_gan_2022(case: cases.DFGAN, folder: Folder) -> None:
-    """Writes a checkpoint after some steps, and what one further step makes of it."""
-    game = Game2022(case)
+    """Writes a checkpoint after some steps, and the weights after one further step."""
+    training = Training2022(case)
     for _ in range(STEPS):
-        game.step()
-    folder.save(game.checkpoint(), case.generator_file)
-    answers = df_gan_answers(case, *game.networks.values())
-    answers |= df_gan_losses(game, answers)
-    game.step()
-    folder.save_answers(answers | game.followed())
+        training.step()
+    folder.save(training.checkpoint(), case.generator_file)
+    answers = df_gan_answers(case, *training.networks.values())
+    answers |= df_gan_losses(training, answers)
+    training.step()
+    folder.save_answers(answers | training.followed())
 
 
 def write_df_gan_2020(case: cases.DFGAN, folder: Folder) -> None:
@@ -156,11 +158,11 @@ def write_df_gan_2020(case: cases.DFGAN, folder: Folder) -> None:
 
 @torch.no_grad()
 def df_gan_answers(
-    case: cases.DFGAN, generator: nn.Module, eye: nn.Module, head: nn.Module
+    case: cases.DFGAN, generator: nn.Module, image_features: nn.Module, head: nn.Module
 ) -> dict[str, Tensor]:
-    """Random inputs and the networks' answers."""
+    """Random inputs and the outputs of the networks."""
     noise, sentence, images = random_inputs(case)
-    features = eye(images)
+    features = image_features(images)
     return {
         "noise": noise,
         "sentence": sentence,
@@ -171,17 +173,17 @@ def df_gan_answers(
     }
 
 
-def df_gan_losses(game: Game2022, answers: dict[str, Tensor]) -> dict[str, Tensor]:
-    """What the step that is timed beside ours makes of those inputs and answers."""
-    judges = (game.networks["netD"], game.networks["netC"])
+def df_gan_losses(training: Training2022, answers: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The losses of df_gan_step.py for these inputs and outputs."""
+    discriminator = (training.networks["netD"], training.networks["netC"])
     drawn, sentence = answers["drawn"], answers["sentence"]
-    parts = df_gan_step.discriminator_parts(*judges, answers["images"], drawn, sentence)
-    parts["generator"] = df_gan_step.generator_loss(*judges, drawn, sentence)
+    parts = df_gan_step.discriminator_parts(*discriminator, answers["images"], drawn, sentence)
+    parts["generator"] = df_gan_step.generator_loss(*discriminator, drawn, sentence)
     return {f"loss/{name}": part for name, part in parts.items()}
 
 
 def random_inputs(case: cases.DFGAN) -> tuple[Tensor, Tensor, Tensor]:
-    """Noise, sentences and images, these of 256 levels."""
+    """Noise, sentences and images of 256 levels."""
     noise = torch.randn(ROWS, case.latent_size)
     sentence = torch.randn(ROWS, case.sentence_size)
     pixels = torch.randint(256, (ROWS, 3, case.image_size, case.image_size))
@@ -190,7 +192,7 @@ def random_inputs(case: cases.DFGAN) -> tuple[Tensor, Tensor, Tensor]:
 
 @torch.no_grad()
 def write_rnn_encoder(case: cases.RNNEncoder, folder: Folder) -> None:
-    """Writes DAMSM's text encoder with its vocabulary; the captions read are those of its test."""
+    """Writes DAMSM's text encoder with its vocabulary, and the sentences of the test captions."""
     encoder = networks.RNNEncoder(
         vocabulary_size=case.vocabulary_size,
         embedding_size=case.embedding_size,
@@ -226,7 +228,7 @@ def write_char_cnn_rnn(case: cases.CharCNNRNN, folder: Folder) -> None:
 
 @torch.no_grad()
 def randomise(network: nn.Module) -> None:
-    """Draws every parameter so that it matters, whatever the published start is.
+    """Randomizes every parameter so that each has influence, unlike some published initial values.
 
     Weights are scaled by fan-in; gates are open, and affine transformations scale by about 1.
     """
@@ -234,7 +236,7 @@ def randomise(network: nn.Module) -> None:
         if isinstance(network.get_submodule(name.rpartition(".")[0]), nn.Embedding):
             parameter.normal_()
         elif parameter.dim() > 1:
-            # With full gain, four scalings a block would drive most pixels to -1 and 1.
+            # With full gain, four scalings per block would saturate most pixels at -1 and 1.
             gain = 0.5 if name.endswith("linear2.weight") else 1.0
             parameter.normal_(std=gain * parameter[0].numel() ** -0.5)
         else:
@@ -243,12 +245,12 @@ def randomise(network: nn.Module) -> None:
 
 
 def state(network: nn.Module, *, parallel: bool) -> dict[str, Tensor]:
-    """The state dict, as parallel training would save it or without."""
+    """The state dict, with or without the key prefix of parallel training."""
     return (nn.ModuleDict({"module": network}) if parallel else network).state_dict()
 
 
 def main() -> None:
-    """Writes the folders of all cases, or of those that are committed."""
+    """Writes the folders of all cases, or of the committed ones."""
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--committed", action="store_true")

@@ -1,6 +1,7 @@
 """The char-CNN-RNN text encoder on its PyTorch state dict, all three published variants.
 
-The state dict tells them apart: a gated RNN reads 18 steps, a ReLU RNN the 8 of a third pooling.
+The keys of the state dict give the variant: a gated RNN has 18 steps, a ReLU RNN 8 after a third
+pooling.
 """
 
 import numpy as np

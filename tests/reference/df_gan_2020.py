@@ -1,7 +1,7 @@
 """DF-GAN as first published in 2020: netG and netD on their state dicts, images [B, C, S, S].
 
-It differs from 2022 in the generator's first block, which keeps 4x4, in its gates, and in its
-affine transformations, which see the sentence alone; the discriminator's blocks are the same.
+Differences from 2022: the generator's first block keeps 4x4, blocks have gates, and affine
+transformations are conditioned on the sentence only. The discriminator's blocks are the same.
 """
 
 import numpy as np
@@ -37,12 +37,12 @@ def image_features(state: State, images: np.ndarray) -> np.ndarray:
 
 
 def head(state: State, features: np.ndarray, sentence: np.ndarray) -> np.ndarray:
-    """Logits [B] of COND_DNET, which netD holds."""
+    """Logits [B] of COND_DNET, a part of netD."""
     return df_gan_2022.head(scope(state, "COND_DNET."), features, sentence)
 
 
 def block(state: State, features: np.ndarray, sentence: np.ndarray) -> np.ndarray:
-    """G_Block: a shortcut plus gate times two convolutions, a fusion before each."""
+    """G_Block: a shortcut plus a gate times two convolutions, with a fusion before each."""
     residual = conv2d(state, "c1", fusion(state, (0, 1), features, sentence), padding=1)
     residual = conv2d(state, "c2", fusion(state, (2, 3), residual, sentence), padding=1)
     shortcut = conv2d(state, "c_sc", features) if "c_sc.weight" in state else features

@@ -58,7 +58,7 @@ def fusion(state: State, name: str, features: np.ndarray, condition: np.ndarray)
 
 
 def affine(state: State, name: str, features: np.ndarray, condition: np.ndarray) -> np.ndarray:
-    """Scales and shifts every channel as the condition says."""
+    """Scales and shifts every channel by functions of the condition."""
     scale = perceptron(state, f"{name}.fc_gamma", condition)
     shift = perceptron(state, f"{name}.fc_beta", condition)
     return tile(scale, features) * features + tile(shift, features)
@@ -73,7 +73,7 @@ def down_block(state: State, features: np.ndarray) -> np.ndarray:
     """D_Block: half the size, a pooled shortcut plus gate times two convolutions."""
     residual = leaky_relu(conv2d(state, "conv_r.0", features, stride=2, padding=1))
     residual = leaky_relu(conv2d(state, "conv_r.2", residual, padding=1))
-    # Every block holds a shortcut convolution, and uses it only where the channels change.
+    # Every block has a shortcut convolution; it is used only if the channels change.
     channels_out, channels_in, *_ = state["conv_s.weight"].shape
     if channels_in != channels_out:
         features = conv2d(state, "conv_s", features)

@@ -1,6 +1,6 @@
 """PyTorch's layers in NumPy: arrays are [B, C, H, W] or [B, C, T], weights come from a state dict.
 
-A layer takes the state dict and its own name in there, so that a network reads like its key table.
+A layer function has the state dict and the layer's name as arguments.
 """
 
 from collections.abc import Mapping
@@ -13,14 +13,14 @@ State: TypeAlias = Mapping[str, np.ndarray]
 
 
 def scope(state: State, prefix: str) -> State:
-    """The tensors whose names start with `prefix`, without it."""
+    """The tensors whose names start with `prefix`; the prefix is removed."""
     return {
         name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)
     }
 
 
 def count_blocks(state: State, prefix: str) -> int:
-    """How many blocks are numbered after `prefix`, as in `block0.` or `GBlocks.0.`."""
+    """The number of blocks numbered after `prefix`, as in `block0.` or `GBlocks.0.`."""
     names = (name.removeprefix(prefix) for name in state if name.startswith(prefix))
     return len({name.split(".")[0] for name in names})
 
@@ -33,7 +33,7 @@ def linear(state: State, name: str, vectors: np.ndarray) -> np.ndarray:
 def conv2d(
     state: State, name: str, images: np.ndarray, *, stride: int = 1, padding: int = 0
 ) -> np.ndarray:
-    """A convolution, with a bias where the state dict has one."""
+    """A convolution, with a bias if the state dict has one."""
     weight = state[f"{name}.weight"]
     border = (padding, padding)
     padded = np.pad(images, [(0, 0), (0, 0), border, border])
@@ -54,7 +54,7 @@ def conv1d(state: State, name: str, sequences: np.ndarray) -> np.ndarray:
 
 
 def max_pool1d(sequences: np.ndarray, size: int, stride: int) -> np.ndarray:
-    """The maximum over windows of time; a last window that is not full is dropped."""
+    """The maximum over time windows; an incomplete last window is dropped."""
     return sliding_window_view(sequences, size, axis=2)[:, :, ::stride].max(axis=-1)
 
 

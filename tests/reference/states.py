@@ -1,7 +1,7 @@
 """Random state dicts in the layouts of the published PyTorch files, in their order of keys.
 
-Values are scaled by fan-in, and neither gates nor the last layers of affine transformations are
-zero as they were at the published start, so that every tensor has influence.
+Values are scaled by fan-in. Gates and last layers of affine transformations are not 0, unlike the
+published initial values, so that every tensor has influence.
 """
 
 import itertools
@@ -54,7 +54,7 @@ def df_gan_2020(
     sentence_size: int = 256,
     seed: int = 0,
 ) -> dict[str, State]:
-    """State dicts `netG` and `netD`; published is 256 px alone, smaller ones have fewer blocks."""
+    """State dicts `netG` and `netD`; published at 256 px; smaller sizes have fewer blocks."""
     draw = Draw(seed)
     channels = channels_by_block(nf, image_size, widest=8)[::-1]
     generator = draw.layer("fc", 16 * channels[0], latent_size)
@@ -105,7 +105,7 @@ def channels_by_block(nf: int, image_size: int, *, widest: int) -> list[int]:
 
 
 def within(name: str, state: State) -> State:
-    """The same tensors, held by a module of that name."""
+    """The same tensors, as parts of a module with this name."""
     return {f"{name}.{key}": value for key, value in state.items()}
 
 
@@ -135,7 +135,7 @@ class Draw:
         }
 
     def gate(self) -> State:
-        """A bare parameter, which a state dict lists before what its module holds."""
+        """A parameter of a module itself, which a state dict lists before those of submodules."""
         return {"gamma": self.bias(1, mean=0.5)}
 
     def convolutions(self, inside: int, outside: int) -> State:
@@ -143,7 +143,7 @@ class Draw:
         return self.layer("c1", outside, inside, 3, 3) | self.layer("c2", outside, outside, 3, 3)
 
     def shortcut(self, inside: int, outside: int) -> State:
-        """The shortcut of a generator's block, which is there where the channels change."""
+        """The shortcut of a generator's block, which exists if the channels change."""
         return self.layer("c_sc", outside, inside, 1, 1) if inside != outside else {}
 
     def affines(
@@ -153,14 +153,14 @@ class Draw:
         state: State = {}
         for name, (role, mean) in itertools.product(names, (("fc_gamma", 1.0), ("fc_beta", 0.0))):
             state |= self.layer(f"{name}.{role}.linear1", hidden, condition_size)
-            # With full gain, four scalings a block would drive most pixels to -1 and 1.
+            # With full gain, four scalings per block would saturate most pixels at -1 and 1.
             state |= self.layer(
                 f"{name}.{role}.linear2", channels, hidden, gain=0.5, bias_mean=mean
             )
         return state
 
     def image_features(self, channels: list[int], image_channels: int, blocks: str) -> State:
-        """A discriminator without its head; a shortcut is there whether it is used or not."""
+        """A discriminator without its head; a shortcut exists even if unused."""
         state = self.layer("conv_img", channels[0], image_channels, 3, 3)
         for index, (inside, outside) in enumerate(itertools.pairwise(channels)):
             block = self.gate()

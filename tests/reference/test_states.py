@@ -1,10 +1,10 @@
-"""The layouts count as the published files do."""
+"""The layouts have the parameter counts and key order of the published files."""
 
 import pytest
 
 from tests.reference import states
 
-# At 32 px channels change in every block, so that every shortcut is used.
+# At 32 px channels change in every block, so every shortcut is used.
 SMALL = {"nf": 4, "image_size": 32, "latent_size": 5, "sentence_size": 6}
 
 
@@ -12,20 +12,22 @@ def count(state: states.State) -> int:
     return sum(value.size for value in state.values())
 
 
-def test_df_gan_2022_counts() -> None:
+def test_df_gan_2022_has_the_published_parameter_counts() -> None:
     networks = states.df_gan_2022()
     assert (count(networks["netG"]), len(networks["netG"])) == (9_744_131, 226)
     assert (count(networks["netD"]), len(networks["netD"])) == (6_619_206, 32)
     assert (count(networks["netC"]), len(networks["netC"])) == (295_936, 2)
 
 
-def test_df_gan_2020_discriminator_counts() -> None:
-    # With COND_DNET, and with the shortcut convolutions of the two blocks that do not use them.
+def test_df_gan_2020_discriminator_has_the_published_parameter_count() -> None:
+    # Includes COND_DNET and the unused shortcut convolutions of two blocks.
     assert count(states.df_gan_2020()["netD"]) == 20_170_566
 
 
 @pytest.mark.parametrize(("vocabulary_size", "parameters"), [(5450, 2_075_320), (27297, 8_629_420)])
-def test_rnn_encoder_counts(vocabulary_size: int, parameters: int) -> None:
+def test_rnn_encoder_has_the_published_parameter_count(
+    vocabulary_size: int, parameters: int
+) -> None:
     state = states.rnn_encoder(vocabulary_size)
     assert (count(state), len(state)) == (parameters, 9)
 

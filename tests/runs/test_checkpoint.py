@@ -1,4 +1,4 @@
-"""Checkpoints: nothing is lost, whatever happens to the newest."""
+"""Checkpoints: earlier ones survive every failure of the newest."""
 
 import pathlib
 import resource
@@ -12,15 +12,15 @@ from tfgan2.runs import checkpoint
 from tfgan2.runs.checkpoint import Checkpoints
 
 
-class Game(keras.Model):
-    """Has a step and weights, which is all that checkpoints ask for."""
+class TinyModel(keras.Model):
+    """A model with a step and weights, as checkpoints need it."""
 
     def __init__(self, *, size: int = 1000) -> None:
         super().__init__()
         self.step = tf.Variable(0, dtype=tf.int64)
         self.kernel = tf.Variable(tf.zeros([size]))
 
-    def at(self, step: int) -> "Game":
+    def at(self, step: int) -> "TinyModel":
         self.step.assign(step)
         self.kernel.assign(tf.fill(self.kernel.shape, float(step)))
         return self
@@ -28,11 +28,11 @@ class Game(keras.Model):
 
 @pytest.fixture
 def folder(tmp_path: pathlib.Path) -> pathlib.Path:
-    """Checkpoints of the steps 1 to 4, of which 3 are kept."""
-    game = Game()
-    checkpoints = Checkpoints(game, tmp_path / "checkpoints", keep=3)
+    """Checkpoints of steps 2, 3 and 4; that of step 1 is removed."""
+    model = TinyModel()
+    checkpoints = Checkpoints(model, tmp_path / "checkpoints", keep=3)
     for step in (1, 2, 3, 4):
-        game.at(step)
+        model.at(step)
         checkpoints.save()
     return tmp_path / "checkpoints"
 
@@ -41,17 +41,17 @@ def steps(folder: pathlib.Path) -> list[int]:
     return [int(path.rpartition("-")[2]) for path in checkpoint.find(folder)]
 
 
-def test_the_newest_are_kept_and_the_newest_of_all_is_restored(folder: pathlib.Path) -> None:
+def test_newest_checkpoints_are_kept_and_the_last_is_restored(folder: pathlib.Path) -> None:
     assert steps(folder) == [4, 3, 2]
-    game = Game()
-    assert Checkpoints(game, folder, keep=3).restore() == str(folder / "ckpt-4")
-    assert float(game.kernel[7]) == 4.0
+    model = TinyModel()
+    assert Checkpoints(model, folder, keep=3).restore() == str(folder / "ckpt-4")
+    assert float(model.kernel[7]) == 4.0
     assert tf.train.latest_checkpoint(str(folder)) == str(folder / "ckpt-4")
 
 
 @pytest.mark.parametrize("suffix", ["index", "data-00000-of-00001"])
 @pytest.mark.parametrize("damage", ["emptied", "cut", "changed", "missing"])
-def test_a_damaged_newest_checkpoint_gives_way_to_the_one_before(
+def test_damaged_newest_checkpoint_falls_back_to_the_previous_one(
     suffix: str, damage: str, folder: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = folder / f"ckpt-4.{suffix}"
@@ -64,44 +64,46 @@ def test_a_damaged_newest_checkpoint_gives_way_to_the_one_before(
     else:
         path.write_bytes(content[: 0 if damage == "emptied" else len(content) // 2])
     for restore in (
-        lambda game: Checkpoints(game, folder, keep=3).restore(),
-        lambda game: Checkpoints(game, folder, keep=3).restore_for_sampling(),
+        lambda model: Checkpoints(model, folder, keep=3).restore(),
+        lambda model: Checkpoints(model, folder, keep=3).restore_for_sampling(),
     ):
-        game = Game()
-        assert restore(game) == str(folder / "ckpt-3")
-        assert int(game.step) == 3
-        assert set(game.kernel.numpy()) == {3.0}
-        said = capsys.readouterr().err
-        if (suffix, damage) != ("index", "missing"):  # Then there is no such checkpoint.
-            assert said.startswith(f"warning: {folder}/ckpt-4 cannot be read")
-            assert said.count("\n") == 1
+        model = TinyModel()
+        assert restore(model) == str(folder / "ckpt-3")
+        assert int(model.step) == 3
+        assert set(model.kernel.numpy()) == {3.0}
+        warning = capsys.readouterr().err
+        if (suffix, damage) != ("index", "missing"):  # Without an index there is no checkpoint.
+            assert warning.startswith(f"warning: {folder}/ckpt-4 cannot be read")
+            assert warning.count("\n") == 1
 
 
 def test_only_damaged_checkpoints_are_an_error(folder: pathlib.Path) -> None:
     for path in folder.glob("*.index"):
         path.write_bytes(b"")
     with pytest.raises(UsageError, match="--run_dir: must hold a checkpoint that can be read"):
-        Checkpoints(Game(), folder, keep=3).restore()
+        Checkpoints(TinyModel(), folder, keep=3).restore()
 
 
-def test_checkpoints_of_another_game_are_refused(folder: pathlib.Path) -> None:
-    game = Game()
-    game.more = tf.Variable(1.0)
+def test_checkpoints_of_another_model_are_refused(folder: pathlib.Path) -> None:
+    model = TinyModel()
+    model.more = tf.Variable(1.0)
     with pytest.raises(UsageError, match=r"ckpt-4: must be a checkpoint of this recipe"):
-        Checkpoints(game, folder, keep=3).restore()
+        Checkpoints(model, folder, keep=3).restore()
 
 
-def test_no_checkpoint_is_a_start_or_nothing_to_sample(tmp_path: pathlib.Path) -> None:
-    checkpoints = Checkpoints(Game(), tmp_path, keep=3)
+def test_without_a_checkpoint_training_starts_and_sampling_is_refused(
+    tmp_path: pathlib.Path,
+) -> None:
+    checkpoints = Checkpoints(TinyModel(), tmp_path, keep=3)
     assert checkpoints.restore() is None
     with pytest.raises(UsageError, match="--run_dir: must hold a checkpoint, got"):
         checkpoints.restore_for_sampling()
 
 
-def test_a_full_disk_is_one_line_and_loses_nothing(folder: pathlib.Path) -> None:
-    game = Game(size=100_000)
-    checkpoints = Checkpoints(game, folder, keep=3)
-    game.at(5)
+def test_full_disk_is_one_error_and_keeps_earlier_checkpoints(folder: pathlib.Path) -> None:
+    model = TinyModel(size=100_000)
+    checkpoints = Checkpoints(model, folder, keep=3)
+    model.at(5)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
     try:
@@ -114,18 +116,18 @@ def test_a_full_disk_is_one_line_and_loses_nothing(folder: pathlib.Path) -> None
         ["checkpoint"]
         + [f"ckpt-{n}.{end}" for n in (2, 3, 4) for end in ("index", "data-00000-of-00001")]
     )
-    small = Game()
+    small = TinyModel()
     assert Checkpoints(small, folder, keep=3).restore() == str(folder / "ckpt-4")
     checkpoints.save()
     assert steps(folder) == [5, 4, 3]
 
 
-def test_what_a_killed_save_left_is_removed(folder: pathlib.Path) -> None:
+def test_files_of_a_killed_save_are_removed(folder: pathlib.Path) -> None:
     (folder / "ckpt-5_temp").mkdir()
     (folder / "ckpt-5_temp/part-00000-of-00001.data-00000-of-00001").touch()
     (folder / "ckpt-5.data-00000-of-00001").touch()
     (folder / "vocabulary.txt").touch()
-    Checkpoints(Game(), folder, keep=3).remove_unfinished()
+    Checkpoints(TinyModel(), folder, keep=3).remove_unfinished()
     assert steps(folder) == [4, 3, 2]
     assert not list(folder.glob("ckpt-5*"))
     assert (folder / "vocabulary.txt").exists()

@@ -1,7 +1,7 @@
-"""Runs of version 0.2.0 go on with later versions, and draw the same pictures.
+"""Runs of version 0.2.0 resume with later versions and draw the same images.
 
 written_by_0_2_0.tar.xz holds a data set, two steps of a tiny DF-GAN and of auto-write with a
-discriminator of 4 and 8 channels, and two pictures that each drew then.
+discriminator of 4 and 8 channels, and two images of each, drawn by version 0.2.0.
 """
 
 import json
@@ -11,7 +11,7 @@ import tarfile
 import numpy as np
 import pytest
 
-from tests.contract.runs import draw, eagerly, without_pictures
+from tests.contract.runs import draw, eagerly, without_sample_grids
 from tfgan2.export import saved_model
 from tfgan2.models.auto_write import networks as auto_write
 from tfgan2.program import UsageError
@@ -33,7 +33,9 @@ def written(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.
 
 
 @pytest.mark.parametrize("model", ["df_gan", "auto_write"])
-def test_a_run_draws_as_then_is_exported_and_goes_on(model: str, written: pathlib.Path) -> None:
+def test_earlier_run_draws_the_same_images_is_exported_and_resumes(
+    model: str, written: pathlib.Path
+) -> None:
     run = RunDirectory.existing(written / model)
     sampler, config, checkpoint = load_sampler(run)
     assert checkpoint.endswith("ckpt-2")
@@ -44,7 +46,7 @@ def test_a_run_draws_as_then_is_exported_and_goes_on(model: str, written: pathli
     version = saved_model.export(sampler, written / "export", captions=captions, card={})
     assert (version / "saved_model.pb").is_file()
 
-    with eagerly(), without_pictures():
+    with eagerly(), without_sample_grids():
         outcome = trainer.train(
             config.recipe,
             Schedule(),
@@ -58,7 +60,7 @@ def test_a_run_draws_as_then_is_exported_and_goes_on(model: str, written: pathli
 
 
 @pytest.mark.parametrize("model", ["df_gan", "auto_write"])
-def test_a_run_with_options_of_another_system_goes_on_but_a_new_one_is_refused(
+def test_earlier_run_with_options_of_another_system_resumes_but_a_new_one_is_refused(
     model: str, written: pathlib.Path
 ) -> None:
     run = RunDirectory.existing(written / model)

@@ -1,4 +1,4 @@
-"""Runs of earlier versions can be read, and go on as they began."""
+"""Configurations of earlier versions are read with the behavior of their version."""
 
 import dataclasses
 import json
@@ -17,23 +17,23 @@ ADDED = [
 
 
 def of_0_1(recipe: recipes.Recipe) -> dict:
-    """As version 0.1.0 wrote it."""
+    """The fields of a recipe as version 0.1.0 wrote them."""
     fields = dataclasses.asdict(recipe)
     return {name: value for name, value in fields.items() if name not in ADDED}
 
 
-def test_what_a_version_did_not_have_is_what_it_did() -> None:
+def test_fields_missing_in_an_earlier_version_get_its_behavior() -> None:
     assert "penalty_every" in ADDED
     assert recipes.from_json(of_0_1(QUICK), version="0.1.0") == QUICK
 
 
 @pytest.mark.parametrize("version", ["0.2.0", "0.2.1", "0.10.0", "1.0.0", None])
-def test_in_a_version_that_had_it_an_absent_field_is_damage(version: str | None) -> None:
+def test_missing_field_of_the_same_version_is_an_error(version: str | None) -> None:
     with pytest.raises(ValueError, match="penalty_every"):
         recipes.from_json(of_0_1(QUICK), version=version)
 
 
-def test_fields_that_every_version_had_and_those_that_none_has_are_damage() -> None:
+def test_missing_required_field_and_unknown_field_are_errors() -> None:
     fields = of_0_1(QUICK)
     del fields["latent_size"]
     with pytest.raises(ValueError, match=r"differ in \{'latent_size'\}"):
@@ -42,7 +42,7 @@ def test_fields_that_every_version_had_and_those_that_none_has_are_damage() -> N
         recipes.from_json({**of_0_1(QUICK), "sweetness": 1}, version="0.1.0")
 
 
-def test_ma_gp_was_of_df_gan_alone() -> None:
+def test_ma_gp_of_version_0_1_applies_only_to_df_gan() -> None:
     df_gan = dataclasses.replace(TINY["df_gan"], ma_gp_weight=2.0)
     assert recipes.from_json(of_0_1(df_gan), version="0.1.0").ma_gp_weight == 2.0
     gan_cls = dataclasses.replace(TINY["gan_cls"], ma_gp_weight=2.0)
@@ -51,7 +51,7 @@ def test_ma_gp_was_of_df_gan_alone() -> None:
     assert recipes.from_json(whole, version="0.2.0").ma_gp_weight == 2.0
 
 
-def test_the_configuration_of_an_earlier_run_is_read(tmp_path: pathlib.Path) -> None:
+def test_configuration_of_an_earlier_run_is_read(tmp_path: pathlib.Path) -> None:
     run = RunDirectory(tmp_path)
     run.write_config(Config(recipe=QUICK, data={}, versions={"tfgan2": "0.1.0"}, text_encoder=None))
     fields = json.loads(run.config_file.read_text())

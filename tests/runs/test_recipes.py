@@ -1,4 +1,4 @@
-"""Every recipe that is shipped can be read, and its system built."""
+"""Every shipped recipe can be read, fits its system and has its published values."""
 
 import dataclasses
 import pathlib
@@ -19,14 +19,14 @@ from tfgan2.training import checks
 FILES = sorted(pathlib.Path(tfgan2.recipes.__path__[0]).glob("*.flags"))
 
 
-def test_flags_name_what_there_is() -> None:
+def test_flag_choices_match_the_implementations() -> None:
     (loss,) = (field for field in dataclasses.fields(recipes.Recipe) if field.name == "loss")
     assert loss.metadata["choices"] == LOSSES
     assert [name.removeprefix("char_cnn_rnn_") for name in CHARACTER_ENCODERS] == [*VARIANTS]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_a_recipe_names_a_system_that_fits_it(path: pathlib.Path) -> None:
+def test_shipped_recipe_fits_its_system(path: pathlib.Path) -> None:
     recipe = recipes.from_flagfile(path)
     recipe.check()
     checks.check_foreign_options(recipe)
@@ -38,7 +38,7 @@ def test_tiny_recipes_have_only_options_of_their_systems() -> None:
 
 
 @pytest.mark.parametrize("model", recipes.OPTIONS)
-def test_an_option_of_another_system_is_refused_by_its_name(model: str) -> None:
+def test_option_of_another_system_is_refused_by_name(model: str) -> None:
     own = recipes.option_names(model)
     foreign = [field for field in dataclasses.fields(recipes.Recipe) if field.name not in own]
     assert len(foreign) >= 17
@@ -77,7 +77,9 @@ def test_an_option_of_another_system_is_refused_by_its_name(model: str) -> None:
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
-def test_the_message_about_another_systems_option(changes: dict, message: str) -> None:
+def test_error_names_the_option_of_another_system_and_its_default(
+    changes: dict, message: str
+) -> None:
     with pytest.raises(UsageError) as refused:
         checks.check_foreign_options(recipes.Recipe(**changes))
     assert str(refused.value) == message
@@ -122,7 +124,9 @@ def of(name: str) -> recipes.Recipe:
         ("flowers_gan_cls", 64, 100),
     ],
 )
-def test_recipes_after_gan_cls_have_its_figures(name: str, image_size: int, halving: float) -> None:
+def test_recipes_derived_from_gan_cls_have_its_figures(
+    name: str, image_size: int, halving: float
+) -> None:
     recipe = of(name)
     assert (recipe.image_size, recipe.batch_size) == (image_size, 64)
     assert (recipe.generator_learning_rate, recipe.discriminator_learning_rate) == (2e-4, 2e-4)
@@ -135,7 +139,7 @@ def test_recipes_after_gan_cls_have_its_figures(name: str, image_size: int, halv
     assert recipe.horizontal_flip
 
 
-def test_both_stages_of_a_recipe_fit_each_other() -> None:
+def test_recipes_of_both_stages_fit_each_other() -> None:
     for data in ("cub", "emoji"):
         one, two = of(f"{data}_stack_gan_stage1"), of(f"{data}_stack_gan_stage2")
         assert (one.stage, two.stage) == (1, 2)
@@ -148,17 +152,17 @@ def test_both_stages_of_a_recipe_fit_each_other() -> None:
     assert of("cub_stack_gan_stage1").mismatch_other_class
 
 
-def test_flowers_read_as_the_project_whose_networks_they_have() -> None:
+def test_flowers_recipe_has_the_text_encoder_of_its_project() -> None:
     recipe = of("flowers_gan_cls")
     assert (recipe.text_encoder_kind, recipe.word_embedding_size) == ("lstm", 256)
     assert (recipe.sentence_size, recipe.text_size, recipe.latent_size) == (128, 128, 512)
     assert round(recipe.image_size * recipe.crop_margin) == 79
-    # 50 passes over the 8,000 images with which it trained.
+    # The project trained for 50 epochs over 8,000 images.
     assert recipe.ranking_images == 50 * 8000
     assert recipe.ranking_learning_rate == 2e-4
 
 
-def test_digits_of_auto_write_have_the_published_figures() -> None:
+def test_digits_recipe_of_auto_write_has_the_published_figures() -> None:
     recipe = of("digits_auto_write")
     assert (recipe.image_size, recipe.batch_size, recipe.latent_size) == (28, 50, 100)
     assert (recipe.generator_learning_rate, recipe.discriminator_learning_rate) == (1e-4, 3e-4)
@@ -167,7 +171,7 @@ def test_digits_of_auto_write_have_the_published_figures() -> None:
 
 
 @pytest.mark.parametrize("line", ["--no_such_flag=1", "--image_size=x", "--image_size=0"])
-def test_other_flagfiles_are_refused(line: str, tmp_path: pathlib.Path) -> None:
+def test_invalid_flagfiles_are_refused(line: str, tmp_path: pathlib.Path) -> None:
     path = tmp_path / "other.flags"
     path.write_text(line)
     for file in (path, tmp_path / "none.flags"):

@@ -13,7 +13,7 @@ COMMAND = [sys.executable, "-m", "serving.server", "--model_name=doubler"]
 OWN_LINE = re.compile(r"I\d{4} \S+ \d+ (warmup|manager|model_server)\.py:\d+\] ")
 
 
-def test_a_server_prints_its_own_lines_alone(
+def test_server_prints_only_its_own_lines(
     doubler_versions: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)

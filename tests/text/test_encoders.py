@@ -1,4 +1,4 @@
-"""Text encoders: what has influence on a sentence, and what has none, padding above all."""
+"""Text encoders: sizes, reference values, and the inputs that a sentence depends on."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def small(kind: type[keras.Model]) -> keras.Model:
     embedding = {} if kind is WordCNN else {"word_embedding_size": 5}
     encoder = kind(vocabulary_size=9, sentence_size=8, **embedding)
     for variable in encoder.trainable_variables:
-        # Off their start, where embeddings are so small that little has influence.
+        # Initial embeddings are too small for a visible influence.
         variable.assign(variable + tf.random.normal(variable.shape, stddev=0.5))
     return encoder
 
@@ -31,7 +31,7 @@ EACH_OF_WORDS = pytest.mark.parametrize("kind", [WordCNN, LSTM, BiLSTM])
 
 
 @EACH_OF_WORDS
-def test_padding_has_no_influence(kind: type[keras.Model]) -> None:
+def test_sentence_does_not_depend_on_padding(kind: type[keras.Model]) -> None:
     encoder, tokens = small(kind), some_captions()
     sentence = encoder(tokens)
     real = tf.sequence_mask(tokens["length"], 6)
@@ -43,16 +43,16 @@ def test_padding_has_no_influence(kind: type[keras.Model]) -> None:
 
 
 @EACH_OF_WORDS
-def test_order_and_words_have_influence(kind: type[keras.Model]) -> None:
+def test_sentence_depends_on_words_and_their_order(kind: type[keras.Model]) -> None:
     ids = tf.constant([[1, 2, 3], [3, 2, 1], [4, 2, 3], [1, 2, 4]])
     sentences = small(kind)({"ids": ids, "length": tf.constant([3] * 4)}).numpy()
-    # A half of what reads in both directions is of one direction.
+    # Each direction of a bidirectional encoder has half of the units.
     for part in np.split(sentences, 2 if kind is BiLSTM else 1, axis=1):
         assert np.abs(part[1:] - part[0]).max(axis=1).min() > 1e-3
 
 
 @EACH_OF_WORDS
-def test_an_empty_caption_has_a_finite_sentence_and_finite_gradients(
+def test_empty_caption_has_a_finite_sentence_and_finite_gradients(
     kind: type[keras.Model],
 ) -> None:
     encoder = small(kind)
@@ -66,7 +66,7 @@ def test_an_empty_caption_has_a_finite_sentence_and_finite_gradients(
     assert all(np.isfinite(tf.convert_to_tensor(gradient)).all() for gradient in gradients)
 
 
-def test_bi_lstm_padding_has_no_influence_on_words() -> None:
+def test_bi_lstm_words_do_not_depend_on_padding() -> None:
     encoder, tokens = small(BiLSTM), some_captions()
     real = tf.sequence_mask(tokens["length"], 6)
     rubbish = {**tokens, "ids": tf.where(real, tokens["ids"], 8)}
@@ -77,12 +77,12 @@ def test_bi_lstm_padding_has_no_influence_on_words() -> None:
     np.testing.assert_allclose(words[:1, :3], encoder.words_and_sentence(short)[0], atol=1e-6)
 
 
-def test_bi_lstm_parameter_count_is_the_published_one_with_one_bias_for_two() -> None:
+def test_bi_lstm_has_the_published_parameters_with_one_bias_instead_of_two() -> None:
     encoder = BiLSTM(vocabulary_size=5450, sentence_size=256, word_embedding_size=300)
     assert encoder.count_params() == 2_075_320 - 2 * 512
 
 
-def test_bi_lstm_dropout_sets_embeddings_to_0_below_a_half_and_doubles_the_others() -> None:
+def test_bi_lstm_dropout_zeroes_embeddings_below_one_half_and_doubles_the_others() -> None:
     encoder = small(BiLSTM)
     tokens = {"ids": tf.constant([[3, 4]]), "length": tf.constant([2])}
     draws = tf.constant([[0.1, 0.5, 0.9, 0.49, 0.0, 0.6, 0.4, 0.99, 0.2, 0.51]])
@@ -132,7 +132,7 @@ def test_lstm_has_the_published_sizes() -> None:
         text_encoder_kind="lstm", max_words=18, word_embedding_size=256, sentence_size=128
     )
     encoder = make_encoder(options, vocabulary_size=8000)
-    # Words, then four gates of a word, a state and a bias.
+    # The embedding, then four gates with weights of word, state and bias.
     assert encoder.count_params() == 8000 * 256 + 4 * 128 * (256 + 128 + 1)
     assert encoder.sentence_size == 128
 
@@ -163,25 +163,25 @@ def test_char_cnn_rnn_steps_are_the_published_ones(
     char_cnn_rnn: tuple[str, CharCNNRNN], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     variant, encoder = char_cnn_rnn
-    seen, recur = [], encoder.recurrence.call
-    monkeypatch.setattr(encoder.recurrence, "call", lambda f: seen.append(f.shape) or recur(f))
+    shapes, recur = [], encoder.recurrence.call
+    monkeypatch.setattr(encoder.recurrence, "call", lambda f: shapes.append(f.shape) or recur(f))
     assert encoder(character_tokens(np.ones([2, 201]))).shape == (2, 1024)
     steps = {"cvpr2016": 8, "icml2016_flowers": 8, "icml2016_birds": 18}[variant]
     units = {"cvpr2016": 256, "icml2016_flowers": 512, "icml2016_birds": 512}[variant]
-    assert [tuple(shape) for shape in seen] == [(2, steps, units)]
+    assert [tuple(shape) for shape in shapes] == [(2, steps, units)]
 
 
-def test_char_cnn_rnn_order_of_characters_has_influence(
+def test_char_cnn_rnn_depends_on_the_order_of_characters(
     char_cnn_rnn: tuple[str, CharCNNRNN],
 ) -> None:
     _, encoder = char_cnn_rnn
     for variable in encoder.trainable_variables:
-        # Off the start, whose narrow distribution leaves few features above the threshold.
+        # Larger weights than the initial ones, which leave few features above the threshold.
         spread = np.random.default_rng(1).normal(scale=0.05, size=variable.shape)
         variable.assign_add(spread.astype(np.float32))
     ids = np.random.default_rng(0).integers(1, 71, [201])
     halves = np.concatenate([ids[100:], ids[:100]])
-    # Only what the last steps read.
+    # Only the inputs of the last steps.
     end = np.concatenate([ids[:150], ids[150:185][::-1], ids[185:]])
     rows = np.stack([ids, ids[::-1], halves, end, ids])
     one, *others, again = encoder(character_tokens(rows)).numpy()
@@ -191,7 +191,7 @@ def test_char_cnn_rnn_order_of_characters_has_influence(
     np.testing.assert_allclose(one, again, rtol=1e-5, atol=1e-6 * scale)
 
 
-def test_char_cnn_rnn_reads_no_length_and_id_0_as_nothing(
+def test_char_cnn_rnn_ignores_the_length_and_encodes_id_0_as_zeros(
     char_cnn_rnn: tuple[str, CharCNNRNN],
 ) -> None:
     _, encoder = char_cnn_rnn

@@ -1,4 +1,4 @@
-"""Captions to ids: what a word is, and that nothing a user types breaks it."""
+"""Captions to ids: words, characters, and arbitrary bytes."""
 
 import os
 import pathlib
@@ -20,7 +20,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 VOCABULARY = ["seven", "the", "digit", "7", "größe", "a_b"]
 ASCII_VOCABULARY = ["bird", "kite", "red", "yellow", "the", "a", "is", "i", "7", "a_b", "istanbul"]
 PUBLISHED_MAX_WORDS = 18
-# What both Python and ICU have had for long.
+# Characters that both Python and ICU have known for long.
 NOT_OLD = r"[^\x00-\u02af\u0370-\u03ff\u0410-\u044f]"
 
 
@@ -43,7 +43,7 @@ def test_words_become_their_line_numbers_and_0_pads(
     assert tokenizer.vocabulary_size == len(VOCABULARY) + 1
 
 
-def test_the_words_are_what_the_ids_from_1_on_stand_for(
+def test_words_are_listed_in_the_order_of_ids_from_1(
     tokenizer: tokenizers.WordTokenizer,
 ) -> None:
     assert tokenizer.words == VOCABULARY
@@ -51,7 +51,7 @@ def test_the_words_are_what_the_ids_from_1_on_stand_for(
         assert ids(tokenizer, word) == [number, 0, 0, 0]
 
 
-def test_unknown_words_are_left_out_and_counted(tokenizer: tokenizers.WordTokenizer) -> None:
+def test_unknown_words_are_omitted_and_counted(tokenizer: tokenizers.WordTokenizer) -> None:
     captions = ["", "???", "DIE ZIFFER 7", "GRÖßE a_b x-y", b"\xff\xfe seven \x00 z"]
     tokens = tokenizer(tf.constant(captions))
     assert tokens["unknown_words"].numpy().tolist() == [0, 0, 2, 2, 1]
@@ -59,14 +59,16 @@ def test_unknown_words_are_left_out_and_counted(tokenizer: tokenizers.WordTokeni
     assert tokens["ids"].numpy()[2].tolist() == [4, 0, 0, 0]
 
 
-def test_long_captions_are_cut_but_counted_whole(tokenizer: tokenizers.WordTokenizer) -> None:
+def test_long_captions_are_truncated_but_counted_as_a_whole(
+    tokenizer: tokenizers.WordTokenizer,
+) -> None:
     tokens = tokenizer(tf.constant(["nope " * 20_000 + "the digit 7 seven the"]))
     assert tokens["unknown_words"].numpy().tolist() == [20_000]
     assert tokens["ids"].numpy().tolist() == [[2, 3, 4, 1]]
 
 
 @given(st.lists(st.text(alphabet=st.characters(codec="utf-8"), max_size=40), max_size=4))
-def test_words_are_those_of_a_regular_expression(captions: list[str]) -> None:
+def test_words_are_matches_of_a_regular_expression(captions: list[str]) -> None:
     captions = [re.sub(NOT_OLD, " ", c) for c in captions]
     words = tokenizers.split_words(tf.constant(captions, tf.string)).to_list()
     expected = [[w.lower() for w in re.findall(r"\w+", caption)] for caption in captions]
@@ -79,7 +81,7 @@ def test_any_bytes_give_ids(caption: bytes) -> None:
     assert all(word.decode() for word in words[0])
 
 
-def test_counts_are_by_frequency_then_alphabet() -> None:
+def test_word_counts_are_sorted_by_frequency_then_alphabet() -> None:
     counts = tokenizers.count_words(["b a", "c B", "a d"])
     assert list(counts.items()) == [("a", 2), ("b", 2), ("c", 1), ("d", 1)]
 
@@ -96,7 +98,7 @@ def published_words(caption: str) -> list[str]:
     return [word.encode("ascii", "ignore").decode("ascii") for word in words]
 
 
-# Glued to words: CJK, Greek, Cyrillic, superscript, fraction, Roman and Arabic digits, full width.
+# Next to words: CJK, Greek, Cyrillic, superscript, fraction, Roman and Arabic digits, full width.
 NEIGHBOURS = ("鳥", "赤い", "ω", "Σ", "ж", "²", "½", "Ⅷ", "٣", "\uff42", "é", "ß")
 ODD = (
     *("\0", "\ufffd", "\ufffd\ufffd", "🐦", "👩\u200d🚀", "\u200d", "\u00a0", "\n", "\x1f"),
@@ -113,7 +115,7 @@ ODD_CAPTIONS = st.lists(PIECES, max_size=60).map("".join)
 
 @settings(max_examples=60)
 @given(st.lists(ODD_CAPTIONS | ODD_CAPTIONS.map(" ".join), min_size=1, max_size=20))
-def test_over_an_ascii_vocabulary_ids_are_those_of_df_gan(
+def test_ids_of_an_ascii_vocabulary_equal_those_of_df_gan(
     ascii_tokenizer: tokenizers.WordTokenizer, captions: list[str]
 ) -> None:
     captions += [unicodedata.normalize("NFC", caption) for caption in captions]
@@ -143,7 +145,7 @@ def test_over_an_ascii_vocabulary_ids_are_those_of_df_gan(
         ("鳥 \u0663 🐦", []),
     ],
 )
-def test_outside_ascii_words_are_what_df_gan_makes_of_them(
+def test_words_outside_ascii_are_converted_as_in_df_gan(
     ascii_tokenizer: tokenizers.WordTokenizer, caption: str, words: list[str]
 ) -> None:
     expected = [ASCII_VOCABULARY.index(word) + 1 for word in words if word in ASCII_VOCABULARY]
@@ -154,12 +156,12 @@ def test_a_vocabulary_outside_ascii_keeps_its_words_whole(tmp_path: pathlib.Path
     tokenizers.write_vocabulary(tmp_path / "words", dict.fromkeys(["gre", "größe", "鳥"], 1))
     tokenizer = tokenizers.WordTokenizer(tmp_path / "words", max_words=4)
     assert ids(tokenizer, "GRÖßE 鳥 gre") == [2, 3, 1, 0]
-    # Only a word that is not there as it stands is read by its ASCII letters.
+    # Only a word that the vocabulary lacks is reduced to its ASCII letters.
     assert ids(tokenizer, "gröe 鳥gre größen") == [1, 1, 0, 0]
 
 
 @pytest.mark.slow
-def test_the_language_of_the_environment_has_no_influence() -> None:
+def test_ids_do_not_depend_on_the_locale() -> None:
     program = (
         "import tensorflow as tf; from tfgan2.text.tokenizers import split_words; "
         "print(ascii(split_words(tf.constant(['RED BIRD \u0130 \u00cc'])).to_list()))"
@@ -179,56 +181,75 @@ def test_the_language_of_the_environment_has_no_influence() -> None:
 
 
 @pytest.fixture(scope="module")
-def speller() -> tokenizers.CharacterTokenizer:
+def character_tokenizer() -> tokenizers.CharacterTokenizer:
     return tokenizers.CharacterTokenizer()
 
 
-def character_ids(speller: tokenizers.CharacterTokenizer, caption: str | bytes) -> list[int]:
-    tokens = speller(tf.constant([caption]))
+def character_ids(
+    character_tokenizer: tokenizers.CharacterTokenizer, caption: str | bytes
+) -> list[int]:
+    tokens = character_tokenizer(tf.constant([caption]))
     padded, length = tokens["ids"].numpy()[0], int(tokens["length"][0])
     assert padded.shape == (201,)
     assert not padded[length:].any()
     return padded[:length].tolist()
 
 
-def test_characters_become_their_place_in_the_alphabet(
-    speller: tokenizers.CharacterTokenizer,
+def test_character_id_is_the_position_in_the_alphabet(
+    character_tokenizer: tokenizers.CharacterTokenizer,
 ) -> None:
     expected = list(range(1, 71))
-    expected[36] = 60  # '-' stands in it twice, and the second place counts.
+    expected[36] = 60  # The alphabet has '-' twice; the second position counts.
     assert ALPHABET[36] == ALPHABET[59] == "-"
-    assert character_ids(speller, ALPHABET) == expected
-    assert speller.vocabulary_size == 71
+    assert character_ids(character_tokenizer, ALPHABET) == expected
+    assert character_tokenizer.vocabulary_size == 71
 
 
-def test_of_all_ascii_characters_only_place_37_is_never_used(
-    speller: tokenizers.CharacterTokenizer,
+def test_ascii_characters_use_every_id_but_37(
+    character_tokenizer: tokenizers.CharacterTokenizer,
 ) -> None:
-    used = set(character_ids(speller, "".join(map(chr, range(128)))))
+    used = set(character_ids(character_tokenizer, "".join(map(chr, range(128)))))
     assert used == set(range(71)) - {37}
 
 
-def test_capitals_are_read_as_small_letters(speller: tokenizers.CharacterTokenizer) -> None:
-    capitals = character_ids(speller, "A Bird-Z")
-    assert capitals == character_ids(speller, "a bird-z") == [1, 70, 2, 9, 18, 4, 60, 26]
-
-
-def test_characters_outside_the_alphabet_become_0_and_take_a_place(
-    speller: tokenizers.CharacterTokenizer,
+def test_capital_letters_have_the_ids_of_small_letters(
+    character_tokenizer: tokenizers.CharacterTokenizer,
 ) -> None:
-    assert character_ids(speller, "a\u00e9b鳥c🐦d\ufffd\te") == [1, 0, 2, 0, 3, 0, 4, 0, 0, 5]
-    assert character_ids(speller, b"a\xffb") == [1, 0, 2]
+    capitals = character_ids(character_tokenizer, "A Bird-Z")
+    assert (
+        capitals == character_ids(character_tokenizer, "a bird-z") == [1, 70, 2, 9, 18, 4, 60, 26]
+    )
+
+
+def test_characters_outside_the_alphabet_become_id_0(
+    character_tokenizer: tokenizers.CharacterTokenizer,
+) -> None:
+    assert character_ids(character_tokenizer, "a\u00e9b鳥c🐦d\ufffd\te") == [
+        1,
+        0,
+        2,
+        0,
+        3,
+        0,
+        4,
+        0,
+        0,
+        5,
+    ]
+    assert character_ids(character_tokenizer, b"a\xffb") == [1, 0, 2]
 
 
 @pytest.mark.parametrize("symbol", ["b", "鳥"])
-def test_captions_are_cut_at_201_characters(
-    speller: tokenizers.CharacterTokenizer, symbol: str
+def test_captions_are_truncated_at_201_characters(
+    character_tokenizer: tokenizers.CharacterTokenizer, symbol: str
 ) -> None:
-    assert character_ids(speller, symbol * 200 + "az") == [2 if symbol == "b" else 0] * 200 + [1]
+    assert character_ids(character_tokenizer, symbol * 200 + "az") == [
+        2 if symbol == "b" else 0
+    ] * 200 + [1]
 
 
-def test_words_with_a_character_outside_the_alphabet_are_counted_to_the_end(
-    speller: tokenizers.CharacterTokenizer,
+def test_unknown_words_are_counted_beyond_the_truncation(
+    character_tokenizer: tokenizers.CharacterTokenizer,
 ) -> None:
     captions = [
         "",
@@ -238,26 +259,26 @@ def test_words_with_a_character_outside_the_alphabet_are_counted_to_the_end(
         "🐦 a",
         "a\0\xe4",
     ]
-    tokens = speller(tf.constant(captions))
+    tokens = character_tokenizer(tf.constant(captions))
     assert tokens["unknown_words"].numpy().tolist() == [0, 0, 2, 300, 0, 1]
     assert tokens["length"].numpy().tolist() == [0, 15, 19, 201, 3, 3]
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=220))
-def test_character_ids_are_those_of_a_loop(
-    speller: tokenizers.CharacterTokenizer, caption: str
+def test_character_ids_equal_those_of_a_loop(
+    character_tokenizer: tokenizers.CharacterTokenizer, caption: str
 ) -> None:
     caption = re.sub(NOT_OLD, "\u00e9", caption)
     places = {symbol: place for place, symbol in enumerate(ALPHABET, start=1)}
     expected = [places.get(c, 0) for c in caption.replace("\0", " ").lower()][:201]
-    assert character_ids(speller, caption) == expected
+    assert character_ids(character_tokenizer, caption) == expected
 
 
 @given(st.binary(max_size=220))
 def test_any_bytes_give_character_ids(
-    speller: tokenizers.CharacterTokenizer, caption: bytes
+    character_tokenizer: tokenizers.CharacterTokenizer, caption: bytes
 ) -> None:
-    assert set(character_ids(speller, caption)) <= set(range(71)) - {37}
-    tokens = speller(tf.constant([caption, b"seven"]))
+    assert set(character_ids(character_tokenizer, caption)) <= set(range(71)) - {37}
+    tokens = character_tokenizer(tf.constant([caption, b"seven"]))
     np.testing.assert_array_equal(tokens["ids"][1, :6], [19, 5, 22, 5, 14, 0])
     assert tokens["unknown_words"].numpy()[0] >= 0

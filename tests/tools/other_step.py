@@ -1,4 +1,4 @@
-"""Another implementation, as tools.benchmark --against and --against_generation take it."""
+"""Another implementation for tools.benchmark --against and --against_generation."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ def make_drawer(*, image_size: int, batch_size: int, precision: str) -> Callable
 
 
 def make_nothing(**_: object) -> None:
-    """Returns what cannot be called."""
+    """Returns None, which cannot be called."""
 
 
 NO_FUNCTION = 1

@@ -1,4 +1,4 @@
-"""tools.benchmark as a program: what it measures, what it writes, how mistakes end."""
+"""tools.benchmark as a program: measurements, output files and errors."""
 
 import json
 import pathlib
@@ -23,7 +23,7 @@ def flagfile(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         (["--what=train,draw"], "--what: must be out of pipeline,train,generate,serve,batch,metr"),
         (["--what="], "--what: must be out of"),
@@ -37,17 +37,17 @@ def flagfile(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
         (["--against=no_such_module:step"], "--against: must be MODULE:FUNCTION (No module named"),
     ],
 )
-def test_mistakes_are_one_line(options: list[str], told: str, tmp_path: pathlib.Path) -> None:
+def test_user_error_is_one_line(options: list[str], message: str, tmp_path: pathlib.Path) -> None:
     damsm = tmp_path / "damsm.flags"
     damsm.write_text("\n".join(flags.of(TINY["damsm"])))
     ended = benchmark(*(option.format(damsm=damsm, folder=tmp_path) for option in options))
     assert ended.returncode == 2, ended.stderr
-    assert ended.stderr.startswith(f"error: {told}")
+    assert ended.stderr.startswith(f"error: {message}")
     assert len(ended.stderr.splitlines()) == 1
 
 
 @pytest.mark.slow
-def test_it_measures_this_package_and_another(
+def test_benchmark_measures_this_package_and_another(
     flagfile: pathlib.Path, data_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     written = tmp_path / "figures" / "results.json"
@@ -57,11 +57,11 @@ def test_it_measures_this_package_and_another(
         f"--against_generation={OTHER}:make_drawer",
     )
     assert ended.returncode == 0, ended.stderr
-    told = json.loads(written.read_text())
-    assert set(told) == {"machine", "results"}
-    assert told["machine"]["cores"] >= 1
-    assert told["machine"]["matrix_multiply_gflops"]["float32"] > 0
-    results = told["results"]
+    results = json.loads(written.read_text())
+    assert set(results) == {"machine", "results"}
+    assert results["machine"]["cores"] >= 1
+    assert results["machine"]["matrix_multiply_gflops"]["float32"] > 0
+    results = results["results"]
     assert len(ended.stdout.splitlines()) == 1 + len(results)
     measured = [(it["what"], it["model"], it["batch_size"]) for it in results]
     assert measured == [

@@ -1,4 +1,4 @@
-"""What tools.benchmark is made of: counting, timing, drawn data, and what it has no program for."""
+"""Parts of tools.benchmark: operation counts, timing, synthetic data and measurements."""
 
 import itertools
 import pathlib
@@ -25,7 +25,7 @@ from tools.benchmarks.bench import Bench
 from tools.benchmarks.results import Rate, Result
 
 KERNEL = [3, 3, 5, 7]
-# Kernels of 3 x 3 x 5, by 7 channels and 8 x 8 places of 4 images; * and + are two.
+# Kernels of 3 x 3 x 5, for 7 channels and 8 x 8 pixels of 4 images; * and + count as two.
 CONVOLUTION = 2 * (3 * 3 * 5) * 7 * (8 * 8) * 4
 
 
@@ -38,12 +38,12 @@ def halve(image: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     return tf.nn.conv2d(image, kernel, 2, "SAME")
 
 
-def test_a_convolution_is_counted_as_by_hand() -> None:
+def test_convolution_count_equals_the_hand_computed_one() -> None:
     graph = graph_of(halve, [4, 16, 16, 5], KERNEL)
     assert flops.count(graph, rows=1) == CONVOLUTION
 
 
-def test_its_gradients_count_as_much_each() -> None:
+def test_each_convolution_gradient_counts_as_the_convolution() -> None:
     def gradients(image: tf.Tensor, kernel: tf.Tensor) -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
             tape.watch([image, kernel])
@@ -54,7 +54,7 @@ def test_its_gradients_count_as_much_each() -> None:
     assert flops.count(graph, rows=1) == 3 * CONVOLUTION
 
 
-def test_products_of_matrices_count_their_inner_length() -> None:
+def test_matrix_products_count_their_inner_dimension() -> None:
     def products(a: tf.Tensor, b: tf.Tensor, c: tf.Tensor) -> list[tf.Tensor]:
         return [tf.matmul(a, b, transpose_a=True), tf.matmul(c, c, transpose_b=True)]
 
@@ -62,7 +62,7 @@ def test_products_of_matrices_count_their_inner_length() -> None:
     assert flops.count(graph, rows=1) == 2 * 10 * 3 * 4 + 2 * 2 * 6 * 6 * 5
 
 
-def test_what_a_graph_calls_is_counted_with_the_rows_it_leaves_open() -> None:
+def test_called_functions_are_counted_with_the_given_rows() -> None:
     inner = tf.function(halve)
 
     def outer(image: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
@@ -72,21 +72,21 @@ def test_what_a_graph_calls_is_counted_with_the_rows_it_leaves_open() -> None:
     assert flops.count(graph, rows=4) == 2 * CONVOLUTION
 
 
-def test_sums_of_products_count_every_combination_of_indices() -> None:
+def test_einsum_counts_every_combination_of_indices() -> None:
     def shift(rows: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
         return tf.einsum("bik,bkc->bic", rows, image)
 
     assert flops.count(graph_of(shift, [None, 6, 4], [None, 4, 5]), rows=3) == 2 * 3 * 6 * 4 * 5
 
 
-def test_of_branches_the_longest_is_counted() -> None:
+def test_longest_branch_is_counted() -> None:
     def either(a: tf.Tensor) -> tf.Tensor:
         return tf.cond(tf.reduce_sum(a) > 0, lambda: a @ a, lambda: a @ a @ a)
 
     assert flops.count(graph_of(either, [5, 5]), rows=1) == 2 * 2 * 5**3
 
 
-def test_what_cannot_be_counted_is_refused() -> None:
+def test_uncountable_graphs_are_refused() -> None:
     def again(a: tf.Tensor) -> tf.Tensor:
         return tf.while_loop(lambda b: tf.reduce_sum(b) < 9, lambda b: (b @ a,), (a,))[0]
 
@@ -106,16 +106,16 @@ def test_steps_of_every_system_can_be_counted(
     assert bench.steps.operations() > 1e5 * recipe.batch_size
 
 
-def test_calls_take_turns() -> None:
+def test_timed_calls_alternate() -> None:
     called: list[str] = []
-    took = timing.alternate(
+    times = timing.alternate(
         [lambda: called.append("ours"), lambda: called.append("theirs")], seconds=0.0
     )
     assert called == ["ours", "theirs"] * (timing.WARM_UP_CALLS + timing.FEWEST_CALLS)
-    assert [len(it) for it in took] == [timing.FEWEST_CALLS] * 2
+    assert [len(it) for it in times] == [timing.FEWEST_CALLS] * 2
 
 
-def test_a_rate_is_the_median_between_the_quartiles() -> None:
+def test_rate_is_a_median_with_quartiles() -> None:
     assert Rate.of_times([1.0, 2.0, 4.0, 0.5, 0.25], images=8) == Rate(
         median=8.0, low=4.0, high=16.0
     )
@@ -130,12 +130,12 @@ def test_a_rate_is_the_median_between_the_quartiles() -> None:
         ("tests.tools.other_step:NO_FUNCTION", "must name a function"),
     ],
 )
-def test_another_implementation_has_to_be_there(name: str, rule: str) -> None:
+def test_missing_implementation_is_refused(name: str, rule: str) -> None:
     with pytest.raises(UsageError, match=rule):
         against.load(name)
 
 
-def test_drawn_data_are_a_data_set_like_others(tmp_path: pathlib.Path) -> None:
+def test_synthetic_data_are_a_valid_data_set(tmp_path: pathlib.Path) -> None:
     for folder, channels in (("grey", 1), ("colour", 3)):
         drawn_data.prepare(tmp_path / folder, image_size=16, channels=channels, train=30, test=12)
         manifest = records.verify(tmp_path / folder)
@@ -161,10 +161,10 @@ def bench(data_dir: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> B
     )
 
 
-def test_a_picture_is_counted_as_by_hand(bench: Bench) -> None:
+def test_operations_of_an_image_equal_the_hand_computed_count(bench: Bench) -> None:
     blocks = 0
     for side, wide, narrow in ((8, 16, 8), (16, 8, 4), (32, 4, 2)):
-        # Before pixels are repeated: the shortcut, and of the first kernel 2 x 2 sums a pixel.
+        # Before upsampling: the shortcut, and 2 x 2 sums per pixel of the first kernel.
         blocks += 2 * side**2 * (4 * wide * narrow + 9 * narrow**2 + wide * narrow // 4)
         for channels in (wide, narrow):  # Two affine transformations, two perceptrons each.
             blocks += 4 * 2 * ((8 + 8) * channels + channels**2)
@@ -184,13 +184,13 @@ def check(result: Result, what: str, bench: Bench) -> None:
 
 
 @pytest.mark.slow
-def test_the_server_is_held_against_the_saved_model(bench: Bench) -> None:
+def test_server_is_compared_with_the_saved_model(bench: Bench) -> None:
     (result,) = serve.measure(bench)
     check(result, "serve", bench)
 
 
 @pytest.mark.slow
-def test_batch_generation_is_held_against_the_saved_model(bench: Bench) -> None:
+def test_batch_generation_is_compared_with_the_saved_model(bench: Bench) -> None:
     (result,) = batch.measure(bench)
     check(result, "batch", bench)
     pictures = list((bench.folder / "generated_2").rglob("*.png"))
@@ -198,22 +198,22 @@ def test_batch_generation_is_held_against_the_saved_model(bench: Bench) -> None:
 
 
 @pytest.mark.slow
-def test_metrics_are_held_against_drawing(bench: Bench) -> None:
+def test_metrics_are_compared_with_generation(bench: Bench) -> None:
     (result,) = metrics.measure(bench)
     check(result, "metrics", bench)
 
 
-def test_what_is_no_step_is_a_mistake(bench: Bench) -> None:
+def test_training_function_that_is_not_callable_is_refused(bench: Bench) -> None:
     with pytest.raises(UsageError, match="must return a function that takes a step, got None"):
         against.measure(bench, other_step.make_nothing, name="other")
 
 
-def test_what_draws_nothing_is_a_mistake(bench: Bench) -> None:
+def test_generation_function_that_is_not_callable_is_refused(bench: Bench) -> None:
     with pytest.raises(UsageError, match="must return a function that draws a batch, got None"):
         against_generation.measure(bench, other_step.make_nothing, name="other")
 
 
-def test_pixels_are_drawn_without_files(bench: Bench) -> None:
+def test_pixels_signature_gives_the_pixels_of_the_files(bench: Bench) -> None:
     pixels = bench.exported.drawer(3, signature="pixels")()
     assert (pixels.shape, pixels.dtype) == ((3, 32, 32, 1), np.uint8)
     files = bench.exported.drawer(3)()

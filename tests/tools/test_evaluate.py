@@ -1,4 +1,4 @@
-"""The public commands in a row: a run, its export and the served export have the same figures."""
+"""Public commands in sequence: a run, its export and a server have equal metrics."""
 
 import json
 import pathlib
@@ -34,9 +34,11 @@ def printed(module: str, *options: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def judged(digits_file: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """The digits, prepared, with a classifier beside them that has learned for a few steps."""
-    data = tmp_path_factory.mktemp("judged") / "data"
+def data_with_classifier(
+    digits_file: pathlib.Path, tmp_path_factory: pytest.TempPathFactory
+) -> pathlib.Path:
+    """The prepared digits, with a classifier trained for a few steps."""
+    data = tmp_path_factory.mktemp("data_with_classifier") / "data"
     options = ["--source=digits", f"--input_dir={digits_file.parent}", "--test_fraction=0.125"]
     shown = printed("tools.prepare", *options, f"--output_dir={data}")
     assert shown == f"{data}: 140 train, 20 test, 35 words, 0 rejects\n"
@@ -63,7 +65,7 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def target(exported: pathlib.Path) -> Iterator[str]:
-    """Serves it."""
+    """The address of a server of the export."""
     options = ["--model_name=tiny", f"--model_base_path={exported}", f"--port={free_port()}"]
     with programs.start("serving.server", *options) as server:
         ready = next(line for line in server.stdout if line.startswith("Running gRPC"))
@@ -72,11 +74,11 @@ def target(exported: pathlib.Path) -> Iterator[str]:
         assert server.wait(30) == 0
 
 
-def test_a_run_its_export_and_what_is_served_have_the_same_figures(
+def test_run_export_and_server_have_equal_metrics(
     run: RunDirectory,
     exported: pathlib.Path,
     target: str,
-    judged: pathlib.Path,
+    data_with_classifier: pathlib.Path,
     tmp_path: pathlib.Path,
 ) -> None:
     files = {name: tmp_path / f"{name}.jsonl" for name in ("run", "export", "served")}
@@ -87,7 +89,12 @@ def test_a_run_its_export_and_what_is_served_have_the_same_figures(
     }
     shown = {}
     for name, source in sources.items():
-        options = [*source, f"--data_dir={judged}", f"--output={files[name]}", METRICS]
+        options = [
+            *source,
+            f"--data_dir={data_with_classifier}",
+            f"--output={files[name]}",
+            METRICS,
+        ]
         lines = printed("tools.evaluate", *options, "--samples=70", "--truncation=1", "--nearest=3")
         shown[name] = lines.splitlines()[1:]
     assert shown["run"] == shown["export"] == shown["served"]
@@ -106,17 +113,21 @@ def test_a_run_its_export_and_what_is_served_have_the_same_figures(
     assert len(set(row.split()[1:])) == 1
 
 
-def test_the_light_metrics_are_measured_unless_told_otherwise(
-    run: RunDirectory, judged: pathlib.Path, tmp_path: pathlib.Path
+def test_light_metrics_are_the_default(
+    run: RunDirectory, data_with_classifier: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
-    options = [f"--run_dir={run.path}", f"--data_dir={judged}", f"--output={tmp_path}/line"]
+    options = [
+        f"--run_dir={run.path}",
+        f"--data_dir={data_with_classifier}",
+        f"--output={tmp_path}/line",
+    ]
     first, *lines = printed("tools.evaluate", *options, "--samples=20").splitlines()
     assert first == "ckpt-2, 20 samples"
     names = ["agreement", "diversity", "kid", "kid_blurred"]
     assert [line.split()[0] for line in lines] == names
 
 
-def test_a_picture_is_drawn_by_the_server(target: str, tmp_path: pathlib.Path) -> None:
+def test_client_draws_an_image_with_the_server(target: str, tmp_path: pathlib.Path) -> None:
     picture = tmp_path / "three.png"
     caption = "--caption=the digit three, bitte"
     options = [f"--target={target}", "--model=tiny", caption, "--seed=1", f"--output={picture}"]
@@ -124,7 +135,7 @@ def test_a_picture_is_drawn_by_the_server(target: str, tmp_path: pathlib.Path) -
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
-def test_an_export_draws_what_the_live_model_does(tmp_path: pathlib.Path) -> None:
+def test_export_sampler_draws_the_images_of_the_model(tmp_path: pathlib.Path) -> None:
     seeds, card = np.arange(5), {**CARD, "image_size": 16, "checkpoint": "ckpt-1"}
     live = kinds.joint(tmp_path)
     saved_model.export(live, tmp_path / "joint", captions=["7"], card=card)
@@ -138,7 +149,7 @@ def test_an_export_draws_what_the_live_model_does(tmp_path: pathlib.Path) -> Non
 
 
 class Refusal(grpc.RpcError):
-    """A server's no."""
+    """A gRPC error of a server."""
 
     def __init__(self, code: grpc.StatusCode) -> None:
         super().__init__()
@@ -148,11 +159,11 @@ class Refusal(grpc.RpcError):
         return self._code
 
     def details(self) -> str:
-        return "told"
+        return "details"
 
 
 class Served:
-    """A client of a server, whose model is one of ours."""
+    """A client that draws with a sampler in this process instead of a server."""
 
     def __init__(self, model: str, folder: pathlib.Path) -> None:
         kinds_of_models = {"alone": kinds.unconditional, "joint": lambda: kinds.joint(folder)}
@@ -174,7 +185,7 @@ class Served:
         return [Picture(png, seed, 0, text) for png, seed, text in rows]
 
 
-def test_what_is_served_says_what_it_reads(
+def test_served_sampler_finds_the_kind_of_the_model(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(samplers, "Client", lambda target, *, model: Served(model, tmp_path))
@@ -192,7 +203,7 @@ def test_what_is_served_says_what_it_reads(
         samplers.ServedSampler("localhost:1", model="other")
 
 
-def test_what_is_no_export_is_refused(tmp_path: pathlib.Path) -> None:
+def test_folder_without_an_export_is_refused(tmp_path: pathlib.Path) -> None:
     with pytest.raises(UsageError, match="--export_dir: must hold a version"):
         samplers.ExportSampler(str(tmp_path))
     (tmp_path / "1").mkdir()
@@ -201,7 +212,7 @@ def test_what_is_no_export_is_refused(tmp_path: pathlib.Path) -> None:
 
 
 def test_statistics_are_shared(
-    run: RunDirectory, judged: pathlib.Path, tmp_path: pathlib.Path
+    run: RunDirectory, data_with_classifier: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     sampler, config, checkpoint = load_sampler(run)
     subject = measure.subject_of_run(sampler, checkpoint=checkpoint, recipe=config.recipe)
@@ -209,7 +220,7 @@ def test_statistics_are_shared(
 
     def fid(measures: measure.Measures) -> dict:
         protocol = Protocol(samples=20, seed=0, truncation=0.0)
-        options = {"data_dir": judged, "metrics": ["fid"], "protocol": protocol}
+        options = {"data_dir": data_with_classifier, "metrics": ["fid"], "protocol": protocol}
         return measure.measure(subject, measures, **options)
 
     written = fid(measure.Measures(save_statistics=shared))
@@ -219,13 +230,15 @@ def test_statistics_are_shared(
     assert comparison.differences(written["protocol"], read["protocol"])
 
 
-def test_images_are_those_of_the_split(run: RunDirectory, judged: pathlib.Path) -> None:
+def test_evaluation_uses_the_images_of_the_split(
+    run: RunDirectory, data_with_classifier: pathlib.Path
+) -> None:
     sampler, config, checkpoint = load_sampler(run)
     subject = measure.subject_of_run(sampler, checkpoint=checkpoint, recipe=config.recipe)
     line = measure.measure(
         subject,
         measure.Measures(split="train"),
-        data_dir=judged,
+        data_dir=data_with_classifier,
         metrics=["kid"],
         protocol=Protocol(samples=4, seed=0, truncation=0.0),
     )
@@ -239,7 +252,7 @@ def test_images_are_those_of_the_split(run: RunDirectory, judged: pathlib.Path) 
         ("domain", "some.h5", "--features_weights: must be left out but for --features=inception"),
     ],
 )
-def test_what_gives_no_features_is_refused(name: str, weights: str | None, line: str) -> None:
+def test_network_without_features_is_refused(name: str, weights: str | None, line: str) -> None:
     with pytest.raises(UsageError, match=line):
         extractors.load_features(name, weights)
 
@@ -263,7 +276,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize(("options", "line"), MISTAKES.values(), ids=MISTAKES)
-def test_a_mistake_is_one_line_and_exit_code_2(
+def test_user_error_is_one_line_and_exit_code_2(
     options: list[str],
     line: str,
     tmp_path: pathlib.Path,

@@ -1,4 +1,4 @@
-"""tools.generate as a program: its mistakes in one line, its worker processes, its summary."""
+"""tools.generate as a program: user errors, worker processes and the summary."""
 
 import pathlib
 import subprocess
@@ -27,7 +27,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     return f"--export_dir={folder}"
 
 
-def test_without_the_extra_it_says_which() -> None:
+def test_missing_extra_is_named() -> None:
     command = [sys.executable, "-c", WITHOUT_BEAM]
     asked = ["--export_dir=a", "--captions=b", "--output_dir=c"]
     ended = subprocess.run(
@@ -39,7 +39,7 @@ def test_without_the_extra_it_says_which() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         (["--captions=c"], "--export_dir: must be given, or else --target, got none"),
         (["--export_dir=e", "--target=a:1"], "--export_dir: must be given, or else --target, got"),
@@ -71,20 +71,20 @@ def test_without_the_extra_it_says_which() -> None:
         (["{model}", "--count=3"], "--captions: must be given for a model that draws with captio"),
     ],
 )
-def test_mistakes_are_one_line(
-    options: list[str], told: str, model: str, tmp_path: pathlib.Path
+def test_user_error_is_one_line(
+    options: list[str], message: str, model: str, tmp_path: pathlib.Path
 ) -> None:
     damaged = tmp_path / "captions.txt.gz"
     damaged.write_bytes(b"no gzip")
     given = [option.format(model=model, damaged=damaged) for option in options]
     ended = run_generate(f"--output_dir={tmp_path / 'out'}", *given)
     assert ended.returncode == 2, ended.stderr
-    assert ended.stderr.startswith(f"error: {told}")
+    assert ended.stderr.startswith(f"error: {message}")
     assert len(ended.stderr.splitlines()) == 1
     assert not list((tmp_path / "out").glob("*[!k]"))
 
 
-def test_a_dry_run_counts_and_writes_nothing(model: str, tmp_path: pathlib.Path) -> None:
+def test_dry_run_counts_captions_and_writes_no_files(model: str, tmp_path: pathlib.Path) -> None:
     captions = write_captions(tmp_path / "captions.txt", ["a", "b", "c"])
     asked = ["--dry_run", f"--captions={captions}", f"--output_dir={tmp_path / 'out'}"]
     ended = run_generate(model, *asked, "--images_per_caption=5", "--batch_size=4", "--shards=2")
@@ -92,7 +92,7 @@ def test_a_dry_run_counts_and_writes_nothing(model: str, tmp_path: pathlib.Path)
     assert not (tmp_path / "out").exists()
 
 
-def test_worker_processes_leave_the_same(model: str, tmp_path: pathlib.Path) -> None:
+def test_worker_processes_write_the_same_files(model: str, tmp_path: pathlib.Path) -> None:
     captions = write_captions(tmp_path / "captions.txt", ["a", painted.REFUSED, "b", "c"])
     ended = run_generate(
         model,
@@ -100,9 +100,9 @@ def test_worker_processes_leave_the_same(model: str, tmp_path: pathlib.Path) -> 
         *("--images_per_caption=5", "--shards=4"),
         *("--", "--direct_running_mode=multi_processing", "--direct_num_workers=2"),
     )
-    told = "15 pictures, 15 of them with unknown words, 5 errors"
+    summary = "15 pictures, 15 of them with unknown words, 5 errors"
     assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.startswith(f"{tmp_path / 'out'}: {told}, in ")
+    assert ended.stdout.startswith(f"{tmp_path / 'out'}: {summary}, in ")
     folder = pathlib.Path(model.partition("=")[2])
     generate(folder, captions, tmp_path / "one", images_per_caption=5, shards=4)
     assert tree(tmp_path / "out") == tree(tmp_path / "one")

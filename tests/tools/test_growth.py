@@ -1,4 +1,4 @@
-"""tools.benchmarks.growth: the lines, the picture, what it writes, how mistakes end."""
+"""tools.benchmarks.growth: line fits, the chart, output files and errors."""
 
 import json
 import pathlib
@@ -20,7 +20,7 @@ def growth(*options: str) -> programs.Ended:
 
 
 def points_in(picture: bytes) -> dict[str, int]:
-    """How many points a picture shows of each series."""
+    """Number of points of each series in a chart."""
     groups = {it.get("id") or "": it for it in ET.fromstring(picture).iter(f"{SVG}g")}
     return {
         name.removeprefix("points-"): len(list(group.iter(f"{SVG}use")))
@@ -29,13 +29,13 @@ def points_in(picture: bytes) -> dict[str, int]:
     }
 
 
-def test_a_line_is_found_again() -> None:
+def test_fit_recovers_a_line() -> None:
     fit = Fit.of([(x, 3.0 + 0.25 * x) for x in (1.0, 2.0, 8.0)])
     assert (fit.slope, fit.offset) == pytest.approx((0.25, 3.0))
     assert fit.r_squared == pytest.approx(1.0)
 
 
-def test_what_is_no_line_fits_less() -> None:
+def test_fit_of_a_curve_has_a_lower_r_squared() -> None:
     x = np.arange(8.0)
     y = (-1.0) ** x
     fit = Fit.of(list(zip(x, y, strict=True)))
@@ -43,19 +43,19 @@ def test_what_is_no_line_fits_less() -> None:
     assert fit.r_squared < 0.1
 
 
-def test_what_never_changes_is_a_flat_line() -> None:
+def test_constant_values_fit_a_flat_line() -> None:
     fit = Fit.of([(0.0, 5.0), (1.0, 5.0), (2.0, 5.0)])
     assert (fit.slope, fit.offset, fit.r_squared) == (pytest.approx(0.0), pytest.approx(5.0), 1.0)
 
 
-def test_the_line_begins_after_what_settles() -> None:
+def test_fit_starts_after_the_values_settle() -> None:
     points = [(0.0, 0.0), (10.0, 50.0), (20.0, 50.0), (30.0, 50.0)]
     series = Series("memory", "a run", "steps", "MiB", points, fitted_from=10.0)
     assert series.fit.slope == pytest.approx(0.0)
     assert len(series.points) == 4
 
 
-def test_the_picture_has_a_point_for_every_measurement() -> None:
+def test_chart_has_a_point_for_every_measurement() -> None:
     few = Series("prepare", "tools.prepare", "images", "seconds", [(1.0, 2.0), (2.0, 2.5)])
     many = Series("memory", "a run", "steps", "MiB", [(float(x), 7.0) for x in range(1, 51)])
     picture = plot.draw([few, many, few])
@@ -66,7 +66,7 @@ def test_the_picture_has_a_point_for_every_measurement() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         (
             ["--what=batch_size,shoes"],
@@ -83,15 +83,17 @@ def test_the_picture_has_a_point_for_every_measurement() -> None:
         (["--steps=250"], "--steps: must be at least 3 times --log_every, got 250"),
     ],
 )
-def test_mistakes_are_one_line(options: list[str], told: str, tmp_path: pathlib.Path) -> None:
+def test_user_error_is_one_line(options: list[str], message: str, tmp_path: pathlib.Path) -> None:
     ended = growth(*(option.format(folder=tmp_path) for option in options))
     assert ended.returncode == 2, ended.stderr
-    assert ended.stderr.startswith(f"error: {told}")
+    assert ended.stderr.startswith(f"error: {message}")
     assert len(ended.stderr.splitlines()) == 1
 
 
 @pytest.mark.slow
-def test_it_measures_how_everything_grows(data_dir: pathlib.Path, tmp_path: pathlib.Path) -> None:
+def test_growth_is_measured_for_every_quantity(
+    data_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
     flagfile = tmp_path / "tiny.flags"
     flagfile.write_text("\n".join(flags.of(QUICK)))
     ended = growth(
@@ -102,9 +104,9 @@ def test_it_measures_how_everything_grows(data_dir: pathlib.Path, tmp_path: path
         *(f"--json={tmp_path / 'growth.json'}", f"--plot={tmp_path / 'growth.svg'}"),
     )
     assert ended.returncode == 0, ended.stderr
-    told = json.loads((tmp_path / "growth.json").read_text())
-    assert told["machine"]["cores"] >= 1
-    over = {it["what"]: [x for x, _ in it["points"]] for it in told["growth"]}
+    results = json.loads((tmp_path / "growth.json").read_text())
+    assert results["machine"]["cores"] >= 1
+    over = {it["what"]: [x for x, _ in it["points"]] for it in results["growth"]}
     assert over == {
         "batch_size": [4, 8],
         "image_size": [32**2, 64**2],
@@ -113,9 +115,9 @@ def test_it_measures_how_everything_grows(data_dir: pathlib.Path, tmp_path: path
         "generate": [4, 8, 16],
     }
     assert len(ended.stdout.splitlines()) == len(over)
-    assert all(y > 0 for it in told["growth"] for _, y in it["points"])
-    assert all(set(it["fit"]) == {"slope", "offset", "r_squared"} for it in told["growth"])
-    memory = told["growth"][2]
+    assert all(y > 0 for it in results["growth"] for _, y in it["points"])
+    assert all(set(it["fit"]) == {"slope", "offset", "r_squared"} for it in results["growth"])
+    memory = results["growth"][2]
     assert memory["fitted_from"] == pytest.approx(1.6)
     assert min(mebibytes for _, mebibytes in memory["points"]) > 100
     drawn = points_in((tmp_path / "growth.svg").read_bytes())

@@ -1,4 +1,4 @@
-"""The public commands, as a user types them: what they print, and how mistakes end."""
+"""The public commands as a user types them: their output and their errors."""
 
 import dataclasses
 import os
@@ -166,7 +166,7 @@ BAD = {
 
 
 @pytest.mark.parametrize(("module", "options", "line"), BAD.values(), ids=BAD)
-def test_a_mistake_is_one_line_and_exit_code_2(
+def test_user_error_is_one_line_and_exit_code_2(
     module: str,
     options: list[str],
     line: str,
@@ -184,7 +184,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(
 
 
 def fresh(*options: str) -> subprocess.CompletedProcess:
-    """Runs Python from its start, in an environment that says nothing of TensorFlow."""
+    """Runs a new Python process without the TensorFlow variables of the environment."""
     environment = {name: it for name, it in os.environ.items() if not name.startswith("TF_")}
     return subprocess.run(
         [sys.executable, *options],
@@ -196,23 +196,23 @@ def fresh(*options: str) -> subprocess.CompletedProcess:
     )
 
 
-def test_tensorflow_says_nothing_and_the_goal_is_the_flag_given_last(
+def test_training_prints_no_tensorflow_messages_and_uses_the_last_goal_flag(
     run: RunDirectory, data_dir: pathlib.Path
 ) -> None:
     places = [f"--data_dir={data_dir}", f"--run_dir={run.path}"]
-    goal = ["--steps=50", "--epochs=0.0"]  # The run has two steps; no passes are one step.
+    goal = ["--steps=50", "--epochs=0.0"]  # The run has two steps; 0 epochs are one step.
     ended = fresh("-m", "tfgan2.train", *flags.of(QUICK), *places, *goal)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout == f"done: step 2, checkpoint {run.checkpoints}/ckpt-2\n"
 
 
-def test_an_export_prints_its_folder_alone(run: RunDirectory, tmp_path: pathlib.Path) -> None:
+def test_export_prints_only_its_folder(run: RunDirectory, tmp_path: pathlib.Path) -> None:
     ended = fresh("-m", "tools.export", f"--run_dir={run.path}", f"--export_dir={tmp_path}")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout == f"{tmp_path}/1\n"
 
 
-def test_messages_of_libraries_are_shown_on_demand(
+def test_messages_of_libraries_are_shown_on_request(
     run: RunDirectory, tmp_path: pathlib.Path
 ) -> None:
     ended = programs.run(

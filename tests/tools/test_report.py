@@ -1,4 +1,4 @@
-"""The page about runs: what it shows, that it asks for nothing, what it makes of broken files."""
+"""The report page: its contents, no network requests, and broken files."""
 
 import base64
 import html.parser
@@ -20,7 +20,7 @@ VOID = {"meta", "img", "link", "br", "hr", "input"}
 
 
 class Page(html.parser.HTMLParser):
-    """Elements with their attributes, tables as rows of texts, and what the page would fetch."""
+    """Elements with attributes, tables as rows of texts, and the resources a page would fetch."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -97,7 +97,7 @@ def render(*paths: str, sheets: int = 6) -> Page:
 
 
 def charts(shown: Page) -> dict[str, ET.Element]:
-    """Pictures of curves, by their titles."""
+    """Charts by their titles."""
     prefix = "data:image/svg+xml;base64,"
     return {
         (image["alt"] or "").partition(" over steps")[0]: ET.fromstring(
@@ -131,7 +131,7 @@ def two_runs(tmp_path: pathlib.Path) -> tuple[str, str]:
     )
 
 
-def test_the_page_asks_for_nothing_and_says_so_to_the_browser(two_runs: tuple[str, str]) -> None:
+def test_page_needs_no_network_and_forbids_it_to_the_browser(two_runs: tuple[str, str]) -> None:
     text = page.render(reading.read_runs(two_runs, sheets=6))
     shown = Page(text)
     assert len(shown.images()) > 8
@@ -145,7 +145,7 @@ def test_the_page_asks_for_nothing_and_says_so_to_the_browser(two_runs: tuple[st
 
 
 @pytest.mark.browser
-def test_chromium_shows_curves_and_sheets(
+def test_chromium_shows_curves_and_sample_grids(
     two_runs: tuple[str, str], tmp_path: pathlib.Path
 ) -> None:
     file = tmp_path / "report.html"
@@ -167,7 +167,7 @@ def test_chromium_shows_curves_and_sheets(
     assert all(shown > 9 for image, shown in zip(images, colours, strict=True) if image in curves)
 
 
-def test_pictures_have_alternatives_and_table_cells_have_headers(
+def test_images_have_alternative_texts_and_table_cells_have_headers(
     two_runs: tuple[str, str],
 ) -> None:
     shown = render(*two_runs)
@@ -190,7 +190,7 @@ def test_curves_of_all_runs_are_in_one_chart(two_runs: tuple[str, str]) -> None:
     assert "images_per_second" in drawn
 
 
-def test_what_differs_between_recipes_is_told(two_runs: tuple[str, str]) -> None:
+def test_differences_between_recipes_are_shown(two_runs: tuple[str, str]) -> None:
     shown = render(*two_runs)
     (head, *differing) = next(
         table for table in shown.tables if any(row[0] == "r1_weight" for row in table)
@@ -200,7 +200,7 @@ def test_what_differs_between_recipes_is_told(two_runs: tuple[str, str]) -> None
     assert ["loss", "hinge"] in shown.tables[-1]
 
 
-def test_evaluations_of_two_protocols_are_in_tables_apart(two_runs: tuple[str, str]) -> None:
+def test_evaluations_of_two_protocols_are_in_separate_tables(two_runs: tuple[str, str]) -> None:
     shown = render(*two_runs)
     tables = [table for table in shown.tables if table[0][:2] == ["run", "checkpoint"]]
     assert [[row[:2] for row in table[1:]] for table in tables] == [
@@ -214,7 +214,7 @@ def test_evaluations_of_two_protocols_are_in_tables_apart(two_runs: tuple[str, s
     )
 
 
-def test_sheets_are_spread_from_the_first_to_the_last(two_runs: tuple[str, str]) -> None:
+def test_shown_sample_grids_are_evenly_spaced_from_first_to_last(two_runs: tuple[str, str]) -> None:
     shown = render(*two_runs, sheets=3)
     steps = [alt for it in shown.images() if "Sample sheet" in (alt := it["alt"] or "")]
     assert [alt.removeprefix("Sample sheet of ") for alt in steps] == [
@@ -224,7 +224,7 @@ def test_sheets_are_spread_from_the_first_to_the_last(two_runs: tuple[str, str])
     assert "9, of which 3 are shown" in shown.text
 
 
-def test_warnings_stand_on_the_page_and_off_the_curves(tmp_path: pathlib.Path) -> None:
+def test_warnings_are_listed_but_not_plotted(tmp_path: pathlib.Path) -> None:
     warning = {"step": 60, "warning": "saturated", "message": "lower <the rate>"}
     lines = metrics_lines(2) + json.dumps(warning).encode() + b"\n"
     shown = render(make_run(tmp_path / "run", metrics=lines))
@@ -232,20 +232,20 @@ def test_warnings_stand_on_the_page_and_off_the_curves(tmp_path: pathlib.Path) -
     assert set(charts(shown)) == {"generator/loss", "images_per_second"}
 
 
-def test_captions_are_text_and_no_markup(tmp_path: pathlib.Path) -> None:
+def test_captions_are_escaped(tmp_path: pathlib.Path) -> None:
     shown = render(make_run(tmp_path / "<i>run"))
     assert rows_with(shown, "data: example_captions", "a seven, <b>a nine</b>")
     assert not any(tag in ("b", "i") for tag, _ in shown.elements)
 
 
-def test_a_run_that_has_just_begun_has_a_page(tmp_path: pathlib.Path) -> None:
+def test_run_without_metrics_has_a_page(tmp_path: pathlib.Path) -> None:
     shown = render(make_run(tmp_path / "run"))
     assert shown.images() == []
     assert "None yet: metrics.jsonl has no line." in shown.text
     assert rows_with(shown, "last step in metrics.jsonl", "none yet")
 
 
-def test_what_is_broken_is_left_out_and_told(tmp_path: pathlib.Path) -> None:
+def test_broken_lines_and_images_are_left_out_and_reported(tmp_path: pathlib.Path) -> None:
     lines = metrics_lines(3) + b'{"step": 200, "generator/lo'
     path = pathlib.Path(make_run(tmp_path / "run", metrics=lines, sheets=2))
     (path / "samples" / "step_00000200.png").write_bytes(b"\x89PNG\r\n\x1a\n half")
@@ -276,7 +276,7 @@ json_values = st.recursive(
 
 
 @given(st.lists(st.binary(max_size=20) | json_values.map(lambda it: json.dumps(it).encode())))
-def test_any_lines_can_be_read(
+def test_any_metrics_lines_are_read_without_an_error(
     tmp_path_factory: pytest.TempPathFactory, lines: list[bytes]
 ) -> None:
     path = tmp_path_factory.mktemp("any") / "run"
@@ -286,7 +286,7 @@ def test_any_lines_can_be_read(
     assert all(len(curve.steps) == len(curve.values) for curve in run.curves.values())
 
 
-def test_runs_of_one_name_are_told_apart_by_their_folders(tmp_path: pathlib.Path) -> None:
+def test_runs_with_equal_names_are_named_with_their_folders(tmp_path: pathlib.Path) -> None:
     paths = [make_run(tmp_path / name / "run") for name in ("a", "b")]
     assert [run.name for run in reading.read_runs(paths, sheets=1)] == ["a/run", "b/run"]
 
@@ -295,20 +295,20 @@ def test_runs_of_one_name_are_told_apart_by_their_folders(tmp_path: pathlib.Path
     ("count", "wanted", "indices"),
     [(0, 3, []), (2, 3, [0, 1]), (5, 3, [0, 2, 4]), (9, 1, [8]), (10, 4, [0, 3, 6, 9])],
 )
-def test_what_is_spread_begins_and_ends_with_the_whole(
+def test_spread_indices_include_the_first_and_the_last(
     count: int, wanted: int, indices: list[int]
 ) -> None:
     assert reading.spread(count, wanted) == indices
 
 
-def test_the_program_writes_into_the_first_run(two_runs: tuple[str, str]) -> None:
+def test_program_writes_the_report_into_the_first_run(two_runs: tuple[str, str]) -> None:
     result = programs.run("tools.report", *(f"--run_dir={path}" for path in two_runs))
     assert result.returncode == 0, result.stderr
     assert Page((pathlib.Path(two_runs[0]) / "report.html").read_text(encoding="utf-8")).images()
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ([], "--run_dir: must be given, got nothing"),
         (["--run_dir={tmp}/none"], "--run_dir: must be a run, with a config.json, got "),
@@ -318,7 +318,7 @@ def test_the_program_writes_into_the_first_run(two_runs: tuple[str, str]) -> Non
         (["--run_dir={run}", "--sheets=0"], "--sheets: "),
     ],
 )
-def test_a_mistake_ends_in_one_line(options: list[str], said: str, tmp_path: pathlib.Path) -> None:
+def test_user_error_is_one_line(options: list[str], message: str, tmp_path: pathlib.Path) -> None:
     run = make_run(tmp_path / "run")
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "config.json").write_text('{"recipe": 3')
@@ -328,5 +328,5 @@ def test_a_mistake_ends_in_one_line(options: list[str], said: str, tmp_path: pat
     assert (result.returncode, result.stdout) == (2, "")
     (line,) = result.stderr.splitlines()
     assert line.startswith("error: ")
-    assert said in line
+    assert message in line
     assert not (tmp_path / "run" / "report.html").exists()

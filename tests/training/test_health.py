@@ -1,4 +1,4 @@
-"""Which warning is given when, of made-up logs."""
+"""Health warnings for made-up logs."""
 
 from collections.abc import Iterator
 
@@ -29,9 +29,9 @@ def parts(
     return found if skipped is None else {**found, "generator/skipped_updates": skipped}
 
 
-def windows(watched: Health, *seen: tuple[dict[str, float], float | None]) -> Iterator[str]:
-    """The kinds of the warnings after windows of steps that are all alike, of a spread each."""
-    for number, (step, spread) in enumerate(seen):
+def windows(watched: Health, *logs: tuple[dict[str, float], float | None]) -> Iterator[str]:
+    """Kinds of the warnings after windows of equal steps, each with a within-caption deviation."""
+    for number, (step, spread) in enumerate(logs):
         for _ in range(WINDOW):
             watched.after_step(step, whole=True)
             assert watched.bad_step() is None
@@ -39,59 +39,59 @@ def windows(watched: Health, *seen: tuple[dict[str, float], float | None]) -> It
         yield "" if notice is None else notice.kind
 
 
-def test_a_healthy_game_is_not_warned_of() -> None:
-    seen = [(parts(gap=9.0, norm=norm), 30.0) for norm in (1.0, 3.0, 0.2, 20.0, 2.0)]
-    assert list(windows(make(), *seen)) == [""] * 5
+def test_healthy_training_gives_no_warning() -> None:
+    logs = [(parts(gap=9.0, norm=norm), 30.0) for norm in (1.0, 3.0, 0.2, 20.0, 2.0)]
+    assert list(windows(make(), *logs)) == [""] * 5
     wide = [(parts(), spread) for spread in (3.0, 40.0, 60.0, 40.0, 38.0, 40.0)]
     assert list(windows(make(), *wide)) == [""] * 6
 
 
-def test_a_discriminator_that_has_won_is_named_once_until_it_has_not() -> None:
-    lost, won = (parts(), 30.0), (parts(gap=25.0), 30.0)
-    given = list(windows(make(), lost, won, won, lost, won))
+def test_saturated_discriminator_gives_one_warning_until_it_recovers() -> None:
+    healthy, saturated = (parts(), 30.0), (parts(gap=25.0), 30.0)
+    given = list(windows(make(), healthy, saturated, saturated, healthy, saturated))
     assert given == ["", health.SATURATED, "", "", health.SATURATED]
 
 
-def test_a_discriminator_that_is_worse_than_guessing_is_named() -> None:
-    seen = [(parts(loss=loss), 30.0) for loss in (2.2, 2.7, 2.2)]
-    assert list(windows(make(), *seen)) == ["", health.SATURATED, ""]
+def test_discriminator_loss_above_the_chance_loss_gives_a_warning() -> None:
+    logs = [(parts(loss=loss), 30.0) for loss in (2.2, 2.7, 2.2)]
+    assert list(windows(make(), *logs)) == ["", health.SATURATED, ""]
     watched = make()
-    watched.after_step(parts(loss=1e9), whole=True)  # A single step is none.
+    watched.after_step(parts(loss=1e9), whole=True)  # A single step gives no warning.
     assert list(windows(watched, (parts(loss=2.0), 30.0))) == [""]
 
 
-def test_a_norm_that_grows_a_hundredfold_is_named() -> None:
-    seen = [(parts(norm=norm), 30.0) for norm in (1.0, 2.0, 1.0, 150.0, 150.0)]
-    assert list(windows(make(), *seen)) == [""] * 3 + [health.EXPLODING, ""]
+def test_hundredfold_gradient_norm_gives_a_warning() -> None:
+    logs = [(parts(norm=norm), 30.0) for norm in (1.0, 2.0, 1.0, 150.0, 150.0)]
+    assert list(windows(make(), *logs)) == [""] * 3 + [health.EXPLODING, ""]
 
 
-def test_a_single_large_norm_is_not() -> None:
+def test_single_large_gradient_norm_gives_no_warning() -> None:
     watched = make()
     assert list(windows(watched, *[(parts(), 30.0)] * 3)) == [""] * 3
     watched.after_step(parts(norm=1e9), whole=True)
     assert list(windows(watched, (parts(), 30.0))) == [""]
 
 
-def test_pictures_of_a_caption_that_become_alike_are_named_at_the_second_sight() -> None:
-    seen = [(parts(), spread) for spread in (30.0, 10.0, 30.0, 9.0, 8.0, 8.0)]
-    assert list(windows(make(), *seen)) == [""] * 4 + [health.FALLING, ""]
+def test_second_low_within_caption_deviation_gives_a_warning() -> None:
+    logs = [(parts(), spread) for spread in (30.0, 10.0, 30.0, 9.0, 8.0, 8.0)]
+    assert list(windows(make(), *logs)) == [""] * 4 + [health.FALLING, ""]
 
 
-def test_pictures_that_never_differ_are_named_after_the_start() -> None:
+def test_images_that_never_differ_give_a_warning_after_the_start() -> None:
     assert list(windows(make(), *[(parts(), 0.2)] * 3)) == ["", "", health.FALLING]
     resumed = make()
     resumed.remember(40.0)
     assert list(windows(resumed, *[(parts(), 5.0)] * 2)) == ["", health.FALLING]
 
 
-def test_the_gravest_trouble_explains_the_others() -> None:
+def test_only_the_most_severe_failure_gives_a_warning() -> None:
     watched = make()
     healthy = [(parts(), 30.0)] * 3
     worse = [(parts(gap=1e3, norm=1e9), 0.0)] * 3
     assert list(windows(watched, *healthy, *worse)) == [""] * 3 + [health.SATURATED, "", ""]
 
 
-def test_what_is_not_finite_is_named_at_once_and_ends_the_run() -> None:
+def test_non_finite_values_give_a_warning_at_once_and_end_the_run() -> None:
     watched = make()
     watched.after_step(parts(), whole=True)
     assert watched.bad_step() is None
@@ -108,14 +108,14 @@ def test_what_is_not_finite_is_named_at_once_and_ends_the_run() -> None:
     assert watched.should_abort
 
 
-def test_several_steps_in_a_call_count_as_many() -> None:
+def test_steps_per_execution_count_as_that_many_bad_steps() -> None:
     watched = make()
     watched.after_step(parts(loss=float("nan")), whole=True, steps=20)
     assert watched.should_abort
 
 
 @pytest.mark.parametrize("loss", [1.0, float("inf")])
-def test_in_float16_a_few_skipped_steps_are_normal(loss: float) -> None:
+def test_few_skipped_steps_in_float16_give_no_warning(loss: float) -> None:
     watched = make(scales_loss=True)
     skipped = 0.0
     for step in range(200):
@@ -126,22 +126,22 @@ def test_in_float16_a_few_skipped_steps_are_normal(loss: float) -> None:
     assert watched.bad_steps == 0
 
 
-def test_in_float16_steps_that_are_all_skipped_end_the_run() -> None:
+def test_skipping_every_step_in_float16_ends_the_run() -> None:
     watched = make(scales_loss=True)
-    watched.after_step(parts(skipped=3.0), whole=True)  # Of an earlier start.
+    watched.after_step(parts(skipped=3.0), whole=True)  # Skipped before this start.
     assert watched.bad_steps == 0
-    said = []
+    notices = []
     for number in range(20):
         assert not watched.should_abort
         watched.after_step(parts(skipped=4.0 + number), whole=True)
-        said.append(watched.bad_step())
+        notices.append(watched.bad_step())
     assert watched.should_abort
-    (notice,) = (it for it in said if it is not None)
-    assert said.index(notice) == 10
+    (notice,) = (it for it in notices if it is not None)
+    assert notices.index(notice) == 10
     assert "the gradient of generator is not finite" in notice.text
 
 
-def test_a_step_in_which_not_all_move_does_not_end_a_row() -> None:
+def test_step_without_all_updates_does_not_reset_the_bad_steps() -> None:
     watched = make(scales_loss=True)
     for number in range(20):
         watched.after_step(parts(skipped=float(number)), whole=True)

@@ -1,4 +1,4 @@
-"""What a step reads: ids of captions, of labels, or none."""
+"""Inputs of a step: ids of captions, ids of label texts, or none."""
 
 import dataclasses
 import pathlib
@@ -49,7 +49,7 @@ def only(dataset: tf.data.Dataset) -> dict:
         ("label_number", ["0", "1", "2"]),
     ],
 )
-def test_a_joint_model_writes_captions_or_names_or_numbers(
+def test_texts_of_a_joint_model_are_captions_label_names_or_label_numbers(
     text_source: str, expected: list[str] | None, manifest: records.Manifest
 ) -> None:
     recipe = dataclasses.replace(IMG_TXT, text_source=text_source)
@@ -59,18 +59,18 @@ def test_a_joint_model_writes_captions_or_names_or_numbers(
 
 
 @pytest.mark.parametrize("name", ["df_gan", "auto_write"])
-def test_others_write_nothing(name: str, manifest: records.Manifest) -> None:
+def test_other_models_have_no_label_texts(name: str, manifest: records.Manifest) -> None:
     recipe = dataclasses.replace(TINY[name], text_source="label")
     assert label_texts.label_texts(recipe, manifest) is None
 
 
-def test_labels_cannot_be_written_where_there_are_none(manifest: records.Manifest) -> None:
+def test_label_texts_need_labels(manifest: records.Manifest) -> None:
     without = dataclasses.replace(manifest, label_names=())
     with pytest.raises(UsageError, match="--text_source: must be caption for a data set without"):
         label_texts.label_texts(IMG_TXT, without)
 
 
-def test_captions_become_ids(tokenizer: WordTokenizer) -> None:
+def test_captions_are_converted_to_ids(tokenizer: WordTokenizer) -> None:
     batch = only(inputs.tokenized(batches(["two one", "a zero"], [5, 6]), tokenizer))
     assert set(batch) == {"image", "label", "tokens", "mismatched_tokens"}
     assert batch["tokens"]["ids"].tolist() == [[3, 2], [1, 0]]
@@ -88,18 +88,18 @@ def test_several_captions_of_an_image_stay_together(tokenizer: WordTokenizer) ->
     assert batch["mismatched_tokens"]["ids"].tolist() == expected[::-1]
 
 
-def test_texts_of_labels_take_the_place_of_captions(tokenizer: WordTokenizer) -> None:
+def test_label_texts_replace_captions(tokenizer: WordTokenizer) -> None:
     dataset = batches(["one", "one", "one"], [2, 0, 1])
     batch = only(inputs.tokenized(dataset, tokenizer, texts=["zero", "one", "two"]))
     assert batch["tokens"]["ids"].tolist() == [[3, 0], [1, 0], [2, 0]]
     assert batch["mismatched_tokens"]["ids"].tolist() == [[2, 0], [3, 0], [1, 0]]
 
 
-def test_without_a_tokenizer_there_are_images_and_labels() -> None:
+def test_without_a_tokenizer_batches_have_images_and_labels_only() -> None:
     batch = only(inputs.tokenized(batches(["one"], [4]), None))
     assert set(batch) == {"image", "label"}
 
 
-def test_what_is_read_ahead_does_not_queue_behind_the_ops_of_a_step() -> None:
+def test_prefetching_does_not_wait_for_the_ops_of_a_step() -> None:
     dataset = inputs.distributed(batches(["a"], [0]), tf.distribute.get_strategy())
     assert dataset.options().threading.private_threadpool_size > 0

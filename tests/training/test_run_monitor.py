@@ -1,4 +1,4 @@
-"""Planted failures are named, a healthy run is not; and what else a run shows."""
+"""Planted failures give warnings, healthy runs give none; logs and TensorBoard data of a run."""
 
 import dataclasses
 import json
@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tests.contract.runs import eagerly, without_pictures
+from tests.contract.runs import eagerly, without_sample_grids
 from tests.tiny import QUICK, TINY
 from tfgan2.data import pipeline
 from tfgan2.program import Failure, UsageError
@@ -27,10 +27,10 @@ STEPS = 100
 
 @pytest.fixture
 def short_windows(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A run is looked at after every second step, and eager steps are enough."""
+    """Checks a run after every second step; steps run eagerly."""
     monkeypatch.setattr(run_monitor, "WINDOW_STEPS", 2)
     monkeypatch.setattr(health, "FROM_STEP", 4)
-    with eagerly(), without_pictures():
+    with eagerly(), without_sample_grids():
         yield
 
 
@@ -57,8 +57,8 @@ def warnings_of(run_dir: pathlib.Path) -> list[str]:
     return [fields["warning"] for line in lines if "warning" in (fields := json.loads(line))]
 
 
-def shown(folder: pathlib.Path) -> dict[str, list[int]]:
-    """By tag, the steps of what TensorBoard finds in a folder."""
+def event_steps(folder: pathlib.Path) -> dict[str, list[int]]:
+    """Steps of the TensorBoard events in a folder, by tag."""
     found: dict[str, list[int]] = {}
     for path in folder.iterdir():
         for event in tf.compat.v1.train.summary_iterator(str(path)):
@@ -67,7 +67,7 @@ def shown(folder: pathlib.Path) -> dict[str, list[int]]:
     return found
 
 
-def test_a_healthy_run_is_not_warned_of_and_says_where_its_time_went(
+def test_healthy_run_gives_no_warning_and_reports_step_times(
     data_dir: pathlib.Path,
     tmp_path: pathlib.Path,
     capsys: pytest.CaptureFixture[str],
@@ -94,38 +94,41 @@ def test_a_healthy_run_is_not_warned_of_and_says_where_its_time_went(
     assert first["generator/gradient_norm"] > 0
     with Image.open(run.interpolation) as picture:
         assert picture.width > 300
-    assert shown(run.tensorboard / "samples") == {"samples": [50, 100], "interpolation": [100]}
-    weights = shown(run.tensorboard / "weights")
+    assert event_steps(run.tensorboard / "samples") == {
+        "samples": [50, 100],
+        "interpolation": [100],
+    }
+    weights = event_steps(run.tensorboard / "weights")
     assert all(steps == [50, 100] for steps in weights.values())
     assert any("generator" in tag for tag in weights)
     assert not (run.tensorboard / "warnings").exists()
 
 
-def test_a_discriminator_that_learns_a_hundred_times_too_fast_is_named(
+def test_discriminator_rate_a_hundred_times_too_high_gives_a_warning(
     data_dir: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recipe = dataclasses.replace(RECIPE, loss="relativistic", discriminator_head="projection")
     rate = 100 * recipe.discriminator_learning_rate
     recipe = dataclasses.replace(recipe, discriminator_learning_rate=rate)
-    with without_pictures():
+    with without_sample_grids():
         start(data_dir, tmp_path, recipe=recipe, steps=200)
     assert set(warnings_of(tmp_path)) == {health.SATURATED}
-    said = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
-    assert said
-    assert all("discriminator saturated" in line for line in said)
-    assert all("--discriminator_learning_rate" in line for line in said)
-    board = shown(RunDirectory(tmp_path).tensorboard / "warnings")
-    assert list(board) == [health.SATURATED]
+    warnings = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
+    assert warnings
+    assert all("discriminator saturated" in line for line in warnings)
+    assert all("--discriminator_learning_rate" in line for line in warnings)
+    tags = event_steps(RunDirectory(tmp_path).tensorboard / "warnings")
+    assert list(tags) == [health.SATURATED]
 
 
 @pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
-def test_a_value_that_is_no_number_is_named_and_ends_the_run(
+def test_nan_gives_a_warning_and_ends_the_run(
     precision: str, data_dir: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = pipeline.batches
 
     def with_nan(*args: Any, start_step: int = 0, **options: Any) -> tf.data.Dataset:
-        """In float32 one batch is enough; in float16 it has to be all of them."""
+        """One NaN batch ends a run in float32; in float16 every batch must be NaN."""
         first, last = (45, 46 if precision == "float32" else 1000)
         numbers = tf.data.Dataset.counter(start_step)
         batches = tf.data.Dataset.zip(numbers, real(*args, start_step=start_step, **options))
@@ -145,7 +148,7 @@ def test_a_value_that_is_no_number_is_named_and_ends_the_run(
     text = str(failed.value)
     assert "not finite in 12 steps in a row, up to step 57: --max_bad_steps=12" in text
     assert f"the last good checkpoint is {kept[0]}" in text
-    # At step 50 a checkpoint is due, and what has learned of the batch in float32 is not kept.
+    # Step 50 saves a checkpoint, except in float32, where the weights are already NaN.
     assert kept[0].endswith("ckpt-25" if precision == "float32" else "ckpt-50")
     values = tf.train.load_checkpoint(kept[0])
     for name in values.get_variable_to_shape_map():
@@ -154,14 +157,14 @@ def test_a_value_that_is_no_number_is_named_and_ends_the_run(
 
 
 @pytest.mark.usefixtures("short_windows")
-def test_a_generator_that_ignores_its_latent_is_named(
+def test_generator_that_ignores_its_latent_gives_a_warning(
     data_dir: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original = callbacks.Progress.after_steps
 
     def collapse(self: callbacks.Progress, before: int, logs: dict) -> None:
         original(self, before, logs)
-        if self.step in (4, 6, 8):  # When it is looked at.
+        if self.step in (4, 6, 8):  # The steps with a check.
             gan = self.model
             for network in (gan.generator, gan.average_generator):
                 for variable in network.variables:
@@ -175,7 +178,7 @@ def test_a_generator_that_ignores_its_latent_is_named(
 
 
 @pytest.mark.usefixtures("short_windows")
-def test_a_resumed_run_knows_how_its_pictures_differed(
+def test_resumed_run_remembers_the_within_caption_deviation(
     data_dir: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spreads = iter([40.0, 30.0, 4.0, 4.0])
@@ -185,7 +188,9 @@ def test_a_resumed_run_knows_how_its_pictures_differed(
     assert warnings_of(tmp_path) == [health.FALLING]
 
 
-def test_what_steps_leave_out_is_in_no_mean(data_dir: pathlib.Path, tmp_path: pathlib.Path) -> None:
+def test_mean_logs_leave_out_skipped_updates(
+    data_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
     recipe = dataclasses.replace(
         TINY["auto_write"], warm_up_steps=0, r2_weight=0.0, discriminator_steps=2, penalty_every=4
     )
@@ -198,7 +203,7 @@ def test_what_steps_leave_out_is_in_no_mean(data_dir: pathlib.Path, tmp_path: pa
 
 
 @pytest.mark.parametrize(
-    ("changes", "schedule", "said"),
+    ("changes", "schedule", "message"),
     [
         ({"minibatch_group": 3}, {}, "--minibatch_group: must divide the 4 rows that a replica"),
         (
@@ -208,14 +213,14 @@ def test_what_steps_leave_out_is_in_no_mean(data_dir: pathlib.Path, tmp_path: pa
         ),
     ],
 )
-def test_what_does_not_fit_together_is_refused(
-    changes: dict, schedule: dict, said: str, data_dir: pathlib.Path, tmp_path: pathlib.Path
+def test_incompatible_options_are_refused(
+    changes: dict, schedule: dict, message: str, data_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=message):
         start(data_dir, tmp_path, recipe=dataclasses.replace(RECIPE, **changes), **schedule)
 
 
-def test_the_spread_is_over_seeds_within_captions() -> None:
+def test_spread_is_the_standard_deviation_within_captions() -> None:
     class Sampler:
         def sample(self, captions: list[str], seeds: list[int], truncation: float) -> Any:
             levels = [
@@ -224,5 +229,5 @@ def test_the_spread_is_over_seeds_within_captions() -> None:
             ]
             return type("Samples", (), {"images": np.array(levels)[:, None, None, None]})()
 
-    # Half of the seeds draw 10 levels brighter, and captions differ by hundreds.
+    # Half of the seeds are 10 grey levels brighter; captions differ by hundreds of levels.
     assert spread(Sampler(), ["a", "b"]) == pytest.approx(5.0)

@@ -1,4 +1,4 @@
-"""StackGAN's two stages: what the second takes of the first, keeps, and refuses."""
+"""StackGAN's two stages: stage II loads stage I, keeps it frozen, and refuses others."""
 
 import dataclasses
 import pathlib
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests import digits
-from tests.contract.runs import eagerly, without_pictures
+from tests.contract.runs import eagerly, without_sample_grids
 from tests.tiny import TINY, VARIANTS
 from tfgan2.program import UsageError
 from tfgan2.runs import checkpoint
@@ -33,7 +33,7 @@ def start(
     text_encoder: pathlib.Path | None = None,
     steps: int = 1,
 ) -> RunDirectory:
-    with eagerly(), without_pictures():
+    with eagerly(), without_sample_grids():
         trainer.train(
             recipe,
             recipes.Schedule(sample_every=1000),
@@ -64,7 +64,7 @@ def stage_one(large: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> 
 def stage_two(
     large: pathlib.Path, stage_one: RunDirectory, tmp_path_factory: pytest.TempPathFactory
 ) -> RunDirectory:
-    """A step, begun with a copy of stage one that is gone since."""
+    """A run of one step; the copy of stage I that it was started with is deleted."""
     folder = tmp_path_factory.mktemp("two")
     shutil.copytree(stage_one.path, folder / "one")
     recipe = dataclasses.replace(STAGE_TWO, freeze_text_encoder=False)
@@ -79,18 +79,18 @@ def assert_same(one: list[np.ndarray], other: list[np.ndarray]) -> None:
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_stage_two_begins_with_the_averages_of_stage_one_and_keeps_them(
+def test_stage_two_loads_the_ema_weights_of_stage_one_and_keeps_them(
     stage_one: RunDirectory, stage_two: RunDirectory
 ) -> None:
     one, two = load_sampler(stage_one)[0], load_sampler(stage_two)[0]
     two.generator.stage_one.trainable = True  # Keras lists frozen weights in another order.
     assert_same(one.generator.get_weights(), two.generator.stage_one.get_weights())
-    reading, _ = load_text_encoder(stage_one)
-    assert_same(reading.get_weights(), two.text_encoder.get_weights())
+    text_encoder, _ = load_text_encoder(stage_one)
+    assert_same(text_encoder.get_weights(), two.text_encoder.get_weights())
     assert stage_two.vocabulary_file.read_bytes() == stage_one.vocabulary_file.read_bytes()
 
 
-def test_the_configuration_says_what_stage_two_began_with(
+def test_configuration_names_the_stage_one_run(
     stage_one: RunDirectory, stage_two: RunDirectory
 ) -> None:
     config = stage_two.read_config()
@@ -101,14 +101,14 @@ def test_the_configuration_says_what_stage_two_began_with(
     assert stage_one.read_config().stage_one is None
 
 
-def test_stage_two_draws_stage_one_enlarged_from_one_seed(stage_two: RunDirectory) -> None:
+def test_stage_two_samples_both_stages_from_one_seed(stage_two: RunDirectory) -> None:
     sampler, _, _ = load_sampler(stage_two)
     drawn = sampler.sample(["the digit 3", "the digit 3"], [4, 4], 0.0).images
     assert drawn.shape == (2, 64, 64, 1)
     np.testing.assert_array_equal(drawn[0], drawn[1])
 
 
-def test_stage_two_goes_on_without_stage_one(
+def test_stage_two_resumes_without_the_stage_one_run(
     stage_one: RunDirectory, stage_two: RunDirectory, large: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     run = RunDirectory.existing(shutil.copytree(stage_two.path, tmp_path / "run"))
@@ -124,7 +124,7 @@ def test_stage_two_goes_on_without_stage_one(
     assert any((one != other).any() for one, other in pairs)
 
 
-def test_a_run_killed_before_its_first_checkpoint_asks_for_stage_one_again(
+def test_run_without_a_checkpoint_needs_stage_one_again(
     stage_one: RunDirectory, stage_two: RunDirectory, large: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     shutil.copytree(stage_two.path, tmp_path / "run")
@@ -149,7 +149,7 @@ def test_a_run_killed_before_its_first_checkpoint_asks_for_stage_one_again(
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_a_stage_two_that_does_not_fit_its_stage_one_is_refused(
+def test_stage_two_that_does_not_match_its_stage_one_is_refused(
     changes: dict,
     rule: str,
     stage_one: RunDirectory,
@@ -162,7 +162,7 @@ def test_a_stage_two_that_does_not_fit_its_stage_one_is_refused(
     assert not (tmp_path / "run").exists()
 
 
-def test_only_a_run_of_stage_one_is_taken_for_one(
+def test_other_runs_are_refused_as_stage_one(
     run: RunDirectory,
     stage_two: RunDirectory,
     large: pathlib.Path,
@@ -179,7 +179,7 @@ def test_only_a_run_of_stage_one_is_taken_for_one(
     assert not (tmp_path / "run").exists()
 
 
-def test_stage_two_reads_as_its_stage_one_and_brings_no_other_encoder(
+def test_stage_two_refuses_a_text_encoder_of_its_own(
     stage_one: RunDirectory, large: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     with pytest.raises(UsageError, match="--text_encoder: must be left out for stage 2"):
@@ -192,7 +192,7 @@ def test_stage_two_reads_as_its_stage_one_and_brings_no_other_encoder(
         )
 
 
-def test_stage_two_does_not_begin_without_a_stage_one(
+def test_stage_two_without_a_stage_one_is_refused(
     large: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     with pytest.raises(UsageError):
@@ -200,10 +200,10 @@ def test_stage_two_does_not_begin_without_a_stage_one(
     assert not (tmp_path / "run").exists()
 
 
-def test_the_text_encoder_of_a_stage_one_is_one_like_any_other(
+def test_text_encoder_of_stage_one_can_be_loaded_by_another_system(
     stage_one: RunDirectory, large: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     recipe = dataclasses.replace(TINY["gan_cls"], freeze_text_encoder=True)
     run = start(recipe, large, tmp_path / "run", text_encoder=stage_one.path)
-    read, _ = load_text_encoder(stage_one)
-    assert_same(read.get_weights(), load_sampler(run)[0].text_encoder.get_weights())
+    loaded, _ = load_text_encoder(stage_one)
+    assert_same(loaded.get_weights(), load_sampler(run)[0].text_encoder.get_weights())

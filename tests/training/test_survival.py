@@ -1,4 +1,4 @@
-"""Runs that are killed, joined, lose a machine, and end as if nothing had happened."""
+"""Runs that are killed or lose a machine resume with the same result."""
 
 import contextlib
 import json
@@ -60,7 +60,7 @@ class Training:
             os.close(other_side)
 
     def read(self, count: int) -> str:
-        """Returns the next bytes that the program shows; fewer than the count at its end."""
+        """Returns the next bytes of the program's output; fewer than the count at its end."""
         shown = b""
         if self._terminal is None:
             return ""
@@ -70,7 +70,7 @@ class Training:
         return shown.decode(errors="replace")
 
     def end(self) -> tuple[str, str]:
-        """Waits for the end; returns the standard output, and the rest that the program shows."""
+        """Waits for the end; returns the standard output and the rest of the terminal output."""
         shown = self.read(sys.maxsize)
         if self._terminal is not None:
             os.close(self._terminal)
@@ -87,13 +87,13 @@ def final_values(run_dir: pathlib.Path) -> dict[str, np.ndarray]:
 
 
 def logged_steps(run_dir: pathlib.Path) -> list[int]:
-    """Steps of the lines that aren't warnings."""
+    """Steps of the metrics lines, without warnings."""
     lines = RunDirectory(run_dir).metrics_file.read_text().splitlines()
     return [line["step"] for line in map(json.loads, lines) if "warning" not in line]
 
 
 @pytest.mark.slow
-def test_killed_again_and_again_a_run_ends_with_the_weights_of_an_unbroken_one(
+def test_repeatedly_killed_run_ends_with_the_weights_of_an_uninterrupted_run(
     data_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     steps = 300
@@ -174,7 +174,7 @@ def test_two_machines_train_one_is_lost_and_both_go_on(
     other.process.send_signal(signal.SIGTERM)
     outputs = [training.end()[0] for training in (chief, other)]
     assert [training.process.returncode for training in (chief, other)] == [0, 0]
-    # The line after the first tells the time of each.
+    # Later lines contain times, which differ.
     stopped_at, other_stopped_at = (output.splitlines()[0] for output in outputs)
     assert stopped_at == other_stopped_at
     assert stopped_at.startswith("left before step 100000: step ")
@@ -194,7 +194,7 @@ def test_two_machines_train_one_is_lost_and_both_go_on(
     ],
     ids=["none", "one", "two", "chief"],
 )
-def test_a_cluster_is_what_tf_config_says(
+def test_tf_config_decides_about_the_cluster(
     text: str, expected: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(workers.VARIABLE, text)
@@ -211,7 +211,7 @@ def test_a_cluster_is_what_tf_config_says(
         '{"cluster": {"worker": ["a:1"], "ps": ["b:1"]}, "task": {"type": "ps", "index": 0}}',
     ],
 )
-def test_another_tf_config_is_one_error(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_tf_config_is_one_error(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(workers.VARIABLE, text)
     with pytest.raises(UsageError, match="TF_CONFIG: must "):
         workers.in_cluster()

@@ -1,4 +1,4 @@
-"""A text encoder is trained, begun with, frozen or not, and travels with the run that has it."""
+"""Text encoders: training, loading into a GAN, freezing, and storage in the run of the GAN."""
 
 import dataclasses
 import json
@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from tests.contract.runs import eagerly, without_pictures
+from tests.contract.runs import eagerly, without_sample_grids
 from tests.tiny import QUICK, TINY, VARIANTS
 from tfgan2.evaluation import extractors
 from tfgan2.program import UsageError
@@ -34,7 +34,7 @@ def start(
     steps: int = 2,
     evaluate_every: int = 0,
 ) -> RunDirectory:
-    with eagerly(), without_pictures():
+    with eagerly(), without_sample_grids():
         trainer.train(
             recipe,
             recipes.Schedule(evaluate_every=evaluate_every),
@@ -63,7 +63,7 @@ def other(data_dir: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> R
 def gan(
     damsm: RunDirectory, data_dir: pathlib.Path, tmp_path_factory: pytest.TempPathFactory
 ) -> RunDirectory:
-    """Two steps, begun with a copy of the encoder's run that is gone since."""
+    """A run of two steps; the copy of the text encoder's run that it loaded is deleted."""
     folder = tmp_path_factory.mktemp("gan")
     shutil.copytree(damsm.path, folder / "damsm")
     recipe = dataclasses.replace(GAN, text_encoder_kind="word_cnn", sentence_size=2, max_words=1)
@@ -80,7 +80,7 @@ def same(one: list[np.ndarray], other: list[np.ndarray]) -> bool:
     return all(map(np.array_equal, one, other))
 
 
-def test_a_matching_run_reports_retrieval_against_chance(
+def test_matching_run_reports_retrieval_and_chance(
     damsm: RunDirectory,
 ) -> None:
     lines = damsm.evaluations_file.read_text().splitlines()
@@ -94,7 +94,7 @@ def test_a_matching_run_reports_retrieval_against_chance(
         assert 0.0 < score["chance"] < 1.0
 
 
-def test_a_gan_begins_with_the_encoder_its_sizes_and_its_vocabulary(
+def test_gan_loads_a_text_encoder_with_its_options_and_vocabulary(
     damsm: RunDirectory, gan: RunDirectory
 ) -> None:
     config = gan.read_config()
@@ -106,7 +106,7 @@ def test_a_gan_begins_with_the_encoder_its_sizes_and_its_vocabulary(
     assert same(weights(sampler.text_encoder), weights(trained))
 
 
-def test_without_freezing_the_encoder_goes_on_learning(
+def test_unfrozen_text_encoder_is_trained(
     damsm: RunDirectory, data_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     recipe = dataclasses.replace(GAN, freeze_text_encoder=False)
@@ -116,7 +116,7 @@ def test_without_freezing_the_encoder_goes_on_learning(
     assert not same(weights(learned), weights(trained))
 
 
-def test_a_run_goes_on_without_the_run_it_began_with(
+def test_run_resumes_without_the_text_encoder_run(
     gan: RunDirectory, data_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     run = RunDirectory.existing(shutil.copytree(gan.path, tmp_path / "run"))
@@ -127,14 +127,14 @@ def test_a_run_goes_on_without_the_run_it_began_with(
     assert not same(weights(before.generator), weights(after.generator))
 
 
-def test_another_encoder_is_refused(
+def test_different_text_encoder_is_refused_on_resume(
     gan: RunDirectory, other: RunDirectory, data_dir: pathlib.Path
 ) -> None:
     with pytest.raises(UsageError, match="--text_encoder: must be left out, or what the run"):
         start(GAN, data_dir, gan.path, text_encoder=other.path, steps=4)
 
 
-def test_a_run_killed_before_its_first_checkpoint_asks_for_the_encoder_again(
+def test_run_without_a_checkpoint_needs_the_text_encoder_again(
     gan: RunDirectory, damsm: RunDirectory, data_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     run = RunDirectory.existing(shutil.copytree(gan.path, tmp_path / "run"))
@@ -146,7 +146,7 @@ def test_a_run_killed_before_its_first_checkpoint_asks_for_the_encoder_again(
     assert start(GAN, data_dir, run.path, text_encoder=damsm.path, steps=1).checkpoints.exists()
 
 
-def test_freezing_what_never_learned_is_refused(
+def test_freezing_an_untrained_text_encoder_is_refused(
     data_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     with pytest.raises(UsageError, match="--freeze_text_encoder: must come with --text_encoder"):
@@ -154,7 +154,7 @@ def test_freezing_what_never_learned_is_refused(
     assert not (tmp_path / "run").exists()
 
 
-def test_inception_asks_for_its_weights(data_dir: pathlib.Path, tmp_path: pathlib.Path) -> None:
+def test_inception_needs_its_weights(data_dir: pathlib.Path, tmp_path: pathlib.Path) -> None:
     recipe = dataclasses.replace(DAMSM, image_encoder="inception_v3")
     with pytest.raises(UsageError, match="--inception_weights: must be given"):
         start(recipe, data_dir, tmp_path / "run")
@@ -168,7 +168,7 @@ def test_inception_asks_for_its_weights(data_dir: pathlib.Path, tmp_path: pathli
         (recipes.Schedule(keep_best="kid", evaluate_every=1), "--keep_best: must be none"),
     ],
 )
-def test_what_a_matching_model_cannot_do_is_refused(
+def test_unsupported_options_of_a_matching_model_are_refused(
     schedule: recipes.Schedule, rule: str, data_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     with pytest.raises(UsageError, match=rule):
@@ -183,7 +183,7 @@ def test_what_a_matching_model_cannot_do_is_refused(
     assert not (tmp_path / "run").exists()
 
 
-def test_a_matching_model_begins_with_no_text_encoder(
+def test_matching_model_refuses_a_pretrained_text_encoder(
     damsm: RunDirectory, data_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     with pytest.raises(UsageError, match="--text_encoder: must be left out for damsm"):
@@ -199,7 +199,7 @@ def test_a_matching_model_begins_with_no_text_encoder(
         ({"image_size": 24}, "--image_size: must be one of 16, 32"),
     ],
 )
-def test_what_does_not_fit_is_refused_before_anything_is_written(
+def test_invalid_options_are_refused_before_any_file_is_written(
     fields: dict, rule: str, data_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     with pytest.raises(UsageError, match=rule):
@@ -207,7 +207,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
-def test_a_matching_run_draws_nothing_and_a_gan_matches_nothing(
+def test_matching_run_is_no_generator_and_gan_run_is_no_matcher(
     damsm: RunDirectory, run: RunDirectory
 ) -> None:
     with pytest.raises(UsageError, match="--run_dir: must be a run of a system that draws"):
@@ -216,13 +216,13 @@ def test_a_matching_run_draws_nothing_and_a_gan_matches_nothing(
         load_matcher(run, flag="--matching")
 
 
-def test_a_judge_that_was_used_in_training_is_told_from_another(
+def test_protocol_says_whether_the_matcher_was_used_in_training(
     gan: RunDirectory, damsm: RunDirectory, other: RunDirectory
 ) -> None:
     config = gan.read_config()
     assert config.text_encoder is not None
-    told = {"checksum": config.text_encoder["checksum"]}  # What the card of an export says.
-    for reader in (config.text_encoder, told):
+    card = {"checksum": config.text_encoder["checksum"]}  # As in the card of an export.
+    for reader in (config.text_encoder, card):
         assert extractors.load_judge(damsm.path, reader, channels=1).protocol["used_in_training"]
         assert not extractors.load_judge(other.path, reader, channels=1).protocol[
             "used_in_training"
@@ -230,7 +230,7 @@ def test_a_judge_that_was_used_in_training_is_told_from_another(
     assert not extractors.load_judge(damsm.path, {}, channels=1).protocol["used_in_training"]
 
 
-def test_a_judge_encodes_images_of_any_size(damsm: RunDirectory) -> None:
+def test_matcher_encodes_images_of_any_size(damsm: RunDirectory) -> None:
     matcher, _ = load_matcher(damsm, flag="--matching")
     small, large = (
         np.stack([np.full([side, side, 1], grey, np.uint8) for grey in (0, 90, 255)])
@@ -244,7 +244,7 @@ def test_a_judge_encodes_images_of_any_size(damsm: RunDirectory) -> None:
     assert np.isfinite(codes).all()
 
 
-def test_characters_travel_without_a_vocabulary(
+def test_character_encoder_is_loaded_without_a_vocabulary(
     data_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     sje = start(VARIANTS["sje"], data_dir, tmp_path / "sje", steps=1)

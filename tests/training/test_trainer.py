@@ -1,4 +1,4 @@
-"""Training: what a run leaves on disk, and going on with it."""
+"""Training: files of a run, and its continuation."""
 
 import dataclasses
 import json
@@ -52,7 +52,9 @@ def start(
         )
 
 
-def test_a_run_is_what_the_house_says(run: RunDirectory, manifest: records.Manifest) -> None:
+def test_run_directory_has_the_documented_files(
+    run: RunDirectory, manifest: records.Manifest
+) -> None:
     config = run.read_config()
     assert config.recipe == RECIPE
     assert config.data["checksum"] == manifest.checksum
@@ -67,14 +69,14 @@ def test_a_run_is_what_the_house_says(run: RunDirectory, manifest: records.Manif
     assert run.vocabulary_file.read_text().splitlines() == list(manifest.vocabulary)
 
 
-def test_a_run_at_its_goal_is_left_as_it_is(run: RunDirectory, data_dir: pathlib.Path) -> None:
+def test_run_at_its_goal_is_left_unchanged(run: RunDirectory, data_dir: pathlib.Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in run.path.rglob("*")}
     outcome = start(data_dir, run.path)
     assert outcome.step == outcome.goal == 2
     assert {path: path.stat().st_mtime_ns for path in run.path.rglob("*")} == before
 
 
-def test_another_recipe_is_refused_with_the_differing_fields(
+def test_different_recipe_is_refused_with_its_differing_fields(
     run: RunDirectory, data_dir: pathlib.Path
 ) -> None:
     other = dataclasses.replace(RECIPE, latent_size=9)
@@ -82,7 +84,7 @@ def test_another_recipe_is_refused_with_the_differing_fields(
         start(data_dir, run.path, recipe=other)
 
 
-def test_another_data_set_is_refused(
+def test_different_data_set_is_refused(
     run: RunDirectory, data_dir: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(records.Manifest, "checksum", "f" * 64)
@@ -98,7 +100,7 @@ def test_another_data_set_is_refused(
     ],
     ids=["image_size", "batch_size"],
 )
-def test_what_the_data_cannot_give_is_refused(
+def test_recipe_that_does_not_fit_the_data_is_refused(
     changes: dict[str, int], rule: str, data_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     with pytest.raises(UsageError, match=rule):
@@ -113,21 +115,21 @@ def test_auto_precision_is_resolved_once(
     monkeypatch.setattr(runtime, "resolve_precision", lambda name: "mixed_bfloat16")
     start = initialization.Start(captions=[], texts=None, reader=None, stage_one=None)
     joined = initialization.begin_or_join(run, automatic, manifest, start)
-    assert joined.precision == "float32"  # That of the run, not of this machine.
+    assert joined.precision == "float32"  # The precision of the run, not of this machine.
 
 
 @pytest.mark.parametrize("name", ["float32", "mixed_float16", "mixed_bfloat16"])
-def test_a_given_precision_is_kept(name: str) -> None:
+def test_given_precision_is_kept(name: str) -> None:
     assert runtime.resolve_precision(name) == name
     assert runtime.resolve_precision("auto") in recipes.PRECISIONS[1:]
 
 
-def test_epochs_are_passes_over_the_train_split() -> None:
+def test_epoch_is_one_pass_over_the_train_split() -> None:
     assert trainer.Goal(epochs=2.5).in_steps(images=70, batch_size=8) == 22
     assert trainer.Goal(steps=3).in_steps(images=70, batch_size=8) == 3
 
 
-def test_a_signal_saves_at_the_next_step_and_the_run_goes_on(
+def test_signal_saves_a_checkpoint_at_the_next_step_and_the_run_resumes(
     data_dir: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original = callbacks.Progress.after_steps
@@ -144,13 +146,13 @@ def test_a_signal_saves_at_the_next_step_and_the_run_goes_on(
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
-def test_things_are_done_every_so_many_steps_and_at_the_end() -> None:
+def test_periodic_work_runs_at_its_interval_and_at_the_end() -> None:
     done = []
     every = callbacks.Every(done.append, every=4)
     gan = type("Model", (), {"step": tf.Variable(0)})()
     every.set_model(gan)
     every.on_train_begin()
-    for step in (3, 6, 9, 10):  # As several steps in one execution come.
+    for step in (3, 6, 9, 10):  # Steps of several per execution.
         gan.step.assign(step)
         every.on_train_batch_end(0)
     every.on_train_end()
@@ -158,7 +160,7 @@ def test_things_are_done_every_so_many_steps_and_at_the_end() -> None:
 
 
 @pytest.mark.usefixtures("classifier")
-def test_evaluation_in_training_writes_a_line(
+def test_evaluation_during_training_writes_a_line(
     data_dir: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(periodic, "EVALUATION_SAMPLES", 140)
@@ -177,7 +179,7 @@ def test_evaluation_in_training_writes_a_line(
 
 
 def curves(folder: pathlib.Path) -> dict[str, dict[int, float]]:
-    """By name, values by step."""
+    """TensorBoard scalars: values by step, by name."""
     found: dict[str, dict[int, float]] = {}
     for path in folder.iterdir():
         for event in tf.compat.v1.train.summary_iterator(str(path)):
@@ -187,7 +189,7 @@ def curves(folder: pathlib.Path) -> dict[str, dict[int, float]]:
     return found
 
 
-def test_mirrored_takes_all_devices_and_auto_none_without_gpus(
+def test_mirrored_uses_all_devices_and_auto_one_without_gpus(
     data_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     strategy = runtime.make_strategy("mirrored")
@@ -206,7 +208,7 @@ def test_mirrored_takes_all_devices_and_auto_none_without_gpus(
     assert not (tmp_path / "run").exists()
 
 
-def test_a_data_set_without_test_images_can_be_trained_on_but_not_measured(
+def test_data_set_without_test_images_allows_training_but_no_evaluation(
     digits_file: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     digits.prepare(digits_file, tmp_path / "data", image_size=32, test_fraction=0.0)
@@ -224,7 +226,7 @@ def test_a_data_set_without_test_images_can_be_trained_on_but_not_measured(
         )
 
 
-def test_the_best_checkpoint_is_kept_beside_the_newest(
+def test_best_checkpoint_is_kept_beside_the_newest(
     data_dir: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     values = iter([3.0, 1.0, 2.0])
@@ -242,14 +244,14 @@ def test_the_best_checkpoint_is_kept_beside_the_newest(
     assert path == str(run.best_checkpoint / "ckpt-4")
     assert load_sampler(run)[2] == str(run.checkpoints / "ckpt-6")
 
-    # Without averages, what is sampled are the live weights.
+    # Without EMA, sampling uses the live weights.
     saved = tf.train.load_checkpoint(path)
     suffix = ".ATTRIBUTES/VARIABLE_VALUE"
     live = saved.get_tensor(f"gan/generator/first/kernel/{suffix}")
     np.testing.assert_array_equal(sampler.generator.first.kernel.numpy(), live)
 
 
-def test_keeping_the_best_needs_evaluations(data_dir: pathlib.Path, tmp_path: pathlib.Path) -> None:
+def test_keep_best_needs_evaluations(data_dir: pathlib.Path, tmp_path: pathlib.Path) -> None:
     with pytest.raises(UsageError, match="--evaluate_every: must be above 0 for --keep_best"):
         start(data_dir, tmp_path / "run", schedule=recipes.Schedule(keep_best="kid"))
 
@@ -263,7 +265,7 @@ def test_keeping_the_best_needs_evaluations(data_dir: pathlib.Path, tmp_path: pa
         ("none", [1.0], None),
     ],
 )
-def test_the_best_is_what_its_metric_means(
+def test_best_checkpoint_has_the_best_value_of_its_metric(
     metric: str, values: list[float], kept: float | None, tmp_path: pathlib.Path
 ) -> None:
     gan = tf.train.Checkpoint(step=tf.Variable(1))

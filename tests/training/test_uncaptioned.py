@@ -1,4 +1,4 @@
-"""Runs of systems that read nothing, and of those that write texts."""
+"""Runs of unconditional systems, and of joint systems that generate texts."""
 
 import dataclasses
 import json
@@ -53,7 +53,7 @@ def joint(data_dir: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> R
     return start(IMG_TXT, data_dir, tmp_path_factory.mktemp("img_txt") / "run")
 
 
-def test_an_unconditional_run_has_no_vocabulary_and_logs_every_player(
+def test_unconditional_run_has_no_vocabulary_and_logs_every_network(
     unconditional: RunDirectory,
 ) -> None:
     assert not unconditional.vocabulary_file.exists()
@@ -61,7 +61,7 @@ def test_an_unconditional_run_has_no_vocabulary_and_logs_every_player(
     assert {"real/loss", "real/r1", "fake/loss", "fake/r2", "generator/loss"} <= lines[0].keys()
 
 
-def test_sheets_without_captions_show_as_many_seeds_as_they_have_places(
+def test_unconditional_sample_grid_shows_one_seed_per_cell(
     unconditional: RunDirectory,
 ) -> None:
     sampler, _, _ = load_sampler(unconditional)
@@ -74,16 +74,14 @@ def test_sheets_without_captions_show_as_many_seeds_as_they_have_places(
     assert drawn.images.shape == (64, 28, 28, 1)
     with Image.open(unconditional.sample_grid(2)) as picture:
         sheet = np.asarray(picture)
-    # The first seed of the second row, of 28 px enlarged twice.
+    # The first seed of the second row: 28 px, enlarged twice.
     row_height = 16 + 56 + 4
     shown = sheet[row_height + 16 : row_height + 16 + 56 : 2, 4 : 4 + 56 : 2, 0]
     np.testing.assert_array_equal(shown, drawn.images[periodic.GRID_SEEDS, :, :, 0])
 
 
-def test_every_start_of_a_run_adds_to_its_animation(
-    data_dir: pathlib.Path, tmp_path: pathlib.Path
-) -> None:
-    # With live weights that move fast, no two sheets are alike.
+def test_resumed_run_extends_its_animation(data_dir: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    # Live weights at a high learning rate: no two sample grids are equal.
     recipe = dataclasses.replace(IMG_TXT, no_ema=True, generator_learning_rate=0.01)
     for steps in (2, 3):
         run = start(recipe, data_dir, tmp_path / "run", steps=steps)
@@ -94,7 +92,7 @@ def test_every_start_of_a_run_adds_to_its_animation(
     assert len(list(run.samples.glob("*.png"))) == 3
 
 
-def test_a_joint_run_writes_the_texts_of_its_sheets(
+def test_joint_run_writes_the_texts_of_its_sample_grids(
     joint: RunDirectory, manifest: records.Manifest
 ) -> None:
     assert joint.vocabulary_file.read_text().split() == [str(n) for n in range(10)]
@@ -111,7 +109,7 @@ def test_a_joint_run_writes_the_texts_of_its_sheets(
     assert drawn.texts == texts
 
 
-def test_a_joint_model_of_names_writes_names(
+def test_joint_model_of_label_names_generates_label_names(
     data_dir: pathlib.Path, manifest: records.Manifest, tmp_path: pathlib.Path
 ) -> None:
     recipe = dataclasses.replace(IMG_TXT, text_source="label")
@@ -121,7 +119,7 @@ def test_a_joint_model_of_names_writes_names(
     assert sampler.sample(["seven"], [0], 0.0).texts == ["seven"]
 
 
-def test_a_joint_model_of_captions_has_the_vocabulary_of_the_data(
+def test_joint_model_of_captions_has_the_vocabulary_of_the_data(
     data_dir: pathlib.Path, manifest: records.Manifest, tmp_path: pathlib.Path
 ) -> None:
     run = start(VARIANTS["img_txt-captions"], data_dir, tmp_path / "run", steps=1)
@@ -131,7 +129,7 @@ def test_a_joint_model_of_captions_has_the_vocabulary_of_the_data(
 
 
 @pytest.mark.parametrize("recipe", [AUTO_WRITE, IMG_TXT], ids=["auto_write", "img_txt"])
-def test_what_reads_no_captions_begins_with_no_text_encoder_and_gives_none(
+def test_systems_without_captions_neither_load_nor_provide_a_text_encoder(
     recipe: recipes.Recipe,
     run: RunDirectory,
     unconditional: RunDirectory,
@@ -151,7 +149,7 @@ def test_what_reads_no_captions_begins_with_no_text_encoder_and_gives_none(
 
 
 @pytest.mark.parametrize("metric", ["agreement", "diversity"])
-def test_metrics_of_captions_do_not_choose_the_best_of_an_unconditional_run(
+def test_keep_best_of_an_unconditional_run_refuses_caption_metrics(
     metric: str, data_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     schedule = recipes.Schedule(keep_best=metric, evaluate_every=1)
@@ -159,7 +157,7 @@ def test_metrics_of_captions_do_not_choose_the_best_of_an_unconditional_run(
         start(AUTO_WRITE, data_dir, tmp_path / "run", schedule=schedule)
 
 
-def test_pairs_of_captions_stay_on_one_replica(
+def test_batch_of_a_replica_must_be_even_for_caption_pairs(
     data_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     recipe = dataclasses.replace(TINY["gan_cls"], batch_size=7)

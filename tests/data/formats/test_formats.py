@@ -1,4 +1,4 @@
-"""Readers of published files: right on the real formats, one clear error on anything else."""
+"""Readers of published files: exact on real formats, one clear error for other content."""
 
 import base64
 import collections
@@ -40,8 +40,8 @@ WHOLE = {
 }
 
 
-def complaint_of(kind: str, content: bytes) -> str | None:
-    """What a reader says of some bytes; None if it reads them."""
+def error_of(kind: str, content: bytes) -> str | None:
+    """The error of a reader for some bytes; None if it reads them."""
     try:
         READERS[kind](content)
     except UsageError as error:
@@ -57,23 +57,23 @@ def test_random_or_broken_bytes_give_one_clear_error_or_plain_data(
     content = bytearray(WHOLE[kind])
     content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     for broken in (bytes(content), data.draw(st.binary(max_size=200))):
-        complaint = complaint_of(kind, broken)
-        assert complaint is None or complaint.startswith("a-file: must ")
+        error = error_of(kind, broken)
+        assert error is None or error.startswith("a-file: must ")
 
 
 @pytest.mark.parametrize("kind", READERS)
-def test_a_cut_file_is_refused_wherever_it_is_cut(kind: str) -> None:
+def test_truncated_file_is_refused(kind: str) -> None:
     for end in range(len(WHOLE[kind])):
         with pytest.raises(UsageError, match="a-file: must "):
             READERS[kind](WHOLE[kind][:end])
 
 
 @given(arrays.arrays(np.uint8, arrays.array_shapes(min_dims=3, max_dims=3, min_side=0)))
-def test_idx_reads_what_was_written(array: np.ndarray) -> None:
+def test_idx_reads_written_arrays(array: np.ndarray) -> None:
     np.testing.assert_array_equal(idx.parse(idx_bytes(array), path=PATH, dimensions=3), array)
 
 
-def test_idx_of_other_dimensions_or_with_a_rest_is_refused(tmp_path: pathlib.Path) -> None:
+def test_idx_with_other_dimensions_or_trailing_bytes_is_refused(tmp_path: pathlib.Path) -> None:
     content = idx_bytes(np.zeros([2, 3, 3], np.uint8))
     with pytest.raises(UsageError, match=r"IDX of 1 dimensions \(00000801\), got 00000803"):
         idx.parse(content, path=PATH, dimensions=1)
@@ -119,14 +119,14 @@ def test_python_2_pickles_are_read(name: str) -> None:
     ]
 
 
-class _Asks:
+class _CallsTouch:
     def __reduce__(self) -> tuple[Any, ...]:
         return (pathlib.Path.touch, (pathlib.Path("planted"),))
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-@pytest.mark.parametrize("value", [_Asks(), collections.Counter("ab"), np.zeros(2), {1}])
-def test_a_pickle_that_asks_for_more_than_plain_data_is_refused(
+@pytest.mark.parametrize("value", [_CallsTouch(), collections.Counter("ab"), np.zeros(2), {1}])
+def test_pickle_with_more_than_plain_data_is_refused(
     protocol: int, value: object, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -136,7 +136,7 @@ def test_a_pickle_that_asks_for_more_than_plain_data_is_refused(
     assert not (tmp_path / "planted").exists()
 
 
-def test_a_small_pickle_cannot_ask_for_much_memory() -> None:
+def test_small_pickle_cannot_allocate_much_memory() -> None:
     with pytest.raises(UsageError, match="must be a whole pickle"):
         plain_pickle.parse(b"\x80\x02]r\xff\xff\xff\x7f.", path=PATH)
 
@@ -157,7 +157,7 @@ torch_values = st.recursive(
 
 
 @given(torch_values)
-def test_t7_reads_what_was_written(value: object) -> None:
+def test_t7_reads_written_values(value: object) -> None:
     assert_same(torch7.parse(dump(value), path=PATH), value)
 
 
@@ -174,7 +174,7 @@ def assert_same(got: object, expected: object) -> None:
         assert got == expected
 
 
-def test_t7_reads_transposed_tensors_and_tables_that_hold_themselves() -> None:
+def test_t7_reads_transposed_tensors_and_recursive_tables() -> None:
     matrix = np.arange(6, dtype=np.float32).reshape(2, 3).T
     np.testing.assert_array_equal(torch7.parse(dump(matrix), path=PATH), matrix)
     itself = struct.pack("<iiiid", 3, 1, 1, 1, 1.0) + struct.pack("<ii", 3, 1)

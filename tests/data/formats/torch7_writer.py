@@ -1,4 +1,4 @@
-"""Writes Torch7's binary format from its description, for tests of the reader."""
+"""Writes Torch7's binary format by its specification, for tests of the reader."""
 
 import itertools
 import struct

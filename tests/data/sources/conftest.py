@@ -1,4 +1,4 @@
-"""Small trees with the names and formats of the real ones."""
+"""Small folders with the file names and formats of the real data sets."""
 
 import io
 import json
@@ -50,7 +50,7 @@ Read = Callable[..., sources.Collection]
 
 @pytest.fixture
 def read(tmp_path: pathlib.Path) -> Read:
-    """Reads a source from the test's own folder."""
+    """Reads a source from the temporary folder of the test."""
 
     def reader(name: str, **options: object) -> sources.Collection:
         given = {"image_size": 16, "input_dir": str(tmp_path), **options}

@@ -48,7 +48,7 @@ def flowers(labels: list[int]) -> dict[str, bytes | str]:
 def test_flowers_are_split_by_the_pickles_and_captioned_by_number(
     tmp_path: pathlib.Path, read: Read
 ) -> None:
-    # Image 1 is of the last class: the order of the classes is not that of the images.
+    # Image 1 has the last class: classes are not in the order of images.
     write(tmp_path, flowers([102, 1, 5]))
     names = {"train": ["jpg/image_00003", "jpg/image_00001"], "test": ["jpg/image_00002"]}
     write(tmp_path, {f"{split}/filenames.pickle": pickled(names[split]) for split in names})
@@ -81,7 +81,7 @@ def test_flowers_without_pickles_are_split_by_class_lists_or_every_fifth_class(
     assert collection.notes == ("split: that of the class lists",)
 
 
-def test_captions_of_t7_files_are_spelled(tmp_path: pathlib.Path, read: Read) -> None:
+def test_captions_of_t7_files_are_decoded(tmp_path: pathlib.Path, read: Read) -> None:
     files = flowers([1])
     del files["text_c10/class_00001/image_00001.txt"]
     texts = ["this flower is red.", "a well-known 'rose'; (yes)"]
@@ -95,7 +95,7 @@ def test_captions_of_t7_files_are_spelled(tmp_path: pathlib.Path, read: Read) ->
     assert captions(read("oxford_flowers")) == {"jpg/image_00001": tuple(texts)}
 
 
-def test_flowers_with_faults_are_named(tmp_path: pathlib.Path, read: Read) -> None:
+def test_faults_of_flowers_are_rejects_with_reasons(tmp_path: pathlib.Path, read: Read) -> None:
     files = flowers([1, 2, 3])
     del files["text_c10/class_00002/image_00002.txt"]
     files["text_c10/class_00003/image_00003.txt"] = b"\xff\xfe\n"
@@ -121,7 +121,7 @@ def test_flowers_with_faults_are_named(tmp_path: pathlib.Path, read: Read) -> No
     ],
     ids=["broken", "range", "other", "no_list", "one_alone"],
 )
-def test_files_that_are_something_else_are_refused(
+def test_files_of_other_content_are_refused(
     name: str, content: bytes, message: str, tmp_path: pathlib.Path, read: Read
 ) -> None:
     write(tmp_path, {**flowers([1, 2]), name: content})
@@ -129,7 +129,7 @@ def test_files_that_are_something_else_are_refused(
         read("oxford_flowers")
 
 
-def test_a_split_that_shares_classes_is_refused(tmp_path: pathlib.Path, read: Read) -> None:
+def test_split_with_shared_classes_is_refused(tmp_path: pathlib.Path, read: Read) -> None:
     write(tmp_path, flowers([1, 1]))
     for split, number in (("train", 1), ("test", 2)):
         path = f"{split}/filenames.pickle"
@@ -143,7 +143,7 @@ BIRDS = {kind: f"{kind}/{kind[4:]}_0001" for kind in KINDS}
 
 
 def birds() -> dict[str, bytes | str]:
-    """Each bird is blue, on red."""
+    """Birds data: each bird is blue on a red background."""
     image = np.zeros([60, 90, 3], np.uint8)
     image[..., 0] = 200
     image[20:40, 50:80] = [0, 0, 200]
@@ -188,7 +188,7 @@ def test_birds_are_split_by_the_pickles_and_cropped_to_their_boxes(
     assert blue.any(axis=1).nonzero()[0][[0, -1]].tolist() == pytest.approx([12, 31], abs=1)
 
 
-def test_the_crop_is_the_one_of_all_projects() -> None:
+def test_crop_equals_that_of_published_projects() -> None:
     assert cub_birds.widened(60, 27, 325, 304) == (222 - 243, 179 - 243, 222 + 243, 179 + 243)
     assert cub_birds.widened(11, 5, 8, 7) == (15 - 6, 8 - 6, 15 + 6, 8 + 6)
 
@@ -202,7 +202,9 @@ def test_birds_without_pickles_are_split_by_every_fourth_class(
     assert "every fourth class is tested" in collection.notes[0]
 
 
-def test_captions_of_birds_from_the_damsm_pickle(tmp_path: pathlib.Path, read: Read) -> None:
+def test_captions_of_birds_are_read_from_the_damsm_pickle(
+    tmp_path: pathlib.Path, read: Read
+) -> None:
     files = {name: content for name, content in birds().items() if "text_c10" not in name}
     words = {0: "<end>", 1: "a", 2: "red", 3: "blue", 4: "bird"}
     ids = {word: number for number, word in words.items()}
@@ -222,7 +224,7 @@ def test_captions_of_birds_from_the_damsm_pickle(tmp_path: pathlib.Path, read: R
         read("cub_birds")
 
 
-def test_birds_with_faults_are_named(tmp_path: pathlib.Path, read: Read) -> None:
+def test_faults_of_birds_are_rejects_with_reasons(tmp_path: pathlib.Path, read: Read) -> None:
     files = {**birds(), **bird_split([KINDS[0], KINDS[2]], [KINDS[1]])}
     files["CUB_200_2011/bounding_boxes.txt"] = lines(f"{n} 1.0 1.0 5.0 5.0" for n in (2, 3, 4))
     write(tmp_path, files)
@@ -253,7 +255,9 @@ def coco(year: str) -> dict[str, bytes | str]:
 
 
 @pytest.mark.parametrize("year", ["2014", "2017"])
-def test_coco_is_read_by_image_number(year: str, tmp_path: pathlib.Path, read: Read) -> None:
+def test_coco_is_read_in_order_of_image_numbers(
+    year: str, tmp_path: pathlib.Path, read: Read
+) -> None:
     write(tmp_path, coco(year))
     collection = read("coco")
     assert [len(items) for items in collection.splits.values()] == [2, 1]
@@ -263,7 +267,7 @@ def test_coco_is_read_by_image_number(year: str, tmp_path: pathlib.Path, read: R
     assert item.draw().shape == (16, 16, 3)
 
 
-def test_coco_images_may_lie_below_images(tmp_path: pathlib.Path, read: Read) -> None:
+def test_coco_images_may_be_in_a_folder_images(tmp_path: pathlib.Path, read: Read) -> None:
     files = coco("2014")
     write(tmp_path, {n if "annot" in n else f"images/{n}": content for n, content in files.items()})
     assert read("coco").splits["test"][0].draw().shape == (16, 16, 3)
@@ -279,7 +283,7 @@ def test_coco_images_may_lie_below_images(tmp_path: pathlib.Path, read: Read) ->
     ],
     ids=["broken", "list", "escape", "deep"],
 )
-def test_coco_of_another_form_is_refused(
+def test_invalid_coco_annotations_are_refused(
     content: str, message: str, tmp_path: pathlib.Path, read: Read
 ) -> None:
     write(tmp_path, {**coco("2014"), "annotations/captions_train2014.json": content})

@@ -1,4 +1,4 @@
-"""Emoji, drawn from the real font and named by the real packages."""
+"""Emoji: rendered from the real font, with captions from the real packages."""
 
 import itertools
 import pathlib
@@ -30,7 +30,7 @@ def test_names_aliases_and_keywords_are_captions(collection: sources.Collection)
     )
 
 
-def test_each_emoji_has_a_picture_of_its_own_in_colour(collection: sources.Collection) -> None:
+def test_each_emoji_has_a_distinct_color_image(collection: sources.Collection) -> None:
     items = [item for items in collection.splits.values() for item in items]
     if features.check("raqm"):
         assert len(items) > 1800
@@ -47,7 +47,7 @@ def test_each_emoji_has_a_picture_of_its_own_in_colour(collection: sources.Colle
     assert red > blue + 60
 
 
-def test_what_the_font_does_not_draw_is_rejected(collection: sources.Collection) -> None:
+def test_emoji_missing_in_the_font_are_rejected(collection: sources.Collection) -> None:
     found = reasons(collection)
     assert set(found.values()) <= {
         "the font does not draw it",
@@ -58,7 +58,7 @@ def test_what_the_font_does_not_draw_is_rejected(collection: sources.Collection)
     assert "the font does not draw it" in found.values()
 
 
-def test_held_out_names_are_tested_and_never_trained_on(
+def test_held_out_names_are_only_in_the_test_split(
     tmp_path: pathlib.Path,
 ) -> None:
     names = tmp_path / "held_out.txt"
@@ -75,13 +75,13 @@ def test_held_out_names_are_tested_and_never_trained_on(
         sources.read("emoji", options)
 
 
-def test_the_background_is_the_users(tmp_path: pathlib.Path, read: Read) -> None:
+def test_background_has_the_given_color(tmp_path: pathlib.Path, read: Read) -> None:
     options = sources.SourceOptions(image_size=32, background=(1, 2, 3))
     image = sources.read("emoji", options).splits["train"][0].draw()
     assert image[0, 0].tolist() == [1, 2, 3]
 
 
-def test_a_folder_without_the_font_is_refused(tmp_path: pathlib.Path, read: Read) -> None:
+def test_folder_without_the_font_is_refused(tmp_path: pathlib.Path, read: Read) -> None:
     with pytest.raises(UsageError, match=r"--input_dir: must hold glyf_colr0\.ttf"):
         read("emoji")
     (tmp_path / "glyf_colr0.ttf").write_bytes(b"no font")
@@ -89,6 +89,6 @@ def test_a_folder_without_the_font_is_refused(tmp_path: pathlib.Path, read: Read
         read("emoji")
 
 
-def test_the_licence_travels_along(collection: sources.Collection) -> None:
+def test_data_set_includes_the_licence(collection: sources.Collection) -> None:
     assert "CC BY-SA 4.0" in collection.licence
     assert np.all([item.label == -1 for item in collection.splits["train"]])

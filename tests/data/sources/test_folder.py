@@ -1,4 +1,4 @@
-"""A user's own folder: captions in three places, and no fault that goes unnamed."""
+"""A user's folder: captions in three file formats, and rejects with reasons."""
 
 import os
 import pathlib
@@ -23,7 +23,9 @@ from tfgan2.data.images import UnreadableError
 from tfgan2.program import UsageError
 
 
-def test_captions_beside_in_jsonl_and_in_csv(tmp_path: pathlib.Path, read: Read) -> None:
+def test_captions_are_read_from_text_files_jsonl_and_csv(
+    tmp_path: pathlib.Path, read: Read
+) -> None:
     write(
         tmp_path,
         {
@@ -52,7 +54,7 @@ def test_captions_beside_in_jsonl_and_in_csv(tmp_path: pathlib.Path, read: Read)
     }
 
 
-def test_every_fault_is_one_reject_with_its_reason(tmp_path: pathlib.Path, read: Read) -> None:
+def test_every_fault_is_a_reject_with_its_reason(tmp_path: pathlib.Path, read: Read) -> None:
     write(
         tmp_path,
         {
@@ -102,14 +104,14 @@ def test_every_fault_is_one_reject_with_its_reason(tmp_path: pathlib.Path, read:
     )
 
 
-def test_a_broken_image_is_unreadable_when_it_is_drawn(tmp_path: pathlib.Path, read: Read) -> None:
+def test_broken_image_is_unreadable_when_loaded(tmp_path: pathlib.Path, read: Read) -> None:
     write(tmp_path, {"a.png": png()[:60], "a.txt": "x"})
     [item] = read("folder", test_fraction=0.0).splits["train"]
     with pytest.raises(UnreadableError, match="image is broken"):
         item.draw()
 
 
-def test_names_that_are_no_utf8_are_rejected(tmp_path: pathlib.Path, read: Read) -> None:
+def test_names_that_are_not_utf8_are_rejected(tmp_path: pathlib.Path, read: Read) -> None:
     write(tmp_path, {"a.png": png(), "a.txt": "x"})
     odd = os.fsencode(tmp_path) + b"/\xff"
     for suffix in (b".png", b".txt"):
@@ -117,7 +119,7 @@ def test_names_that_are_no_utf8_are_rejected(tmp_path: pathlib.Path, read: Read)
     assert reasons(read("folder")) == {"\\xff.png": "file name is not UTF-8"}
 
 
-def test_the_split_goes_by_name_and_stays_when_images_are_added(
+def test_split_depends_on_names_and_is_stable_when_images_are_added(
     tmp_path: pathlib.Path, read: Read
 ) -> None:
     def add(numbers: range) -> None:
@@ -133,7 +135,7 @@ def test_the_split_goes_by_name_and_stays_when_images_are_added(
     assert not set(after["test"]) & set(after["train"])
 
 
-def test_mistakes_of_the_user_are_named(tmp_path: pathlib.Path, read: Read) -> None:
+def test_user_errors_are_refused_with_their_rule(tmp_path: pathlib.Path, read: Read) -> None:
     with pytest.raises(UsageError, match="--input_dir: must hold images"):
         read("folder")
     with pytest.raises(UsageError, match="--input_dir: must be a directory"):
@@ -145,7 +147,7 @@ def test_mistakes_of_the_user_are_named(tmp_path: pathlib.Path, read: Read) -> N
         read("folder")
 
 
-def test_an_unclosed_quote_takes_the_rest_of_the_table_only(
+def test_unclosed_quote_affects_only_the_rest_of_its_table(
     tmp_path: pathlib.Path, read: Read
 ) -> None:
     table = 'file_name,caption\na.png,fine\nb.png,"open\nc.png,lost\n'
@@ -174,7 +176,7 @@ tables = st.binary(max_size=300) | st.lists(
 @pytest.mark.parametrize("name", ["metadata.jsonl", "captions.csv", "a.txt"])
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(table=tables)
-def test_any_bytes_give_captions_that_are_text_and_named_faults(
+def test_any_bytes_give_text_captions_or_rejects_with_reasons(
     name: str, table: bytes, tmp_path: pathlib.Path
 ) -> None:
     head = b"file_name,caption\n" if name == "captions.csv" else b""

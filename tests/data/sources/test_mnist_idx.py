@@ -21,7 +21,7 @@ def mnist(labels: list[int], test_labels: list[int]) -> dict[str, bytes]:
     return files
 
 
-def test_the_published_split_with_captions_of_every_class(
+def test_mnist_has_the_published_split_and_captions_of_every_class(
     tmp_path: pathlib.Path, read: Read
 ) -> None:
     write(tmp_path, mnist([5, 0, 4], [7, 2]))
@@ -39,13 +39,15 @@ def test_the_published_split_with_captions_of_every_class(
     assert set(np.unique(image)) == {0, 50}
 
 
-def test_files_that_are_not_gzipped_are_read_too(tmp_path: pathlib.Path, read: Read) -> None:
+def test_uncompressed_files_are_read(tmp_path: pathlib.Path, read: Read) -> None:
     files = mnist([1], [2])
     write(tmp_path, {name.removesuffix(".gz"): gzip.decompress(files[name]) for name in files})
     assert len(read("mnist_idx").splits["train"]) == 1
 
 
-def test_clothes_are_known_by_their_first_labels(tmp_path: pathlib.Path, read: Read) -> None:
+def test_fashion_mnist_is_recognized_by_its_first_labels(
+    tmp_path: pathlib.Path, read: Read
+) -> None:
     write(tmp_path, mnist([*mnist_idx.CLOTHES_FIRST_LABELS, 1], [1]))
     collection = read("mnist_idx")
     assert collection.label_names[9] == "ankle boot"
@@ -53,7 +55,7 @@ def test_clothes_are_known_by_their_first_labels(tmp_path: pathlib.Path, read: R
     assert "the labels are taken for: t-shirt" in collection.notes[0]
 
 
-def test_other_classes_are_named_by_the_user(tmp_path: pathlib.Path, read: Read) -> None:
+def test_user_can_name_the_classes(tmp_path: pathlib.Path, read: Read) -> None:
     write(tmp_path, {**mnist([1, 0], [1]), "names.txt": "ox\nant\n"})
     collection = read("mnist_idx", class_names=str(tmp_path / "names.txt"))
     assert "an ant" in collection.splits["train"][0].captions
@@ -62,7 +64,7 @@ def test_other_classes_are_named_by_the_user(tmp_path: pathlib.Path, read: Read)
         read("mnist_idx", class_names=str(tmp_path / "names.txt"))
 
 
-def test_missing_and_unequal_files_are_named(tmp_path: pathlib.Path, read: Read) -> None:
+def test_missing_and_unequal_files_are_refused_by_name(tmp_path: pathlib.Path, read: Read) -> None:
     files = mnist([1, 2], [3])
     missing = "t10k-labels-idx1-ubyte.gz"
     write(tmp_path, {name: files[name] for name in files if name != missing})

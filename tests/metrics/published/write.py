@@ -1,6 +1,6 @@
-"""Writes features and what the reference implementations say of them, for `test_published.py`.
+"""Writes features and their metrics by reference implementations, for `test_published.py`.
 
-Needs an environment of its own, with torch-fidelity 0.4.0, clean-fid 0.1.35, prdc 0.2 and mpmath:
+Needs a separate environment with torch-fidelity 0.4.0, clean-fid 0.1.35, prdc 0.2 and mpmath:
 
 python tests/metrics/published/write.py tests/metrics/published
 """
@@ -25,7 +25,7 @@ IMAGE_SIDES_PX, RESIZED_SIDES_PX = (8, 64), (29, 16)
 
 
 def features(generator: np.random.Generator) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Pairs of sets: alike, apart, of singular covariances, and with copies."""
+    """Pairs of sets: similar, distant, with singular covariances, and with copies."""
     mix = generator.normal(size=(12, 12))
     alike = [generator.normal(size=(count, 12)) @ mix + 3.0 for count in (150, 130)]
     apart = [alike[0], np.maximum(0.8 * alike[1] + 1.0, 0.0)]
@@ -36,7 +36,7 @@ def features(generator: np.random.Generator) -> dict[str, tuple[np.ndarray, np.n
 
 
 def exact_frechet_distance(one: np.ndarray, other: np.ndarray) -> float:
-    """The formula with 60 digits: traces, and roots of the eigenvalues of the product."""
+    """The Frechet distance with 60 digits, from traces and eigenvalues of the product."""
     mpmath.mp.dps = 60
     means, covariances = [], []
     for rows in (one, other):
@@ -59,7 +59,7 @@ def exact_frechet_distance(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def answers(one: np.ndarray, other: np.ndarray) -> dict[str, float]:
-    """What the libraries say of generated features `one` and real ones `other`."""
+    """Metrics by the reference libraries, of generated features `one` and real ones `other`."""
     tensors = [torch.from_numpy(rows.astype(np.float64)) for rows in (one, other)]
     moments = [metric_fid.fid_features_to_statistics(rows) for rows in tensors]
     clean = [moment[name] for moment in moments for name in ("mu", "sigma")]

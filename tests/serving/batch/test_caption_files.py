@@ -111,7 +111,7 @@ def test_a_table_has_a_column_of_captions(rows: list[tuple[str, str]], marked: b
     ]
 
 
-def test_rows_of_a_table_fail_alone() -> None:
+def test_bad_rows_of_a_table_fail_separately() -> None:
     long_field = b"x" * (csv.field_size_limit() + 1)
     long_line = b"y" * (MAX_LINE_BYTES + 1)
     rows = [b"a,b", b"", b"short", long_field + b",c", long_line + b",c", b"d,\xff", b'e,"f\ng"']
@@ -141,7 +141,7 @@ def test_json_lines_are_strings_or_objects(texts: list[str], wrapped: bool, esca
     "line",
     [b"{", b"[]", b"1", b"null", b'{"text": "a"}', b'{"caption": 1}', b"[" * 100_000, b'"\\ud800"'],
 )
-def test_what_is_no_json_caption_fails_alone(line: bytes) -> None:
+def test_lines_without_a_json_caption_fail_separately(line: bytes) -> None:
     entries = read("captions.jsonl", b'"a"\n' + line + b'\n\n"b"')
     assert [entry.caption for entry in entries] == [b"a", None, b"", b"b"]
     assert entries[1].problem.startswith("line: must be a JSON string, or an object")

@@ -57,7 +57,7 @@ def stop_at(monkeypatch: pytest.MonkeyPatch, renames: int, *, before: bool) -> N
 
 
 @pytest.mark.parametrize("form", RENAMES)
-def test_whenever_it_was_stopped_the_next_run_leaves_the_same(
+def test_job_stopped_at_any_moment_writes_the_same_files_on_the_next_run(
     form: str,
     whole: pathlib.Path,
     painted_dir: pathlib.Path,
@@ -77,7 +77,7 @@ def test_whenever_it_was_stopped_the_next_run_leaves_the_same(
         assert tree(folder) == expected
 
 
-def test_a_killed_process_is_no_other_case(
+def test_job_of_a_killed_process_writes_the_same_files_on_the_next_run(
     painted_dir: pathlib.Path, captions: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     many = {"images_per_caption": 60, "shards": 10}
@@ -95,7 +95,7 @@ def test_a_killed_process_is_no_other_case(
     assert tree(folder) == tree(tmp_path / "whole")
 
 
-def test_resume_leaves_finished_shards_as_they_are(
+def test_resume_keeps_finished_shards(
     painted_dir: pathlib.Path,
     captions: pathlib.Path,
     tmp_path: pathlib.Path,
@@ -118,7 +118,7 @@ def test_resume_leaves_finished_shards_as_they_are(
 
 
 @pytest.mark.parametrize("resume", [False, True])
-def test_a_folder_of_another_job_is_left_alone(
+def test_folder_of_another_job_is_refused_and_not_changed(
     resume: bool,
     whole: pathlib.Path,
     painted_dir: pathlib.Path,
@@ -157,7 +157,7 @@ def test_the_same_captions_in_another_file_are_the_same_job(
     assert tree(whole / "png") == before
 
 
-def test_a_folder_of_something_else_is_left_alone(
+def test_folder_with_other_files_is_refused_and_not_changed(
     painted_dir: pathlib.Path, captions: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     folder = tmp_path / "out"

@@ -122,7 +122,9 @@ def test_shards_and_workers_change_no_picture(
         assert one == many
 
 
-def test_a_row_that_fails_fails_alone(painted_dir: pathlib.Path, tmp_path: pathlib.Path) -> None:
+def test_bad_row_of_a_block_fails_separately(
+    painted_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
     captions = write_captions(tmp_path / "captions.txt", ["a", painted.REFUSED, "b", "c"])
     summary = generate(painted_dir, captions, tmp_path / "out", images_per_caption=2)
     assert (summary.pictures, summary.errors) == (6, 2)

@@ -30,7 +30,7 @@ def outputs(folder: pathlib.Path) -> dict[str, bytes]:
     return {name: content for name, content in tree(folder).items() if name != "job.json"}
 
 
-def test_a_server_leaves_the_same_as_the_export(
+def test_server_and_export_give_the_same_files(
     painted_dir: pathlib.Path, captions: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     generate(painted_dir, captions, tmp_path / "export", images_per_caption=2)
@@ -86,7 +86,7 @@ class Counting(stubs.Stub):
         return answer
 
 
-def test_as_many_requests_as_told_are_made_at_a_time(tmp_path: pathlib.Path) -> None:
+def test_number_of_concurrent_requests_is_the_given_one(tmp_path: pathlib.Path) -> None:
     captions = write_captions(tmp_path / "captions.txt", [str(number) for number in range(12)])
     stub = Counting()
     with stubs.serve(stub) as address:
@@ -108,7 +108,7 @@ class Leaving(stubs.Stub):
         return super().predict(content, context)
 
 
-def test_a_server_that_goes_away_ends_the_job_which_goes_on_later(tmp_path: pathlib.Path) -> None:
+def test_job_ends_when_its_server_is_lost_and_resumes_later(tmp_path: pathlib.Path) -> None:
     captions = write_captions(tmp_path / "captions.txt", [str(number) for number in range(9)])
     folder, stub = tmp_path / "out", Leaving()
     with stubs.serve(stub) as address:
@@ -127,7 +127,7 @@ def test_a_server_that_goes_away_ends_the_job_which_goes_on_later(tmp_path: path
     assert tree(folder) == tree(tmp_path / "whole")
 
 
-def test_what_is_not_served_is_told_before_anything_is_written(
+def test_unserved_model_is_refused_before_any_file_is_written(
     painted_dir: pathlib.Path,
     seeds_dir: pathlib.Path,
     captions: pathlib.Path,

@@ -149,7 +149,7 @@ def test_any_request_has_the_bytes_of_tensorflow_serving_api(
     assert shared_stub.requests == [expected]
 
 
-def test_a_call_that_was_not_taken_is_made_again(call: Call, stub: Stub, address: str) -> None:
+def test_rejected_call_is_retried(call: Call, stub: Stub, address: str) -> None:
     stub.fail(UNAVAILABLE)
     ((png,),) = call(address, ONE, retry=AT_ONCE)
     assert png == stubs.png(stubs.picture(1))
@@ -167,7 +167,7 @@ def test_no_other_failure_is_tried_again(call: Call, stub: Stub, address: str) -
         assert len(stub.requests) == number
 
 
-def test_an_unavailable_server_is_asked_as_often_as_told(
+def test_unavailable_server_is_tried_for_the_given_number_of_attempts(
     call: Call, stub: Stub, address: str
 ) -> None:
     stub.fail(*[UNAVAILABLE] * 9)
@@ -195,7 +195,7 @@ def test_a_late_answer_is_not_waited_for(call: Call, stub: Stub, address: str) -
     assert len(stub.requests) <= 1  # None if the deadline passed before the connection was open.
 
 
-def test_the_server_is_told_the_deadline(call: Call, stub: Stub, address: str) -> None:
+def test_server_gets_the_deadline(call: Call, stub: Stub, address: str) -> None:
     stub.fail(UNAVAILABLE)
     call(address, ONE, timeout_seconds=500.0, retry=AT_ONCE)
     assert len(stub.remaining_seconds) == 2
@@ -227,7 +227,7 @@ def test_calls_of_one_loop_run_side_by_side(stub: Stub, address: str) -> None:
     assert [picture.seed for (picture,) in asyncio.run(draw())] == list(range(20))
 
 
-def test_addresses_take_turns(call: Call) -> None:
+def test_calls_rotate_over_the_addresses(call: Call) -> None:
     one, other = Stub(), Stub()
     with stubs.serve(one) as first, stubs.serve(other) as second:
         call(f"{first},{second}", *[ONE] * 6)
@@ -243,9 +243,7 @@ def test_a_refused_call_goes_to_the_next_address_at_once(call: Call, stub: Stub)
     assert (len(full.requests), len(stub.requests)) == (1, 2)
 
 
-def test_an_address_where_nobody_listens_is_passed_over(
-    call: Call, stub: Stub, address: str
-) -> None:
+def test_closed_address_is_skipped(call: Call, stub: Stub, address: str) -> None:
     with socket.socket() as taken:
         taken.bind(("localhost", 0))
         nobody = f"localhost:{taken.getsockname()[1]}"
@@ -253,7 +251,7 @@ def test_an_address_where_nobody_listens_is_passed_over(
     assert len(stub.requests) == 4
 
 
-def test_several_addresses_behind_one_name_are_all_asked() -> None:
+def test_all_addresses_of_one_name_are_used() -> None:
     one, other = Stub(), Stub()
     with stubs.serve(one) as first, stubs.serve(other) as second:
         ports = [address.partition(":")[2] for address in (first, second)]
@@ -280,7 +278,7 @@ def test_messages_may_be_large(call: Call, stub: Stub, address: str) -> None:
     assert [len(png) for png in pictures] == [9_000_000, 9_000_000]
 
 
-def test_bad_questions_are_not_sent(call: Call, stub: Stub, address: str) -> None:
+def test_invalid_requests_are_not_sent(call: Call, stub: Stub, address: str) -> None:
     for question, rule in (
         ({"captions": "seven"}, "captions: must be a list of them"),
         ({"captions": ["a"], "truncation": 0.5}, "seeds: must be given with a trunc"),
@@ -303,7 +301,7 @@ with Client(sys.argv[1], model="stub") as client:
 """
 
 
-def test_pictures_need_grpc_protobuf_and_numpy_alone(address: str) -> None:
+def test_client_needs_only_grpc_protobuf_and_numpy(address: str) -> None:
     ended = subprocess.run(
         [sys.executable, "-c", WITHOUT, address], cwd=ROOT, capture_output=True, check=False
     )

@@ -83,7 +83,7 @@ BAD = [
 
 
 @pytest.mark.parametrize("case", BAD, ids=lambda case: case[-1])
-def test_a_mistake_is_one_line_and_writes_nothing(
+def test_user_error_is_one_line_and_writes_no_files(
     case: tuple[str, ...], stub: Stub, target: str, tmp_path: pathlib.Path
 ) -> None:
     (tmp_path / "file").write_text("mine")

@@ -137,7 +137,7 @@ def test_the_slider_draws_between_two_captions(visit: Callable[..., Any], page: 
     assert other.get_by_label("To", exact=True).input_value() == "the digit 7"
 
 
-def test_what_is_typed_stays_text(visit: Callable[..., Any], page: Page) -> None:
+def test_typed_markup_is_shown_as_text(visit: Callable[..., Any], page: Page) -> None:
     tab = visit(page.address)
     drawn(tab)
     attack = "<img src=x onerror=document.title=1><script>1</script>"
@@ -147,7 +147,7 @@ def test_what_is_typed_stays_text(visit: Callable[..., Any], page: Page) -> None
     assert tab.title().startswith("<img")
 
 
-def test_it_is_used_by_keyboard_alone(visit: Callable[..., Any], page: Page) -> None:
+def test_page_can_be_used_by_keyboard_only(visit: Callable[..., Any], page: Page) -> None:
     tab = visit(page.address)
     drawn(tab)
     tab.keyboard.press("Tab")
@@ -170,7 +170,7 @@ def test_it_is_used_by_keyboard_alone(visit: Callable[..., Any], page: Page) -> 
     assert "show it first" in tab.locator(":focus").get_attribute("aria-label")
 
 
-def test_everything_that_is_used_has_a_name(visit: Callable[..., Any], page: Page) -> None:
+def test_every_control_has_an_accessible_name(visit: Callable[..., Any], page: Page) -> None:
     tab = visit(page.address)
     drawn(tab)
     for role in ("button", "link", "textbox", "slider", "spinbutton", "heading"):
@@ -195,7 +195,7 @@ def test_an_unconditional_model_has_no_text_box(
     assert drawn(visit(tab.url)) == drawn(tab)
 
 
-def test_a_joint_model_shows_what_it_wrote(
+def test_page_of_a_joint_model_shows_the_generated_texts(
     visit: Callable[..., Any], page_by_kind: dict[str, Page]
 ) -> None:
     tab = visit(page_by_kind["joint"].address)
@@ -206,7 +206,7 @@ def test_a_joint_model_shows_what_it_wrote(
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_fits_a_phone(visit: Callable[..., Any], page: Page, scheme: str) -> None:
+def test_page_fits_a_phone(visit: Callable[..., Any], page: Page, scheme: str) -> None:
     tab = visit(page.address, size=PHONE, color_scheme=scheme, has_touch=True, is_mobile=True)
     drawn(tab)
     draw(tab, "W" * 60)
@@ -216,7 +216,7 @@ def test_it_fits_a_phone(visit: Callable[..., Any], page: Page, scheme: str) -> 
             assert button.bounding_box()["height"] >= 40
 
 
-def test_a_dead_model_is_told_and_waited_for(visit: Callable[..., Any]) -> None:
+def test_page_reports_a_dead_model_and_waits_for_it(visit: Callable[..., Any]) -> None:
     stub = Stub()
     with stubs.serve(stub) as target:
         options = DemoOptions(model="stub", gallery_pictures=2, timeout_seconds=0.5)

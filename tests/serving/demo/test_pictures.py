@@ -36,7 +36,7 @@ def test_a_picture_with_a_seed_may_be_kept(page: Page) -> None:
     assert page.fetch(f"{THREE}?seed=2").headers["ETag"] != first.headers["ETag"]
 
 
-def test_without_a_seed_it_is_fresh_and_tells_where_it_is_had_again(page: Page) -> None:
+def test_image_without_a_seed_is_new_and_names_its_permanent_url(page: Page) -> None:
     answers = [page.fetch(f"{THREE}?truncation=0.5") for _ in range(2)]
     assert answers[0].content != answers[1].content
     for answer in answers:
@@ -80,7 +80,7 @@ def test_white_space_around_a_caption_counts_nothing(page: Page) -> None:
         ("/mix?from=a&to=b&share=2", "share: must be a number from 0 to 1, got '2'"),
     ],
 )
-def test_a_bad_request_is_told_its_rule(page: Page, path: str, message: str) -> None:
+def test_bad_request_is_refused_with_the_rule(page: Page, path: str, message: str) -> None:
     answer = page.fetch(path)
     assert (answer.status, answer.text.startswith(message)) == (400, True), answer.text
     assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
@@ -99,7 +99,7 @@ def test_the_largest_seeds_are_drawn(page: Page, seed: int) -> None:
 @example("a/b?c#d%20&e")
 @example("..")
 @settings(max_examples=25)
-def test_any_caption_is_drawn_or_refused_and_never_becomes_html(
+def test_any_caption_is_drawn_or_refused_and_is_escaped_in_html(
     page_by_kind: dict[str, Page], text: str
 ) -> None:
     page = page_by_kind["caption"]
@@ -112,7 +112,7 @@ def test_any_caption_is_drawn_or_refused_and_never_becomes_html(
         assert (shown.status, shown.content[:8]) == (200, PNG)
 
 
-def test_a_gallery_tells_the_addresses_of_its_pictures(page: Page) -> None:
+def test_gallery_returns_the_urls_of_its_images(page: Page) -> None:
     answer = page.gallery(caption=" the digit 3 ", seed="7", truncation="0.5").json
     assert [one["seed"] for one in answer["pictures"]] == ["7", "8", "9", "10"]
     addresses = [one["address"] for one in answer["pictures"]]
@@ -139,7 +139,9 @@ def test_a_gallery_tells_the_addresses_of_its_pictures(page: Page) -> None:
         ({"caption": "a", "truncation": float("nan")}, "truncation: must be a number from 0 to 1"),
     ],
 )
-def test_a_bad_gallery_is_told_its_rule(page: Page, body: object, message: str) -> None:
+def test_bad_gallery_request_is_refused_with_the_rule(
+    page: Page, body: object, message: str
+) -> None:
     answer = page.fetch("/gallery", method="POST", body=body)
     assert (answer.status, answer.text.startswith(message)) == (400, True), answer.text
 

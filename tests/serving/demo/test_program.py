@@ -44,7 +44,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize("case", MISTAKES, ids=lambda case: case[-1])
-def test_a_mistake_is_one_line(case: tuple[str, ...]) -> None:
+def test_user_error_is_one_line(case: tuple[str, ...]) -> None:
     message, *options = case
     ended = programs.run("serving.demo", *options)
     assert ended.returncode == 2
@@ -52,7 +52,7 @@ def test_a_mistake_is_one_line(case: tuple[str, ...]) -> None:
     assert line.startswith(f"error: {message}")
 
 
-def test_a_card_of_another_form_is_a_mistake(tmp_path: pathlib.Path) -> None:
+def test_invalid_model_card_is_refused(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "card.json"
     for card, message in (
         ([], "must hold a JSON object, got list"),
@@ -79,7 +79,7 @@ def test_it_needs_no_tensorflow() -> None:
     assert ended.stdout == "['serving.wire.tensors']\n"
 
 
-def test_sigterm_ends_what_has_begun(stub: Stub, address: str) -> None:
+def test_sigterm_finishes_running_requests(stub: Stub, address: str) -> None:
     answers: list[PageResponse] = []
     stub.stuck = True
     options = (f"--target={address}", "--model=stub", "--timeout_seconds=300")

@@ -43,7 +43,7 @@ def test_a_page_without_a_cache_draws_each_time(stub: Stub, address: str) -> Non
         assert len(stub.requests) == 2
 
 
-def test_the_cache_forgets_what_was_longest_not_asked_for() -> None:
+def test_cache_removes_the_least_recently_used_image() -> None:
     cache = PictureCache(3 * (ENTRY_BYTES + 10))
     picture = Picture(png=b"x" * 10, seed=1, unknown_words=0)
     for key in "abc":
@@ -56,7 +56,7 @@ def test_the_cache_forgets_what_was_longest_not_asked_for() -> None:
     assert cache.get("e") is None
 
 
-def test_a_dead_model_is_told_and_the_page_is_there() -> None:
+def test_page_loads_and_reports_a_dead_model() -> None:
     with pages.serve(NOWHERE, options()) as page:
         for answer in (page.fetch(SEVEN), page.fetch("/model"), page.gallery(caption="seven")):
             assert answer.status == 503
@@ -66,7 +66,7 @@ def test_a_dead_model_is_told_and_the_page_is_there() -> None:
         assert (page.fetch("/").status, page.fetch("/healthz").status) == (200, 200)
 
 
-def test_a_slow_model_is_told_within_the_deadline(stub: Stub, address: str) -> None:
+def test_slow_model_is_reported_within_the_deadline(stub: Stub, address: str) -> None:
     with pages.serve(address, options(timeout_seconds=0.3)) as page:
         assert page.fetch(SEVEN).status == 200
         stub.stuck = True
@@ -86,7 +86,7 @@ def test_a_server_that_never_answers_is_a_message(stub: Stub, address: str) -> N
     stub.given_up.set()
 
 
-def test_a_model_that_comes_back_is_found(stub: Stub, address: str) -> None:
+def test_restarted_model_is_found(stub: Stub, address: str) -> None:
     with pages.serve(address, options()) as page:
         stub.fail(*[grpc.StatusCode.UNAVAILABLE] * 2)
         assert page.fetch(SEVEN).status == 503
@@ -146,7 +146,7 @@ def test_a_large_body_is_refused(stub: Stub, address: str) -> None:
         assert page.gallery(caption="x" * 400).status == 200
 
 
-def test_every_answer_tells_browsers_what_to_refuse(page: Page) -> None:
+def test_every_response_has_the_security_headers(page: Page) -> None:
     statuses = {"/": 200, "/model": 200, "/page/main.js": 200, SEVEN: 200, "/text/": 400}
     statuses |= dict.fromkeys(("/nowhere", "/page/../responses.py", "/page/..%2fresponses.py"), 404)
     for path, status in (statuses | {"/gallery": 405}).items():
@@ -160,7 +160,7 @@ def test_every_answer_tells_browsers_what_to_refuse(page: Page) -> None:
         assert answer.headers["Referrer-Policy"] == "no-referrer"
 
 
-def test_the_page_is_of_its_own_files_alone() -> None:
+def test_page_loads_only_its_own_files() -> None:
     for path in PAGE.iterdir():
         text = path.read_text()
         own = text.replace("http://www.w3.org/2000/svg", "")
@@ -174,7 +174,7 @@ def test_the_page_is_of_its_own_files_alone() -> None:
                 assert unsafe not in text, path
 
 
-def test_many_ask_at_once(stub: Stub, address: str) -> None:
+def test_many_concurrent_requests_are_answered(stub: Stub, address: str) -> None:
     with pages.serve(address, options()) as page, futures.ThreadPoolExecutor(20) as threads:
         answers = threads.map(page.fetch, [f"/text/a?seed={number}" for number in range(20)])
     assert [answer.status for answer in answers] == [200] * 20

@@ -23,7 +23,7 @@ def side(png: bytes) -> int:
     return tf.io.decode_png(png).shape[0]
 
 
-def test_an_unconditional_model_is_asked_without_captions(address: str) -> None:
+def test_unconditional_model_is_called_without_captions(address: str) -> None:
     with Client(address, model="unconditional") as client:
         pictures = client.draw(seeds=[1, 2])
         assert [picture.seed for picture in pictures] == [1, 2]

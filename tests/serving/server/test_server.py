@@ -132,7 +132,7 @@ def test_bad_requests_have_the_codes_and_texts_of_tensorflow_serving(
     assert (caught.value.code(), caught.value.details()) == (code, text)
 
 
-def test_what_an_op_objects_to_reaches_the_client(
+def test_error_of_an_op_reaches_the_client(
     stub: prediction_service_pb2_grpc.PredictionServiceStub,
 ) -> None:
     with pytest.raises(grpc.RpcError) as caught:
@@ -208,9 +208,7 @@ def decode(png: bytes) -> np.ndarray:
         return np.asarray(picture).astype(int)
 
 
-def test_the_served_picture_is_the_live_one_alone_or_in_company(
-    address: str, run: RunDirectory
-) -> None:
+def test_served_image_equals_the_live_one_in_any_batch(address: str, run: RunDirectory) -> None:
     sampler, _, _ = load_sampler(run)
     caption, seed = "the digit 3", 2**40
     live = sampler.pixels(tf.constant([caption]), tf.constant([seed], tf.int64), [0.0])

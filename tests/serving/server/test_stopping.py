@@ -96,7 +96,9 @@ def test_calls_that_have_begun_are_ended(doubler_versions: pathlib.Path) -> None
         assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
 
 
-def test_who_asks_while_others_are_answered_is_told(server: Served, held_runs: HeldRuns) -> None:
+def test_new_calls_are_unavailable_while_running_calls_end(
+    server: Served, held_runs: HeldRuns
+) -> None:
     predict, request = server.predictions.Predict, predict_request("m", {"x": [1.0]})
     call = predict.future(request)
     assert held_runs.started.wait(30)
@@ -147,7 +149,7 @@ def test_one_of_two_servers_stops_and_no_call_fails(
     assert not clients.errors
 
 
-def test_a_watch_is_told_the_end_and_does_not_put_it_off(server: Served) -> None:
+def test_health_watch_gets_the_end_and_does_not_delay_it(server: Served) -> None:
     stub = health_pb2_grpc.HealthStub(server.channel)
     watch = stub.Watch(health_pb2.HealthCheckRequest(), timeout=60)
     statuses = [next(watch).status]

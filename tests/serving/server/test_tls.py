@@ -96,13 +96,13 @@ def test_either_client_is_answered(address: str, trusted: Tls) -> None:
     assert asyncio.run(generate()) == [drawn(address, trusted)]
 
 
-def test_nobody_else_is(address: str, trusted: Tls, stranger: Tls) -> None:
+def test_other_clients_are_refused(address: str, trusted: Tls, stranger: Tls) -> None:
     refused(address, None)
     refused(address, Tls(ca=trusted.ca))
     refused(address, stranger)
 
 
-def test_clients_are_not_verified_unless_that_is_said(
+def test_clients_are_verified_only_if_enabled(
     authority: trustme.CA,
     painted_dir: pathlib.Path,
     trusted: Tls,
@@ -114,7 +114,7 @@ def test_clients_are_not_verified_unless_that_is_said(
         refused(address, None)
 
 
-def test_another_server_is_not_believed(address: str, trusted: Tls) -> None:
+def test_client_rejects_another_server(address: str, trusted: Tls) -> None:
     other = trustme.CA().cert_pem.bytes()
     refused(address, Tls(ca=other, certificate=trusted.certificate, key=trusted.key))
     refused(address, Tls(certificate=trusted.certificate, key=trusted.key))

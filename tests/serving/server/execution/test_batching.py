@@ -68,7 +68,7 @@ def start() -> Iterator[Callable[..., tuple[BatchingRunner, Held]]]:
 Start = Callable[..., tuple[BatchingRunner, Held]]
 
 
-def test_what_waits_is_merged_and_comes_apart_again(start: Start) -> None:
+def test_waiting_requests_are_merged_and_their_outputs_split(start: Start) -> None:
     runner, held = start()
     waiting = [runner.submit(held, plan(*rows)) for rows in ([1, 2], [3], [4, 5, 6])]
     held.go.set()
@@ -77,7 +77,7 @@ def test_what_waits_is_merged_and_comes_apart_again(start: Start) -> None:
     assert held.batches == [[0], [1, 2, 3, 4, 5, 6]]
 
 
-def test_other_outputs_are_asked_for_separately(start: Start) -> None:
+def test_requests_of_other_outputs_run_separately(start: Start) -> None:
     runner, held = start()
     waiting = [runner.submit(held, plan(1)), runner.submit(held, plan(2, output="z"))]
     held.go.set()
@@ -142,7 +142,7 @@ def test_cancelled_requests_cost_nothing(start: Start) -> None:
     assert held.batches == [[0], [2]]
 
 
-def test_one_bad_request_fails_alone(start: Start) -> None:
+def test_only_the_bad_request_of_a_batch_fails(start: Start) -> None:
     runner, held = start()
     waiting = [runner.submit(held, plan(number)) for number in (1, -1, 3)]
     held.go.set()
@@ -181,7 +181,7 @@ def test_a_large_request_is_run_in_pieces(start: Start) -> None:
     assert held.batches == [[0], [1, 2, 3], [4, 5, 6], [7]]
 
 
-def test_a_batch_waits_for_more_as_long_as_said() -> None:
+def test_batch_waits_for_more_requests_until_its_timeout() -> None:
     held = Held()
     held.go.set()
     runner = BatchingRunner(
@@ -197,7 +197,7 @@ def test_a_batch_waits_for_more_as_long_as_said() -> None:
     assert held.batches == [[1, 2], [3]]
 
 
-def test_what_has_no_rows_cannot_be_merged() -> None:
+def test_inputs_without_equal_rows_cannot_be_merged() -> None:
     for feeds, text in (
         ({}, "must have at least one input tensor"),
         ({"x": np.float32(1)}, "must have at least one dimension"),

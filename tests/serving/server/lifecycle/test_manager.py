@@ -100,7 +100,7 @@ def test_a_new_version_takes_over_and_the_old_one_drains(tmp_path: pathlib.Path)
         assert held.servable.closed
 
 
-def test_a_broken_new_version_leaves_the_old_one_serving(tmp_path: pathlib.Path) -> None:
+def test_old_version_serves_while_the_new_one_is_broken(tmp_path: pathlib.Path) -> None:
     with Manager(failing(2), UNPOLLED) as manager:
         manager.configure([config(make(tmp_path, 1))])
         make(tmp_path, 2)
@@ -135,7 +135,7 @@ def test_a_failed_version_is_tried_again_after_it_was_gone(tmp_path: pathlib.Pat
         until(lambda: states(manager, "m") == {2: "AVAILABLE", 1: "END"})
 
 
-def test_a_failed_load_is_tried_as_often_as_said(tmp_path: pathlib.Path) -> None:
+def test_failed_load_is_retried_the_given_number_of_times(tmp_path: pathlib.Path) -> None:
     tried = []
 
     def load(name: str, version: int, path: str) -> Servable:
@@ -173,7 +173,7 @@ def test_a_late_base_path_is_waited_for(tmp_path: pathlib.Path) -> None:
         assert answering(manager) == 3
 
 
-def test_who_waits_for_a_model_is_told_of_the_end(tmp_path: pathlib.Path) -> None:
+def test_waiting_for_a_model_ends_when_the_server_stops(tmp_path: pathlib.Path) -> None:
     manager = Manager(failing(), ManagerOptions(poll_wait_seconds=0.01))
     errors: list[StatusError] = []
 
@@ -282,7 +282,7 @@ def test_no_call_fails_while_versions_are_swapped(
         assert versions == {1, 2}
 
 
-def test_what_is_no_savedmodel_is_named(tmp_path: pathlib.Path) -> None:
+def test_folder_without_a_savedmodel_is_refused(tmp_path: pathlib.Path) -> None:
     make(tmp_path, 1)
     text = r"name: m version: 1} due to error: .*SavedModel"
     with pytest.raises(StatusError, match=text), serve({"m": tmp_path}):

@@ -59,7 +59,7 @@ def mutated(message: bytes, chance: random.Random) -> bytes:
     return bytes(changed)
 
 
-def test_broken_messages_are_refused_for_what_they_are(served: Served) -> None:
+def test_broken_messages_get_the_matching_error(served: Served) -> None:
     chance = random.Random(0)
     good = [
         predict_request("m", {"x": [1.0, 2.0]}),
@@ -80,7 +80,7 @@ def test_broken_messages_are_refused_for_what_they_are(served: Served) -> None:
     assert answers(served)
 
 
-def test_huge_names_are_told_shortly(served: Served) -> None:
+def test_errors_truncate_huge_names(served: Served) -> None:
     huge = "x" * 2**20
     request = predict_request(huge, {"x": [1.0]})
     with pytest.raises(grpc.RpcError) as caught:
@@ -94,7 +94,7 @@ def test_huge_names_are_told_shortly(served: Served) -> None:
     assert answers(served)
 
 
-def test_names_that_nobody_has_leave_nothing_behind(served: Served) -> None:
+def test_unknown_names_add_no_metrics(served: Served) -> None:
     def lines() -> int:
         return len(served.metrics.text().splitlines())
 
@@ -121,7 +121,7 @@ CUT_OFF = [
 
 
 @pytest.mark.parametrize("port", ["port", "rest_port"])
-def test_cut_off_connections_harm_nobody(port: str, served: Served) -> None:
+def test_interrupted_connections_do_not_affect_other_calls(port: str, served: Served) -> None:
     address = ("127.0.0.1", getattr(served.server, port))
     for content in CUT_OFF * 3:
         # The server may close it before all has been sent.

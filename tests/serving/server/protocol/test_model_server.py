@@ -77,7 +77,7 @@ def test_messages_may_be_of_any_size(served: Served) -> None:
     assert np.array_equal(answer, sent)
 
 
-def test_any_dtype_comes_back(served: Served) -> None:
+def test_every_dtype_is_returned_unchanged(served: Served) -> None:
     # TensorFlow writes one value as a value, several values packed.
     for dtype, values in itertools.product(DTYPES, ([1], [0, 1, 1])):
         sent = np.array(values, dtype.as_numpy_dtype)
@@ -89,13 +89,13 @@ def test_a_model_of_tensorflow_1_is_served(served: Served) -> None:
     assert predict_y(served, "tf1", {"x": [[2.0]]}).tolist() == [[6.0]]
 
 
-def test_shapes_are_left_to_the_ops(served: Served) -> None:
+def test_shapes_are_checked_only_by_the_ops(served: Served) -> None:
     # The signatures say [?] and [?, 1].
     assert predict_y(served, "m", {"x": [[1.0, 2.0]]}).tolist() == [[2.0, 4.0]]
     assert predict_y(served, "tf1", {"x": [2.0, 3.0, 4.0]}).tolist() == [6.0, 9.0, 12.0]
 
 
-def test_one_value_stands_for_all_but_not_without_end(served: Served) -> None:
+def test_one_value_is_repeated_up_to_the_memory_limit(served: Served) -> None:
     request = predict_request("m", {"x": np.zeros(3, np.float32)})
     del request.inputs["x"].float_val[:]
     request.inputs["x"].ClearField("tensor_content")
@@ -106,7 +106,7 @@ def test_one_value_stands_for_all_but_not_without_end(served: Served) -> None:
     assert error == (grpc.StatusCode.INVALID_ARGUMENT, "tensor parsing error: x")
 
 
-def test_what_is_not_offered_says_so(served: Served) -> None:
+def test_unsupported_calls_are_unimplemented(served: Served) -> None:
     for name, request in (
         ("Classify", classification_pb2.ClassificationRequest()),
         ("Regress", regression_pb2.RegressionRequest()),
@@ -117,14 +117,14 @@ def test_what_is_not_offered_says_so(served: Served) -> None:
         assert text.startswith(f"{name} is not offered")
 
 
-def test_numbers_go_packed_where_that_is_said(doubler_versions: pathlib.Path) -> None:
+def test_tensor_content_is_used_if_enabled(doubler_versions: pathlib.Path) -> None:
     options = ServerOptions(host="127.0.0.1", port=0, as_content=True)
     with serve({"m": doubler_versions}, options=options) as running:
         response = running.predictions.Predict(predict_request("m", {"x": [1.0]}))
         assert response.outputs["y"].tensor_content == np.float32(2).tobytes()
 
 
-def test_a_unix_socket_is_taken_over_from_an_earlier_server(
+def test_unix_socket_of_an_earlier_server_is_replaced(
     doubler_versions: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     options = ServerOptions(host="127.0.0.1", port=None, socket_path=str(tmp_path / "socket"))
@@ -149,7 +149,7 @@ def test_health_has_the_names_of_tensorflow_serving(served: Served) -> None:
     )
 
 
-def test_reflection_tells_services_and_messages(served: Served) -> None:
+def test_reflection_lists_services_and_messages(served: Served) -> None:
     stub = reflection_pb2_grpc.ServerReflectionStub(served.channel)
     requests = [
         reflection_pb2.ServerReflectionRequest(list_services=""),
@@ -167,7 +167,7 @@ def test_reflection_tells_services_and_messages(served: Served) -> None:
     assert methods["Predict"] == ".tensorflow.serving.PredictRequest"
 
 
-def test_a_taken_port_is_a_mistake(served: Served, doubler_versions: pathlib.Path) -> None:
+def test_port_in_use_is_refused(served: Served, doubler_versions: pathlib.Path) -> None:
     options = ServerOptions(host="127.0.0.1", port=served.server.port)
     listed = {"m": doubler_versions}
     with pytest.raises(UsageError, match="--port: must be"), serve(listed, options=options):

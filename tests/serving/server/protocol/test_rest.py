@@ -161,7 +161,7 @@ def test_bad_paths(method: str, path: str, code: int, text: str, served: Served)
     assert text in reply
 
 
-def test_what_json_has_no_number_for(served: Served) -> None:
+def test_dtypes_that_json_cannot_represent_are_refused(served: Served) -> None:
     body = {"signature_name": "float16", "inputs": [1.0]}
     code, reply, _ = send(served, "POST", "/v1/models/half:predict", body)
     assert (code, "to type: half" in reply) == (501, True)
@@ -213,13 +213,13 @@ def test_labels_are_quoted() -> None:
     assert counter.lines() == [':a:b{name="with \\"quotes\\" and \\\\\\n"} 2']
 
 
-def test_pages_of_other_sites_may_ask_where_that_is_said(served: Served) -> None:
+def test_cors_is_available_if_enabled(served: Served) -> None:
     _, _, headers = send(served, "GET", "/v1/models/m")
     assert headers["Access-Control-Allow-Origin"] == "*"
     assert send(served, "OPTIONS", "/v1/models/m:predict")[0] == 200
 
 
-def test_slow_bodies_hold_up_nobody(served: Served) -> None:
+def test_slow_bodies_do_not_delay_other_requests(served: Served) -> None:
     address = ("127.0.0.1", served.server.rest_port)
     head = b"POST /v1/models/m:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{"
     with contextlib.ExitStack() as stack:
