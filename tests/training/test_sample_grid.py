@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from tfgan2.training import sample_grid
-from tfgan2.training.sample_grid import animation, sheet
+from tfgan2.training.sample_grid import animation, grid
 
 GAP, LINE = sample_grid.GAP_PX, sample_grid.TEXT_HEIGHT_PX
 DARK = 100
@@ -23,7 +23,7 @@ def opened(png: bytes) -> np.ndarray:
 def test_a_sheet_has_a_row_for_each_caption_and_a_column_for_each_seed() -> None:
     images = np.zeros([2, 3, 32, 32, 1], np.uint8)
     images[1, 2] = 255
-    picture = opened(sheet(images, rows=["a black square", "x" * 500], columns=["0", "1", "2"]))
+    picture = opened(grid(images, rows=["a black square", "x" * 500], columns=["0", "1", "2"]))
     height, width, _ = picture.shape
     assert width == GAP + 3 * (64 + GAP)
     assert height == LINE + 2 * (LINE + 64 + GAP)
@@ -38,14 +38,14 @@ def test_a_sheet_has_a_row_for_each_caption_and_a_column_for_each_seed() -> None
 
 def test_without_columns_there_is_no_line_for_them() -> None:
     images = np.zeros([1, 2, 64, 64, 3], np.uint8)
-    picture = opened(sheet(images, rows=["one"]))
+    picture = opened(grid(images, rows=["one"]))
     assert picture.shape == (LINE + 64 + GAP, GAP + 2 * (64 + GAP), 3)
 
 
 def test_texts_stand_below_their_own_images_and_are_cut_to_their_width() -> None:
     images = np.zeros([2, 3, 28, 28, 1], np.uint8)
     texts = ["", "", "", "", "w" * 100, ""]
-    picture = opened(sheet(images, rows=["", ""], texts=texts))
+    picture = opened(grid(images, rows=["", ""], texts=texts))
     side = 56
     row_height = LINE + side + LINE + GAP
     assert picture.shape == (2 * row_height, GAP + 3 * (side + GAP), 3)
@@ -59,7 +59,7 @@ def test_texts_stand_below_their_own_images_and_are_cut_to_their_width() -> None
 
 @pytest.mark.parametrize(("size", "side"), [(16, 48), (28, 56), (47, 94), (48, 48), (256, 256)])
 def test_small_images_are_enlarged_by_a_whole_number(size: int, side: int) -> None:
-    picture = opened(sheet(np.zeros([1, 1, size, size, 3], np.uint8), rows=[""]))
+    picture = opened(grid(np.zeros([1, 1, size, size, 3], np.uint8), rows=[""]))
     assert picture.shape[1] == 2 * GAP + side
 
 
