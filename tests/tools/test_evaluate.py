@@ -204,16 +204,16 @@ def test_statistics_are_shared(
     run: RunDirectory, judged: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     sampler, config, checkpoint = load_sampler(run)
-    subject = measure.subject_of_run(sampler, checkpoint=checkpoint, recipe=config.recipe)
+    subject = measure.measured_generator(sampler, checkpoint=checkpoint, recipe=config.recipe)
     shared = str(tmp_path / "real.npz")
 
-    def fid(measures: measure.Measures) -> dict:
+    def fid(measures: measure.EvaluationInputs) -> dict:
         protocol = Protocol(samples=20, seed=0, truncation=0.0)
         options = {"data_dir": judged, "metrics": ["fid"], "protocol": protocol}
         return measure.measure(subject, measures, **options)
 
-    written = fid(measure.Measures(save_statistics=shared))
-    read = fid(measure.Measures(statistics=shared))
+    written = fid(measure.EvaluationInputs(save_statistics=shared))
+    read = fid(measure.EvaluationInputs(statistics=shared))
     assert read["metrics"] == written["metrics"]
     assert read["protocol"]["statistics"]["file"] == "real.npz"
     assert comparison.differences(written["protocol"], read["protocol"])
@@ -221,10 +221,10 @@ def test_statistics_are_shared(
 
 def test_images_are_those_of_the_split(run: RunDirectory, judged: pathlib.Path) -> None:
     sampler, config, checkpoint = load_sampler(run)
-    subject = measure.subject_of_run(sampler, checkpoint=checkpoint, recipe=config.recipe)
+    subject = measure.measured_generator(sampler, checkpoint=checkpoint, recipe=config.recipe)
     line = measure.measure(
         subject,
-        measure.Measures(split="train"),
+        measure.EvaluationInputs(split="train"),
         data_dir=judged,
         metrics=["kid"],
         protocol=Protocol(samples=4, seed=0, truncation=0.0),

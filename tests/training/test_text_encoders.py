@@ -223,11 +223,11 @@ def test_a_judge_that_was_used_in_training_is_told_from_another(
     assert config.text_encoder is not None
     told = {"checksum": config.text_encoder["checksum"]}  # What the card of an export says.
     for reader in (config.text_encoder, told):
-        assert extractors.load_judge(damsm.path, reader, channels=1).protocol["used_in_training"]
-        assert not extractors.load_judge(other.path, reader, channels=1).protocol[
+        assert extractors.load_matching(damsm.path, reader, channels=1).protocol["used_in_training"]
+        assert not extractors.load_matching(other.path, reader, channels=1).protocol[
             "used_in_training"
         ]
-    assert not extractors.load_judge(damsm.path, {}, channels=1).protocol["used_in_training"]
+    assert not extractors.load_matching(damsm.path, {}, channels=1).protocol["used_in_training"]
 
 
 def test_a_judge_encodes_images_of_any_size(damsm: RunDirectory) -> None:

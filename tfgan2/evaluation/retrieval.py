@@ -26,7 +26,7 @@ def measure(
       matcher: the matching model.
       examples: images by split.
       step: step of the run.
-      seed: seed for the choice of wrong captions.
+      seed: seed for the choice of negative captions.
       run: the run directory.
 
     Returns:

@@ -16,7 +16,7 @@ from tools.reports import charts
 from tools.reports.reading import Curve, Evaluation, Run, Sheet, finite
 
 FOLDER = pathlib.Path(__file__).parent
-NOT_COMPARED = (comparison.COMPARED, comparison.TOLD)
+NOT_COMPARED = (comparison.CHECKPOINT, comparison.VERSIONS)
 ABSENT = "absent"
 
 
@@ -100,7 +100,7 @@ def _measured(runs: Sequence[Run], group: Sequence[tuple[int, Evaluation]]) -> M
         )
         for index, evaluation in group
     ]
-    versions = [evaluation.protocol.get(comparison.TOLD) for _, evaluation in group]
+    versions = [evaluation.protocol.get(comparison.VERSIONS) for _, evaluation in group]
     return Measured(
         protocol={name: _text(value) for name, value in _shared(first.protocol).items()},
         metrics=names,
