@@ -19,7 +19,7 @@ from tfgan2.runs import recipe as recipes
 from tfgan2.runs.checkpoint import find
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.training import callbacks, health, run_monitor, trainer
-from tfgan2.training.periodic import spread
+from tfgan2.training.periodic import within_caption_deviation
 
 RECIPE = dataclasses.replace(QUICK, batch_size=4)
 STEPS = 100
@@ -89,7 +89,7 @@ def test_a_healthy_run_is_not_warned_of_and_says_where_its_time_went(
     run = RunDirectory(tmp_path)
     first = json.loads(run.metrics_file.read_text().splitlines()[0])
     assert first["step"] == 50
-    assert first[run_monitor.SPREAD] > 0
+    assert first[run_monitor.DEVIATION] > 0
     assert first["input_seconds"] >= 0
     assert first["generator/gradient_norm"] > 0
     with Image.open(run.interpolation) as picture:
@@ -179,7 +179,7 @@ def test_a_resumed_run_knows_how_its_pictures_differed(
     data_dir: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spreads = iter([40.0, 30.0, 4.0, 4.0])
-    monkeypatch.setattr(trainer.GeneratorWork, "spread", lambda self: next(spreads))
+    monkeypatch.setattr(trainer.GeneratorWork, "deviation", lambda self: next(spreads))
     start(data_dir, tmp_path, steps=4, log_every=2)
     start(data_dir, tmp_path, steps=8, log_every=2)
     assert warnings_of(tmp_path) == [health.FALLING]
@@ -225,4 +225,4 @@ def test_the_spread_is_over_seeds_within_captions() -> None:
             return type("Samples", (), {"images": np.array(levels)[:, None, None, None]})()
 
     # Half of the seeds draw 10 levels brighter, and captions differ by hundreds.
-    assert spread(Sampler(), ["a", "b"]) == pytest.approx(5.0)
+    assert within_caption_deviation(Sampler(), ["a", "b"]) == pytest.approx(5.0)
