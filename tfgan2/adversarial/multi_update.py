@@ -246,11 +246,11 @@ class MultiUpdateModel(keras.Model, abc.ABC):
         def move(average: tf.Variable, live: tf.Tensor) -> tf.Operation:
             return average.assign(live + decay * (average - live))
 
-        def copy(average: tf.Variable, kept: tf.Tensor) -> tf.Operation:
-            return average.assign(kept)
+        def copy(average: tf.Variable, source: tf.Tensor) -> tf.Operation:
+            return average.assign(source)
 
         # Some optimizers of TensorFlow Addons keep averages of their own: copy these.
-        kept = {
+        optimizer_averages = {
             variable.ref(): average_kept_by(update.optimizer, variable)
             for update in self.updates
             for variable in update.variables
@@ -261,7 +261,7 @@ class MultiUpdateModel(keras.Model, abc.ABC):
             apply = functools.partial(strategy.extended.update, group=True)
             for network, live_network in self.ema_pairs:
                 for average, live in zip(network.variables, live_network.variables, strict=True):
-                    own = kept.get(live.ref())
+                    own = optimizer_averages.get(live.ref())
                     if own is not None:
                         apply(average, copy, args=(own,))
                     else:

@@ -142,10 +142,10 @@ class Health:
         if fallen:
             return self._once(
                 FALLING,
-                f"within-caption diversity falling: pictures of one caption differ by "
-                f"{deviation:.3g} grey levels of 255, and by {self._largest_deviation:.3g} at best; try "
-                "--mode_seeking_weight, --minibatch_group=4, or --loss=relativistic with "
-                "--r1_weight and --r2_weight",
+                "within-caption diversity falling: pictures of one caption differ by "
+                f"{deviation:.3g} grey levels of 255, and by {self._largest_deviation:.3g} "
+                "at best; try --mode_seeking_weight, --minibatch_group=4, or --loss=relativistic "
+                "with --r1_weight and --r2_weight",
             )
         self._ongoing.discard(FALLING)
         return None

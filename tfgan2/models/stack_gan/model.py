@@ -89,7 +89,7 @@ class StackGAN(MatchingAwareGAN):
         head = StageHead(
             feature_shape=self.head_shape(features.feature_shape),
             sentence_size=options.conditioning_size
-            if self._reads_condition
+            if self._uses_mean_condition
             else options.sentence_size,
             form=options.discriminator_form,
             batch_norm=options.discriminator_batch_norm,
@@ -106,11 +106,11 @@ class StackGAN(MatchingAwareGAN):
     @property
     def unconditional_outputs(self) -> int:
         """1 in stage II of `pytorch`, whose last output is unconditional; else 0."""
-        return int(self._reads_condition and self.options.stage == 2)
+        return int(self._uses_mean_condition and self.options.stage == 2)
 
     def condition(self, sentence: tf.Tensor) -> tf.Tensor:
         """Condition of the discriminator: sentence embedding, or mean condition in `pytorch`."""
-        if not self._reads_condition:
+        if not self._uses_mean_condition:
             return sentence
         mean, _ = self.generator.conditioning(sentence)
         return mean
@@ -127,5 +127,5 @@ class StackGAN(MatchingAwareGAN):
             own.load_stage1(generator)
 
     @property
-    def _reads_condition(self) -> bool:
+    def _uses_mean_condition(self) -> bool:
         return self.options.discriminator_form == "pytorch"
