@@ -79,7 +79,7 @@ def prepare(
 
 
 def sample(collection: Collection, *, limit: int) -> Collection:
-    """Takes at most `limit` items, evenly chosen, from each split in proportion to its size."""
+    """Samples at most `limit` items, evenly chosen, from each split in proportion to its size."""
     total = sum(map(len, collection.splits.values()))
     if total <= limit:
         return collection
@@ -147,8 +147,8 @@ def _write(
 
 
 def _shared(train: Iterable[object], test: Iterable[object]) -> int:
-    seen = set(train)
-    return sum(item in seen for item in test)
+    known = set(train)
+    return sum(item in known for item in test)
 
 
 def _check_rejects(prepared: Prepared, max_rejects: int | None) -> None:

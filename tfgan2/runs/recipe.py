@@ -180,9 +180,9 @@ def from_json(fields: Mapping[str, Any], *, version: str | None) -> Recipe:
     may_be_absent = {
         name for name in absent if version and _comparable(since[name]) > _comparable(version)
     }
-    wrong = (absent - may_be_absent) | (fields.keys() - since.keys())
-    if wrong:
-        raise ValueError(f"fields must be those of a recipe, differ in {wrong}")
+    invalid = (absent - may_be_absent) | (fields.keys() - since.keys())
+    if invalid:
+        raise ValueError(f"fields must be those of a recipe, differ in {invalid}")
     if "penalty_every" in absent and fields["model"] != "df_gan":
         # Before 0.2.0 all systems had DF-GAN's default MA-GP weight, but only DF-GAN used MA-GP.
         fields = {**fields, "ma_gp_weight": 0.0}

@@ -39,16 +39,16 @@ def measure(bench: Bench) -> list[Result]:
         with contextlib.redirect_stderr(io.StringIO()):  # Progress bars.
             evaluate.evaluate(sample, real, models, metrics=METRICS, protocol=protocol, reads=None)
 
-    took = timing.repeat(evaluate_once, seconds=bench.seconds)
-    rate = Rate.of_times(took, images=SAMPLES)
-    alone = bench.exported.best[1]
+    times = timing.repeat(evaluate_once, seconds=bench.seconds)
+    rate = Rate.of_times(times, images=SAMPLES)
+    rate_of_model = bench.exported.best[1]
     return [
         bench.result(
             "metrics",
             rate,
-            repetitions=len(took),
-            ratio=rate.median / alone,
-            ratio_to=f"drawing them by {bench.exported.told}",
+            repetitions=len(times),
+            ratio=rate.median / rate_of_model,
+            ratio_to=f"drawing them by {bench.exported.description}",
             rows=SAMPLES,
             precision=SAMPLING_PRECISION,
         )

@@ -89,5 +89,5 @@ def _item(number: int, image_size: int, channels: int) -> Item:
 def _colours(number: int) -> tuple[str, str]:
     """Returns the colours of the disc and of its ground."""
     names, steps = list(COLOURS), number // len(COLOURS) % (len(COLOURS) - 1)
-    place = number % len(names)
-    return names[place], names[(place + 1 + steps) % len(names)]
+    index = number % len(names)
+    return names[index], names[(index + 1 + steps) % len(names)]
