@@ -40,7 +40,7 @@ flags.DEFINE_string(
 
 
 def main() -> None:
-    """Imports the weights, and prints what was imported and what has new weights."""
+    """Imports the weights, and prints the imported parts and the parts with new weights."""
     kind = getattr(FLAGS, "from")  # `from` is a keyword of Python.
     _check_flags(kind)
     text_encoder = importing.read_text_encoder(

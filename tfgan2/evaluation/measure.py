@@ -13,12 +13,12 @@ from tfgan2.adversarial.sampler import AnySampler
 from tfgan2.data import pipeline, records
 from tfgan2.evaluation import extractors
 from tfgan2.evaluation.extractors import CHECKSUM_DIGITS, FeatureSource, MatchingSource
-from tfgan2.metrics import captions as caption_lists
 from tfgan2.metrics import evaluate, moments
 from tfgan2.metrics.extraction import CLIP_CODES, CODES, FEATURES, PROBABILITIES, EvaluationModels
 from tfgan2.metrics.inception_score import SPLITS
 from tfgan2.metrics.moments import Moments
 from tfgan2.metrics.protocol import LIGHT, METRICS, OF_CLASSES, Protocol, supported, wanted
+from tfgan2.metrics.real_images import captions_are_shared
 from tfgan2.metrics.saved_models import SavedMatcher
 from tfgan2.program import UsageError
 from tfgan2.runs import environment, label_texts
@@ -34,7 +34,7 @@ class MeasuredGenerator:
     """The generator to measure.
 
     Attributes:
-      sample: draws images.
+      sample: generates images.
       reads: conditioning input: `captions`; `texts`, which a joint model also writes; or None.
       view: crop and size of the data set's images in training.
       truncation: the generator's default truncation; None if unknown.
@@ -79,7 +79,7 @@ def measured_generator(
     """Describes the generator of a run.
 
     Args:
-      sampler: draws images.
+      sampler: generates images.
       checkpoint: path of the checkpoint.
       recipe: recipe of the run.
     """
@@ -107,7 +107,7 @@ def evaluate_run(
 
     Args:
       run: the run.
-      sampler: draws images.
+      sampler: generates images.
       checkpoint: path of the checkpoint.
       recipe: recipe of the run.
       data_dir: data set, as tools.prepare writes it.
@@ -179,7 +179,7 @@ def measure(
         moments.write(inputs.save_statistics, found)
     # Describe the protocol, so that values of other runs are comparable.
     features = _describe_features(models, inputs, names, manifest)
-    shared = generator.reads != "captions" or caption_lists.are_shared(real)
+    shared = generator.reads != "captions" or captions_are_shared(real)
     if "diversity" in names and not shared:
         features = f"{features}; diversity is a share of the spread of all real images"
     captions = "no captions"

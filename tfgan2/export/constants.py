@@ -28,6 +28,6 @@ class ConstantGenerator(tf.Module):
         self._draw = convert_to_constants.convert_variables_to_constants_v2(concrete)
 
     def __call__(self, *vectors: tf.Tensor) -> tf.Tensor:
-        """Draws images float32 [B, S, S, C]."""
+        """Generates images float32 [B, S, S, C]."""
         (image,) = self._draw(*vectors)
         return tf.ensure_shape(image, self._shape)

@@ -41,7 +41,7 @@ def export(
 
     Raises:
       UsageError: `export_dir` is a file, or TensorFlow Serving cannot run the graph.
-      RuntimeError: the SavedModel draws other images or texts than the live model.
+      RuntimeError: the SavedModel generates other images or texts than the live model.
     """
     folder = pathlib.Path(export_dir)
     if folder.exists() and not folder.is_dir():

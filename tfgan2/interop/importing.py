@@ -93,7 +93,7 @@ def import_df_gan(
       versions: package versions.
 
     Returns:
-      Lines of text: what was read, and what has new weights.
+      Lines of text: the imported parts, and the parts with new weights.
 
     Raises:
       UsageError: a file cannot be read or is not valid, or `run_dir` is not empty.

@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from tfgan2.metrics.blocks import row_blocks
 from tfgan2.metrics.moments import Moments
+from tfgan2.metrics.row_blocks import row_blocks
 
 
 def frechet_distance(one: Moments, other: Moments) -> float:

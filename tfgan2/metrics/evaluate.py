@@ -7,9 +7,7 @@ from typing import Any
 import numpy as np
 
 from tfgan2.adversarial.sampler import Samples
-from tfgan2.metrics import captions as caption_lists
 from tfgan2.metrics import comparing_features, moments, text_image
-from tfgan2.metrics.captions import Captions, RealImages
 from tfgan2.metrics.extraction import (
     BATCH_SIZE,
     CLASSES,
@@ -22,6 +20,7 @@ from tfgan2.metrics.extraction import (
 )
 from tfgan2.metrics.moments import Moments
 from tfgan2.metrics.protocol import Protocol, check, wanted, wanted_of_real
+from tfgan2.metrics.real_images import Captions, RealImages, captions_are_shared, distinct_captions
 
 # Number of feature arrays in memory at once; a block of distances needs the memory of two.
 ARRAYS_IN_MEMORY = 6
@@ -48,7 +47,7 @@ def evaluate(
     captions. Sample number i has the seed `protocol.seed` + i.
 
     Args:
-      sample: draws images.
+      sample: generates images.
       real: real images to compare with.
       models: feature extractors and other models.
       metrics: names out of `METRICS`.
@@ -69,7 +68,7 @@ def evaluate(
     """
     check(metrics, real, models, protocol, reads=reads)
     # Draw the samples, and extract features of generated and real images.
-    captions = caption_lists.numbered(real.captions, real.label)
+    captions = distinct_captions(real.captions, real.label)
     count = max(1, min(len(captions.texts), protocol.samples // protocol.pictures_per_caption))
     order = np.random.default_rng(protocol.seed).permutation(len(captions.texts))[:count]
     chosen = order[np.arange(protocol.samples) % count]
@@ -91,7 +90,7 @@ def evaluate(
     if written:
         groups = labels = _labels(written, text_labels or {})
         real_groups = real.label
-    elif not caption_lists.are_shared(real):
+    elif not captions_are_shared(real):
         real_groups = np.zeros_like(captions.first)
 
     # Compute the metrics.

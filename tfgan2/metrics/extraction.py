@@ -7,9 +7,9 @@ from typing import TypeAlias
 
 import numpy as np
 
-from tfgan2.metrics.blocks import empty_rows
 from tfgan2.metrics.features import Classifier, Extractor, ExtractorOutputs
 from tfgan2.metrics.moments import Moments
+from tfgan2.metrics.row_blocks import empty_rows
 from tfgan2.program import progress
 
 BATCH_SIZE = 50

@@ -72,7 +72,7 @@ class Inception:
 def _with_top(weights: str) -> keras.Model | None:
     try:
         network = keras.applications.InceptionV3(weights=weights)
-    except Exception:  # Keras and h5py raise many errors; `_without_top` reports what is wrong.
+    except Exception:  # Keras and h5py raise many errors; `_without_top` reports the error.
         return None
     features = network.get_layer("avg_pool").output
     return keras.Model(network.input, [features, network.output])

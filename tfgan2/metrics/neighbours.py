@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from tfgan2.metrics.blocks import row_blocks
+from tfgan2.metrics.row_blocks import row_blocks
 
 ROUNDING = 1e-12
 

@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Sequence
 
-from tfgan2.metrics.captions import RealImages
 from tfgan2.metrics.extraction import (
     BLURRED,
     CLASSES,
@@ -14,6 +13,7 @@ from tfgan2.metrics.extraction import (
     EvaluationModels,
 )
 from tfgan2.metrics.inception_score import SPLITS
+from tfgan2.metrics.real_images import RealImages
 from tfgan2.program import UsageError
 
 _FEATURES = "two images, and features: labels, a matching model or --features"
@@ -49,7 +49,7 @@ class Protocol:
       samples: number of generated images.
       seed: seed of the first image, and of the choice of captions.
       truncation: truncation of the latents; 0: the model's default.
-      pictures_per_caption: images per caption, at least; fewer than ten say little about diversity.
+      pictures_per_caption: images per caption, at least; fewer than 10 are too few for diversity.
       nearest: number of neighbours, k, for precision, recall, density and coverage.
       kid_subsets: number of random subsets over which KID is a mean; 0: KID of the whole sets.
       kid_subset_size: rows of each subset.

@@ -106,7 +106,7 @@ class Bench:
         return Exported(
             self._gan.sampler(self._tokenizer, truncation=self.recipe.truncation),
             self.folder / "export",
-            captions=self._texts or [its[0] for its in self.examples(SOME_CAPTIONS).captions],
+            captions=self._texts or [texts[0] for texts in self.examples(SOME_CAPTIONS).captions],
             seconds=ASIDE * self.seconds,
         )
 

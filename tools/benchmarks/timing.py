@@ -34,8 +34,8 @@ def alternate(calls: Sequence[Call], *, seconds: float) -> list[list[float]]:
     times: list[list[float]] = [[] for _ in calls]
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or len(times[0]) < FEWEST_CALLS:
-        for call, its in zip(calls, times, strict=True):
+        for call, seconds_of_call in zip(calls, times, strict=True):
             began = time.perf_counter()
             call()
-            its.append(time.perf_counter() - began)
+            seconds_of_call.append(time.perf_counter() - began)
     return times

@@ -139,7 +139,7 @@ def _names() -> dict[str, tuple[str, ...]]:
 
 
 def _words(name: str) -> str:
-    """Turns a name such as `:red_apple:` into words."""
+    """Converts a name such as `:red_apple:` into words."""
     return " ".join(name.strip(":").replace("_", " ").split())
 
 

@@ -5,8 +5,8 @@ Source: the published code https://github.com/dhirajpatnaik16297/IMG-TXT-Generat
 - The code always gives text and image of a real pair to the generator, so it cannot generate
   without them. Here a row is given its text, its image, or neither. In the joint discriminator's
   input, the given text or image replaces the generated one, so the image must fit a given text.
-- The code's discriminators of the image alone and of the text alone get no gradient: the code logs
-  them, with the logit of a generated image instead of its loss, but never trains them. Here they
+- The code's image discriminator and text discriminator get no gradient: the code logs them,
+  with the logit of a generated image instead of its loss, but never trains them. Here they
   are trained.
 - The code's texts have values 1 and -1, where tanh has no gradient. Here they are 0.9 and -0.9, and
   discriminators get them with noise (Arjovsky and Bottou 2017, "Towards Principled Methods for

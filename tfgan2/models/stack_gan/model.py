@@ -4,7 +4,7 @@ Source: Zhang et al. 2017, "StackGAN: Text to Photo-realistic Image Synthesis wi
 Generative Adversarial Networks". There is a form for each published code: the condition of the
 discriminator is the sentence embedding in `tensorflow`, and the mean of the generator's condition
 in `pytorch`, which also has unconditional logits in stage II. The codes and the paper halve the
-learning rates at different epochs; each recipe says which it follows.
+learning rates at different epochs; each recipe names its source.
 """
 
 import tensorflow as tf

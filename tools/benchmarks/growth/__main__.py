@@ -174,8 +174,8 @@ def _check_flags() -> None:
 def _sizes(name: str) -> list[int]:
     """Returns the sizes of a flag."""
     texts: list[str] = FLAGS[name].value or []
-    wrong = [it for it in texts if not it.isdecimal() or int(it) < 2]
-    if wrong or len(set(texts)) < FEWEST_SIZES:
+    invalid = [it for it in texts if not it.isdecimal() or int(it) < 2]
+    if invalid or len(set(texts)) < FEWEST_SIZES:
         rule = f"must be {FEWEST_SIZES} numbers or more with commas between, each 2 or more"
         raise UsageError(f"--{name}", rule, ",".join(texts) or "nothing")
     return [int(it) for it in texts]
