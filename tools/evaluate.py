@@ -99,15 +99,13 @@ def main() -> None:
         print(comparison.side_by_side(FLAGS.compare))
         return
     manifest = records.load_manifest(FLAGS.data_dir)
-    generator, text_encoder, output = _generator()
+    generator, encoder, output = _generator()
     matching = None
     if FLAGS.matching:
-        matching = extractors.load_matching(
-            FLAGS.matching, text_encoder, channels=manifest.channels
-        )
+        matching = extractors.load_matching(FLAGS.matching, encoder, channels=manifest.channels)
     line = measure.measure(
         generator,
-        measure.EvaluationInputs(
+        measure.Inputs(
             split=FLAGS.split,
             matching=matching,
             features=extractors.load_features(FLAGS.features, FLAGS.features_weights),
@@ -168,11 +166,8 @@ def _generator() -> tuple[measure.MeasuredGenerator, Mapping[str, str] | None, p
         run = RunDirectory.existing(FLAGS.run_dir)
         sampler, config, checkpoint = load_sampler(run, checkpoint=FLAGS.checkpoint)
         generator = measure.measured_generator(sampler, checkpoint=checkpoint, recipe=config.recipe)
-        return (
-            generator,
-            config.text_encoder or {},
-            pathlib.Path(FLAGS.output or run.evaluations_file),
-        )
+        output = pathlib.Path(FLAGS.output or run.evaluations_file)
+        return generator, config.text_encoder or {}, output
     other: samplers.ExportSampler | samplers.ServedSampler
     crop_margin, text_source = FLAGS.crop_margin, FLAGS.text_source
     text_encoder: Mapping[str, str] | None = None

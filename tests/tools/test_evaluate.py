@@ -207,13 +207,13 @@ def test_statistics_are_shared(
     subject = measure.measured_generator(sampler, checkpoint=checkpoint, recipe=config.recipe)
     shared = str(tmp_path / "real.npz")
 
-    def fid(measures: measure.EvaluationInputs) -> dict:
+    def fid(measures: measure.Inputs) -> dict:
         protocol = Protocol(samples=20, seed=0, truncation=0.0)
         options = {"data_dir": judged, "metrics": ["fid"], "protocol": protocol}
         return measure.measure(subject, measures, **options)
 
-    written = fid(measure.EvaluationInputs(save_statistics=shared))
-    read = fid(measure.EvaluationInputs(statistics=shared))
+    written = fid(measure.Inputs(save_statistics=shared))
+    read = fid(measure.Inputs(statistics=shared))
     assert read["metrics"] == written["metrics"]
     assert read["protocol"]["statistics"]["file"] == "real.npz"
     assert comparison.differences(written["protocol"], read["protocol"])
@@ -224,7 +224,7 @@ def test_images_are_those_of_the_split(run: RunDirectory, judged: pathlib.Path) 
     subject = measure.measured_generator(sampler, checkpoint=checkpoint, recipe=config.recipe)
     line = measure.measure(
         subject,
-        measure.EvaluationInputs(split="train"),
+        measure.Inputs(split="train"),
         data_dir=judged,
         metrics=["kid"],
         protocol=Protocol(samples=4, seed=0, truncation=0.0),

@@ -51,7 +51,7 @@ class MeasuredGenerator:
 
 
 @dataclasses.dataclass(frozen=True)
-class EvaluationInputs:
+class Inputs:
     """Split, feature extractors and other inputs of an evaluation.
 
     Attributes:
@@ -121,16 +121,14 @@ def evaluate_run(
       UsageError: the data set does not allow a metric.
     """
     generator = measured_generator(sampler, checkpoint=checkpoint, recipe=recipe)
-    line = measure(
-        generator, EvaluationInputs(), data_dir=data_dir, metrics=metrics, protocol=protocol
-    )
+    line = measure(generator, Inputs(), data_dir=data_dir, metrics=metrics, protocol=protocol)
     append_line(run.evaluations_file, line)
     return line
 
 
 def measure(
     generator: MeasuredGenerator,
-    inputs: EvaluationInputs,
+    inputs: Inputs,
     *,
     data_dir: str | os.PathLike,
     metrics: Sequence[str] | None,
@@ -213,7 +211,7 @@ def measure(
 
 def _load_models(
     generator: MeasuredGenerator,
-    inputs: EvaluationInputs,
+    inputs: Inputs,
     metrics: Sequence[str] | None,
     *,
     data_dir: str | os.PathLike,
@@ -244,7 +242,7 @@ def _load_models(
 
 def _describe_features(
     models: EvaluationModels,
-    inputs: EvaluationInputs,
+    inputs: Inputs,
     names: Sequence[str],
     manifest: records.Manifest,
 ) -> str | None:
@@ -284,7 +282,7 @@ def _describe_counting(protocol: Protocol) -> dict[str, Any]:
     }
 
 
-def _describe_statistics(statistics: Moments, inputs: EvaluationInputs) -> dict[str, str]:
+def _describe_statistics(statistics: Moments, inputs: Inputs) -> dict[str, str]:
     content = statistics.mean.tobytes() + statistics.covariance.tobytes()
     checksum = hashlib.sha256(content).hexdigest()[:CHECKSUM_DIGITS]
     return {"file": pathlib.Path(str(inputs.statistics)).name, "checksum": checksum}

@@ -81,15 +81,13 @@ def check(graphs: Mapping[str, graph_pb2.GraphDef]) -> None:
       UsageError: a graph or its function library holds an op that the image does not link, or a
         function that XLA must compile, which the image has turned off.
     """
-    unserved: dict[str, list[str]] = {}
+    missing: dict[str, list[str]] = {}
     for name, graph in graphs.items():
         for op in ops(graph):
             if not is_served(op):
-                unserved.setdefault(op, []).append(name)
-    if unserved:
-        found = ", ".join(
-            f"{op} in {' and '.join(names)}" for op, names in sorted(unserved.items())
-        )
+                missing.setdefault(op, []).append(name)
+    if missing:
+        found = ", ".join(f"{op} in {' and '.join(names)}" for op, names in sorted(missing.items()))
         raise UsageError("signatures", f"must hold only ops that {IMAGE} links", found)
     compiled = [
         name

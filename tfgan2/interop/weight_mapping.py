@@ -35,13 +35,11 @@ class Target:
 def convolution(name: str, layer: keras.layers.Layer) -> dict[str, Target]:
     """Maps a convolution of one or two dimensions; PyTorch's layout is channels-first."""
     *window, inputs, outputs = layer.kernel.shape
-    targets = {f"{name}.weight": Target(layer.kernel, (outputs, inputs, *window), np.transpose)}
+    convert: Convert = np.transpose
     if len(window) == 2:  # A plain transpose would swap height and width.
-        convert: Convert = lambda tensor: tensor.transpose(2, 3, 1, 0)  # noqa: E731
-        targets = {
-            f"{name}.weight": dataclasses.replace(targets[f"{name}.weight"], convert=convert)
-        }
-    return targets | _bias(name, layer)
+        convert = lambda tensor: tensor.transpose(2, 3, 1, 0)  # noqa: E731
+    weight = Target(layer.kernel, (outputs, inputs, *window), convert)
+    return {f"{name}.weight": weight} | _bias(name, layer)
 
 
 def linear(name: str, layer: keras.layers.Dense) -> dict[str, Target]:
