@@ -1,1 +1,1 @@
-"""From captioned images to a SavedModel that draws a caption."""
+"""From captioned images to a SavedModel that generates images of captions."""

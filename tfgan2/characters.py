@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-# '-' stands in it twice; the published files use its second place.
+# '-' occurs twice; the published files use the id of its second position.
 ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789-,;.!?:'\"/\\|_@#$%^&*~`+-=<>()[]{} "
 
 

@@ -164,7 +164,7 @@ def _parse(
 
 
 def _describe(error: flags.Error) -> str:
-    """Turns an absl flag error into `--flag: rule, got value`."""
+    """Describes an absl flag error as `--flag: rule, got value`."""
     text = str(error)
     if isinstance(error, flags.UnrecognizedFlagError):
         near = re.search(r"Did you mean: (\w+)", text)

@@ -93,7 +93,7 @@ def main() -> None:
     if FLAGS.against_generation is not None:
         make_drawer = against.load(FLAGS.against_generation, flag=against_generation.FLAG)
     runtime.quieten_tensorflow()
-    recipe = _as_asked(recipe)
+    recipe = _with_flags(recipe)
     checks.check_foreign_options(recipe)
     recipe.check()
     recipe = dataclasses.replace(recipe, precision=runtime.resolve_precision(recipe.precision))
@@ -136,17 +136,17 @@ def _check_flags() -> None:
         raise UsageError("--json", "must be a file or absent", FLAGS.json)
 
 
-def _as_asked(recipe: recipes.Recipe) -> recipes.Recipe:
+def _with_flags(recipe: recipes.Recipe) -> recipes.Recipe:
     """Returns the recipe with the sizes and the precision of the flags."""
-    asked: dict[str, Any] = {}
+    given: dict[str, Any] = {}
     if FLAGS.model in SYSTEMS:
         sizes = recipes.OPTIONS[recipe.model].image_sizes_px
-        asked["batch_size"] = BATCH_SIZE
-        asked["image_size"] = IMAGE_SIZE_PX if IMAGE_SIZE_PX in sizes else recipe.image_size
+        given["batch_size"] = BATCH_SIZE
+        given["image_size"] = IMAGE_SIZE_PX if IMAGE_SIZE_PX in sizes else recipe.image_size
     for name in ("image_size", "batch_size", "precision"):
         if FLAGS[name].value is not None:
-            asked[name] = FLAGS[name].value
-    return dataclasses.replace(recipe, **asked)
+            given[name] = FLAGS[name].value
+    return dataclasses.replace(recipe, **given)
 
 
 def _shown(measured: list[results.Result]) -> list[results.Result]:

@@ -7,6 +7,7 @@ Example:
 """
 
 import pathlib
+from collections.abc import Mapping
 
 from absl import flags
 
@@ -98,15 +99,15 @@ def main() -> None:
         print(comparison.side_by_side(FLAGS.compare))
         return
     manifest = records.load_manifest(FLAGS.data_dir)
-    subject, reader, output = _subject()
-    judge = None
+    generator, encoder, output = _generator()
+    matching = None
     if FLAGS.matching:
-        judge = extractors.load_judge(FLAGS.matching, reader, channels=manifest.channels)
+        matching = extractors.load_matching(FLAGS.matching, encoder, channels=manifest.channels)
     line = measure.measure(
-        subject,
-        measure.Measures(
+        generator,
+        measure.Inputs(
             split=FLAGS.split,
-            judge=judge,
+            matching=matching,
             features=extractors.load_features(FLAGS.features, FLAGS.features_weights),
             clip=FLAGS.clip,
             statistics=FLAGS.statistics,
@@ -126,7 +127,7 @@ def main() -> None:
         ),
     )
     append_line(output, line)
-    if judge is not None and judge.used_in_training:
+    if matching is not None and matching.used_in_training:
         program.warn(f"--matching: {FLAGS.matching} was used in training, and flatters the run")
     print(f"{line['protocol']['checkpoint']}, {FLAGS.samples} samples")
     for name, result in line["metrics"].items():
@@ -159,27 +160,24 @@ def _check_flags() -> None:
             raise UsageError("--metrics", f"must be out of {','.join(METRICS)}", name)
 
 
-def _subject() -> tuple[measure.Subject, extractors.Reader | None, pathlib.Path]:
+def _generator() -> tuple[measure.MeasuredGenerator, Mapping[str, str] | None, pathlib.Path]:
     """Returns the generator to measure, its text encoder if known, and the output file."""
     if FLAGS.run_dir is not None:
         run = RunDirectory.existing(FLAGS.run_dir)
         sampler, config, checkpoint = load_sampler(run, checkpoint=FLAGS.checkpoint)
-        subject = measure.subject_of_run(sampler, checkpoint=checkpoint, recipe=config.recipe)
-        return (
-            subject,
-            config.text_encoder or {},
-            pathlib.Path(FLAGS.output or run.evaluations_file),
-        )
+        generator = measure.measured_generator(sampler, checkpoint=checkpoint, recipe=config.recipe)
+        output = pathlib.Path(FLAGS.output or run.evaluations_file)
+        return generator, config.text_encoder or {}, output
     other: samplers.ExportSampler | samplers.ServedSampler
     crop_margin, text_source = FLAGS.crop_margin, FLAGS.text_source
-    reader: extractors.Reader | None = None
+    text_encoder: Mapping[str, str] | None = None
     if FLAGS.export_dir is not None:
         other = export = samplers.ExportSampler(FLAGS.export_dir)
         crop_margin, text_source = export.crop_margin, export.text_source
-        reader = export.text_encoder or {}
+        text_encoder = export.text_encoder or {}
     else:
         other = samplers.ServedSampler(FLAGS.target, model=FLAGS.model)
-    subject = measure.Subject(
+    generator = measure.MeasuredGenerator(
         sample=other.sample,
         reads=other.reads,
         view=pipeline.View(other.image_size, crop_margin=crop_margin),
@@ -187,7 +185,7 @@ def _subject() -> tuple[measure.Subject, extractors.Reader | None, pathlib.Path]
         name=other.name,
         text_source=text_source,
     )
-    return subject, reader, pathlib.Path(FLAGS.output)
+    return generator, text_encoder, pathlib.Path(FLAGS.output)
 
 
 if __name__ == "__main__":

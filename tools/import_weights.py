@@ -40,10 +40,10 @@ flags.DEFINE_string(
 
 
 def main() -> None:
-    """Imports the weights, and prints what was imported and what has new weights."""
+    """Imports the weights, and prints the imported parts and the parts with new weights."""
     kind = getattr(FLAGS, "from")  # `from` is a keyword of Python.
     _check_flags(kind)
-    reader = importing.read_text_encoder(
+    text_encoder = importing.read_text_encoder(
         pathlib.Path(FLAGS.text_encoder),
         vocabulary=FLAGS.vocabulary and pathlib.Path(FLAGS.vocabulary),
     )
@@ -52,7 +52,7 @@ def main() -> None:
         notes = importing.import_df_gan(
             generator=pathlib.Path(FLAGS.generator),
             discriminator=FLAGS.discriminator and pathlib.Path(FLAGS.discriminator),
-            reader=reader,
+            text_encoder=text_encoder,
             recipe=dataclasses.replace(
                 recipe, precision=runtime.resolve_precision(recipe.precision)
             ),
@@ -61,7 +61,7 @@ def main() -> None:
         )
     else:
         notes = importing.import_text_encoder(
-            reader, run_dir=FLAGS.run_dir, versions=environment.versions()
+            text_encoder, run_dir=FLAGS.run_dir, versions=environment.versions()
         )
     for note in notes:
         print(note)

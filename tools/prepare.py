@@ -108,8 +108,8 @@ def _options(source: sources.Source) -> dict[str, Any]:
         if name == "test_fraction" and name not in source.options:
             program.warn(f"--test_fraction: {FLAGS.source} has a split of its own")
         elif name not in source.options:
-            takers = [other for other, it in sources.SOURCES.items() if name in it.options]
-            rule = f"must be left out, except for {', '.join(takers)}"
+            readers = [other for other, it in sources.SOURCES.items() if name in it.options]
+            rule = f"must be left out, except for {', '.join(readers)}"
             raise program.UsageError(f"--{name}", rule, f"--source={FLAGS.source}")
     if "background" in given:
         try:

@@ -45,9 +45,9 @@ def main() -> None:
             output = f"{PICTURES}/{name}"
             options = (f"--caption={caption}", f"--seed={seed}", f"--output={output}")
             _run("serving.client", f"--target=localhost:{port}", "--model=digits", *options)
-    sheet = max(pathlib.Path(RUN, "samples").glob("step_*.png"))
+    grid = max(pathlib.Path(RUN, "samples").glob("step_*.png"))
     print(f"\n{time.monotonic() - began:.0f} seconds. Pictures:")
-    for path in [sheet, *(f"{PICTURES}/{name}" for name in CAPTIONS)]:
+    for path in [grid, *(f"{PICTURES}/{name}" for name in CAPTIONS)]:
         print(f"  {path}")
 
 

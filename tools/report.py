@@ -26,9 +26,9 @@ def main() -> None:
     output = pathlib.Path(FLAGS.output or pathlib.Path(FLAGS.run_dir[0]) / NAME)
     if output.is_dir():
         raise UsageError("--output", "must be a file or absent", output)
-    runs = reading.read_runs(FLAGS.run_dir, sheets=FLAGS.sheets)
+    runs = reading.read_runs(FLAGS.run_dir, grids=FLAGS.sheets)
     for run in runs:
-        for sentence in run.unread:
+        for sentence in run.unreadable:
             program.warn(f"{run.name}: {sentence}")
     try:
         write_file(output, page.render(runs).encode())

@@ -106,14 +106,14 @@ class ServedSampler:
             if error.code() != grpc.StatusCode.INVALID_ARGUMENT:
                 raise self._mistake(error) from error
             self.reads = None
-        drawn = self.sample([PROBE], np.zeros(1, np.int64), 0.0)
-        self.image_size = drawn.images.shape[1]
+        samples = self.sample([PROBE], np.zeros(1, np.int64), 0.0)
+        self.image_size = samples.images.shape[1]
 
     def sample(self, captions: Sequence[str], seeds: np.ndarray, truncation: float) -> Samples:
         """Draws one image per caption and seed, with one truncation for all."""
-        asked = None if self.reads is None else captions
+        inputs = None if self.reads is None else captions
         try:
-            pictures = self._client.draw(asked, seeds=seeds.tolist(), truncation=truncation)
+            pictures = self._client.draw(inputs, seeds=seeds.tolist(), truncation=truncation)
         except grpc.RpcError as error:
             raise self._mistake(error) from error
         images = np.stack([tf.io.decode_png(picture.png).numpy() for picture in pictures])
@@ -121,5 +121,5 @@ class ServedSampler:
         return Samples(images, texts or None)
 
     def _mistake(self, error: grpc.RpcError) -> UsageError:
-        told = f"{error.code().name}: {error.details()} from {self._target}"
-        return UsageError("--target", f"must serve the model {self._model_name}", told)
+        status = f"{error.code().name}: {error.details()} from {self._target}"
+        return UsageError("--target", f"must serve the model {self._model_name}", status)

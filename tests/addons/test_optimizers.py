@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from tfgan2.optimizers.differences import as_taken_by, average_kept_by, build, state_of
+from tfgan2.optimizers.differences import accepted_gradients, average_kept_by, build, state_of
 from tfgan2.optimizers.named import Numbers, check, make
 from tfgan2.program import UsageError
 
@@ -44,7 +44,7 @@ def trained(optimizer: keras.optimizers.Optimizer, steps: int) -> list[tf.Variab
             loss = tf.reduce_sum(tf.square(tf.gather(table, [1, 3, 1]) @ dense))
         gradients = tape.gradient(loss, [dense, table])
         assert isinstance(gradients[1], tf.IndexedSlices)
-        gradients = as_taken_by(optimizer, gradients)
+        gradients = accepted_gradients(optimizer, gradients)
         optimizer.apply_gradients(zip(gradients, [dense, table], strict=True))
     return [dense, table]
 

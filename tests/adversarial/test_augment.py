@@ -54,7 +54,7 @@ def test_cutout_covers_a_square_of_half_the_side_clipped_at_the_border(
     expected = image.numpy()
     expected[:, rows[0] : rows[1], columns[0] : columns[1]] = 0.5
     np.testing.assert_array_equal(
-        cut_out(image, tf.constant([draws]), share=0.5, grey=0.5), expected
+        cut_out(image, tf.constant([draws]), fraction=0.5, grey=0.5), expected
     )
 
 

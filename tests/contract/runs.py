@@ -155,7 +155,9 @@ def text_encoder(recipe: recipes.Recipe, folder: pathlib.Path) -> pathlib.Path:
         options = recipes.text_options(recipe)
         keras.utils.set_random_seed(recipe.seed)
         encoder = encoders.make_encoder(options, vocabulary_size=1)
-        published = importing.Reader(pathlib.Path("made.pth"), options, encoder, [], ["a 7"])
+        published = importing.PublishedTextEncoder(
+            pathlib.Path("made.pth"), options, encoder, [], ["a 7"]
+        )
         importing.import_text_encoder(published, run_dir=path, versions={})
     return path
 

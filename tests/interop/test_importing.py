@@ -53,7 +53,7 @@ def test_imported_networks_compute_the_outputs_of_the_reference(form: str, nf: i
     made, reference = networks(form, image_size=256, nf=nf), REFERENCES[form]
     files = published(form, made)
     gan = build(files)
-    df_gan.take(gan, files)
+    df_gan.load_weights(gan, files)
     generator = np.random.default_rng(1)
     rows = 1 if nf > 4 else 2
     latent = generator.normal(size=(rows, 100)).astype(np.float32)
@@ -95,7 +95,7 @@ def test_all_faults_are_named_and_no_weight_is_loaded(gan: DFGAN) -> None:
     files = published("2022", made)
     before = gan.get_weights()
     with pytest.raises(UsageError) as error:
-        df_gan.take(gan, files)
+        df_gan.load_weights(gan, files)
     text = str(error.value)
     assert "GBlocks.1.c1.bias is missing" in text
     assert "GBlocks.0.c9.weight is left over" in text
@@ -110,10 +110,10 @@ def test_unused_shortcuts_may_be_missing() -> None:
         del made["netD"][f"DBlocks.3.conv_s.{key}"]
     files = published("2022", made)
     gan = build(files)
-    df_gan.take(gan, files)
+    df_gan.load_weights(gan, files)
     del made["netD"]["DBlocks.0.conv_s.bias"]
     with pytest.raises(UsageError, match=r"DBlocks\.0\.conv_s\.bias is missing"):
-        df_gan.take(gan, published("2022", made))
+        df_gan.load_weights(gan, published("2022", made))
 
 
 def adam(made: dict, names: tuple[str, ...], *, seed: int) -> dict:
@@ -136,7 +136,7 @@ def adam(made: dict, names: tuple[str, ...], *, seed: int) -> dict:
 def test_missing_optimizer_state_starts_anew(gan: DFGAN) -> None:
     made = networks("2022")
     files = published("2022", made, optimizer_G=adam(made, ("netG",), seed=3))
-    assert df_gan.take(gan, files) == ["the discriminator's optimizer"]
+    assert df_gan.load_weights(gan, files) == ["the discriminator's optimizer"]
     assert int(gan.step) == 7
 
 
@@ -145,7 +145,7 @@ def test_optimizer_state_of_other_networks_is_refused(gan: DFGAN) -> None:
     state = adam(made, ("netD",), seed=5)
     files = published("2022", made, optimizer_D=state)
     with pytest.raises(UsageError, match="the discriminator's optimizer: must be Adam's, of as"):
-        df_gan.take(gan, files)
+        df_gan.load_weights(gan, files)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_imported_damsm_computes_the_published_sentences() -> None:
     options = text_encoders.damsm_options(state)
     assert options == TextOptions("bi_lstm", 18, 300, 256)
     encoder = make_encoder(options, vocabulary_size=40)
-    text_encoders.take_damsm(encoder, state)
+    text_encoders.load_damsm(encoder, state)
     ids = np.random.default_rng(0).integers(1, 40, (4, 18)).astype(np.int32)
     length = np.array([18, 7, 1, 12], np.int32)
     ids[np.arange(18) >= length[:, np.newaxis]] = 0
@@ -190,7 +190,7 @@ def test_imported_char_cnn_rnn_computes_the_published_sentences(variant: str) ->
     options = text_encoders.char_cnn_rnn_options(state)
     assert options.text_encoder_kind == f"char_cnn_rnn_{variant}"
     encoder = make_encoder(options, vocabulary_size=71)
-    text_encoders.take_char_cnn_rnn(encoder, state)
+    text_encoders.load_char_cnn_rnn(encoder, state)
     ids = np.random.default_rng(0).integers(0, 71, (3, 201)).astype(np.int32)
     sentence = encoder({"ids": ids, "length": np.full([3], 201, np.int32)})
     close(sentence, char_cnn_rnn.encode(state, ids))
@@ -232,20 +232,20 @@ def test_run_directory_is_complete_or_absent(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = TextOptions("bi_lstm", 18, 3, 4)
-    reader = importing.Reader(
+    text_encoder = importing.PublishedTextEncoder(
         pathlib.Path("t.pth"), options, make_encoder(options, vocabulary_size=3), ["a", "b"], ["a"]
     )
-    notes = importing.import_text_encoder(reader, run_dir=tmp_path / "run", versions={})
+    notes = importing.import_text_encoder(text_encoder, run_dir=tmp_path / "run", versions={})
     assert notes == ["bi_lstm: 105 parameters, 2 words"]
     with pytest.raises(UsageError, match="--run_dir: must be absent or empty"):
-        importing.import_text_encoder(reader, run_dir=tmp_path / "run", versions={})
+        importing.import_text_encoder(text_encoder, run_dir=tmp_path / "run", versions={})
 
     def fail(self: object) -> str:
         raise UsageError("--run_dir", "must have room", "none")
 
     monkeypatch.setattr(importing.Checkpoints, "save", fail)
     with pytest.raises(UsageError, match="must have room"):
-        importing.import_text_encoder(reader, run_dir=tmp_path / "other", versions={})
+        importing.import_text_encoder(text_encoder, run_dir=tmp_path / "other", versions={})
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 

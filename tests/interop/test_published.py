@@ -18,7 +18,7 @@ from tests.reference import states
 from tfgan2.adversarial.noise import StepNoise
 from tfgan2.adversarial.updates import LossInputs
 from tfgan2.interop import df_gan, importing, torch_files
-from tfgan2.interop.places import Place, without_prefix
+from tfgan2.interop.weight_mapping import Target, without_prefix
 from tfgan2.models.df_gan.model import DFGAN
 from tfgan2.models.matching_aware.model import GeneratedImages
 from tfgan2.runs import recipe as recipes
@@ -113,7 +113,7 @@ def imported(files: Files) -> tuple[DFGAN, list[str]]:
         dtype="float32",
     )
     gan.compile(optimizers=gan.make_optimizers(images_per_epoch=1))
-    return gan, df_gan.take(gan, published)
+    return gan, df_gan.load_weights(gan, published)
 
 
 def layout(state: dict[str, np.ndarray]) -> list[tuple[str, tuple[int, ...]]]:
@@ -206,7 +206,7 @@ def test_next_optimizer_step_equals_that_of_torch(files: Files) -> None:
     followed = [name.removeprefix("weight/") for name in answers if name.startswith("weight/")]
     assert {name.partition("/")[0] for name in followed} == {"netG", "netD", "netC"}
     gradients = {
-        places[name].variable.ref(): places[name].turn(answers[f"gradient/{name}"])
+        places[name].variable.ref(): places[name].convert(answers[f"gradient/{name}"])
         for name in followed
     }
     for update in gan.updates:
@@ -219,7 +219,7 @@ def test_next_optimizer_step_equals_that_of_torch(files: Files) -> None:
         after, place = answers[f"weight/{name}"], places[name]
         assert np.abs(after - without_prefix(before[network])[key]).max() > 5e-5
         # A hundredth of the generator's learning rate.
-        np.testing.assert_allclose(place.variable, place.turn(after), rtol=0, atol=1e-6)
+        np.testing.assert_allclose(place.variable, place.convert(after), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("files", DF_GANS_2022)
@@ -239,12 +239,12 @@ def test_torch_optimizer_has_no_state_of_unused_shortcuts(files: Files) -> None:
     ]
 
 
-def places_2022(gan: DFGAN) -> dict[str, Place]:
+def places_2022(gan: DFGAN) -> dict[str, Target]:
     """The weight mapping of the three networks, with names such as netG/fc.weight."""
     places = {
-        "netG": df_gan.generator_places(gan.generator, early=False),
-        "netD": df_gan.image_features_places(gan.image_features, early=False),
-        "netC": df_gan.head_places(gan.head, prefix=""),
+        "netG": df_gan.generator_mapping(gan.generator, early=False),
+        "netD": df_gan.image_features_mapping(gan.image_features, early=False),
+        "netC": df_gan.head_mapping(gan.head, prefix=""),
     }
     return {f"{name}/{key}": place for name in places for key, place in places[name].items()}
 
@@ -252,10 +252,12 @@ def places_2022(gan: DFGAN) -> dict[str, Place]:
 @pytest.mark.parametrize("files", RNN_ENCODERS)
 def test_damsm_computes_the_outputs_of_torch(files: Files) -> None:
     vocabulary = files.folder / "captions_DAMSM.pickle"
-    reader = importing.read_text_encoder(files.path("text_encoder200.pth"), vocabulary=vocabulary)
+    text_encoder = importing.read_text_encoder(
+        files.path("text_encoder200.pth"), vocabulary=vocabulary
+    )
     answers = files.answers()
     tokens = {name: answers[name].astype(np.int32) for name in ("ids", "length")}
-    words, sentence = reader.encoder.words_and_sentence(tokens)
+    words, sentence = text_encoder.encoder.words_and_sentence(tokens)
     close(sentence, answers["sentence"])
     longest = answers["length"].max()
     close(np.transpose(words, (0, 2, 1))[:, :, :longest], answers["words"])
@@ -265,24 +267,24 @@ def test_damsm_computes_the_outputs_of_torch(files: Files) -> None:
 @pytest.mark.parametrize("files", CHAR_CNN_RNNS)
 def test_char_cnn_rnn_computes_the_outputs_of_torch(files: Files) -> None:
     case, answers = cases.CHAR_CNN_RNNS[files.name], files.answers()
-    reader = importing.read_text_encoder(files.path(case.file), vocabulary=None)
-    assert reader.options.text_encoder_kind == f"char_cnn_rnn_{case.variant}"
+    text_encoder = importing.read_text_encoder(files.path(case.file), vocabulary=None)
+    assert text_encoder.options.text_encoder_kind == f"char_cnn_rnn_{case.variant}"
     ids = answers["ids"].astype(np.int32)
     length = np.full([len(ids)], ids.shape[1], np.int32)
-    close(reader.encoder({"ids": ids, "length": length}), answers["sentence"])
+    close(text_encoder.encoder({"ids": ids, "length": length}), answers["sentence"])
 
 
 @pytest.mark.parametrize(("generator", "encoder"), GENERATORS_AND_ENCODERS)
 def test_imported_run_computes_the_sentences_and_images_of_torch(
     generator: Files, encoder: Files, tmp_path: pathlib.Path
 ) -> None:
-    reader = importing.read_text_encoder(
+    text_encoder = importing.read_text_encoder(
         encoder.path("text_encoder200.pth"), vocabulary=encoder.folder / "captions_DAMSM.pickle"
     )
     importing.import_df_gan(
         generator=generator.path(cases.DF_GANS[generator.name].generator_file),
         discriminator=None,
-        reader=reader,
+        text_encoder=text_encoder,
         recipe=recipes.Recipe(precision="float32"),
         run_dir=tmp_path / "run",
         versions={},

@@ -15,7 +15,7 @@ from tfgan2.data import pipeline, records
 from tfgan2.evaluation import extractors
 from tfgan2.evaluation.comparison import cell
 from tfgan2.metrics import evaluate
-from tfgan2.metrics.gathering import Judges, blurred
+from tfgan2.metrics.extraction import EvaluationModels, blurred
 from tfgan2.metrics.protocol import Protocol, supported
 
 SAMPLES, SEED = 1000, 0
@@ -95,15 +95,15 @@ def main() -> None:
     train, real = (pipeline.examples(data_dir, manifest, split=it, view=view) for it in splits)
     matcher = None
     if len(sys.argv) > 2:
-        matcher = extractors.load_judge(sys.argv[2], None, channels=manifest.channels).matcher
+        matcher = extractors.load_matching(sys.argv[2], None, channels=manifest.channels).matcher
     classifier = None
     if labelled:
         classifier = extractors.domain_classifier(data_dir, manifest, view=view)
-    judges = Judges(classifier=classifier, matcher=matcher)
-    names = supported(real, judges)
+    models = EvaluationModels(classifier=classifier, matcher=matcher)
+    names = supported(real, models)
     protocol = Protocol(samples=SAMPLES, seed=SEED, truncation=0.0)
     found = {
-        name: evaluate.evaluate(sample, real, judges, metrics=names, protocol=protocol)
+        name: evaluate.evaluate(sample, real, models, metrics=names, protocol=protocol)
         for name, sample in failures(train).items()
     }
     print(f"| | {' | '.join(found)} |")

@@ -10,8 +10,8 @@ import pytest
 from tfgan2.adversarial.sampler import Samples
 from tfgan2.data import pipeline
 from tfgan2.metrics import evaluate, moments
-from tfgan2.metrics.features import Seen
-from tfgan2.metrics.gathering import Judges
+from tfgan2.metrics.extraction import EvaluationModels
+from tfgan2.metrics.features import ExtractorOutputs
 from tfgan2.metrics.protocol import METRICS, Protocol, supported
 from tfgan2.program import UsageError
 
@@ -42,10 +42,10 @@ def real() -> pipeline.Examples:
 class Stripes:
     """Extractor and matcher: image features are stripe brightnesses, caption codes are classes."""
 
-    def __call__(self, images: np.ndarray) -> Seen:
+    def __call__(self, images: np.ndarray) -> ExtractorOutputs:
         features = images.reshape(len(images), CLASSES, -1).mean(axis=2) / 40.0
         odds = np.exp(4.0 * features)
-        return Seen(features, odds / odds.sum(axis=1, keepdims=True))
+        return ExtractorOutputs(features, odds / odds.sum(axis=1, keepdims=True))
 
     def encode_images(self, images: np.ndarray) -> np.ndarray:
         features = self(images).features
@@ -55,7 +55,9 @@ class Stripes:
         return np.eye(CLASSES)[[TEXTS.index(text) for text in captions]]
 
 
-JUDGES = Judges(extractor=Stripes(), scores_classes=True, matcher=Stripes(), clip=Stripes())
+JUDGES = EvaluationModels(
+    extractor=Stripes(), scores_classes=True, matcher=Stripes(), clip=Stripes()
+)
 
 
 def good(captions: Sequence[str], seeds: np.ndarray, truncation: float) -> Samples:
@@ -87,14 +89,14 @@ def measure(
     real: pipeline.Examples,
     *,
     metrics: Sequence[str] = MEASURED,
-    judges: Judges = JUDGES,
+    models: EvaluationModels = JUDGES,
     memory_mib: int = 64,
     **options: int,
 ) -> dict[str, dict[str, float]]:
     return evaluate.evaluate(
         sample,
         real,
-        judges,
+        models,
         metrics=metrics,
         protocol=Protocol(samples=SAMPLES, seed=1, truncation=0.0, **options),
         memory_mib=memory_mib,
@@ -213,14 +215,14 @@ def test_statistics_replace_the_real_images(
 ) -> None:
     moments.write(tmp_path / "real.npz", evaluate.statistics(real, JUDGES))
     shared = moments.read(tmp_path / "real.npz", flag="--statistics")
-    judges = Judges(extractor=Stripes(), statistics=shared)
+    models = EvaluationModels(extractor=Stripes(), statistics=shared)
     few = pipeline.Examples(real.image[:4], real.captions[:4], real.label[:4])
-    found = measure(good, few, metrics=["fid"], judges=judges)
+    found = measure(good, few, metrics=["fid"], models=models)
     assert found["fid"] == measure(good, real, metrics=["fid"])["fid"]
     other = moments.Moments(np.zeros(3), np.eye(3))
-    judges = Judges(extractor=Stripes(), statistics=other)
+    models = EvaluationModels(extractor=Stripes(), statistics=other)
     with pytest.raises(UsageError, match="--statistics: must be of 4 dimensions, as the features"):
-        measure(good, real, metrics=["fid"], judges=judges)
+        measure(good, real, metrics=["fid"], models=models)
 
 
 def test_kid_of_subsets_reports_their_deviation(real: pipeline.Examples) -> None:
@@ -247,13 +249,13 @@ def test_options_beyond_the_set_size_are_refused(
 def test_supported_metrics_follow_from_the_given_networks(
     real: pipeline.Examples,
 ) -> None:
-    assert supported(real, Judges()) == ()
-    assert supported(real, Judges(clip=Stripes())) == ("clip_score",)
-    assert "inception_score" not in supported(real, Judges(extractor=Stripes()))
+    assert supported(real, EvaluationModels()) == ()
+    assert supported(real, EvaluationModels(clip=Stripes())) == ("clip_score",)
+    assert "inception_score" not in supported(real, EvaluationModels(extractor=Stripes()))
     assert set(supported(real, JUDGES)) == set(METRICS) - {
         *("agreement", "confidence", "class_entropy", "text_entropy")
     }
     unconditional = supported(real, JUDGES, reads=None)
     assert not {"clip_score", "r_precision", "diversity"} & set(unconditional)
     with pytest.raises(UsageError, match="--metrics: clip_score needs a model that reads captions"):
-        measure(good, real, metrics=["clip_score"], judges=Judges())
+        measure(good, real, metrics=["clip_score"], models=EvaluationModels())

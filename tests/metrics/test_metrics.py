@@ -9,9 +9,9 @@ import pytest
 from tfgan2.adversarial.sampler import Samples
 from tfgan2.data import pipeline, records
 from tfgan2.evaluation import extractors
-from tfgan2.metrics import evaluate, gathering, text_image
+from tfgan2.metrics import evaluate, extraction, text_image
+from tfgan2.metrics.extraction import EvaluationModels
 from tfgan2.metrics.features import Classifier
-from tfgan2.metrics.gathering import Judges
 from tfgan2.metrics.protocol import LIGHT, Protocol, supported
 from tfgan2.program import UsageError
 
@@ -64,7 +64,7 @@ def measure(
     results = evaluate.evaluate(
         sample,
         real,
-        Judges(classifier),
+        EvaluationModels(classifier),
         metrics=["agreement", "diversity", "kid"],
         protocol=Protocol(samples=samples, seed=1, truncation=0.0),
     )
@@ -132,12 +132,12 @@ def test_metrics_that_the_data_do_not_support_are_refused(
 def measure_uncaptioned(
     sample: evaluate.Sample, real: pipeline.Examples, classifier: Classifier, **options: Any
 ) -> dict[str, float]:
-    allowed = supported(real, Judges(classifier), reads=options["reads"])
+    allowed = supported(real, EvaluationModels(classifier), reads=options["reads"])
     names = [name for name in allowed if name in LIGHT]
     results = evaluate.evaluate(
         sample,
         real,
-        Judges(classifier),
+        EvaluationModels(classifier),
         metrics=names,
         protocol=Protocol(samples=300, seed=1, truncation=0.0),
         **options,
@@ -213,7 +213,7 @@ def test_metrics_that_a_model_does_not_support_are_refused(
             evaluate.evaluate(
                 lambda captions, *_: Samples(real.image[: len(captions)]),
                 real,
-                Judges(classifier),
+                EvaluationModels(classifier),
                 metrics=[metric],
                 protocol=Protocol(samples=20, seed=1, truncation=0.0),
                 reads=reads,
@@ -231,7 +231,7 @@ def test_blurred_image_has_the_mean_of_each_cell(side: int) -> None:
     image = np.zeros([1, side, side, 1], np.uint8)
     cell = side // 8
     image[:, :cell, :cell] = 200
-    blurred = gathering.blurred(image)
+    blurred = extraction.blurred(image)
     assert blurred.shape == image.shape
     assert blurred[0, 0, 0, 0] == 200
     assert blurred.astype(int).sum() == image.astype(int).sum()

@@ -3,8 +3,8 @@
 import numpy as np
 
 from tfgan2.metrics import neighbours
-from tfgan2.metrics.blocks import empty_rows
 from tfgan2.metrics.neighbours import neighbourhoods
+from tfgan2.metrics.row_blocks import empty_rows
 
 SMALLEST_BLOCKS_MIB = 0  # One row per block.
 

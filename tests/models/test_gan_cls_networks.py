@@ -31,7 +31,7 @@ def make_discriminator(
     form: str = "torch",
     image_size: int = 32,
     batch_norm: bool = True,
-    reads_text: bool = True,
+    conditional: bool = True,
     dtype: str = "float32",
 ) -> tuple[ImageFeatures, Head]:
     keras.utils.set_random_seed(0)
@@ -49,7 +49,7 @@ def make_discriminator(
         text_size=5,
         form=form,
         batch_norm=batch_norm,
-        reads_text=reads_text,
+        conditional=conditional,
         dtype=dtype,
     )
     return features, head
@@ -123,7 +123,7 @@ def test_discriminator_has_the_parameters_of_its_layers(
         text_size=text_size,
         form=form,
         batch_norm=True,
-        reads_text=True,
+        conditional=True,
     )
     down = 16 * (3 * 64 + 64 * 128 + 128 * 256 + 256 * 512)
     normalized = normalization(128) + normalization(256) + normalization(512)
@@ -211,15 +211,15 @@ def test_row_without_normalization_does_not_depend_on_its_batch(form: str) -> No
 
 @pytest.mark.parametrize("form", FORMS)
 def test_logits_depend_on_the_sentence_only_in_a_conditional_head(form: str) -> None:
-    for reads_text in (True, False):
-        features, head = make_discriminator(form=form, reads_text=reads_text)
+    for conditional in (True, False):
+        features, head = make_discriminator(form=form, conditional=conditional)
         encoded = features(images_of(2), training=True)
         first, other = (
             head(encoded, tf.constant(sentence), training=True)
             for sentence in ([[1.0, 2.0, 3.0]] * 2, [[-1.0, 2.0, 3.0], [3.0, -5.0, 0.0]])
         )
-        assert np.array_equal(first, other) is not reads_text
-        assert (head.text is not None) is reads_text
+        assert np.array_equal(first, other) is not conditional
+        assert (head.text is not None) is conditional
 
 
 def linear_ends(features: ImageFeatures) -> int:

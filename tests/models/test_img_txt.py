@@ -31,7 +31,7 @@ def texts(*, places: int, words: int = 4, faithful: bool = False) -> Texts:
 
 def test_text_of_one_place_has_one_value_per_word_and_none_for_padding() -> None:
     of_one = texts(places=1, faithful=True)
-    assert (of_one.places, of_one.values, of_one.size) == (1, 4, 4)
+    assert (of_one.positions, of_one.values, of_one.size) == (1, 4, 4)
     encoded = of_one.encode(tf.constant([[1], [4]])).numpy()
     np.testing.assert_array_equal(encoded, [[1, -1, -1, -1], [-1, -1, -1, 1]])
     decoded = of_one.decode(tf.constant([[0.1, -0.2, 0.3, 0.2], [-0.9, -0.8, -1.0, -1.0]]))
@@ -45,7 +45,7 @@ def test_unknown_text_of_one_place_is_encoded_without_a_high_value() -> None:
 
 def test_text_of_several_places_has_a_value_for_padding_too() -> None:
     of_two = texts(places=2, words=2, faithful=True)
-    assert (of_two.places, of_two.values, of_two.size) == (2, 3, 6)
+    assert (of_two.positions, of_two.values, of_two.size) == (2, 3, 6)
     encoded = of_two.encode(tf.constant([[2, 0], [1, 2]])).numpy()
     np.testing.assert_array_equal(encoded, [[-1, -1, 1, 1, -1, -1], [-1, 1, -1, -1, -1, 1]])
 

@@ -7,8 +7,8 @@ import pytest
 
 import tfgan2.recipes
 from tests import tiny
-from tfgan2.adversarial.gan import GAN
 from tfgan2.adversarial.losses import LOSSES
+from tfgan2.adversarial.multi_update import MultiUpdateModel
 from tfgan2.program import UsageError
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.pretrained import SHARED_BY_STAGES
@@ -91,7 +91,7 @@ def test_every_option_belongs_to_a_system() -> None:
     for model, options in recipes.OPTIONS.items():
         recipe = recipes.Recipe(model=model)
         assert type(recipes.options_of(recipe)) is options
-        assert issubclass(recipes.system_class(recipe), GAN)
+        assert issubclass(recipes.system_class(recipe), MultiUpdateModel)
 
 
 @pytest.mark.parametrize("name", ["cub", "coco", "flowers"])

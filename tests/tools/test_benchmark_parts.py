@@ -15,10 +15,10 @@ from tools.benchmarks import (
     against,
     against_generation,
     batch,
-    drawn_data,
     flops,
     metrics,
     serve,
+    synthetic_data,
     timing,
 )
 from tools.benchmarks.bench import Bench
@@ -137,7 +137,9 @@ def test_missing_implementation_is_refused(name: str, rule: str) -> None:
 
 def test_synthetic_data_are_a_valid_data_set(tmp_path: pathlib.Path) -> None:
     for folder, channels in (("grey", 1), ("colour", 3)):
-        drawn_data.prepare(tmp_path / folder, image_size=16, channels=channels, train=30, test=12)
+        synthetic_data.prepare(
+            tmp_path / folder, image_size=16, channels=channels, train=30, test=12
+        )
         manifest = records.verify(tmp_path / folder)
         assert (manifest.records("train"), manifest.records("test")) == (30, 12)
         assert (manifest.channels, len(manifest.label_names)) == (channels, 10)

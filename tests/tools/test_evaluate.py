@@ -215,16 +215,16 @@ def test_statistics_are_shared(
     run: RunDirectory, data_with_classifier: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     sampler, config, checkpoint = load_sampler(run)
-    subject = measure.subject_of_run(sampler, checkpoint=checkpoint, recipe=config.recipe)
+    subject = measure.measured_generator(sampler, checkpoint=checkpoint, recipe=config.recipe)
     shared = str(tmp_path / "real.npz")
 
-    def fid(measures: measure.Measures) -> dict:
+    def fid(measures: measure.Inputs) -> dict:
         protocol = Protocol(samples=20, seed=0, truncation=0.0)
         options = {"data_dir": data_with_classifier, "metrics": ["fid"], "protocol": protocol}
         return measure.measure(subject, measures, **options)
 
-    written = fid(measure.Measures(save_statistics=shared))
-    read = fid(measure.Measures(statistics=shared))
+    written = fid(measure.Inputs(save_statistics=shared))
+    read = fid(measure.Inputs(statistics=shared))
     assert read["metrics"] == written["metrics"]
     assert read["protocol"]["statistics"]["file"] == "real.npz"
     assert comparison.differences(written["protocol"], read["protocol"])
@@ -234,10 +234,10 @@ def test_evaluation_uses_the_images_of_the_split(
     run: RunDirectory, data_with_classifier: pathlib.Path
 ) -> None:
     sampler, config, checkpoint = load_sampler(run)
-    subject = measure.subject_of_run(sampler, checkpoint=checkpoint, recipe=config.recipe)
+    subject = measure.measured_generator(sampler, checkpoint=checkpoint, recipe=config.recipe)
     line = measure.measure(
         subject,
-        measure.Measures(split="train"),
+        measure.Inputs(split="train"),
         data_dir=data_with_classifier,
         metrics=["kid"],
         protocol=Protocol(samples=4, seed=0, truncation=0.0),

@@ -93,7 +93,7 @@ def evaluation(value: float, checkpoint: str, **protocol: object) -> dict:
 
 
 def render(*paths: str, sheets: int = 6) -> Page:
-    return Page(page.render(reading.read_runs(paths, sheets=sheets)))
+    return Page(page.render(reading.read_runs(paths, grids=sheets)))
 
 
 def charts(shown: Page) -> dict[str, ET.Element]:
@@ -132,7 +132,7 @@ def two_runs(tmp_path: pathlib.Path) -> tuple[str, str]:
 
 
 def test_page_needs_no_network_and_forbids_it_to_the_browser(two_runs: tuple[str, str]) -> None:
-    text = page.render(reading.read_runs(two_runs, sheets=6))
+    text = page.render(reading.read_runs(two_runs, grids=6))
     shown = Page(text)
     assert len(shown.images()) > 8
     assert all(address.startswith(("data:image/", "#")) for address in shown.addresses)
@@ -149,7 +149,7 @@ def test_chromium_shows_curves_and_sample_grids(
     two_runs: tuple[str, str], tmp_path: pathlib.Path
 ) -> None:
     file = tmp_path / "report.html"
-    file.write_text(page.render(reading.read_runs(two_runs, sheets=6)), encoding="utf-8")
+    file.write_text(page.render(reading.read_runs(two_runs, grids=6)), encoding="utf-8")
     errors: list[str] = []
     with browser.chromium() as launched:
         tab = launched.new_page()
@@ -216,8 +216,8 @@ def test_evaluations_of_two_protocols_are_in_separate_tables(two_runs: tuple[str
 
 def test_shown_sample_grids_are_evenly_spaced_from_first_to_last(two_runs: tuple[str, str]) -> None:
     shown = render(*two_runs, sheets=3)
-    steps = [alt for it in shown.images() if "Sample sheet" in (alt := it["alt"] or "")]
-    assert [alt.removeprefix("Sample sheet of ") for alt in steps] == [
+    steps = [alt for it in shown.images() if "Sample grid" in (alt := it["alt"] or "")]
+    assert [alt.removeprefix("Sample grid of ") for alt in steps] == [
         *(f"one at step {step}" for step in (100, 500, 900)),
         *(f"other at step {step}" for step in (100, 200)),
     ]
@@ -282,13 +282,13 @@ def test_any_metrics_lines_are_read_without_an_error(
     path = tmp_path_factory.mktemp("any") / "run"
     make_run(path, metrics=b"\n".join(lines))
     (path / "evaluations.jsonl").write_bytes(b"\n".join(lines))
-    (run,) = reading.read_runs([str(path)], sheets=1)
+    (run,) = reading.read_runs([str(path)], grids=1)
     assert all(len(curve.steps) == len(curve.values) for curve in run.curves.values())
 
 
 def test_runs_with_equal_names_are_named_with_their_folders(tmp_path: pathlib.Path) -> None:
     paths = [make_run(tmp_path / name / "run") for name in ("a", "b")]
-    assert [run.name for run in reading.read_runs(paths, sheets=1)] == ["a/run", "b/run"]
+    assert [run.name for run in reading.read_runs(paths, grids=1)] == ["a/run", "b/run"]
 
 
 @pytest.mark.parametrize(
@@ -298,7 +298,7 @@ def test_runs_with_equal_names_are_named_with_their_folders(tmp_path: pathlib.Pa
 def test_spread_indices_include_the_first_and_the_last(
     count: int, wanted: int, indices: list[int]
 ) -> None:
-    assert reading.spread(count, wanted) == indices
+    assert reading.evenly_spaced(count, wanted) == indices
 
 
 def test_program_writes_the_report_into_the_first_run(two_runs: tuple[str, str]) -> None:

@@ -18,8 +18,8 @@ from tfgan2.program import Failure, UsageError
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.checkpoint import find
 from tfgan2.runs.directory import RunDirectory
-from tfgan2.training import callbacks, health, run_monitor, trainer
-from tfgan2.training.periodic import spread
+from tfgan2.training import callbacks, health, run_monitor, step_timer, trainer
+from tfgan2.training.periodic import within_caption_deviation
 
 RECIPE = dataclasses.replace(QUICK, batch_size=4)
 STEPS = 100
@@ -73,7 +73,7 @@ def test_healthy_run_gives_no_warning_and_reports_step_times(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(run_monitor, "FEWEST_TIMED_STEPS", 50)
+    monkeypatch.setattr(step_timer, "FEWEST_TIMED_STEPS", 50)
     outcome = start(data_dir, tmp_path, histogram_every=50)
     assert warnings_of(tmp_path) == []
     assert "warning" not in capsys.readouterr().err
@@ -89,7 +89,7 @@ def test_healthy_run_gives_no_warning_and_reports_step_times(
     run = RunDirectory(tmp_path)
     first = json.loads(run.metrics_file.read_text().splitlines()[0])
     assert first["step"] == 50
-    assert first[run_monitor.SPREAD] > 0
+    assert first[run_monitor.DEVIATION] > 0
     assert first["input_seconds"] >= 0
     assert first["generator/gradient_norm"] > 0
     with Image.open(run.interpolation) as picture:
@@ -182,7 +182,7 @@ def test_resumed_run_remembers_the_within_caption_deviation(
     data_dir: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spreads = iter([40.0, 30.0, 4.0, 4.0])
-    monkeypatch.setattr(trainer.GeneratorWork, "spread", lambda self: next(spreads))
+    monkeypatch.setattr(trainer.GeneratorWork, "deviation", lambda self: next(spreads))
     start(data_dir, tmp_path, steps=4, log_every=2)
     start(data_dir, tmp_path, steps=8, log_every=2)
     assert warnings_of(tmp_path) == [health.FALLING]
@@ -222,6 +222,8 @@ def test_incompatible_options_are_refused(
 
 def test_spread_is_the_standard_deviation_within_captions() -> None:
     class Sampler:
+        reads = "captions"
+
         def sample(self, captions: list[str], seeds: list[int], truncation: float) -> Any:
             levels = [
                 100 * captions.index(it) + 10 * (seed % 2)
@@ -230,4 +232,4 @@ def test_spread_is_the_standard_deviation_within_captions() -> None:
             return type("Samples", (), {"images": np.array(levels)[:, None, None, None]})()
 
     # Half of the seeds are 10 grey levels brighter; captions differ by hundreds of levels.
-    assert spread(Sampler(), ["a", "b"]) == pytest.approx(5.0)
+    assert within_caption_deviation(Sampler(), ["a", "b"]) == pytest.approx(5.0)

@@ -223,11 +223,11 @@ def test_protocol_says_whether_the_matcher_was_used_in_training(
     assert config.text_encoder is not None
     card = {"checksum": config.text_encoder["checksum"]}  # As in the card of an export.
     for reader in (config.text_encoder, card):
-        assert extractors.load_judge(damsm.path, reader, channels=1).protocol["used_in_training"]
-        assert not extractors.load_judge(other.path, reader, channels=1).protocol[
+        assert extractors.load_matching(damsm.path, reader, channels=1).protocol["used_in_training"]
+        assert not extractors.load_matching(other.path, reader, channels=1).protocol[
             "used_in_training"
         ]
-    assert not extractors.load_judge(damsm.path, {}, channels=1).protocol["used_in_training"]
+    assert not extractors.load_matching(damsm.path, {}, channels=1).protocol["used_in_training"]
 
 
 def test_matcher_encodes_images_of_any_size(damsm: RunDirectory) -> None:

@@ -38,12 +38,12 @@ class AdaptiveProbability(tf.Module):
           sign: r_t, mean sign of the logits of real images over the global batch; float32 scalar.
           step: step number, from 0; int64 scalar.
         """
-        # A float16 overflow counts as the target, so it does not change the probability.
+        # A float16 overflow counts as the target, so the overflow does not change the probability.
         total = self._signs + tf.where(tf.math.is_finite(sign), sign, self._target)
         due = tf.equal(tf.math.floormod(step + 1, STEPS), 0)
         change = self._change * tf.sign(total / STEPS - self._target)
-        moved = tf.clip_by_value(self.probability + change, 0.0, 1.0)
-        self.probability.assign(tf.where(due, moved, self.probability))
+        adapted = tf.clip_by_value(self.probability + change, 0.0, 1.0)
+        self.probability.assign(tf.where(due, adapted, self.probability))
         self._signs.assign(tf.where(due, 0.0, total))
 
     @staticmethod

@@ -66,11 +66,11 @@ class Augmentation:
             images = chosen("color", recolor(images, draws, lowest_value=lowest_value), images)
         if self.translation_px:
             draws = noise.uniform(name, 2)[::every]
-            moved = translate(images, draws, max_shift_px=self.translation_px)
-            images = chosen("translation", moved, images)
+            shifted = translate(images, draws, max_shift_px=self.translation_px)
+            images = chosen("translation", shifted, images)
         if self.cutout:
             draws = noise.uniform(f"{name}_cutout", 2)[::every]
-            cut = cut_out(images, draws, share=self.cutout, grey=(1.0 + lowest_value) / 2.0)
+            cut = cut_out(images, draws, fraction=self.cutout, grey=(1.0 + lowest_value) / 2.0)
             images = chosen("cutout", cut, images)
         return images
 
@@ -88,12 +88,11 @@ def recolor(images: tf.Tensor, draws: tf.Tensor, *, lowest_value: float = -1.0) 
       Images like `images`.
     """
     brightness, saturation, contrast = tf.unstack(draws[:, :, tf.newaxis, tf.newaxis], axis=1)
-    place = tf.newaxis
-    images += (brightness[..., place] - 0.5) * (1.0 - lowest_value) / 2.0
+    images += (brightness[..., tf.newaxis] - 0.5) * (1.0 - lowest_value) / 2.0
     grey = tf.reduce_mean(images, axis=3, keepdims=True)
-    images = (images - grey) * (2.0 * saturation[..., place]) + grey
+    images = (images - grey) * (2.0 * saturation[..., tf.newaxis]) + grey
     mean = tf.reduce_mean(images, axis=[1, 2, 3], keepdims=True)
-    return (images - mean) * (contrast[..., place] + 0.5) + mean
+    return (images - mean) * (contrast[..., tf.newaxis] + 0.5) + mean
 
 
 def translate(images: tf.Tensor, draws: tf.Tensor, *, max_shift_px: int) -> tf.Tensor:
@@ -117,22 +116,22 @@ def translate(images: tf.Tensor, draws: tf.Tensor, *, max_shift_px: int) -> tf.T
     return tf.einsum("bik,bkwc,bjw->bijc", rows, images, columns)
 
 
-def cut_out(images: tf.Tensor, draws: tf.Tensor, *, share: float, grey: float) -> tf.Tensor:
+def cut_out(images: tf.Tensor, draws: tf.Tensor, *, fraction: float, grey: float) -> tf.Tensor:
     """Covers a square of every image; its centre is uniform in the image, which clips the square.
 
     Args:
       images: float32 [B, S, S, C].
-      draws: float32 [B, 2] in [0, 1): vertical and horizontal place.
-      share: side of the square as a fraction of the image side.
+      draws: float32 [B, 2] in [0, 1): vertical and horizontal position.
+      fraction: side of the square, relative to the image side.
       grey: value of the covered pixels.
 
     Returns:
       Images like `images`.
     """
     size = images.shape[1]
-    side = int(size * share + 0.5)
+    side = int(size * fraction + 0.5)
     first = tf.floor(draws * (size + 1 - side % 2)) - side // 2
-    places = tf.range(size, dtype=tf.float32) - first[:, :, tf.newaxis]
-    covered = tf.logical_and(places >= 0.0, places < side)
+    positions = tf.range(size, dtype=tf.float32) - first[:, :, tf.newaxis]
+    covered = tf.logical_and(positions >= 0.0, positions < side)
     box = tf.logical_and(covered[:, 0, :, tf.newaxis], covered[:, 1, tf.newaxis, :])
     return tf.where(box[..., tf.newaxis], grey, images)

@@ -27,9 +27,9 @@ def masks(noise: StepNoise, *, name: str, image_size: int) -> tf.Tensor:
     """
     draws = noise.uniform(name, 4)[:, :, tf.newaxis]
     half_side = tf.sqrt(1.0 - draws[:, 0]) / 2.0
-    places = (tf.range(image_size, dtype=tf.float32) + 0.5) / image_size
-    rows = tf.abs(places - draws[:, 1]) < half_side
-    columns = tf.abs(places - draws[:, 2]) < half_side
+    positions = (tf.range(image_size, dtype=tf.float32) + 0.5) / image_size
+    rows = tf.abs(positions - draws[:, 1]) < half_side
+    columns = tf.abs(positions - draws[:, 2]) < half_side
     box = tf.logical_and(rows[:, :, tf.newaxis], columns[:, tf.newaxis, :])
     box_is_real = draws[:, 3, :, tf.newaxis] < 0.5
     return tf.cast(tf.equal(box, box_is_real), tf.float32)[..., tf.newaxis]

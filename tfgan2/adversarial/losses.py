@@ -22,7 +22,7 @@ class Logits:
     Attributes:
       conditional: logits of image and sentence embedding; each float32 [B], or [B, H, W]
         per pixel.
-      unconditional: logits of the image alone; same shapes.
+      unconditional: logits of only the image; same shapes.
     """
 
     conditional: tuple[tf.Tensor, ...]
@@ -54,10 +54,10 @@ def bce_with_label_1(logit: tf.Tensor, *, smoothing: float = 0.0) -> tf.Tensor:
 
     Source: Salimans et al. 2016, "Improved Techniques for Training GANs", section 3.4.
     """
-    right = tf.reduce_mean(tf.nn.softplus(-logit))
+    loss = tf.reduce_mean(tf.nn.softplus(-logit))
     if not smoothing:
-        return right
-    return (1.0 - smoothing) * right + smoothing * bce_with_label_0(logit)
+        return loss
+    return (1.0 - smoothing) * loss + smoothing * bce_with_label_0(logit)
 
 
 def bce_with_label_0(logit: tf.Tensor) -> tf.Tensor:
@@ -108,21 +108,21 @@ def discriminator(
       Adversarial Text to Image Synthesis", algorithm 1; relativistic: Huang et al. 2024, "The GAN
       is dead; long live the GAN!", equation 2 (RpGAN).
     """
-    pairs_wrong = [(1.0, *pair) for pair in zip(real.outputs, fake.outputs, strict=True)]
+    weighted_pairs = [(1.0, *pair) for pair in zip(real.outputs, fake.outputs, strict=True)]
     if mismatched is not None:
         pairs = zip(real.conditional, mismatched.conditional, strict=True)
-        pairs_wrong += [(mismatch_weight, *pair) for pair in pairs]
-    weights = sum(weight for weight, _, _ in pairs_wrong)
+        weighted_pairs += [(mismatch_weight, *pair) for pair in pairs]
+    weights = sum(weight for weight, _, _ in weighted_pairs)
     if loss == "relativistic":
         return sum(
             weight / weights * tf.reduce_mean(tf.nn.softplus(low - high))
-            for weight, high, low in pairs_wrong
+            for weight, high, low in weighted_pairs
         )
-    right, wrong = _TERMS[loss]
+    high_term, low_term = _TERMS[loss]
     if label_smoothing:
-        right = functools.partial(bce_with_label_1, smoothing=label_smoothing)
-    high = tf.add_n([right(logit) for logit in real.outputs]) / len(real.outputs)
-    return high + sum(weight / weights * wrong(low) for weight, _, low in pairs_wrong)
+        high_term = functools.partial(bce_with_label_1, smoothing=label_smoothing)
+    high = tf.add_n([high_term(logit) for logit in real.outputs]) / len(real.outputs)
+    return high + sum(weight / weights * low_term(low) for weight, _, low in weighted_pairs)
 
 
 def ada_r_t(loss: str, *, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:

@@ -240,34 +240,34 @@ class MultiUpdateModel(keras.Model, abc.ABC):
             average.set_weights(live.get_weights())
 
     def _update_ema(self) -> None:
-        """Moves every weight of the EMA networks towards the live weight."""
+        """Updates every weight of the EMA networks."""
         decay = self.ema.decay(self.step.value())
 
-        def move(average: tf.Variable, live: tf.Tensor) -> tf.Operation:
+        def decayed(average: tf.Variable, live: tf.Tensor) -> tf.Operation:
             return average.assign(live + decay * (average - live))
 
-        def copy(average: tf.Variable, kept: tf.Tensor) -> tf.Operation:
-            return average.assign(kept)
+        def copy(average: tf.Variable, source: tf.Tensor) -> tf.Operation:
+            return average.assign(source)
 
         # Some optimizers of TensorFlow Addons keep averages of their own: copy these.
-        kept = {
+        optimizer_averages = {
             variable.ref(): average_kept_by(update.optimizer, variable)
             for update in self.updates
             for variable in update.variables
         }
 
         # The EMA update runs in cross-replica context, on all copies of a variable.
-        def move_all(strategy: tf.distribute.Strategy) -> None:
+        def update_all(strategy: tf.distribute.Strategy) -> None:
             apply = functools.partial(strategy.extended.update, group=True)
             for network, live_network in self.ema_pairs:
                 for average, live in zip(network.variables, live_network.variables, strict=True):
-                    own = kept.get(live.ref())
+                    own = optimizer_averages.get(live.ref())
                     if own is not None:
                         apply(average, copy, args=(own,))
                     else:
-                        apply(average, move, args=(live,))
+                        apply(average, decayed, args=(live,))
 
-        tf.distribute.get_replica_context().merge_call(move_all)
+        tf.distribute.get_replica_context().merge_call(update_all)
 
     def compile(
         self,

@@ -20,15 +20,15 @@ def latents(
     Returns:
       float32 [B, latent_size].
     """
-    allowed = tf.logical_and(truncation > 0.0, truncation <= 1.0)  # NaN is not.
+    allowed = tf.logical_and(truncation > 0.0, truncation <= 1.0)  # NaN is not allowed.
     truncation = tf.where(allowed, truncation, default_truncation)
 
     def draw(row: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
         seed, bound = row
         key = tf.stack([seed, tf.zeros_like(seed)])
         plain = tf.random.stateless_normal([latent_size], key, alg="philox")
-        redrawn = tf.random.stateless_truncated_normal([latent_size], key, alg="philox")
-        return tf.where(bound < 1.0, bound * redrawn, plain)
+        truncated = tf.random.stateless_truncated_normal([latent_size], key, alg="philox")
+        return tf.where(bound < 1.0, bound * truncated, plain)
 
     signature = tf.TensorSpec([latent_size], tf.float32)
     return tf.map_fn(draw, (seeds, truncation), fn_output_signature=signature)

@@ -19,25 +19,24 @@ def input_gradients(
     """Runs a critic, and computes the gradients of its logits with respect to the inputs.
 
     Args:
-      critic: function of the inputs that returns logits [B] and anything else; a logit depends only
-        on its own row.
+      critic: function of the inputs that returns logits [B] and another result; a logit depends
+        only on its own row.
       inputs: tensors [B, ...].
       scale: factor of the logits in the inner backward pass, against underflow in float16; the
         returned gradients are divided by `scale`.
       needed: whether the step needs gradients; otherwise the list is empty.
 
     Returns:
-      What the critic returns besides the logits, and float32 gradients with the shapes of the
-      inputs.
+      The critic's other result, and float32 gradients with the shapes of the inputs.
     """
     if not needed:
         return critic(*inputs)[1], []
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(inputs)
-        logits, others = critic(*inputs)
+        logits, other = critic(*inputs)
         total = tf.reduce_sum(tf.cast(logits, tf.float32)) * scale
     gradients = tape.gradient(total, inputs)
-    return others, [tf.cast(gradient, tf.float32) / scale for gradient in gradients]
+    return other, [tf.cast(gradient, tf.float32) / scale for gradient in gradients]
 
 
 def squared_norms(gradients: Sequence[tf.Tensor]) -> tf.Tensor:
@@ -65,8 +64,8 @@ def matching_aware(
 
     Source: Tao et al. 2022, "DF-GAN", section 3.3, equation 2.
     """
-    together = [gradients] if norm == "joint" else [[gradient] for gradient in gradients]
-    norms = tf.add_n([tf.sqrt(squared_norms(part) + SQUARED_NORM_FLOOR) for part in together])
+    vectors = [gradients] if norm == "joint" else [[gradient] for gradient in gradients]
+    norms = tf.add_n([tf.sqrt(squared_norms(vector) + SQUARED_NORM_FLOOR) for vector in vectors])
     return weight * tf.reduce_mean(tf.pow(norms, power))
 
 

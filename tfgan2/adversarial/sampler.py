@@ -192,7 +192,7 @@ class UnconditionalSampler(tf.Module):
 
 
 class JointSampler(tf.Module):
-    """Sampler of a generator of images and texts; a given text is used instead of a generated."""
+    """Sampler of a generator of images and texts; a given text replaces the generated text."""
 
     reads = "texts"
 

@@ -41,7 +41,7 @@ def overflows(gradients: list[tf.Tensor]) -> tf.Tensor:
 
 
 def gradient_norm(gradients: list[tf.Tensor], overflow: tf.Tensor) -> tf.Tensor:
-    """L2 norm of all gradients together; 0 if an overflow skips the update: float32 scalar.
+    """Global L2 norm of all gradients; 0 if an overflow skips the update: float32 scalar.
 
     With several replicas: norm of this replica's gradients, times the number of replicas.
     """

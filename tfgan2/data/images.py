@@ -19,7 +19,7 @@ Box = tuple[int, int, int, int]
 
 
 class UnreadableError(Exception):
-    """An image that cannot be used; the message says why."""
+    """An image that cannot be used; the message names the reason."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Reads shards into batches; a batch depends on (seed, step) alone."""
+"""Reads shards into batches; a batch depends only on (seed, step)."""
 
 import dataclasses
 import functools
@@ -19,7 +19,7 @@ MIB = 1024**2
 
 @dataclasses.dataclass(frozen=True)
 class View:
-    """Crop and size of the images that a model sees.
+    """Crop and size of a model's images.
 
     Attributes:
       image_size: side of the cropped image in pixels.
@@ -113,9 +113,9 @@ def batches(
         )
         if captions_per_image == 1:
             batch["caption"] = batch["caption"][:, 0]
-        wrong = _nearest_before(batch["label"], other_class=mismatch_other_class)
-        wrongs = {f"mismatched_{it}": tf.gather(batch[it], wrong) for it in ("caption", "label")}
-        return {**batch, **wrongs}
+        sources = _nearest_before(batch["label"], other_class=mismatch_other_class)
+        others = {f"mismatched_{it}": tf.gather(batch[it], sources) for it in ("caption", "label")}
+        return {**batch, **others}
 
     def example(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         record = records.parse(inputs["record"])
@@ -271,10 +271,10 @@ def _crop(image: tf.Tensor, top: tf.Tensor, left: tf.Tensor, view: View) -> tf.T
 
 
 def _random_view(image: tf.Tensor, draws: tf.Tensor, view: View) -> tf.Tensor:
-    """Crops and mirrors an image, as three random numbers in [0, 1) say."""
-    places = view.resized - view.image_size + 1
-    if places > 1:
-        top, left = tf.unstack(tf.cast(draws[:2] * places, tf.int32))
+    """Crops and mirrors an image by three random numbers in [0, 1)."""
+    positions = view.resized - view.image_size + 1
+    if positions > 1:
+        top, left = tf.unstack(tf.cast(draws[:2] * positions, tf.int32))
         image = _crop(image, top, left, view)
     if view.horizontal_flip:
         image = tf.where(draws[2] < 0.5, image[:, ::-1], image)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import tensorflow as tf
 
-from tfgan2.data import records, workers
+from tfgan2.data import conversion, records
 from tfgan2.data.sources import Collection, Reject
 from tfgan2.program import UsageError, progress, warn
 
@@ -79,7 +79,7 @@ def prepare(
 
 
 def sample(collection: Collection, *, limit: int) -> Collection:
-    """Takes at most `limit` items, evenly chosen, from each split in proportion to its size."""
+    """Samples at most `limit` items, evenly chosen, from each split in proportion to its size."""
     total = sum(map(len, collection.splits.values()))
     if total <= limit:
         return collection
@@ -111,7 +111,7 @@ def _write(
     for split, items in collection.splits.items():
         texts[split], digests[split] = [], []
         writer = records.ShardWriter(folder, split)
-        with contextlib.closing(workers.convert(items, workers=processes)) as converted:
+        with contextlib.closing(conversion.convert(items, workers=processes)) as converted:
             for result in progress(converted, total=len(items), description=split, unit="images"):
                 if isinstance(result, Reject):
                     rejects.append(result)
@@ -147,8 +147,8 @@ def _write(
 
 
 def _shared(train: Iterable[object], test: Iterable[object]) -> int:
-    seen = set(train)
-    return sum(item in seen for item in test)
+    known = set(train)
+    return sum(item in known for item in test)
 
 
 def _check_rejects(prepared: Prepared, max_rejects: int | None) -> None:
@@ -168,9 +168,9 @@ def _examples(rejects: Iterable[Reject]) -> str:
 
 
 def _warn_of_overlap(manifest: records.Manifest) -> None:
-    found = {what: count for what, count in manifest.overlap.items() if count}
+    found = {kind: count for kind, count in manifest.overlap.items() if count}
     if found:
-        text = " and ".join(f"{count} {what}" for what, count in found.items())
+        text = " and ".join(f"{count} {kind}" for kind, count in found.items())
         warn(f"{text} of the test split stand in the train split too")
 
 

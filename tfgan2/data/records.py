@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 import tensorflow as tf
 
-from tfgan2.data.workers import Converted
+from tfgan2.data.conversion import Converted
 from tfgan2.program import UsageError, progress
 
 MANIFEST_NAME = "dataset.json"

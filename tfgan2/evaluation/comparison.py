@@ -10,8 +10,8 @@ from tfgan2.program import UsageError
 from tfgan2.runs.directory import RunDirectory
 
 FLAG = "--compare"
-# Fields in which protocols may differ: the checkpoint, and the versions, which get a note.
-COMPARED, TOLD = "checkpoint", "versions"
+# Fields in which protocols may differ; different versions get a note.
+CHECKPOINT, VERSIONS = "checkpoint", "versions"
 COLUMN, NAME_COLUMN = 26, 25
 SMALL = 0.1
 
@@ -41,7 +41,7 @@ def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     return [
         f"{name} {one.get(name)!r} and {other.get(name)!r}"
         for name in names
-        if name not in (COMPARED, TOLD) and one.get(name) != other.get(name)
+        if name not in (CHECKPOINT, VERSIONS) and one.get(name) != other.get(name)
     ]
 
 
@@ -62,7 +62,7 @@ def side_by_side(paths: Sequence[str]) -> str:
             raise UsageError(FLAG, rule, ", ".join(found))
     rows = [
         ["", *(pathlib.Path(path).name for path in paths)],
-        ["", *(str(line["protocol"].get(COMPARED)) for line in lines)],
+        ["", *(str(line["protocol"].get(CHECKPOINT)) for line in lines)],
     ]
     names = dict.fromkeys(name for line in lines for name in line["metrics"])
     rows += [[name, *(cell(line["metrics"].get(name)) for line in lines)] for name in names]
@@ -70,7 +70,7 @@ def side_by_side(paths: Sequence[str]) -> str:
         f"{name:>{NAME_COLUMN}}" + "".join(f"  {text:<{COLUMN}}" for text in texts)
         for name, *texts in rows
     ]
-    if any(protocol.get(TOLD) != first.get(TOLD) for protocol in others):
+    if any(protocol.get(VERSIONS) != first.get(VERSIONS) for protocol in others):
         shown.append("their versions differ: see their protocols")
     return "\n".join(line.rstrip() for line in shown)
 

@@ -4,14 +4,14 @@ import dataclasses
 import os
 import pathlib
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from tfgan2.data import pipeline, records
 from tfgan2.metrics import text_image
+from tfgan2.metrics.extraction import MatchingModel
 from tfgan2.metrics.features import Classifier, Extractor
-from tfgan2.metrics.gathering import MatchingModel
 from tfgan2.metrics.inception import IMAGENET, Inception
 from tfgan2.metrics.saved_models import SavedExtractor, SavedMatcher, is_saved_model
 from tfgan2.program import UsageError, write_file
@@ -21,11 +21,10 @@ from tfgan2.runs.sampling import load_matcher
 
 DOMAIN, INCEPTION = "domain", "inception_v3"
 CHECKSUM_DIGITS = 12
-Reader: TypeAlias = Mapping[str, str]
 
 
 @dataclasses.dataclass(frozen=True)
-class Judge:
+class MatchingSource:
     """A matching model that evaluates images, and its entry in the protocol.
 
     Attributes:
@@ -54,13 +53,15 @@ class Judge:
         }
 
 
-def load_judge(path: str | os.PathLike, reader: Reader | None, *, channels: int) -> Judge:
+def load_matching(
+    path: str | os.PathLike, text_encoder: Mapping[str, str] | None, *, channels: int
+) -> MatchingSource:
     """Loads a matching model.
 
     Args:
       path: run directory, or a SavedModel.
-      reader: run and checksum of the text encoder that the measured model started with; empty:
-        none; None: unknown.
+      text_encoder: run and checksum of the text encoder that the measured model started with;
+        empty: none; None: unknown.
       channels: channels of the images.
 
     Raises:
@@ -69,7 +70,7 @@ def load_judge(path: str | os.PathLike, reader: Reader | None, *, channels: int)
     flag = "--matching"
     if is_saved_model(path):
         matcher = SavedMatcher(path, flag=flag)
-        return Judge(
+        return MatchingSource(
             matcher,
             str(path),
             checksum=matcher.checksum,
@@ -77,22 +78,22 @@ def load_judge(path: str | os.PathLike, reader: Reader | None, *, channels: int)
             used_in_training=False,
         )
     run = RunDirectory.existing(path, flag=flag)
-    of_run, its_config = load_matcher(run, flag=flag)
-    if its_config.data["channels"] != channels:
+    run_matcher, config = load_matcher(run, flag=flag)
+    if config.data["channels"] != channels:
         rule = f"must be of images of {channels} channels"
-        raise UsageError(flag, rule, its_config.data["channels"])
+        raise UsageError(flag, rule, config.data["channels"])
     checksum = load_pretrained_text_encoder(run.path).description["checksum"]
-    used = None
-    if reader is not None:
+    used_in_training = None
+    if text_encoder is not None:
         # The same run counts too: it may have trained further since.
-        same_run = pathlib.Path(reader.get("run", "")).resolve() == run.path.resolve()
-        used = reader.get("checksum") == checksum or same_run
-    return Judge(
-        of_run,
+        same_run = pathlib.Path(text_encoder.get("run", "")).resolve() == run.path.resolve()
+        used_in_training = text_encoder.get("checksum") == checksum or same_run
+    return MatchingSource(
+        run_matcher,
         str(path),
         checksum=checksum,
-        resize=f"antialiased bilinear to {its_config.recipe.image_size} px",
-        used_in_training=used,
+        resize=f"antialiased bilinear to {config.recipe.image_size} px",
+        used_in_training=used_in_training,
     )
 
 
@@ -170,7 +171,7 @@ def domain_classifier(
     return classifier
 
 
-def said_of_clip(matcher: SavedMatcher, path: str) -> Mapping[str, str]:
+def clip_protocol(matcher: SavedMatcher, path: str) -> Mapping[str, str]:
     """Entry of the clip_score model in the protocol."""
     checksum = matcher.checksum[:CHECKSUM_DIGITS]
     return {"saved_model": path, "checksum": checksum, "resize": matcher.resize}

@@ -12,13 +12,13 @@ import tensorflow as tf
 from tfgan2.adversarial.sampler import AnySampler
 from tfgan2.data import pipeline, records
 from tfgan2.evaluation import extractors
-from tfgan2.evaluation.extractors import CHECKSUM_DIGITS, FeatureSource, Judge
-from tfgan2.metrics import captions as caption_lists
+from tfgan2.evaluation.extractors import CHECKSUM_DIGITS, FeatureSource, MatchingSource
 from tfgan2.metrics import evaluate, moments
-from tfgan2.metrics.gathering import CLIP_CODES, CODES, FEATURES, PROBABILITIES, Judges
+from tfgan2.metrics.extraction import CLIP_CODES, CODES, FEATURES, PROBABILITIES, EvaluationModels
 from tfgan2.metrics.inception_score import SPLITS
 from tfgan2.metrics.moments import Moments
 from tfgan2.metrics.protocol import LIGHT, METRICS, OF_CLASSES, Protocol, supported, wanted
+from tfgan2.metrics.real_images import captions_are_shared
 from tfgan2.metrics.saved_models import SavedMatcher
 from tfgan2.program import UsageError
 from tfgan2.runs import environment, label_texts
@@ -30,11 +30,11 @@ MODEL_DEFAULT = "the model's own"
 
 
 @dataclasses.dataclass(frozen=True)
-class Subject:
+class MeasuredGenerator:
     """The generator to measure.
 
     Attributes:
-      sample: draws images.
+      sample: generates images.
       reads: conditioning input: `captions`; `texts`, which a joint model also writes; or None.
       view: crop and size of the data set's images in training.
       truncation: the generator's default truncation; None if unknown.
@@ -51,12 +51,12 @@ class Subject:
 
 
 @dataclasses.dataclass(frozen=True)
-class Measures:
+class Inputs:
     """Split, feature extractors and other inputs of an evaluation.
 
     Attributes:
       split: split of the captions and real images.
-      judge: matching model, for r_precision, and for features of a data set without labels.
+      matching: matching model, for r_precision, and for features of a data set without labels.
       features: feature extractor; None: the data set's own classifier, or the matching model.
       clip: SavedModel of images and captions, for clip_score.
       statistics: .npz file of mean and covariance of real images, for fid.
@@ -65,7 +65,7 @@ class Measures:
     """
 
     split: str = "test"
-    judge: Judge | None = None
+    matching: MatchingSource | None = None
     features: FeatureSource | None = None
     clip: str | None = None
     statistics: str | None = None
@@ -73,15 +73,17 @@ class Measures:
     memory_mib: int = 1024
 
 
-def subject_of_run(sampler: AnySampler, *, checkpoint: str, recipe: recipes.Recipe) -> Subject:
+def measured_generator(
+    sampler: AnySampler, *, checkpoint: str, recipe: recipes.Recipe
+) -> MeasuredGenerator:
     """Describes the generator of a run.
 
     Args:
-      sampler: draws images.
+      sampler: generates images.
       checkpoint: path of the checkpoint.
       recipe: recipe of the run.
     """
-    return Subject(
+    return MeasuredGenerator(
         sample=sampler.sample,
         reads=recipes.system_class(recipe).reads,
         view=recipes.view(recipe),
@@ -105,7 +107,7 @@ def evaluate_run(
 
     Args:
       run: the run.
-      sampler: draws images.
+      sampler: generates images.
       checkpoint: path of the checkpoint.
       recipe: recipe of the run.
       data_dir: data set, as tools.prepare writes it.
@@ -118,15 +120,15 @@ def evaluate_run(
     Raises:
       UsageError: the data set does not allow a metric.
     """
-    subject = subject_of_run(sampler, checkpoint=checkpoint, recipe=recipe)
-    line = measure(subject, Measures(), data_dir=data_dir, metrics=metrics, protocol=protocol)
+    generator = measured_generator(sampler, checkpoint=checkpoint, recipe=recipe)
+    line = measure(generator, Inputs(), data_dir=data_dir, metrics=metrics, protocol=protocol)
     append_line(run.evaluations_file, line)
     return line
 
 
 def measure(
-    subject: Subject,
-    measures: Measures,
+    generator: MeasuredGenerator,
+    inputs: Inputs,
     *,
     data_dir: str | os.PathLike,
     metrics: Sequence[str] | None,
@@ -135,8 +137,8 @@ def measure(
     """Measures a generator against a data set.
 
     Args:
-      subject: the generator.
-      measures: split, feature extractors and other inputs.
+      generator: the generator.
+      inputs: split, feature extractors and other inputs.
       data_dir: data set, as tools.prepare writes it.
       metrics: metric names; None: all light metrics that the data set allows.
       protocol: number of samples, seeds and other counts.
@@ -149,44 +151,44 @@ def measure(
     """
     # Load the real images and the feature extractors.
     manifest = records.load_manifest(data_dir)
-    if not manifest.records(measures.split):
-        raise UsageError("--data_dir", f"must have images in its {measures.split} split", data_dir)
-    real = pipeline.StoredExamples(data_dir, manifest, split=measures.split, view=subject.view)
-    judges, clip = _judges(subject, measures, metrics, data_dir=data_dir, manifest=manifest)
+    if not manifest.records(inputs.split):
+        raise UsageError("--data_dir", f"must have images in its {inputs.split} split", data_dir)
+    real = pipeline.StoredExamples(data_dir, manifest, split=inputs.split, view=generator.view)
+    models, clip = _load_models(generator, inputs, metrics, data_dir=data_dir, manifest=manifest)
     # Compute the metrics.
     names = metrics or [
-        name for name in supported(real, judges, reads=subject.reads) if name in LIGHT
+        name for name in supported(real, models, reads=generator.reads) if name in LIGHT
     ]
     results = evaluate.evaluate(
-        subject.sample,
+        generator.sample,
         real,
-        judges,
+        models,
         metrics=names,
         protocol=protocol,
-        reads=subject.reads,
-        text_labels=_text_labels(subject, manifest, real),
-        memory_mib=measures.memory_mib,
+        reads=generator.reads,
+        text_labels=_text_labels(generator, manifest, real),
+        memory_mib=inputs.memory_mib,
     )
-    if measures.save_statistics is not None:
-        if not judges.has_features:
+    if inputs.save_statistics is not None:
+        if not models.has_features:
             rule = "needs features: labels, a matching model or --features"
             raise UsageError("--save_statistics", rule, "none")
-        found = evaluate.statistics(real, judges, memory_mib=measures.memory_mib)
-        moments.write(measures.save_statistics, found)
+        found = evaluate.statistics(real, models, memory_mib=inputs.memory_mib)
+        moments.write(inputs.save_statistics, found)
     # Describe the protocol, so that values of other runs are comparable.
-    features = _describe_features(judges, measures, names, manifest)
-    shared = subject.reads != "captions" or caption_lists.are_shared(real)
+    features = _describe_features(models, inputs, names, manifest)
+    shared = generator.reads != "captions" or captions_are_shared(real)
     if "diversity" in names and not shared:
         features = f"{features}; diversity is a share of the spread of all real images"
     captions = "no captions"
-    if subject.reads == "captions":
+    if generator.reads == "captions":
         count = protocol.pictures_per_caption
         captions = f"distinct captions in turn, {count} pictures or more of each"
-    truncation = protocol.truncation or subject.truncation
-    said: dict[str, Any] = {
+    truncation = protocol.truncation or generator.truncation
+    entries: dict[str, Any] = {
         "features": features,
-        "resize": _describe_resize(subject.view, measures.features, manifest),
-        "split": measures.split,
+        "resize": _describe_resize(generator.view, inputs.features, manifest),
+        "split": inputs.split,
         "real_images": len(real.label),
         "data": f"{manifest.source} {manifest.checksum[:CHECKSUM_DIGITS]}",
         "samples": protocol.samples,
@@ -194,62 +196,65 @@ def measure(
         "truncation": MODEL_DEFAULT if truncation is None else truncation,
         "seed": protocol.seed,
         "counting": _describe_counting(protocol),
-        "checkpoint": subject.name,
+        "checkpoint": generator.name,
         "precision": "float32",
         "versions": environment.versions(),
     }
-    if measures.judge is not None:
-        said["matching"] = measures.judge.protocol
+    if inputs.matching is not None:
+        entries["matching"] = inputs.matching.protocol
     if clip is not None:
-        said["clip"] = extractors.said_of_clip(clip, str(measures.clip))
-    if judges.statistics is not None:
-        said["statistics"] = _describe_statistics(judges.statistics, measures)
-    return {"metrics": results, "protocol": said}
+        entries["clip"] = extractors.clip_protocol(clip, str(inputs.clip))
+    if models.statistics is not None:
+        entries["statistics"] = _describe_statistics(models.statistics, inputs)
+    return {"metrics": results, "protocol": entries}
 
 
-def _judges(
-    subject: Subject,
-    measures: Measures,
+def _load_models(
+    generator: MeasuredGenerator,
+    inputs: Inputs,
     metrics: Sequence[str] | None,
     *,
     data_dir: str | os.PathLike,
     manifest: records.Manifest,
-) -> tuple[Judges, SavedMatcher | None]:
+) -> tuple[EvaluationModels, SavedMatcher | None]:
     """Loads or trains the models that the metrics need, and no others."""
     names = METRICS if metrics is None else metrics
-    own_features = measures.features is None and wanted(names) & {FEATURES, PROBABILITIES}
+    own_features = inputs.features is None and wanted(names) & {FEATURES, PROBABILITIES}
     classifier = None
     if len(manifest.label_names) > 1 and (
         own_features or set(names) & {*OF_CLASSES, "text_entropy"}
     ):
-        classifier = extractors.domain_classifier(data_dir, manifest, view=subject.view)
-    clip = SavedMatcher(measures.clip, flag="--clip") if measures.clip else None
+        classifier = extractors.domain_classifier(data_dir, manifest, view=generator.view)
+    clip = SavedMatcher(inputs.clip, flag="--clip") if inputs.clip else None
     statistics = None
-    if measures.statistics is not None:
-        statistics = moments.read(measures.statistics, flag="--statistics")
-    features = measures.features
-    return Judges(
+    if inputs.statistics is not None:
+        statistics = moments.read(inputs.statistics, flag="--statistics")
+    features = inputs.features
+    return EvaluationModels(
         classifier=classifier,
         extractor=None if features is None else features.extractor,
         scores_classes=features is not None and features.has_probabilities,
-        matcher=None if measures.judge is None else measures.judge.matcher,
+        matcher=None if inputs.matching is None else inputs.matching.matcher,
         clip=clip,
         statistics=statistics,
     ), clip
 
 
 def _describe_features(
-    judges: Judges, measures: Measures, names: Sequence[str], manifest: records.Manifest
+    models: EvaluationModels,
+    inputs: Inputs,
+    names: Sequence[str],
+    manifest: records.Manifest,
 ) -> str | None:
     if not wanted(names) - {CODES, CLIP_CODES}:
         return None
     parts = []
-    if judges.classifier is not None:
-        weights = judges.classifier.checksum[:CHECKSUM_DIGITS]
+    if models.classifier is not None:
+        weights = models.classifier.checksum[:CHECKSUM_DIGITS]
         split = manifest.checksum[:CHECKSUM_DIGITS]
         parts.append(f"domain classifier {weights}, train split {split}")
-    if measures.features is not None:
-        parts.insert(0, measures.features.description)
+    if inputs.features is not None:
+        parts.insert(0, inputs.features.description)
         return "; labels by ".join(parts)
     return parts[0] if parts else "image codes of the matching model"
 
@@ -277,19 +282,19 @@ def _describe_counting(protocol: Protocol) -> dict[str, Any]:
     }
 
 
-def _describe_statistics(statistics: Moments, measures: Measures) -> dict[str, str]:
+def _describe_statistics(statistics: Moments, inputs: Inputs) -> dict[str, str]:
     content = statistics.mean.tobytes() + statistics.covariance.tobytes()
     checksum = hashlib.sha256(content).hexdigest()[:CHECKSUM_DIGITS]
-    return {"file": pathlib.Path(str(measures.statistics)).name, "checksum": checksum}
+    return {"file": pathlib.Path(str(inputs.statistics)).name, "checksum": checksum}
 
 
 def _text_labels(
-    subject: Subject, manifest: records.Manifest, real: pipeline.StoredExamples
+    generator: MeasuredGenerator, manifest: records.Manifest, real: pipeline.StoredExamples
 ) -> dict[str, int] | None:
     """Maps the texts of a joint model, as its tokenizer splits them, to labels."""
-    if subject.reads != "texts":
+    if generator.reads != "texts":
         return None
-    texts = label_texts.written_texts(subject.text_source, manifest)
+    texts = label_texts.written_texts(generator.text_source, manifest)
     if texts is not None:
         pairs = list(enumerate(texts))
     else:

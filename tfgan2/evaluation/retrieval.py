@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from tfgan2.data.pipeline import Examples
 from tfgan2.metrics import text_image
-from tfgan2.metrics.captions import numbered
+from tfgan2.metrics.real_images import distinct_captions
 from tfgan2.models.matching.matcher import Matcher
 from tfgan2.runs import environment
 from tfgan2.runs.directory import RunDirectory, append_line
@@ -26,7 +26,7 @@ def measure(
       matcher: the matching model.
       examples: images by split.
       step: step of the run.
-      seed: seed for the choice of wrong captions.
+      seed: seed for the choice of negative captions.
       run: the run directory.
 
     Returns:
@@ -35,7 +35,7 @@ def measure(
     metrics: dict[str, dict[str, float]] = {}
     shown = []
     for split, images in examples.items():
-        captions = numbered([texts[:1] for texts in images.captions], images.label)
+        captions = distinct_captions([texts[:1] for texts in images.captions], images.label)
         scores = text_image.retrieval(
             matcher.encode_images(images.image),
             matcher.encode_captions(captions.texts),

@@ -1,6 +1,6 @@
 """Freezes generators: their weights become constants of the graph.
 
-TensorFlow then computes once, instead of in every call, what depends on the weights alone: sums of
+TensorFlow then computes once, instead of in every call, what depends only on the weights: sums of
 weights, batch normalization folded into convolutions, the weight layout of a convolution.
 """
 
@@ -22,12 +22,12 @@ class ConstantGenerator(tf.Module):
           sizes: size of the latent, and of the sentence embedding if the generator reads one.
         """
         super().__init__(name="generator")
-        draw = tf.function(functools.partial(generator, training=False), autograph=False)
-        drawn = draw.get_concrete_function(*(tf.TensorSpec([None, size]) for size in sizes))
-        self._shape = drawn.structured_outputs.shape
-        self._draw = convert_to_constants.convert_variables_to_constants_v2(drawn)
+        function = tf.function(functools.partial(generator, training=False), autograph=False)
+        concrete = function.get_concrete_function(*(tf.TensorSpec([None, size]) for size in sizes))
+        self._shape = concrete.structured_outputs.shape
+        self._draw = convert_to_constants.convert_variables_to_constants_v2(concrete)
 
     def __call__(self, *vectors: tf.Tensor) -> tf.Tensor:
-        """Draws images float32 [B, S, S, C]."""
+        """Generates images float32 [B, S, S, C]."""
         (image,) = self._draw(*vectors)
         return tf.ensure_shape(image, self._shape)

@@ -41,7 +41,7 @@ def export(
 
     Raises:
       UsageError: `export_dir` is a file, or TensorFlow Serving cannot run the graph.
-      RuntimeError: the SavedModel draws other images or texts than the live model.
+      RuntimeError: the SavedModel generates other images or texts than the live model.
     """
     folder = pathlib.Path(export_dir)
     if folder.exists() and not folder.is_dir():
@@ -106,7 +106,7 @@ def check(version_dir: pathlib.Path, sampler: AnySampler, captions: Sequence[str
       RuntimeError: a pixel differs by more than 1 of 255, or a text differs.
     """
     loaded = tf.saved_model.load(str(version_dir)).signatures["pixels"]
-    taken = loaded.structured_input_signature[1]
+    input_names = loaded.structured_input_signature[1]
     for seed, truncation in CHECKS:
         seeds = [seed] * len(captions)
         inputs = {
@@ -114,7 +114,7 @@ def check(version_dir: pathlib.Path, sampler: AnySampler, captions: Sequence[str
             "seed": tf.constant(seeds, tf.int64),
             "truncation": tf.fill([len(captions)], truncation),
         }
-        saved = loaded(**{name: inputs[name] for name in taken})
+        saved = loaded(**{name: inputs[name] for name in input_names})
         live = sampler.sample(captions, seeds, truncation)
         difference = np.abs(saved["image"].numpy().astype(int) - live.images).max()
         if difference > 1:

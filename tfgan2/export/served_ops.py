@@ -75,19 +75,19 @@ def check(graphs: Mapping[str, graph_pb2.GraphDef]) -> None:
     """Checks that the image can run graphs.
 
     Args:
-      graphs: graphs by a name that tells the user where an op is.
+      graphs: graphs by name; the error names the graphs with the op.
 
     Raises:
       UsageError: a graph or its function library holds an op that the image does not link, or a
         function that XLA must compile, which the image has turned off.
     """
-    places: dict[str, list[str]] = {}
+    missing: dict[str, list[str]] = {}
     for name, graph in graphs.items():
         for op in ops(graph):
             if not is_served(op):
-                places.setdefault(op, []).append(name)
-    if places:
-        found = ", ".join(f"{op} in {' and '.join(places[op])}" for op in sorted(places))
+                missing.setdefault(op, []).append(name)
+    if missing:
+        found = ", ".join(f"{op} in {' and '.join(names)}" for op, names in sorted(missing.items()))
         raise UsageError("signatures", f"must hold only ops that {IMAGE} links", found)
     compiled = [
         name

@@ -71,20 +71,20 @@ class CaptionSignatures(Signatures):
     }
 
     def serving_default(self, caption: tf.Tensor) -> Outputs:
-        """Draws captions with random seeds, and returns the seeds too."""
+        """Generates images of captions with random seeds; returns the seeds too."""
         seed = fresh_seeds(caption)
         model_default = tf.zeros(tf.shape(caption), tf.float32)
         return {**self.generate(caption, seed, model_default), "seed": seed}
 
     def generate(self, caption: tf.Tensor, seed: tf.Tensor, truncation: tf.Tensor) -> Outputs:
-        """Draws captions with given seeds, as PNG."""
+        """Generates images of captions with given seeds, as PNG."""
         return {
             "image_bytes": encode_png(self.sampler.pixels(caption, seed, truncation)),
             "unknown_words": self.sampler.unknown_words(caption),
         }
 
     def pixels(self, caption: tf.Tensor, seed: tf.Tensor, truncation: tf.Tensor) -> Outputs:
-        """Draws captions with given seeds, as uint8 pixels."""
+        """Generates images of captions with given seeds, as uint8 pixels."""
         return {"image": self.sampler.pixels(caption, seed, truncation)}
 
     def embed(self, caption: tf.Tensor) -> Outputs:
@@ -92,7 +92,7 @@ class CaptionSignatures(Signatures):
         return {"sentence": self.sampler.embed(caption)}
 
     def draw(self, sentence: tf.Tensor, seed: tf.Tensor, truncation: tf.Tensor) -> Outputs:
-        """Draws sentence embeddings, which may be interpolated, as PNG."""
+        """Generates images of sentence embeddings, which may be interpolated, as PNG."""
         return {"image_bytes": encode_png(self.sampler.draw(sentence, seed, truncation))}
 
     def _specification(self, name: str) -> tf.TensorSpec:
@@ -111,20 +111,20 @@ class UnconditionalSignatures(Signatures):
     }
 
     def serving_default(self, seed: tf.Tensor) -> Outputs:
-        """Draws seeds with the model's default truncation, and returns the seeds too."""
+        """Generates images of seeds with the default truncation; returns the seeds too."""
         return {**self.generate(seed, tf.zeros(tf.shape(seed), tf.float32)), "seed": seed}
 
     def generate(self, seed: tf.Tensor, truncation: tf.Tensor) -> Outputs:
-        """Draws seeds, as PNG."""
+        """Generates images of seeds, as PNG."""
         return {"image_bytes": encode_png(self.sampler.pixels(seed, truncation))}
 
     def pixels(self, seed: tf.Tensor, truncation: tf.Tensor) -> Outputs:
-        """Draws seeds, as uint8 pixels."""
+        """Generates images of seeds, as uint8 pixels."""
         return {"image": self.sampler.pixels(seed, truncation)}
 
 
 class JointSignatures(CaptionSignatures):
-    """Signatures of a joint sampler; it draws images, and writes a text for an empty caption."""
+    """Signatures of a joint sampler; generates images, and a text for an empty caption."""
 
     inputs: ClassVar = {
         "serving_default": ("caption",),
@@ -133,13 +133,13 @@ class JointSignatures(CaptionSignatures):
     }
 
     def generate(self, caption: tf.Tensor, seed: tf.Tensor, truncation: tf.Tensor) -> Outputs:
-        """Draws images with given seeds, as PNG, and writes texts."""
+        """Generates images with given seeds, as PNG, and texts."""
         image, text = self.sampler.draw(caption, seed, truncation)
         unknown_words = self.sampler.unknown_words(caption)
         return {"image_bytes": encode_png(image), "text": text, "unknown_words": unknown_words}
 
     def pixels(self, caption: tf.Tensor, seed: tf.Tensor, truncation: tf.Tensor) -> Outputs:
-        """Draws images with given seeds, as uint8 pixels, and writes texts."""
+        """Generates images with given seeds, as uint8 pixels, and texts."""
         image, text = self.sampler.draw(caption, seed, truncation)
         return {"image": image, "text": text}
 

@@ -12,8 +12,8 @@ import numpy as np
 import tf_keras as keras
 
 from tfgan2.adversarial.updates import Update
-from tfgan2.interop.places import (
-    Place,
+from tfgan2.interop.weight_mapping import (
+    Target,
     convolution,
     expect,
     fill,
@@ -81,23 +81,23 @@ def published(generator: Any, discriminator: Any | None, *, file: str) -> Publis
         optimizers: dict[str, Any] = {}
     else:
         networks, optimizers = generator["model"], generator.get("optimizers") or {}
-    states_alone = isinstance(networks, dict) and all(map(is_state, networks.values()))
-    if not states_alone or "netG" not in networks or not isinstance(optimizers, dict):
+    only_states = isinstance(networks, dict) and all(map(is_state, networks.values()))
+    if not only_states or "netG" not in networks or not isinstance(optimizers, dict):
         raise UsageError(file, "must hold netG, as a state dict", f"{networks!r:.100}")
     unknown = [name for name in networks if name not in NETWORKS]
     if unknown:
         raise UsageError(file, f"must hold {', '.join(NETWORKS)} alone", ", ".join(unknown))
     states = {name: without_prefix(state) for name, state in networks.items()}
     # The form of 2020 keeps the head inside netD, under COND_DNET.
-    eyes, head = states.get("netD", {}), states.get("netC", {})
+    features, head = states.get("netD", {}), states.get("netC", {})
     early = any(key.startswith("block0.") for key in states["netG"])
     if early:
-        head = {key: tensor for key, tensor in eyes.items() if key.startswith(HEAD_PREFIX)}
-        eyes = {key: tensor for key, tensor in eyes.items() if key not in head}
+        head = {key: tensor for key, tensor in features.items() if key.startswith(HEAD_PREFIX)}
+        features = {key: tensor for key, tensor in features.items() if key not in head}
     return Published(
         form="2020" if early else "2022",
         generator=states["netG"],
-        image_features=eyes,
+        image_features=features,
         head=head,
         generator_optimizer=optimizers.get("optimizer_G"),
         discriminator_optimizer=optimizers.get("optimizer_D"),
@@ -118,13 +118,13 @@ def sizes(files: Published) -> dict[str, Any]:
     pattern = r"block(\d+)\." if early else r"GBlocks\.(\d+)\."
     blocks = {int(match[1]) for key in state if (match := re.match(pattern, key))}
     latent_size = state["fc.weight"].shape[-1]
-    seen_by_blocks = state[condition].shape[-1]
+    condition_size = state[condition].shape[-1]
     fields = {
         "model": "df_gan",
         "discriminator_head": "joint",
         "image_size": FIRST_SIDE_PX * 2 ** (len(blocks) - early),
         "latent_size": latent_size,
-        "sentence_size": seen_by_blocks if early else seen_by_blocks - latent_size,
+        "sentence_size": condition_size if early else condition_size - latent_size,
         "generator_form": files.form,
         "generator_channels": state[to_image].shape[1],
         "discriminator_form": files.form,
@@ -143,7 +143,7 @@ def image_channels(files: Published) -> int:
     return files.generator["conv_img.1.weight" if early else "to_rgb.1.weight"].shape[0]
 
 
-def take(gan: DFGAN, files: Published) -> list[str]:
+def load_weights(gan: DFGAN, files: Published) -> list[str]:
     """Loads the published weights into a model, and optimizer states if present.
 
     Args:
@@ -151,95 +151,95 @@ def take(gan: DFGAN, files: Published) -> list[str]:
       files: content of the files.
 
     Returns:
-      Names of the parts that were not in the files and have new weights.
+      Names of the parts that are not in the files, and have new weights.
 
     Raises:
       UsageError: keys are missing, superfluous or of a wrong shape.
     """
     early = files.form == "2020"
-    places = {
-        "netG": generator_places(gan.generator, early=early),
-        "netD": image_features_places(gan.image_features, early=early),
-        "netC": head_places(gan.head, prefix=HEAD_PREFIX if early else ""),
+    mappings = {
+        "netG": generator_mapping(gan.generator, early=early),
+        "netD": image_features_mapping(gan.image_features, early=early),
+        "netC": head_mapping(gan.head, prefix=HEAD_PREFIX if early else ""),
     }
-    fill(places["netG"], files.generator, name="netG")
-    anew = []
+    fill(mappings["netG"], files.generator, name="netG")
+    new_parts = []
     if files.image_features or files.head:
-        fill(places["netD"], files.image_features, name="netD")
-        fill(places["netC"], files.head, name="netC")
+        fill(mappings["netD"], files.image_features, name="netD")
+        fill(mappings["netC"], files.head, name="netC")
     else:
-        anew.append("the discriminator")
+        new_parts.append("the discriminator")
     states = {"netG": files.generator, "netD": files.image_features, "netC": files.head}
-    updates = {update.name: update for update in gan.updates}
-    for player, networks, optimizer in (
+    updates = {it.name: it for it in gan.updates}
+    for update, networks, optimizer in (
         ("discriminator", ("netD", "netC"), files.discriminator_optimizer),
         ("generator", ("netG",), files.generator_optimizer),
     ):
         if optimizer is None:
-            anew.append(f"the {player}'s optimizer")
+            new_parts.append(f"the {update}'s optimizer")
         else:
             # A state dict without buffers has the parameters in the order of the optimizer.
-            order = [places[name][key] for name in networks for key in states[name]]
-            gan.step.assign(_take_adam(updates[player], order, optimizer, name=player))
+            order = [mappings[name][key] for name in networks for key in states[name]]
+            gan.step.assign(_load_adam(updates[update], order, optimizer, name=update))
     gan.initialize_ema()
-    return anew
+    return new_parts
 
 
-def generator_places(generator: Generator, *, early: bool) -> dict[str, Place]:
+def generator_mapping(generator: Generator, *, early: bool) -> dict[str, Target]:
     """Maps netG's tensors to variables."""
     name = "block{}" if early else "GBlocks.{}"
-    places = _first_places(generator)
+    mapping = _first_mapping(generator)
     for number, block in enumerate(generator.blocks):
-        places |= under(name.format(number), _up_block_places(block, early=early))
+        mapping |= under(name.format(number), _up_block_mapping(block, early=early))
     to_image = convolution("conv_img.1" if early else "to_rgb.1", generator.to_image)
-    return places | to_image
+    return mapping | to_image
 
 
-def image_features_places(network: ImageFeatures, *, early: bool) -> dict[str, Place]:
+def image_features_mapping(network: ImageFeatures, *, early: bool) -> dict[str, Target]:
     """Maps netD's tensors to variables, without COND_DNET of the form of 2020."""
     name = "block{}" if early else "DBlocks.{}"
-    places = convolution("conv_img", network.first)
+    mapping = convolution("conv_img", network.first)
     for number, block in enumerate(network.blocks):
-        places |= under(name.format(number), _down_block_places(block))
-    return places
+        mapping |= under(name.format(number), _down_block_mapping(block))
+    return mapping
 
 
-def head_places(head: JointHead, *, prefix: str) -> dict[str, Place]:
+def head_mapping(head: JointHead, *, prefix: str) -> dict[str, Target]:
     """Maps netC's tensors to variables."""
     return convolution(f"{prefix}joint_conv.0", head.joint) | convolution(
         f"{prefix}joint_conv.2", head.logit
     )
 
 
-def _first_places(generator: Generator) -> dict[str, Place]:
+def _first_mapping(generator: Generator) -> dict[str, Target]:
     """Maps the first dense layer, whose units are channels-first in PyTorch."""
     side, _, channels = generator.first_shape
 
     def channels_last(tensor: np.ndarray) -> np.ndarray:
-        by_place = tensor.reshape(channels, side, side, *tensor.shape[1:])
-        return np.moveaxis(by_place, 0, 2).reshape(tensor.shape)
+        by_position = tensor.reshape(channels, side, side, *tensor.shape[1:])
+        return np.moveaxis(by_position, 0, 2).reshape(tensor.shape)
 
-    places = linear("fc", generator.first)
-    turns = {"fc.weight": lambda tensor: channels_last(tensor).T, "fc.bias": channels_last}
-    return {key: dataclasses.replace(place, turn=turns[key]) for key, place in places.items()}
+    mapping = linear("fc", generator.first)
+    converters = {"fc.weight": lambda tensor: channels_last(tensor).T, "fc.bias": channels_last}
+    return {key: dataclasses.replace(it, convert=converters[key]) for key, it in mapping.items()}
 
 
-def _up_block_places(block: UpBlock, *, early: bool) -> dict[str, Place]:
-    places: dict[str, Place] = {}
+def _up_block_mapping(block: UpBlock, *, early: bool) -> dict[str, Target]:
+    mapping: dict[str, Target] = {}
     for number, conv in enumerate(block.convolutions, start=1):
-        places |= convolution(f"c{number}", conv)
+        mapping |= convolution(f"c{number}", conv)
     affines = [affine for fusion in block.fusions for affine in fusion.affines]
     for number, affine in enumerate(affines):
         of_fusion = f"fuse{1 + number // 2}.affine{number % 2}"
-        places |= under(f"affine{number}" if early else of_fusion, _affine_places(affine))
+        mapping |= under(f"affine{number}" if early else of_fusion, _affine_mapping(affine))
     if block.gate is not None:
-        places |= scalar("gamma", block.gate)
+        mapping |= scalar("gamma", block.gate)
     if block.shortcut is not None:
-        places |= convolution("c_sc", block.shortcut)
-    return places
+        mapping |= convolution("c_sc", block.shortcut)
+    return mapping
 
 
-def _affine_places(affine: Affine) -> dict[str, Place]:
+def _affine_mapping(affine: Affine) -> dict[str, Target]:
     return {
         **linear("fc_gamma.linear1", affine.scale_hidden),
         **linear("fc_gamma.linear2", affine.scale),
@@ -248,20 +248,20 @@ def _affine_places(affine: Affine) -> dict[str, Place]:
     }
 
 
-def _down_block_places(block: DownBlock) -> dict[str, Place]:
+def _down_block_mapping(block: DownBlock) -> dict[str, Target]:
     shortcut = convolution("conv_s", block.shortcut)
     return {
         **scalar("gamma", block.gate),
         **convolution("conv_r.0", block.convolutions[0]),
         **convolution("conv_r.2", block.convolutions[1]),
         **{
-            key: dataclasses.replace(place, optional=not block.changes)
-            for key, place in shortcut.items()
+            key: dataclasses.replace(target, optional=not block.changes)
+            for key, target in shortcut.items()
         },
     }
 
 
-def _take_adam(update: Update, order: list[Place], state: Mapping[str, Any], *, name: str) -> int:
+def _load_adam(update: Update, order: list[Target], state: Mapping[str, Any], *, name: str) -> int:
     """Loads the moments of a published Adam into an optimizer, and returns its step number.
 
     Raises:
@@ -270,9 +270,9 @@ def _take_adam(update: Update, order: list[Place], state: Mapping[str, Any], *, 
     subject = f"the {name}'s optimizer"
     try:
         numbers = [number for group in state["param_groups"] for number in group["params"]]
-        kept = [state["state"].get(number, {}) for number in numbers]
-        steps = max((int(moments["step"]) for moments in kept if moments), default=0)
-        matched = list(zip(order, kept, strict=True))
+        saved = [state["state"].get(number, {}) for number in numbers]
+        steps = max((int(moments["step"]) for moments in saved if moments), default=0)
+        matched = list(zip(order, saved, strict=True))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         rule = "must be Adam's, of as many parameters as the networks have"
         raise UsageError(subject, rule, f"{error!r:.100}") from error
@@ -283,13 +283,13 @@ def _take_adam(update: Update, order: list[Place], state: Mapping[str, Any], *, 
         variable.ref(): {"exp_avg": first, "exp_avg_sq": second}
         for variable, first, second in zip(update.variables, made[::2], made[1::2], strict=True)
     }
-    for place, moments in matched:
+    for target, moments in matched:
         # A parameter without gradient has no moments; a variable that is not trained has no slots.
-        for key, slot in slots.get(place.variable.ref(), {}).items() if moments else ():
+        for key, slot in slots.get(target.variable.ref(), {}).items() if moments else ():
             shape = getattr(moments.get(key), "shape", None)
-            if shape != place.shape:
-                raise UsageError(subject, f"must have {key} of the shape {place.shape}", shape)
-            slot.assign(place.turn(moments[key]))
+            if shape != target.shape:
+                raise UsageError(subject, f"must have {key} of the shape {target.shape}", shape)
+            slot.assign(target.convert(moments[key]))
     optimizer.iterations.assign(steps)
     return steps
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tfgan2.interop import df_gan, text_encoders, torch_files
-from tfgan2.interop.places import is_state, without_prefix
+from tfgan2.interop.weight_mapping import is_state, without_prefix
 from tfgan2.program import UsageError
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.checkpoint import Checkpoints
@@ -26,7 +26,7 @@ LICENCE = "that of the weights: ask those who published them"
 
 
 @dataclasses.dataclass(frozen=True)
-class Reader:
+class PublishedTextEncoder:
     """A published text encoder.
 
     Attributes:
@@ -44,7 +44,9 @@ class Reader:
     example_captions: list[str]
 
 
-def read_text_encoder(path: pathlib.Path, *, vocabulary: pathlib.Path | None) -> Reader:
+def read_text_encoder(
+    path: pathlib.Path, *, vocabulary: pathlib.Path | None
+) -> PublishedTextEncoder:
     """Reads DAMSM's text encoder with its vocabulary, or char-CNN-RNN without one.
 
     Raises:
@@ -56,26 +58,26 @@ def read_text_encoder(path: pathlib.Path, *, vocabulary: pathlib.Path | None) ->
     state = without_prefix(state)
     words: list[str] = []
     captions = [CHARACTER_EXAMPLE]
-    take: Callable[[Any, dict[str, np.ndarray]], None]
+    load: Callable[[Any, dict[str, np.ndarray]], None]
     if vocabulary is None:
         options = text_encoders.char_cnn_rnn_options(state)
-        take = text_encoders.take_char_cnn_rnn
+        load = text_encoders.load_char_cnn_rnn
     else:
         options = text_encoders.damsm_options(state)
         words, captions = text_encoders.read_vocabulary(
             vocabulary, words=len(state[text_encoders.EMBEDDING])
         )
-        take = text_encoders.take_damsm
+        load = text_encoders.load_damsm
     encoder = make_encoder(options, vocabulary_size=len(words) + 1)
-    take(encoder, state)
-    return Reader(path, options, encoder, words, captions)
+    load(encoder, state)
+    return PublishedTextEncoder(path, options, encoder, words, captions)
 
 
 def import_df_gan(
     *,
     generator: pathlib.Path,
     discriminator: pathlib.Path | None,
-    reader: Reader,
+    text_encoder: PublishedTextEncoder,
     recipe: recipes.Recipe,
     run_dir: str | os.PathLike,
     versions: Mapping[str, str],
@@ -85,13 +87,13 @@ def import_df_gan(
     Args:
       generator: `state_epoch_NNN.pth` or `netG_NNN.pth`.
       discriminator: `netD_NNN.pth`, in the form of 2020.
-      reader: the text encoder, which the run keeps frozen.
+      text_encoder: the text encoder, which the run keeps frozen.
       recipe: fields that the tensors do not define, its precision resolved.
       run_dir: absent or empty.
       versions: package versions.
 
     Returns:
-      Lines of text: what was read, and what has new weights.
+      Lines of text: the imported parts, and the parts with new weights.
 
     Raises:
       UsageError: a file cannot be read or is not valid, or `run_dir` is not empty.
@@ -102,32 +104,32 @@ def import_df_gan(
         file=str(generator),
     )
     fields = df_gan.sizes(files)
-    if fields["sentence_size"] != reader.options.sentence_size:
+    if fields["sentence_size"] != text_encoder.options.sentence_size:
         rule = f"must give sentences of {fields['sentence_size']}, as {generator} reads"
-        raise UsageError(str(reader.file), rule, reader.options.sentence_size)
-    fields |= {**dataclasses.asdict(reader.options), "freeze_text_encoder": True}
+        raise UsageError(str(text_encoder.file), rule, text_encoder.options.sentence_size)
+    fields |= {**dataclasses.asdict(text_encoder.options), "freeze_text_encoder": True}
     base, recipe = recipe, dataclasses.replace(recipe, **fields)
     gan = recipes.build_model(
         recipe,
         image_channels=df_gan.image_channels(files),
-        vocabulary_size=len(reader.vocabulary) + 1,
+        vocabulary_size=len(text_encoder.vocabulary) + 1,
         dtype=recipe.precision,
     )
     gan.compile(optimizers=gan.make_optimizers(images_per_epoch=1))
-    anew = df_gan.take(gan, files)
-    gan.load_text_encoder(reader.encoder)
+    new_parts = df_gan.load_weights(gan, files)
+    gan.load_text_encoder(text_encoder.encoder)
     channels = df_gan.image_channels(files)
     with _new_run(run_dir) as run:
-        _write(run, gan, recipe, reader, versions, file=generator, channels=channels)
+        _write(run, gan, recipe, text_encoder, versions, file=generator, channels=channels)
     counts = f"{gan.generator.count_params():,} parameters of the generator"
-    read = f"DF-GAN of {files.form}, {recipe.image_size} px, step {int(gan.step)}: {counts}"
-    notes = [read, *(f"{what} was not in the files and starts anew" for what in anew)]
+    summary = f"DF-GAN of {files.form}, {recipe.image_size} px, step {int(gan.step)}: {counts}"
+    notes = [summary, *(f"{part} was not in the files and starts anew" for part in new_parts)]
     flags = " ".join(f"--{name}={getattr(recipe, name)}" for name in recipe.differences(base))
     return [*notes, f"goes on with the recipe and {flags}"] if flags else notes
 
 
 def import_text_encoder(
-    reader: Reader, *, run_dir: str | os.PathLike, versions: Mapping[str, str]
+    text_encoder: PublishedTextEncoder, *, run_dir: str | os.PathLike, versions: Mapping[str, str]
 ) -> list[str]:
     """Writes a run of a text encoder only, for `tfgan2.train --text_encoder`.
 
@@ -137,36 +139,37 @@ def import_text_encoder(
     Raises:
       UsageError: `run_dir` is not empty.
     """
-    model = "damsm" if reader.vocabulary else "sje"
-    recipe = recipes.Recipe(model=model, precision="float32", **dataclasses.asdict(reader.options))
+    model = "damsm" if text_encoder.vocabulary else "sje"
+    fields = dataclasses.asdict(text_encoder.options)
+    recipe = recipes.Recipe(model=model, precision="float32", **fields)
     part = tf.Module()
     part.step = tf.Variable(0, dtype=tf.int64)
-    part.text_encoder = reader.encoder
+    part.text_encoder = text_encoder.encoder
     with _new_run(run_dir) as run:
-        _write(run, part, recipe, reader, versions, file=reader.file, channels=3)
-    kind, count = reader.options.text_encoder_kind, reader.encoder.count_params()
-    return [f"{kind}: {count:,} parameters, {len(reader.vocabulary)} words"]
+        _write(run, part, recipe, text_encoder, versions, file=text_encoder.file, channels=3)
+    kind, count = text_encoder.options.text_encoder_kind, text_encoder.encoder.count_params()
+    return [f"{kind}: {count:,} parameters, {len(text_encoder.vocabulary)} words"]
 
 
 def _write(
     run: RunDirectory,
     state: tf.Module,
     recipe: recipes.Recipe,
-    reader: Reader,
+    text_encoder: PublishedTextEncoder,
     versions: Mapping[str, str],
     *,
     file: pathlib.Path,
     channels: int,
 ) -> None:
-    if reader.vocabulary:
-        tokenizers.write_vocabulary(run.vocabulary_file, dict.fromkeys(reader.vocabulary, 1))
+    if text_encoder.vocabulary:
+        tokenizers.write_vocabulary(run.vocabulary_file, dict.fromkeys(text_encoder.vocabulary, 1))
     imported = {"source": f"imported from {file.name}", "licence": LICENCE}
     data = {
         **imported,
         "imported": imported,
         "checksum": None,
         "channels": channels,
-        "example_captions": reader.example_captions,
+        "example_captions": text_encoder.example_captions,
     }
     run.write_config(Config(recipe=recipe, data=data, versions=versions, text_encoder=None))
     Checkpoints(state, run.checkpoints, keep=1).save()

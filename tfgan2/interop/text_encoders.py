@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tfgan2.data.formats import plain_pickle
-from tfgan2.interop.places import Place, convolution, expect, fill, linear, under
+from tfgan2.interop.weight_mapping import Target, convolution, expect, fill, linear, under
 from tfgan2.program import UsageError
 from tfgan2.text.char_cnn_rnn import VARIANTS, CharCNNRNN, GatedRecurrence
 from tfgan2.text.encoders import BiLSTM, TextOptions
@@ -34,7 +34,7 @@ def damsm_options(state: dict[str, np.ndarray]) -> TextOptions:
     )
 
 
-def take_damsm(encoder: BiLSTM, state: dict[str, np.ndarray]) -> None:
+def load_damsm(encoder: BiLSTM, state: dict[str, np.ndarray]) -> None:
     """Loads DAMSM's tensors into an encoder.
 
     PyTorch's gates have the same order as Keras's; Keras keeps the sum of PyTorch's two biases.
@@ -44,7 +44,7 @@ def take_damsm(encoder: BiLSTM, state: dict[str, np.ndarray]) -> None:
     """
     name = "the text encoder"
     embedding = encoder.word_embedding.embeddings
-    places = {EMBEDDING: Place(embedding, tuple(embedding.shape), lambda tensor: tensor)}
+    mapping = {EMBEDDING: Target(embedding, tuple(embedding.shape), lambda tensor: tensor)}
     state = dict(state)
     for suffix, direction in DIRECTIONS.items():
         cell = getattr(encoder, direction).cell
@@ -54,9 +54,9 @@ def take_damsm(encoder: BiLSTM, state: dict[str, np.ndarray]) -> None:
             state[first] = state[first] + state.pop(second)
         for part, kernel in (("ih", cell.kernel), ("hh", cell.recurrent_kernel)):
             shape = tuple(kernel.shape[::-1])
-            places[f"rnn.weight_{part}_l0{suffix}"] = Place(kernel, shape, np.transpose)
-        places[first] = Place(cell.bias, tuple(cell.bias.shape), lambda tensor: tensor)
-    fill(places, state, name=name)
+            mapping[f"rnn.weight_{part}_l0{suffix}"] = Target(kernel, shape, np.transpose)
+        mapping[first] = Target(cell.bias, tuple(cell.bias.shape), lambda tensor: tensor)
+    fill(mapping, state, name=name)
 
 
 def char_cnn_rnn_options(state: dict[str, np.ndarray]) -> TextOptions:
@@ -79,24 +79,24 @@ def char_cnn_rnn_options(state: dict[str, np.ndarray]) -> TextOptions:
     )
 
 
-def take_char_cnn_rnn(encoder: CharCNNRNN, state: dict[str, np.ndarray]) -> None:
+def load_char_cnn_rnn(encoder: CharCNNRNN, state: dict[str, np.ndarray]) -> None:
     """Loads the tensors of the PyTorch port into an encoder.
 
     Raises:
       UsageError: keys are missing, superfluous or of a wrong shape.
     """
-    places = linear("emb_proj", encoder.projection)
+    mapping = linear("emb_proj", encoder.projection)
     for number, conv in enumerate(encoder.convolutions, start=1):
-        places |= convolution(f"conv{number}", conv)
+        mapping |= convolution(f"conv{number}", conv)
     recurrence = encoder.recurrence
     if isinstance(recurrence, GatedRecurrence):
-        for of_what, layers in (("i2h", recurrence.of_input), ("h2h", recurrence.of_state)):
+        for kind, layers in (("i2h", recurrence.of_input), ("h2h", recurrence.of_state)):
             for suffix, layer in zip(("_update", "_reset", ""), layers, strict=True):
-                places |= under("rnn", linear(f"{of_what}{suffix}", layer))
+                mapping |= under("rnn", linear(f"{kind}{suffix}", layer))
     else:
-        places |= under("rnn", linear("i2h", recurrence.of_input))
-        places |= under("rnn", linear("h2h", recurrence.of_state))
-    fill(places, state, name="the text encoder")
+        mapping |= under("rnn", linear("i2h", recurrence.of_input))
+        mapping |= under("rnn", linear("h2h", recurrence.of_state))
+    fill(mapping, state, name="the text encoder")
 
 
 def read_vocabulary(path: pathlib.Path, *, words: int) -> tuple[list[str], list[str]]:

@@ -39,7 +39,7 @@ class Function:
 
 
 def load(stream: BinaryIO, *, path: pathlib.Path, find_storage: Callable[[Any], Storage]) -> Any:
-    """Reads one pickle; the stream then stands behind the pickle.
+    """Reads one pickle; the stream is then at the end of the pickle.
 
     Args:
       stream: stream that starts with the pickle.
@@ -153,9 +153,9 @@ class _Machine:
         if type(self.stack[-1]) is not dict or type(state) is not dict:
             self._refuse(f"attributes of a {type(self.stack[-1]).__name__}")
 
-    def _refuse(self, asked: str) -> NoReturn:
+    def _refuse(self, name: str) -> NoReturn:
         rule = "must hold tensors, dicts, lists, tuples, strings and numbers alone"
-        raise UsageError(str(self.path), rule, repr(asked[:100]))
+        raise UsageError(str(self.path), rule, repr(name[:100]))
 
 
 def _call(function: Any, arguments: Any) -> Any:
@@ -173,18 +173,18 @@ def _update(target: dict[Any, Any], items: Iterable[tuple[Any, Any]]) -> None:
 
 def _check_plain(value: Any, *, limit: int) -> None:
     """Raises for values that are not plain data, or far larger than their pickle allows."""
-    waiting = [(value, 0)]
-    seen = 0
-    while waiting:
-        value, depth = waiting.pop()
-        seen += 1
+    pending = [(value, 0)]
+    count = 0
+    while pending:
+        value, depth = pending.pop()
+        count += 1
         if type(value) not in PLAIN_TYPES:
             raise ValueError("a class, function or storage on its own")
-        if depth > MAX_DEPTH or seen + len(waiting) > limit:
+        if depth > MAX_DEPTH or count + len(pending) > limit:
             raise ValueError("containers that hold themselves, or nest or repeat too often")
         items = value.values() if type(value) is dict else value
         if type(value) in (dict, list, tuple):
-            waiting.extend((item, depth + 1) for item in items)
+            pending.extend((item, depth + 1) for item in items)
 
 
 def _ordered_dict(items: Any = ()) -> dict[Any, Any]:

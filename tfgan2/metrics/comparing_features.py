@@ -1,4 +1,4 @@
-"""Metrics that compare features of generated and real images, and need nothing else."""
+"""Metrics that compare features of generated and real images."""
 
 import functools
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tfgan2.metrics import distances, moments, neighbours, text_image
-from tfgan2.metrics.gathering import BLURRED, FEATURES, PROBABILITIES, Kept
+from tfgan2.metrics.extraction import BLURRED, FEATURES, PROBABILITIES, Arrays
 from tfgan2.metrics.inception_score import inception_score
 from tfgan2.metrics.moments import Moments
 from tfgan2.metrics.protocol import NEIGHBOURLY, Protocol
@@ -14,18 +14,18 @@ from tfgan2.program import UsageError
 
 
 def compare(
-    drawn: Kept,
-    of_real: Kept,
+    generated: Arrays,
+    of_real: Arrays,
     metrics: Sequence[str],
     protocol: Protocol,
     statistics: Moments | None,
     *,
     memory_mib: int,
 ) -> dict[str, dict[str, float]]:
-    """Computes the metrics that need features or class probabilities alone.
+    """Computes the metrics that need only features or class probabilities.
 
     Args:
-      drawn: features and probabilities of generated images.
+      generated: features and probabilities of generated images.
       of_real: features and probabilities of real images.
       metrics: metric names; other metrics are ignored.
       protocol: options of KID and of the nearest neighbours.
@@ -38,11 +38,11 @@ def compare(
     results: dict[str, dict[str, float]] = {}
     if "kid" in metrics:
         distance = functools.partial(_kid, protocol=protocol, memory_mib=memory_mib)
-        results["kid"] = distance(drawn[FEATURES], of_real[FEATURES])
+        results["kid"] = distance(generated[FEATURES], of_real[FEATURES])
         blurred = distance(of_real[BLURRED], of_real[FEATURES])
         results["kid_blurred"] = {"value": blurred["value"]}
     if "fid" in metrics:
-        own = moments.moments(drawn[FEATURES])
+        own = moments.moments(generated[FEATURES])
         reference = statistics or moments.moments(of_real[FEATURES])
         if own.mean.shape != reference.mean.shape:
             rule = f"must be of {len(own.mean)} dimensions, as the features"
@@ -50,19 +50,19 @@ def compare(
         value = distances.frechet_distance(own, reference)
         results["fid"] = {"value": value}
     if "inception_score" in metrics:
-        results["inception_score"] = inception_score(drawn[PROBABILITIES])
+        results["inception_score"] = inception_score(generated[PROBABILITIES])
         results["inception_score_real"] = inception_score(of_real[PROBABILITIES])
     if set(metrics) & set(NEIGHBOURLY):
         found = neighbours.neighbourhoods(
-            of_real[FEATURES], drawn[FEATURES], nearest=protocol.nearest, memory_mib=memory_mib
+            of_real[FEATURES], generated[FEATURES], nearest=protocol.nearest, memory_mib=memory_mib
         )
-        shares = {
+        values = {
             "precision": text_image.proportion(found.precise),
             "recall": text_image.proportion(found.recalled),
             "density": text_image.mean(found.densities),
             "coverage": text_image.proportion(found.covered),
         }
-        results |= {name: share for name, share in shares.items() if name in metrics}
+        results |= {name: value for name, value in values.items() if name in metrics}
     return results
 
 

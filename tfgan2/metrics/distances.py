@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from tfgan2.metrics.blocks import row_blocks
 from tfgan2.metrics.moments import Moments
+from tfgan2.metrics.row_blocks import row_blocks
 
 
 def frechet_distance(one: Moments, other: Moments) -> float:
@@ -26,13 +26,13 @@ def frechet_distance(one: Moments, other: Moments) -> float:
     if one.mean.shape != other.mean.shape:
         sizes = f"{len(one.mean)} and {len(other.mean)}"
         raise ValueError(f"moments: must be of as many dimensions as each other, got {sizes}")
-    apart = one.mean - other.mean
+    difference = one.mean - other.mean
     # The trace of the square root of AB equals the sum of the singular values of root(A) root(B).
     # This sum is always real; a square root of AB may be complex or not exist.
     roots = _root(one.covariance) @ _root(other.covariance)
     overlap = np.linalg.svd(roots, compute_uv=False).sum()
     traces = np.trace(one.covariance) + np.trace(other.covariance)
-    return float(max(0.0, apart @ apart + traces - 2.0 * overlap))
+    return float(max(0.0, difference @ difference + traces - 2.0 * overlap))
 
 
 def _root(covariance: np.ndarray) -> np.ndarray:
@@ -75,7 +75,7 @@ def kernel_distance(one: np.ndarray, other: np.ndarray, *, memory_mib: int = 256
         to_one += values.sum(axis=0)
     # Compute the estimate, and the jackknife variance over the rows of each set.
     count, others = len(one), len(other)
-    between = to_other.sum() / (count * others)
+    cross = to_other.sum() / (count * others)
     of_one, of_other = _mean_of_pairs(within_one), _mean_of_pairs(within_other)
     variance = 0.0
     if count > 2:
@@ -86,7 +86,7 @@ def kernel_distance(one: np.ndarray, other: np.ndarray, *, memory_mib: int = 256
         variance += _jackknife(
             _without_each(within_other) - 2.0 * (to_one.sum() - to_one) / (count * (others - 1))
         )
-    return Estimate(float(of_one + of_other - 2.0 * between), float(np.sqrt(variance)))
+    return Estimate(float(of_one + of_other - 2.0 * cross), float(np.sqrt(variance)))
 
 
 def kernel_distance_of_subsets(

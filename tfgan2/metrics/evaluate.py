@@ -7,24 +7,23 @@ from typing import Any
 import numpy as np
 
 from tfgan2.adversarial.sampler import Samples
-from tfgan2.metrics import captions as caption_lists
 from tfgan2.metrics import comparing_features, moments, text_image
-from tfgan2.metrics.captions import Captions, RealImages
-from tfgan2.metrics.gathering import (
+from tfgan2.metrics.extraction import (
     BATCH_SIZE,
     CLASSES,
     CLIP_CODES,
     CODES,
     FEATURES,
-    Judges,
-    Kept,
-    gather,
+    Arrays,
+    EvaluationModels,
+    collect,
 )
 from tfgan2.metrics.moments import Moments
 from tfgan2.metrics.protocol import Protocol, check, wanted, wanted_of_real
+from tfgan2.metrics.real_images import Captions, RealImages, captions_are_shared, distinct_captions
 
-# Memory is shared by this many arrays of features; a block of distances may use two shares.
-SHARES_OF_MEMORY = 6
+# Number of feature arrays in memory at once; a block of distances needs the memory of two.
+ARRAYS_IN_MEMORY = 6
 
 # Maps captions (N strings), seeds int64 [N] and a truncation to N images, and texts if any.
 Sample = Callable[[Sequence[str], np.ndarray, float], Samples]
@@ -33,7 +32,7 @@ Sample = Callable[[Sequence[str], np.ndarray, float], Samples]
 def evaluate(
     sample: Sample,
     real: RealImages,
-    judges: Judges,
+    models: EvaluationModels,
     *,
     metrics: Sequence[str],
     protocol: Protocol,
@@ -48,9 +47,9 @@ def evaluate(
     captions. Sample number i has the seed `protocol.seed` + i.
 
     Args:
-      sample: draws images.
+      sample: generates images.
       real: real images to compare with.
-      judges: feature extractors and other models.
+      models: feature extractors and other models.
       metrics: names out of `METRICS`.
       protocol: number of samples, seeds and other counts.
       reads: conditioning input: `captions`; `texts`, which a joint model also writes; or None.
@@ -67,83 +66,83 @@ def evaluate(
     Raises:
       UsageError: the data set, the model or the protocol does not allow a metric.
     """
-    check(metrics, real, judges, protocol, reads=reads)
+    check(metrics, real, models, protocol, reads=reads)
     # Draw the samples, and extract features of generated and real images.
-    captions = caption_lists.numbered(real.captions, real.label)
-    asked = max(1, min(len(captions.texts), protocol.samples // protocol.pictures_per_caption))
-    order = np.random.default_rng(protocol.seed).permutation(len(captions.texts))[:asked]
-    chosen = order[np.arange(protocol.samples) % asked]
+    captions = distinct_captions(real.captions, real.label)
+    count = max(1, min(len(captions.texts), protocol.samples // protocol.pictures_per_caption))
+    order = np.random.default_rng(protocol.seed).permutation(len(captions.texts))[:count]
+    chosen = order[np.arange(protocol.samples) % count]
     texts = [captions.texts[row] if reads == "captions" else "" for row in chosen]
     written: list[str] = []
-    memory_mib //= SHARES_OF_MEMORY
-    drawn = gather(
+    memory_mib //= ARRAYS_IN_MEMORY
+    generated = collect(
         _pictures(sample, texts, protocol, written),
-        functools.partial(judges.look, wanted=wanted(metrics)),
+        functools.partial(models.extract, wanted=wanted(metrics)),
         count=protocol.samples,
         description="draw",
         memory_mib=memory_mib,
     )
-    of_real: Kept = {}
-    if wanted_of_real(metrics, judges):
-        of_real = _gather_real(real, judges, wanted_of_real(metrics, judges), memory_mib=memory_mib)
+    of_real: Arrays = {}
+    if names := wanted_of_real(metrics, models):
+        of_real = _extract_real(real, models, names, memory_mib=memory_mib)
     # Group the images by caption, or by the text that a joint model wrote.
     groups, real_groups, labels = chosen, captions.first, captions.label[chosen]
     if written:
         groups = labels = _labels(written, text_labels or {})
         real_groups = real.label
-    elif not caption_lists.are_shared(real):
+    elif not captions_are_shared(real):
         real_groups = np.zeros_like(captions.first)
 
     # Compute the metrics.
     results: dict[str, dict[str, Any]] = {}
     if "agreement" in metrics:
-        results["agreement"] = text_image.agreement(drawn[CLASSES].argmax(axis=1), labels)
+        results["agreement"] = text_image.agreement(generated[CLASSES].argmax(axis=1), labels)
         if written and text_labels:
-            results["agreement_given"] = _agreement_given(sample, judges, text_labels, protocol)
+            results["agreement_given"] = _agreement_given(sample, models, text_labels, protocol)
     classes = len(np.unique(real.label))
     if "text_entropy" in metrics:
         results["text_entropy"] = text_image.entropy(labels, classes=classes)
     if "confidence" in metrics:
-        results["confidence"] = text_image.confidence(drawn[CLASSES].max(axis=1))
+        results["confidence"] = text_image.confidence(generated[CLASSES].max(axis=1))
     if "class_entropy" in metrics:
-        named = drawn[CLASSES].argmax(axis=1)
-        results["class_entropy"] = text_image.entropy(named, classes=classes)
+        predicted = generated[CLASSES].argmax(axis=1)
+        results["class_entropy"] = text_image.entropy(predicted, classes=classes)
     if "diversity" in metrics:
         results["diversity"] = text_image.diversity(
-            drawn[FEATURES],
+            generated[FEATURES],
             groups,
             real_features=of_real[FEATURES],
             real_captions=real_groups,
             seed=protocol.seed,
         )
     results |= comparing_features.compare(
-        drawn, of_real, metrics, protocol, judges.statistics, memory_mib=memory_mib
+        generated, of_real, metrics, protocol, models.statistics, memory_mib=memory_mib
     )
-    if "r_precision" in metrics and judges.matcher is not None:
-        sentences = judges.matcher.encode_captions(captions.texts)
+    if "r_precision" in metrics and models.matcher is not None:
+        sentences = models.matcher.encode_captions(captions.texts)
         results |= _r_precision(
-            sentences, captions, drawn[CODES], of_real[CODES], chosen, seed=protocol.seed
+            sentences, captions, generated[CODES], of_real[CODES], chosen, seed=protocol.seed
         )
-    if "clip_score" in metrics and judges.clip is not None:
-        sentences = judges.clip.encode_captions(captions.texts)
-        results |= _clip_score(
-            sentences, captions, drawn[CLIP_CODES], of_real[CLIP_CODES], chosen, seed=protocol.seed
-        )
+    if "clip_score" in metrics and models.clip is not None:
+        sentences = models.clip.encode_captions(captions.texts)
+        codes = generated[CLIP_CODES], of_real[CLIP_CODES]
+        results |= _clip_score(sentences, captions, *codes, chosen, seed=protocol.seed)
     return results
 
 
-def statistics(real: RealImages, judges: Judges, *, memory_mib: int = 1024) -> Moments:
+def statistics(real: RealImages, models: EvaluationModels, *, memory_mib: int = 1024) -> Moments:
     """Computes mean and covariance of the features of real images."""
-    share = memory_mib // SHARES_OF_MEMORY
-    return moments.moments(_gather_real(real, judges, {FEATURES}, memory_mib=share)[FEATURES])
+    memory_mib //= ARRAYS_IN_MEMORY
+    arrays = _extract_real(real, models, {FEATURES}, memory_mib=memory_mib)
+    return moments.moments(arrays[FEATURES])
 
 
-def _gather_real(
-    real: RealImages, judges: Judges, names: Collection[str], *, memory_mib: int
-) -> Kept:
-    return gather(
+def _extract_real(
+    real: RealImages, models: EvaluationModels, names: Collection[str], *, memory_mib: int
+) -> Arrays:
+    return collect(
         real.batches(BATCH_SIZE),
-        functools.partial(judges.look, wanted=names),
+        functools.partial(models.extract, wanted=names),
         count=len(real.label),
         description="real images",
         memory_mib=memory_mib,
@@ -157,9 +156,9 @@ def _pictures(
     seeds = protocol.seed + np.arange(len(texts), dtype=np.int64)
     for start in range(0, len(texts), BATCH_SIZE):
         rows = slice(start, start + BATCH_SIZE)
-        drawn = sample(texts[rows], seeds[rows], protocol.truncation)
-        written.extend(drawn.texts or ())
-        yield drawn.images
+        samples = sample(texts[rows], seeds[rows], protocol.truncation)
+        written.extend(samples.texts or ())
+        yield samples.images
 
 
 def _labels(texts: Sequence[str], text_labels: Mapping[str, int]) -> np.ndarray:
@@ -168,24 +167,24 @@ def _labels(texts: Sequence[str], text_labels: Mapping[str, int]) -> np.ndarray:
 
 
 def _agreement_given(
-    sample: Sample, judges: Judges, text_labels: Mapping[str, int], protocol: Protocol
+    sample: Sample, models: EvaluationModels, text_labels: Mapping[str, int], protocol: Protocol
 ) -> dict[str, float]:
     """Computes the agreement of images with given texts, in rotation."""
     texts = [list(text_labels)[at % len(text_labels)] for at in range(protocol.samples)]
-    seen = gather(
+    arrays = collect(
         _pictures(sample, texts, protocol, []),
-        functools.partial(judges.look, wanted={CLASSES}),
+        functools.partial(models.extract, wanted={CLASSES}),
         count=protocol.samples,
         description="draw given texts",
         memory_mib=1,
     )
-    return text_image.agreement(seen[CLASSES].argmax(axis=1), _labels(texts, text_labels))
+    return text_image.agreement(arrays[CLASSES].argmax(axis=1), _labels(texts, text_labels))
 
 
 def _r_precision(
     sentences: np.ndarray,
     captions: Captions,
-    drawn: np.ndarray,
+    generated: np.ndarray,
     of_real: np.ndarray,
     chosen: np.ndarray,
     *,
@@ -193,7 +192,7 @@ def _r_precision(
 ) -> dict[str, dict[str, float]]:
     """R-precision of generated images, of real images, and with permuted captions."""
     results = {}
-    for suffix, codes, own in _pairs(captions, drawn, of_real, chosen, seed=seed):
+    for suffix, codes, own in _pairs(captions, generated, of_real, chosen, seed=seed):
         found = text_image.retrieval(
             codes, sentences, own=own, groups=captions.group, ranks=text_image.RANKS, seed=seed
         )
@@ -205,7 +204,7 @@ def _r_precision(
 def _clip_score(
     sentences: np.ndarray,
     captions: Captions,
-    drawn: np.ndarray,
+    generated: np.ndarray,
     of_real: np.ndarray,
     chosen: np.ndarray,
     *,
@@ -214,17 +213,17 @@ def _clip_score(
     """CLIP score of generated images, of real images, and with permuted captions."""
     return {
         f"clip_score{suffix}": text_image.clip_score(codes, sentences[own])
-        for suffix, codes, own in _pairs(captions, drawn, of_real, chosen, seed=seed)
+        for suffix, codes, own in _pairs(captions, generated, of_real, chosen, seed=seed)
     }
 
 
 def _pairs(
-    captions: Captions, drawn: np.ndarray, of_real: np.ndarray, chosen: np.ndarray, *, seed: int
+    captions: Captions, generated: np.ndarray, of_real: np.ndarray, chosen: np.ndarray, *, seed: int
 ) -> list[tuple[str, np.ndarray, np.ndarray]]:
     """Returns tuples of a suffix, codes of images, and indices of their captions."""
-    wrong = np.random.default_rng(seed).permutation(chosen)
+    permuted = np.random.default_rng(seed).permutation(chosen)
     return [
-        ("", drawn, chosen),
+        ("", generated, chosen),
         ("_real", of_real[captions.image[chosen]], chosen),
-        ("_shuffled", drawn, wrong),
+        ("_shuffled", generated, permuted),
     ]

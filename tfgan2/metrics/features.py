@@ -18,7 +18,7 @@ SEED = 1
 SMALLEST_SIDE_PX = 8
 
 
-class Seen(NamedTuple):
+class ExtractorOutputs(NamedTuple):
     """Outputs of a feature extractor for N images.
 
     Attributes:
@@ -31,7 +31,7 @@ class Seen(NamedTuple):
 
 
 # Maps images uint8 [N, S, S, C] to their features.
-Extractor: TypeAlias = Callable[[np.ndarray], Seen]
+Extractor: TypeAlias = Callable[[np.ndarray], ExtractorOutputs]
 
 
 class Classifier:
@@ -78,7 +78,7 @@ class Classifier:
         steps = max(FEWEST_STEPS, FEWEST_EPOCHS * len(images) // BATCH_SIZE)
         self._to_train.fit(batches, steps_per_epoch=steps, verbose=0)
 
-    def __call__(self, images: np.ndarray) -> Seen:
+    def __call__(self, images: np.ndarray) -> ExtractorOutputs:
         """Returns features and class probabilities of images uint8 [N, S, S, C]."""
         starts = range(0, len(images), PREDICT_BATCH_SIZE)
         parts = [
@@ -86,7 +86,7 @@ class Classifier:
             for start in starts
         ]
         features, logits = (tf.concat(part, axis=0) for part in zip(*parts, strict=True))
-        return Seen(
+        return ExtractorOutputs(
             features=features.numpy().astype(np.float64),
             probabilities=tf.nn.softmax(tf.cast(logits, tf.float64)).numpy(),
         )

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from tfgan2.metrics.features import Seen
+from tfgan2.metrics.features import ExtractorOutputs
 from tfgan2.metrics.resizing import resized
 from tfgan2.program import UsageError
 
@@ -55,14 +55,14 @@ class Inception:
         weights = b"".join(value.tobytes() for value in self._model.get_weights())
         return hashlib.sha256(weights).hexdigest()
 
-    def __call__(self, images: np.ndarray) -> Seen:
+    def __call__(self, images: np.ndarray) -> ExtractorOutputs:
         """Returns features of images uint8 [N, S, S, C]; grey images become three channels."""
         starts = range(0, len(images), BATCH_SIZE)
-        parts = [self._look(images[start : start + BATCH_SIZE]) for start in starts]
+        parts = [self._run(images[start : start + BATCH_SIZE]) for start in starts]
         arrays = [np.concatenate(part).astype(np.float64) for part in zip(*parts, strict=True)]
-        return Seen(*arrays)
+        return ExtractorOutputs(*arrays)
 
-    def _look(self, images: np.ndarray) -> list[np.ndarray]:
+    def _run(self, images: np.ndarray) -> list[np.ndarray]:
         pixels = resized(tf.cast(images, tf.float32), (SIDE_PX, SIDE_PX))
         pixels = tf.repeat(pixels, 3 // images.shape[-1], axis=-1)
         outputs = self._infer(pixels / 127.5 - 1.0)
@@ -72,7 +72,7 @@ class Inception:
 def _with_top(weights: str) -> keras.Model | None:
     try:
         network = keras.applications.InceptionV3(weights=weights)
-    except Exception:  # Keras and h5py raise many errors; `_without_top` reports what is wrong.
+    except Exception:  # Keras and h5py raise many errors; `_without_top` reports the error.
         return None
     features = network.get_layer("avg_pool").output
     return keras.Model(network.input, [features, network.output])

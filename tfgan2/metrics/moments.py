@@ -37,18 +37,18 @@ def moments(features: np.ndarray) -> Moments:
     for start in range(0, len(features), ROWS_AT_A_TIME):
         rows = np.asarray(features[start : start + ROWS_AT_A_TIME], np.float64)
         own = rows.mean(axis=0)
-        apart, centred = own - mean, rows - own
+        shift, centred = own - mean, rows - own
         total = count + len(rows)
-        scatter += centred.T @ centred + np.outer(apart, apart) * (count * len(rows) / total)
-        mean += apart * (len(rows) / total)
+        scatter += centred.T @ centred + np.outer(shift, shift) * (count * len(rows) / total)
+        mean += shift * (len(rows) / total)
         count = total
     return Moments(mean, scatter / (count - 1))
 
 
-def write(path: str | os.PathLike, of: Moments) -> None:
+def write(path: str | os.PathLike, statistics: Moments) -> None:
     """Writes an .npz file with `mu` and `sigma`."""
     buffer = io.BytesIO()
-    np.savez(buffer, mu=of.mean, sigma=of.covariance)
+    np.savez(buffer, mu=statistics.mean, sigma=statistics.covariance)
     write_file(pathlib.Path(path), buffer.getvalue())
 
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from tfgan2.metrics.blocks import row_blocks
+from tfgan2.metrics.row_blocks import row_blocks
 
 ROUNDING = 1e-12
 
@@ -27,13 +27,13 @@ class Neighbourhoods:
 
 
 def neighbourhoods(
-    real: np.ndarray, drawn: np.ndarray, *, nearest: int, memory_mib: int = 256
+    real: np.ndarray, generated: np.ndarray, *, nearest: int, memory_mib: int = 256
 ) -> Neighbourhoods:
     """Finds which images lie in which balls; the means of the outputs are the four metrics.
 
     Args:
       real: floats [N, D], features of real images, N above `nearest`.
-      drawn: floats [M, D], features of generated images, M above `nearest`.
+      generated: floats [M, D], features of generated images, M above `nearest`.
       nearest: k; the image itself does not count.
       memory_mib: approximate memory of a block of distances, in MiB.
 
@@ -42,14 +42,14 @@ def neighbourhoods(
       balls are open: a point on the edge is outside.
     """
     real_radii = _squared_radii(real, nearest=nearest, memory_mib=memory_mib)
-    drawn_radii = _squared_radii(drawn, nearest=nearest, memory_mib=memory_mib)
-    balls = np.zeros(len(drawn))
+    generated_radii = _squared_radii(generated, nearest=nearest, memory_mib=memory_mib)
+    balls = np.zeros(len(generated))
     recalled, covered = np.zeros(len(real), bool), np.zeros(len(real), bool)
-    for start, rows in row_blocks(real, columns=len(drawn), memory_mib=memory_mib):
-        squared = _squared_distances(rows, drawn)
+    for start, rows in row_blocks(real, columns=len(generated), memory_mib=memory_mib):
+        squared = _squared_distances(rows, generated)
         own = slice(start, start + len(rows))
         balls += (squared < real_radii[own, np.newaxis]).sum(axis=0)
-        recalled[own] = (squared < drawn_radii).any(axis=1)
+        recalled[own] = (squared < generated_radii).any(axis=1)
         covered[own] = squared.min(axis=1) < real_radii[own]
     return Neighbourhoods(
         precise=balls > 0, recalled=recalled, densities=balls / nearest, covered=covered

@@ -3,17 +3,17 @@
 import dataclasses
 from collections.abc import Sequence
 
-from tfgan2.metrics.captions import RealImages
-from tfgan2.metrics.gathering import (
+from tfgan2.metrics.extraction import (
     BLURRED,
     CLASSES,
     CLIP_CODES,
     CODES,
     FEATURES,
     PROBABILITIES,
-    Judges,
+    EvaluationModels,
 )
 from tfgan2.metrics.inception_score import SPLITS
+from tfgan2.metrics.real_images import RealImages
 from tfgan2.program import UsageError
 
 _FEATURES = "two images, and features: labels, a matching model or --features"
@@ -34,7 +34,7 @@ NEEDS = {
     "clip_score": "a model that reads captions, and --clip",
 }
 METRICS = tuple(NEEDS)
-# Metrics of an evaluation that names none; they take seconds for a thousand images.
+# Metrics of an evaluation that names none; a thousand images need seconds.
 LIGHT = METRICS[: METRICS.index("r_precision") + 1]
 NEIGHBOURLY = ("precision", "recall", "density", "coverage")
 OF_FEATURES = ("diversity", "kid", "fid", *NEIGHBOURLY)
@@ -49,7 +49,7 @@ class Protocol:
       samples: number of generated images.
       seed: seed of the first image, and of the choice of captions.
       truncation: truncation of the latents; 0: the model's default.
-      pictures_per_caption: images per caption, at least; fewer than ten say little about diversity.
+      pictures_per_caption: images per caption, at least; fewer than 10 are too few for diversity.
       nearest: number of neighbours, k, for precision, recall, density and coverage.
       kid_subsets: number of random subsets over which KID is a mean; 0: KID of the whole sets.
       kid_subset_size: rows of each subset.
@@ -65,17 +65,17 @@ class Protocol:
 
 
 def supported(
-    real: RealImages, judges: Judges, *, reads: str | None = "captions"
+    real: RealImages, models: EvaluationModels, *, reads: str | None = "captions"
 ) -> tuple[str, ...]:
     """Lists the metrics that the data set, the models and the generator allow.
 
     Args:
       real: real images to compare with.
-      judges: feature extractors and other models.
+      models: feature extractors and other models.
       reads: conditioning input: `captions`; `texts`, which a joint model also writes; or None.
     """
-    labelled = judges.classifier is not None and real.label.min() >= 0
-    featured = len(real.label) > 1 and judges.has_features
+    labelled = models.classifier is not None and real.label.min() >= 0
+    featured = len(real.label) > 1 and models.has_features
     allowed = {
         "agreement": labelled and reads is not None,
         "confidence": labelled and reads is None,
@@ -83,10 +83,10 @@ def supported(
         "text_entropy": labelled and reads == "texts",
         "diversity": featured and (reads == "captions" or (reads == "texts" and labelled)),
         "kid": featured,
-        "r_precision": judges.matcher is not None and reads == "captions",
-        "fid": featured or (judges.statistics is not None and judges.has_features),
-        "inception_score": judges.has_probabilities,
-        "clip_score": judges.clip is not None and reads == "captions",
+        "r_precision": models.matcher is not None and reads == "captions",
+        "fid": featured or (models.statistics is not None and models.has_features),
+        "inception_score": models.has_probabilities,
+        "clip_score": models.clip is not None and reads == "captions",
         **dict.fromkeys(NEIGHBOURLY, featured),
     }
     return tuple(name for name in METRICS if allowed[name])
@@ -95,7 +95,7 @@ def supported(
 def check(
     metrics: Sequence[str],
     real: RealImages,
-    judges: Judges,
+    models: EvaluationModels,
     protocol: Protocol,
     *,
     reads: str | None,
@@ -105,7 +105,7 @@ def check(
     Raises:
       UsageError: the data set, the model or the protocol does not allow a metric.
     """
-    allowed = supported(real, judges, reads=reads)
+    allowed = supported(real, models, reads=reads)
     for name in metrics:
         if name not in allowed:
             raise UsageError("--metrics", f"{name} needs {NEEDS[name]}", "none")
@@ -129,11 +129,11 @@ def wanted(metrics: Sequence[str]) -> set[str]:
         CODES: ("r_precision",),
         CLIP_CODES: ("clip_score",),
     }
-    return {seen for seen, names in needs.items() if set(metrics) & set(names)}
+    return {array for array, names in needs.items() if set(metrics) & set(names)}
 
 
-def wanted_of_real(metrics: Sequence[str], judges: Judges) -> set[str]:
+def wanted_of_real(metrics: Sequence[str], models: EvaluationModels) -> set[str]:
     """Names the arrays that the metrics need of real images."""
-    against = [name for name in metrics if name != "fid" or judges.statistics is None]
+    against = [name for name in metrics if name != "fid" or models.statistics is None]
     blur = {BLURRED} if "kid" in metrics else set()
     return (wanted(against) | blur) - {CLASSES}

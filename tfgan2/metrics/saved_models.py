@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfgan2.metrics.features import Seen
+from tfgan2.metrics.features import ExtractorOutputs
 from tfgan2.metrics.resizing import resized
 from tfgan2.program import UsageError
 
@@ -54,10 +54,10 @@ class SavedExtractor:
         """Whether the model gives class probabilities too."""
         return "probabilities" in self._images.outputs
 
-    def __call__(self, images: np.ndarray) -> Seen:
+    def __call__(self, images: np.ndarray) -> ExtractorOutputs:
         """Returns features of images uint8 [N, S, S, C]."""
         outputs = self._images(images)
-        return Seen(outputs[self._features], outputs.get("probabilities"))
+        return ExtractorOutputs(outputs[self._features], outputs.get("probabilities"))
 
 
 class SavedMatcher:

@@ -12,21 +12,21 @@ RANKS = (1, 5)
 SURE = 0.9
 
 
-def agreement(named: np.ndarray, asked: np.ndarray) -> dict[str, float]:
-    """Share of images in which a classifier finds the label of the caption.
+def agreement(predicted: np.ndarray, requested: np.ndarray) -> dict[str, float]:
+    """Fraction of images in which a classifier finds the label of the caption.
 
     Args:
-      named: int64 [N], labels from the classifier.
-      asked: int64 [N], labels of the captions.
+      predicted: int64 [N], labels from the classifier.
+      requested: int64 [N], labels of the captions.
 
     Returns:
       `value`, and `low` and `high` of Wilson's 95 % interval.
     """
-    return proportion(named == asked)
+    return proportion(predicted == requested)
 
 
 def confidence(confidences: np.ndarray) -> dict[str, float]:
-    """Share of images with a classifier probability above 0.9.
+    """Fraction of images with a classifier probability above 0.9.
 
     Args:
       confidences: float64 [N], probability of each image's most likely label.
@@ -48,8 +48,8 @@ def entropy(labels: np.ndarray, *, classes: int) -> dict[str, float]:
       `value`.
     """
     _, counts = np.unique(labels, return_counts=True)
-    shares = counts / len(labels)
-    return {"value": float(-np.sum(shares * np.log(shares)) / math.log(classes))}
+    fractions = counts / len(labels)
+    return {"value": float(-np.sum(fractions * np.log(fractions)) / math.log(classes))}
 
 
 def retrieval(
@@ -65,12 +65,12 @@ def retrieval(
 
     Args:
       images: float64 [N, D], codes of images.
-      sentences: float64 [C, D], codes of captions; the inner product of two codes says how well
-        they match.
+      sentences: float64 [C, D], codes of captions; the inner product of two codes is
+        their similarity.
       own: int64 [N], row of `sentences` that belongs to each image.
-      groups: int64 [C]; captions of an image's own group are never its wrong captions.
+      groups: int64 [C]; captions of an image's own group are never its negative captions.
       ranks: numbers of best captions; one result per number.
-      seed: seed of the choice of wrong captions.
+      seed: seed of the choice of negative captions.
 
     Returns:
       By `r1`, `r5`, ...: `value`, `low` and `high` of Wilson's 95 % interval, and `chance`.
@@ -78,17 +78,17 @@ def retrieval(
     Source: Xu et al. 2018, "AttnGAN", section 4.1 (R-precision, with R = 1).
     """
     generator = np.random.default_rng(seed)
-    places, candidates = [], []
-    for image, right in zip(images, own, strict=True):
-        others = np.flatnonzero(groups != groups[right])
-        wrong = generator.permutation(others)[: CANDIDATES - 1]
+    ranks_of_own, candidates = [], []
+    for image, row in zip(images, own, strict=True):
+        others = np.flatnonzero(groups != groups[row])
+        negatives = generator.permutation(others)[: CANDIDATES - 1]
         # Ties and codes of NaN count as failures.
-        worse = sentences[wrong] @ image < sentences[right] @ image
-        places.append(len(wrong) - worse.sum())
-        candidates.append(len(wrong) + 1)
+        worse = sentences[negatives] @ image < sentences[row] @ image
+        ranks_of_own.append(len(negatives) - worse.sum())
+        candidates.append(len(negatives) + 1)
     return {
         f"r{rank}": {
-            **proportion(np.array(places) < rank),
+            **proportion(np.array(ranks_of_own) < rank),
             "chance": float(np.mean(np.minimum(1.0, rank / np.array(candidates)))),
         }
         for rank in ranks
@@ -96,15 +96,15 @@ def retrieval(
 
 
 def proportion(hits: np.ndarray) -> dict[str, float]:
-    """Share of hits, bool [N]: `value`, and `low` and `high` of Wilson's 95 % interval."""
+    """Fraction of hits, bool [N]: `value`, and `low` and `high` of Wilson's 95 % interval."""
     count = len(hits)
-    share = float(np.mean(hits))
-    spread = NORMAL_95**2 / count
-    middle = (share + spread / 2) / (1 + spread)
-    half = NORMAL_95 * math.sqrt(share * (1 - share) / count + spread / (4 * count)) / (1 + spread)
-    # Rounding must not put a share of 0 or 1 outside the interval.
-    low, high = min(share, middle - half), max(share, middle + half)
-    return {"value": share, "low": max(0.0, low), "high": min(1.0, high)}
+    p = float(np.mean(hits))
+    z2 = NORMAL_95**2 / count
+    middle = (p + z2 / 2) / (1 + z2)
+    half = NORMAL_95 * math.sqrt(p * (1 - p) / count + z2 / (4 * count)) / (1 + z2)
+    # Rounding must not put a fraction of 0 or 1 outside the interval.
+    low, high = min(p, middle - half), max(p, middle + half)
+    return {"value": p, "low": max(0.0, low), "high": min(1.0, high)}
 
 
 def clip_score(images: np.ndarray, sentences: np.ndarray) -> dict[str, float]:
@@ -169,9 +169,9 @@ def diversity(
     Returns:
       `value`, and `low` and `high` of a 95 % bootstrap interval over captions.
     """
-    shares = group_variances(features, captions)
-    shares /= group_variances(real_features, real_captions).mean()
+    ratios = group_variances(features, captions)
+    ratios /= group_variances(real_features, real_captions).mean()
     generator = np.random.default_rng(seed)
-    means = [generator.choice(shares, len(shares)).mean() for _ in range(RESAMPLES)]
+    means = [generator.choice(ratios, len(ratios)).mean() for _ in range(RESAMPLES)]
     low, high = np.percentile(means, [2.5, 97.5])
-    return {"value": float(shares.mean()), "low": float(low), "high": float(high)}
+    return {"value": float(ratios.mean()), "low": float(low), "high": float(high)}

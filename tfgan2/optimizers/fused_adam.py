@@ -1,4 +1,4 @@
-"""Adam with one kernel per variable; Keras runs ten kernels that each read and write it."""
+"""Adam with one kernel per variable; Keras runs ten, and each reads and writes the variable."""
 
 import tensorflow as tf
 import tf_keras as keras
@@ -16,13 +16,13 @@ class FusedAdam(keras.optimizers.Adam):
         if self.amsgrad or isinstance(gradient, tf.IndexedSlices):
             super().update_step(gradient, variable)
             return
-        kind, place = variable.dtype, self._index_dict[self._var_key(variable)]
+        kind, index = variable.dtype, self._index_dict[self._var_key(variable)]
         beta1, beta2 = tf.cast(self.beta_1, kind), tf.cast(self.beta_2, kind)
         step = tf.cast(self.iterations + 1, kind)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
-            m=self._momentums[place].handle,
-            v=self._velocities[place].handle,
+            m=self._momentums[index].handle,
+            v=self._velocities[index].handle,
             beta1_power=tf.pow(beta1, step),
             beta2_power=tf.pow(beta2, step),
             lr=tf.cast(self.learning_rate, kind),

@@ -116,7 +116,7 @@ class _Mistake(Exception):  # noqa: N818
 
 
 def _describe(node: ast.expr) -> Description:
-    """Converts a parsed text; raises ValueError if it is no optimizer with settings."""
+    """Converts a parsed text; raises ValueError if the text is no optimizer with settings."""
     if not isinstance(node, ast.Call):
         return Description(ast.unparse(node), None, {})
     if len(node.args) > 1:
@@ -211,7 +211,7 @@ def _optimizers_in(module: ModuleType) -> dict[str, type]:
 
 @functools.cache
 def _addons() -> ModuleType:
-    """Imports TensorFlow Addons without its end-of-life warning, as the user asks for it."""
+    """Imports TensorFlow Addons without its end-of-life warning; the user has selected Addons."""
     if importlib.util.find_spec("tensorflow_addons") is None:
         raise _Mistake(
             "must be one of Keras's on this line; those of addons are on the TensorFlow Addons "

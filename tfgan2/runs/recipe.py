@@ -26,7 +26,7 @@ from tfgan2.text.options import TextOptions
 if TYPE_CHECKING:
     import tf_keras as keras
 
-    from tfgan2.adversarial.gan import GAN
+    from tfgan2.adversarial.multi_update import MultiUpdateModel
     from tfgan2.data import pipeline
 
 Part = TypeVar("Part", bound=Options)
@@ -180,9 +180,9 @@ def from_json(fields: Mapping[str, Any], *, version: str | None) -> Recipe:
     may_be_absent = {
         name for name in absent if version and _comparable(since[name]) > _comparable(version)
     }
-    wrong = (absent - may_be_absent) | (fields.keys() - since.keys())
-    if wrong:
-        raise ValueError(f"fields must be those of a recipe, differ in {wrong}")
+    invalid = (absent - may_be_absent) | (fields.keys() - since.keys())
+    if invalid:
+        raise ValueError(f"fields must be those of a recipe, differ in {invalid}")
     if "penalty_every" in absent and fields["model"] != "df_gan":
         # Before 0.2.0 all systems had DF-GAN's default MA-GP weight, but only DF-GAN used MA-GP.
         fields = {**fields, "ma_gp_weight": 0.0}
@@ -221,7 +221,7 @@ def option_names(model: str) -> list[str]:
     return [field.name for field in dataclasses.fields(Recipe) if field.name not in others]
 
 
-def system_class(recipe: Recipe) -> "type[GAN]":
+def system_class(recipe: Recipe) -> "type[MultiUpdateModel]":
     """Imports the system of a recipe."""
     module, name = MODELS[recipe.model].split(":")
     return getattr(importlib.import_module(module), name)
@@ -233,7 +233,7 @@ def build_model(
     image_channels: int,
     vocabulary_size: int,
     dtype: "keras.mixed_precision.Policy | str",
-) -> "GAN":
+) -> "MultiUpdateModel":
     """Builds the recipe's system with new weights; `compile` sets the optimizers.
 
     Raises:

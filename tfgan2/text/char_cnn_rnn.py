@@ -123,8 +123,8 @@ class GatedRecurrence(keras.layers.Layer):
         for update, reset, candidate in zip(updates, resets, candidates, strict=True):
             state = states[-1]
             opened = tf.sigmoid(update + of_update(state))
-            kept = tf.sigmoid(reset + of_reset(state)) * state
-            new = tf.tanh(candidate + of_candidate(kept))
+            reset_state = tf.sigmoid(reset + of_reset(state)) * state
+            new = tf.tanh(candidate + of_candidate(reset_state))
             states.append(opened * new + (1.0 - opened) * state)
         return tf.add_n(states) / len(states)
 

@@ -166,8 +166,8 @@ class BiLSTM(keras.Model):
         """
         words = self.word_embedding(tokens["ids"])
         if dropout is not None:
-            kept = tf.reshape(dropout, tf.shape(words)) >= DROPOUT
-            words = tf.where(kept, words / (1.0 - DROPOUT), tf.zeros_like(words))
+            is_kept = tf.reshape(dropout, tf.shape(words)) >= DROPOUT
+            words = tf.where(is_kept, words / (1.0 - DROPOUT), tf.zeros_like(words))
         mask = tf.sequence_mask(tokens["length"], tokens["ids"].shape[1])
         onward, last, _ = self.forward(words, mask=mask)
         back, first, _ = self.backward(words, mask=mask)

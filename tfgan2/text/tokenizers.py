@@ -159,11 +159,11 @@ class CharacterTokenizer(tf.Module):
     """
 
     def __init__(self) -> None:
-        """Builds the id table; a symbol that is twice in the alphabet gets its last place."""
+        """Builds the id table; a symbol that occurs twice in the alphabet gets its last id."""
         super().__init__(name="character_tokenizer")
         ids = np.zeros([ASCII_CHARACTERS + 1], np.int32)
-        for place, symbol in enumerate(ALPHABET, start=1):
-            ids[ord(symbol)] = place
+        for number, symbol in enumerate(ALPHABET, start=1):
+            ids[ord(symbol)] = number
         self._ids = ids
 
     @property

@@ -33,12 +33,12 @@ class Best:
         self._file = run.best_checkpoint / "evaluation.json"
 
     def consider(self, metrics: Mapping[str, Mapping[str, Any]]) -> None:
-        """Saves a checkpoint if `metrics` are better than the evaluation of the kept one."""
+        """Saves a checkpoint if `metrics` are better than the evaluation of the saved one."""
         if self._metric == "none":
             return
         value = metrics[self._metric]["value"]
         good = GOODNESS[self._metric]
-        kept = json.loads(self._file.read_bytes()) if self._file.is_file() else {}
-        if self._metric not in kept or good(value) > good(kept[self._metric]):
+        best = json.loads(self._file.read_bytes()) if self._file.is_file() else {}
+        if self._metric not in best or good(value) > good(best[self._metric]):
             self._checkpoints.save()
             write_file(self._file, json.dumps({self._metric: value}).encode())

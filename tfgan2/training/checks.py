@@ -66,7 +66,7 @@ def check_start(
     is_new: bool,
     manifest: records.Manifest,
     replicas: int,
-    reader: PretrainedTextEncoder | None,
+    text_encoder: PretrainedTextEncoder | None,
     inception_weights: str | None,
 ) -> None:
     """Checks a start of a run.
@@ -77,7 +77,7 @@ def check_start(
       is_new: whether the run has no earlier start.
       manifest: manifest of the data set.
       replicas: number of replicas.
-      reader: pretrained text encoder, or None.
+      text_encoder: pretrained text encoder, or None.
       inception_weights: initial Inception-v3 weights: a file, `imagenet`, or None.
 
     Raises:
@@ -86,7 +86,7 @@ def check_start(
     recipe.check()
     for field in ("generator_optimizer", "discriminator_optimizer"):
         named.check(getattr(recipe, field), flag=f"--{field}", replicas=replicas)
-    _check_first_weights(recipe, reader, inception_weights)
+    _check_first_weights(recipe, text_encoder, inception_weights)
     if is_new:
         check_foreign_options(recipe)
     _check_data(recipe, manifest)
@@ -95,12 +95,12 @@ def check_start(
 
 
 def _check_first_weights(
-    recipe: recipes.Recipe, reader: PretrainedTextEncoder | None, inception_weights: str | None
+    recipe: recipes.Recipe, encoder: PretrainedTextEncoder | None, inception_weights: str | None
 ) -> None:
     matching = isinstance(recipes.options_of(recipe), MatchingOptions)
     reads = recipes.system_class(recipe).reads == "captions"
-    if reader is not None and (matching or not reads):
-        raise UsageError("--text_encoder", f"must be left out for {recipe.model}", reader.run.path)
+    if encoder is not None and (matching or not reads):
+        raise UsageError("--text_encoder", f"must be left out for {recipe.model}", encoder.run.path)
     if inception_weights is None:
         return
     flag = "--inception_weights"

@@ -19,9 +19,9 @@ SATURATED_GAP = 20.0
 WORSE_THAN_CHANCE = 1.3
 # Median of a window, relative to the median of the earlier windows; needs two earlier windows.
 EXPLODING_RATIO, KNOWN_WINDOWS = 100.0, 2
-# Warn below 35 % of the largest spread of the run (healthy runs: 65 % or more), or after step 100
-# below half a grey level of 255, where images look the same. The first steps are often that grey.
-FALLEN_SHARE, SMALLEST_SPREAD, FROM_STEP = 0.35, 0.5, 100
+# Warn below 35 % of the run's largest within-caption deviation (healthy runs: 65 % or more), or
+# after step 100 below half a grey level of 255: the images look the same, as often at first.
+FALLEN_FRACTION, SMALLEST_DEVIATION, FROM_STEP = 0.35, 0.5, 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Health:
         self._losses: list[float] = []
         self._norms: dict[str, list[float]] = {}
         self._medians: dict[str, list[float]] = {}
-        self._largest_spread, self._small_spreads = 0.0, 0
+        self._largest_deviation, self._small_deviations = 0.0, 0
         self._ongoing: set[str] = set()
         self._bad_value = ""
         self.bad_steps = 0
@@ -110,16 +110,16 @@ class Health:
         """Name of the value that is not finite; empty if all are finite."""
         return self._bad_value
 
-    def after_window(self, step: int, spread: float | None) -> Notice | None:
+    def after_window(self, step: int, deviation: float | None) -> Notice | None:
         """Checks the steps since the last call; the most serious warning hides the others.
 
         Args:
           step: step of the run.
-          spread: within-caption standard deviation, in grey levels of 255; None: unknown.
+          deviation: within-caption standard deviation, in grey levels of 255; None: unknown.
         """
         lost = self._lost_balance()
         ratios = self._norm_ratios()
-        fallen = self._has_fallen(step, spread)
+        fallen = self._has_fallen(step, deviation)
         if self.bad_steps:
             return None
         if lost:
@@ -142,17 +142,17 @@ class Health:
         if fallen:
             return self._once(
                 FALLING,
-                f"within-caption diversity falling: pictures of one caption differ by {spread:.3g} "
-                f"grey levels of 255, and by {self._largest_spread:.3g} at best; try "
-                "--mode_seeking_weight, --minibatch_group=4, or --loss=relativistic with "
-                "--r1_weight and --r2_weight",
+                "within-caption diversity falling: pictures of one caption differ by "
+                f"{deviation:.3g} grey levels of 255, and by {self._largest_deviation:.3g} "
+                "at best; try --mode_seeking_weight, --minibatch_group=4, or --loss=relativistic "
+                "with --r1_weight and --r2_weight",
             )
         self._ongoing.discard(FALLING)
         return None
 
-    def remember(self, spread: float) -> None:
+    def remember(self, deviation: float) -> None:
         """Records a within-caption standard deviation of an earlier start of the run."""
-        self._largest_spread = max(self._largest_spread, spread)
+        self._largest_deviation = max(self._largest_deviation, deviation)
 
     def _find_bad(self, logs: Mapping[str, float]) -> str:
         bad = ""
@@ -191,17 +191,16 @@ class Health:
             self._norms[update] = []
         return ratios
 
-    def _has_fallen(self, step: int, spread: float | None) -> bool:
-        """Whether the spread was small in two windows in a row."""
-        if spread is None:
+    def _has_fallen(self, step: int, deviation: float | None) -> bool:
+        """Whether the deviation was small in two windows in a row."""
+        if deviation is None:
             return False
-        self.remember(spread)
-        fallen = spread < FALLEN_SHARE * self._largest_spread and self._largest_spread > (
-            2.0 * SMALLEST_SPREAD
-        )
-        none = spread < SMALLEST_SPREAD and step >= FROM_STEP
-        self._small_spreads = self._small_spreads + 1 if fallen or none else 0
-        return self._small_spreads > 1
+        self.remember(deviation)
+        largest = self._largest_deviation
+        fallen = deviation < FALLEN_FRACTION * largest and largest > 2.0 * SMALLEST_DEVIATION
+        none = deviation < SMALLEST_DEVIATION and step >= FROM_STEP
+        self._small_deviations = self._small_deviations + 1 if fallen or none else 0
+        return self._small_deviations > 1
 
     def _once(self, kind: str, text: str) -> Notice | None:
         if kind in self._ongoing:

@@ -18,24 +18,24 @@ from tfgan2.training import runtime
 
 
 @dataclasses.dataclass(frozen=True)
-class Start:
+class NewRun:
     """The inputs of a new run.
 
     Attributes:
       captions: example captions of the data set.
       texts: texts by label, which a joint model writes instead of captions; None for captions.
-      reader: pretrained text encoder, or None.
+      text_encoder: pretrained text encoder, or None.
       stage_one: stage-I generator, or None.
     """
 
     captions: list[str]
     texts: list[str] | None
-    reader: PretrainedTextEncoder | None
+    text_encoder: PretrainedTextEncoder | None
     stage_one: PretrainedStageOne | None
 
 
 def begin_or_join(
-    run: RunDirectory, recipe: recipes.Recipe, manifest: records.Manifest, start: Start
+    run: RunDirectory, recipe: recipes.Recipe, manifest: records.Manifest, new_run: NewRun
 ) -> recipes.Recipe:
     """Writes config.json and the vocabulary of a new run, or checks a run that exists already.
 
@@ -43,7 +43,7 @@ def begin_or_join(
       run: the run directory.
       recipe: recipe of the run, including the options of the pretrained text encoder.
       manifest: manifest of the data set.
-      start: inputs of a new run.
+      new_run: inputs of a new run.
 
     Returns:
       The recipe with `auto` precision resolved, and with the options of the pretrained text
@@ -53,28 +53,28 @@ def begin_or_join(
       UsageError: the directory holds a run with another recipe, text encoder or data set.
     """
     if not run.config_file.exists():
-        return _begin(run, recipe, manifest, start)
-    reader = start.reader
+        return _begin(run, recipe, manifest, new_run)
+    text_encoder = new_run.text_encoder
     config = run.read_config()
     if recipe.precision == "auto":
         recipe = dataclasses.replace(recipe, precision=config.recipe.precision)
     if config.text_encoder is not None:
         options = recipes.text_options(config.recipe)
         recipe = dataclasses.replace(recipe, **dataclasses.asdict(options))
-    begun_with = (config.text_encoder or {}).get("checksum")
-    if reader is not None and reader.description["checksum"] != begun_with:
+    checksum = (config.text_encoder or {}).get("checksum")
+    if text_encoder is not None and text_encoder.description["checksum"] != checksum:
         rule = f"must be left out, or what the run began with ({config.text_encoder})"
-        raise UsageError("--text_encoder", rule, reader.description)
+        raise UsageError("--text_encoder", rule, text_encoder.description)
     different = recipe.differences(config.recipe)
     if different:
-        there = ", ".join(f"{name} {getattr(config.recipe, name)}" for name in different)
-        here = ", ".join(f"{name} {getattr(recipe, name)}" for name in different)
-        raise UsageError("--run_dir", f"must hold a run of the same recipe ({there})", here)
+        stored = ", ".join(f"{name} {getattr(config.recipe, name)}" for name in different)
+        given = ", ".join(f"{name} {getattr(recipe, name)}" for name in different)
+        raise UsageError("--run_dir", f"must hold a run of the same recipe ({stored})", given)
     if manifest.channels != config.data["channels"]:
         rule = f"must have images of {config.data['channels']} channels, as the run has"
         raise UsageError("--data_dir", rule, manifest.channels)
     if config.data["checksum"] is None:  # A run of imported weights has no data set yet.
-        data = {**config.data, **_description(manifest), "example_captions": start.captions}
+        data = {**config.data, **_description(manifest), "example_captions": new_run.captions}
         run.write_config(dataclasses.replace(config, data=data))
     elif manifest.checksum != config.data["checksum"]:
         rule = (
@@ -100,21 +100,21 @@ def read_inception(weights: str | None) -> list[np.ndarray]:
         raise UsageError(flag, rule, f"{weights} ({error!r:.200})") from error
 
 
-def take_weights(
-    gan: GAN, run: RunDirectory, start: Start, inception: list[np.ndarray] | None
+def load_initial_weights(
+    gan: GAN, run: RunDirectory, new_run: NewRun, inception: list[np.ndarray] | None
 ) -> None:
     """Sets a new model's initial weights: text encoder, stage-I generator, Inception-v3.
 
     Raises:
       UsageError: the run started with pretrained weights, and they are not given.
     """
-    if start.stage_one is not None:
-        gan.load_stage1(start.stage_one.generator)
+    if new_run.stage_one is not None:
+        gan.load_stage1(new_run.stage_one.generator)
     elif run.read_config().stage_one is not None:
         rule = "must be given until the run has a checkpoint"
         raise UsageError("--stage1_run_dir", rule, "nothing")
-    if start.reader is not None:
-        gan.load_text_encoder(start.reader.encoder)
+    if new_run.text_encoder is not None:
+        gan.load_text_encoder(new_run.text_encoder.encoder)
     elif run.read_config().text_encoder is not None:
         rule = "must be given until the run has a checkpoint"
         raise UsageError("--text_encoder", rule, "nothing")
@@ -126,28 +126,28 @@ def _begin(
     run: RunDirectory,
     recipe: recipes.Recipe,
     manifest: records.Manifest,
-    start: Start,
+    new_run: NewRun,
 ) -> recipes.Recipe:
-    reader = start.reader
+    text_encoder = new_run.text_encoder
     precision = runtime.resolve_precision(recipe.precision)
     recipe = dataclasses.replace(recipe, precision=precision)
-    if reader is None and recipe.freeze_text_encoder:
+    if text_encoder is None and recipe.freeze_text_encoder:
         rule = "must come with --text_encoder, or it would never learn to read"
         raise UsageError("--freeze_text_encoder", rule, "none")
     by_words = recipe.text_encoder_kind in WORD_ENCODERS
-    if start.texts is not None:
-        tokenizers.write_vocabulary(run.vocabulary_file, tokenizers.count_words(start.texts))
-    elif reader is not None and by_words:
-        write_file(run.vocabulary_file, reader.run.vocabulary_file.read_bytes())
+    if new_run.texts is not None:
+        tokenizers.write_vocabulary(run.vocabulary_file, tokenizers.count_words(new_run.texts))
+    elif text_encoder is not None and by_words:
+        write_file(run.vocabulary_file, text_encoder.run.vocabulary_file.read_bytes())
     elif recipes.system_class(recipe).reads is not None and by_words:
         tokenizers.write_vocabulary(run.vocabulary_file, manifest.vocabulary)
     run.write_config(
         Config(
             recipe=recipe,
-            data={**_description(manifest), "example_captions": start.captions},
+            data={**_description(manifest), "example_captions": new_run.captions},
             versions=environment.versions(),
-            text_encoder=None if reader is None else reader.description,
-            stage_one=None if start.stage_one is None else str(start.stage_one.run.path),
+            text_encoder=None if text_encoder is None else text_encoder.description,
+            stage_one=None if new_run.stage_one is None else str(new_run.stage_one.run.path),
         )
     )
     return recipe

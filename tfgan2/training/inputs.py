@@ -1,4 +1,4 @@
-"""Turns the pipeline's batches into the inputs of each replica's training step."""
+"""Converts the pipeline's batches to the inputs of each replica's training step."""
 
 import os
 from collections.abc import Sequence
@@ -27,14 +27,14 @@ def tokenized(
                 for name in ("ids", "length")
             }
 
-        seen = {"image": batch["image"], "label": batch["label"]}
+        untokenized = {"image": batch["image"], "label": batch["label"]}
         if tokenizer is None:
-            return seen
+            return untokenized
         if texts is not None:
-            own, wrong = (tf.gather(texts, batch[f"{it}label"]) for it in ("", "mismatched_"))
+            own, mismatched = (tf.gather(texts, batch[f"{it}label"]) for it in ("", "mismatched_"))
         else:
-            own, wrong = batch["caption"], batch["mismatched_caption"]
-        return {**seen, "tokens": ids(own), "mismatched_tokens": ids(wrong)}
+            own, mismatched = batch["caption"], batch["mismatched_caption"]
+        return {**untokenized, "tokens": ids(own), "mismatched_tokens": ids(mismatched)}
 
     return dataset.map(tokenize)
 
@@ -42,7 +42,7 @@ def tokenized(
 def distributed(
     dataset: tf.data.Dataset, strategy: tf.distribute.Strategy
 ) -> tf.data.Dataset | tf.distribute.DistributedDataset:
-    """Gives every replica its rows of the global batch; the first replica gets the first rows.
+    """Splits every global batch over the replicas; the first replica gets the first rows.
 
     Args:
       dataset: global batches, the same in every process.

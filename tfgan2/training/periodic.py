@@ -22,18 +22,18 @@ from tfgan2.training.tensorboard import TensorBoardWriter
 
 GRID_SEEDS, UNCONDITIONAL_ROWS = 8, 8
 EVALUATION_SAMPLES = 1000
-# The within-caption standard deviation is measured on few captions and seeds.
-SPREAD_CAPTIONS, SPREAD_SEEDS, SPREAD_UNCONDITIONAL = 4, 4, 16
+# Captions and seeds of the within-caption standard deviation.
+DEVIATION_CAPTIONS, DEVIATION_SEEDS, UNCONDITIONAL_SEEDS = 4, 4, 16
 INTERPOLATION_ROWS = 4
 
 
 class GeneratorWork:
-    """Sample grids and evaluations of a system with a generator."""
+    """Periodic work for a system with a generator: sample grids and evaluations."""
 
     def __init__(
         self,
         run: RunDirectory,
-        board: TensorBoardWriter,
+        writer: TensorBoardWriter,
         gan: GAN,
         tokenizer: Tokenizer | None,
         recipe: recipes.Recipe,
@@ -41,7 +41,7 @@ class GeneratorWork:
         data_dir: str | os.PathLike,
         captions: list[str],
     ) -> None:
-        self._run, self._board, self._recipe, self._data_dir = run, board, recipe, data_dir
+        self._run, self._writer, self._recipe, self._data_dir = run, writer, recipe, data_dir
         self._sampler = gan.sampler(tokenizer, truncation=recipe.truncation)
         self._best = best_checkpoint.Best(gan, run, metric=schedule.keep_best)
         self._captions = captions
@@ -53,11 +53,11 @@ class GeneratorWork:
             lines = "".join(f"{seed}\t{text}\n" for seed, text in enumerate(texts))
             write_file(self._run.sample_texts(step), lines.encode())
         write_file(self._run.sample_grid(step), picture)
-        self._board.picture("samples", picture, step=step)
+        self._writer.picture("samples", picture, step=step)
 
-    def spread(self) -> float:
+    def deviation(self) -> float:
         """Returns the within-caption standard deviation, in grey levels of 255."""
-        return spread(self._sampler, self._captions)
+        return within_caption_deviation(self._sampler, self._captions)
 
     def evaluate(self, step: int) -> None:
         """Writes a line to evaluations.jsonl, and saves the checkpoint if it is the best."""
@@ -70,32 +70,32 @@ class GeneratorWork:
             metrics=None,
             protocol=Protocol(samples=EVALUATION_SAMPLES, seed=self._recipe.seed, truncation=0.0),
         )
-        self._board.metrics(line["metrics"], step=step)
+        self._writer.metrics(line["metrics"], step=step)
         self._best.consider(line["metrics"])
 
     def finish(self, step: int) -> None:
         """Writes the animation of all sample grids of the run, and the interpolations."""
         picture = draw_interpolation(self._sampler, self._captions)
         write_file(self._run.interpolation, picture)
-        self._board.picture("interpolation", picture, step=step)
-        sheets = sorted(self._run.samples.glob("step_*.png"))
-        if sheets:
-            write_file(self._run.animation, animation(sheets))
+        self._writer.picture("interpolation", picture, step=step)
+        grids = sorted(self._run.samples.glob("step_*.png"))
+        if grids:
+            write_file(self._run.animation, animation(grids))
 
 
 class MatchingWork:
-    """Retrieval of a matching model, which has no generator."""
+    """Periodic work for a matching model, which has no generator: retrieval."""
 
     def __init__(
         self,
         run: RunDirectory,
-        board: TensorBoardWriter,
+        writer: TensorBoardWriter,
         model: Matching,
         tokenizer: Tokenizer,
         recipe: recipes.Recipe,
         data_dir: str | os.PathLike,
     ) -> None:
-        self._run, self._board, self._recipe = run, board, recipe
+        self._run, self._writer, self._recipe = run, writer, recipe
         self._matcher = Matcher(model, tokenizer)
         manifest = records.load_manifest(data_dir)
         self._examples = {
@@ -113,7 +113,7 @@ class MatchingWork:
     def draw_grid(self, step: int) -> None:
         """Does nothing: there is no generator."""
 
-    spread = None
+    deviation = None
 
     def finish(self, step: int) -> None:
         """Does nothing: there are no sample grids."""
@@ -123,7 +123,7 @@ class MatchingWork:
         metrics, shown = retrieval.measure(
             self._matcher, self._examples, step=step, seed=self._recipe.seed, run=self._run
         )
-        self._board.metrics(metrics, step=step)
+        self._writer.metrics(metrics, step=step)
         tqdm.write(shown)
 
 
@@ -135,14 +135,14 @@ def draw_grid(sampler: AnySampler, captions: list[str]) -> tuple[bytes, list[str
     """
     if sampler.reads == "captions":
         seeds = list(range(GRID_SEEDS))
-        drawn = [sampler.sample([caption] * GRID_SEEDS, seeds, 0.0).images for caption in captions]
+        images = [sampler.sample([caption] * GRID_SEEDS, seeds, 0.0).images for caption in captions]
         columns = [f"seed {seed}" for seed in seeds]
-        return grid(np.stack(drawn), rows=captions, columns=columns), None
+        return grid(np.stack(images), rows=captions, columns=columns), None
     rows = [range(at * GRID_SEEDS, (at + 1) * GRID_SEEDS) for at in range(UNCONDITIONAL_ROWS)]
     titles = [f"seeds {row[0]} to {row[-1]}" for row in rows]
-    every = [sampler.sample([""] * GRID_SEEDS, row, 0.0) for row in rows]
-    texts = [text for drawn in every for text in drawn.texts or ()] or None
-    return grid(np.stack([drawn.images for drawn in every]), rows=titles, texts=texts), texts
+    samples = [sampler.sample([""] * GRID_SEEDS, row, 0.0) for row in rows]
+    texts = [text for row in samples for text in row.texts or ()] or None
+    return grid(np.stack([row.images for row in samples]), rows=titles, texts=texts), texts
 
 
 def draw_interpolation(sampler: AnySampler, captions: list[str]) -> bytes:
@@ -153,33 +153,33 @@ def draw_interpolation(sampler: AnySampler, captions: list[str]) -> bytes:
     """
     reads = sampler.reads is not None
     weights = np.linspace(0.0, 1.0, GRID_SEEDS, dtype=np.float32)
-    ways: list[tuple[tuple[str, str], tuple[int, int]]] = []
+    pairs: list[tuple[tuple[str, str], tuple[int, int]]] = []
     for row in range(INTERPOLATION_ROWS):
         caption = captions[row % len(captions)] if reads else ""
-        ways.append(((caption, caption), (2 * row, 2 * row + 1)))
+        pairs.append(((caption, caption), (2 * row, 2 * row + 1)))
     for row in range(INTERPOLATION_ROWS if reads and len(captions) > 1 else 0):
         one, other = (captions[(2 * row + at) % len(captions)] for at in range(2))
-        ways.append(((one, other), (0, 0)))
+        pairs.append(((one, other), (0, 0)))
     titles = [
         f"{one} - {other}, seed {seeds[0]}"
         if one != other
         else f"{one}, seeds {seeds[0]} to {seeds[1]}".removeprefix(", ")
-        for (one, other), seeds in ways
+        for (one, other), seeds in pairs
     ]
-    drawn = [sampler.interpolate(*way, weights) for way in ways]
-    return grid(np.stack(drawn), rows=titles)
+    images = [sampler.interpolate(*pair, weights) for pair in pairs]
+    return grid(np.stack(images), rows=titles)
 
 
-def spread(sampler: AnySampler, captions: list[str]) -> float:
+def within_caption_deviation(sampler: AnySampler, captions: list[str]) -> float:
     """Measures how much images of a caption differ from seed to seed, on a few captions.
 
     Returns:
       Standard deviation over the seeds, mean over pixels and captions, in grey levels of 255.
     """
-    drawn_captions, seeds = captions[:SPREAD_CAPTIONS], range(SPREAD_SEEDS)
+    captions, seeds = captions[:DEVIATION_CAPTIONS], range(DEVIATION_SEEDS)
     if sampler.reads is None:
-        drawn_captions, seeds = [""], range(SPREAD_UNCONDITIONAL)
-    rows = [(caption, seed) for caption in drawn_captions for seed in seeds]
-    drawn = sampler.sample([caption for caption, _ in rows], [seed for _, seed in rows], 0.0)
-    images = drawn.images.reshape([len(drawn_captions), len(seeds), *drawn.images.shape[1:]])
+        captions, seeds = [""], range(UNCONDITIONAL_SEEDS)
+    rows = [(caption, seed) for caption in captions for seed in seeds]
+    samples = sampler.sample([caption for caption, _ in rows], [seed for _, seed in rows], 0.0)
+    images = samples.images.reshape([len(captions), len(seeds), *samples.images.shape[1:]])
     return float(np.std(images, axis=1, dtype=np.float64).mean())

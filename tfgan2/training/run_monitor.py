@@ -14,7 +14,7 @@ from tfgan2.training.health import Health, Notice
 from tfgan2.training.tensorboard import TensorBoardWriter
 
 WINDOW_STEPS = 50
-SPREAD = "within_caption_spread"
+DEVIATION = "within_caption_spread"
 
 
 class RunMonitor(StepCallback):
@@ -23,25 +23,25 @@ class RunMonitor(StepCallback):
     def __init__(
         self,
         run: RunDirectory,
-        board: TensorBoardWriter,
+        writer: TensorBoardWriter,
         log: MetricsLog,
         *,
         max_bad_steps: int,
-        spread: Callable[[], float] | None,
+        deviation: Callable[[], float] | None,
     ) -> None:
         """Monitors from the first step.
 
         Args:
           run: the run directory.
-          board: TensorBoard writer of the warnings.
+          writer: TensorBoard writer of the warnings.
           log: log that gets the within-caption standard deviation.
           max_bad_steps: number of consecutive steps with non-finite values that ends the run.
-          spread: measures the within-caption standard deviation in grey levels of 255, every 50
+          deviation: measures the within-caption standard deviation in grey levels of 255, every 50
             steps; None: the model draws no images.
         """
         super().__init__()
-        self._run, self._board, self._log = run, board, log
-        self._max_bad_steps, self._spread = max_bad_steps, spread
+        self._run, self._writer, self._log = run, writer, log
+        self._max_bad_steps, self._deviation = max_bad_steps, deviation
         self._health: Health
 
     def on_train_begin(self, logs: dict | None = None) -> None:
@@ -54,7 +54,7 @@ class RunMonitor(StepCallback):
         )
         if self._run.metrics_file.exists():
             for line in self._run.metrics_file.read_text(encoding="utf-8").splitlines():
-                self._health.remember(json.loads(line).get(SPREAD, 0.0))
+                self._health.remember(json.loads(line).get(DEVIATION, 0.0))
 
     def after_steps(self, before: int, logs: dict[str, float]) -> None:
         """Checks the logs of the steps.
@@ -70,18 +70,18 @@ class RunMonitor(StepCallback):
         )
         self._warn(health.bad_step())
         if health.should_abort:
-            kept = next(iter(find(self._run.checkpoints)), None)
-            good = f"the last good checkpoint is {kept}" if kept else "there is no checkpoint yet"
+            path = next(iter(find(self._run.checkpoints)), None)
+            good = f"the last good checkpoint is {path}" if path else "there is no checkpoint yet"
             raise Failure(
                 f"{health.bad_value} was not finite in {health.bad_steps} steps in a row, up to "
                 f"step {self.step}: --max_bad_steps={self._max_bad_steps}; {good}"
             )
         if self.passed(before, WINDOW_STEPS):
-            spread = None
-            if self._spread is not None and not health.bad_steps:
-                spread = self._spread()
-                self._log.note(SPREAD, spread)
-            self._warn(health.after_window(self.step, spread))
+            deviation = None
+            if self._deviation is not None and not health.bad_steps:
+                deviation = self._deviation()
+                self._log.note(DEVIATION, deviation)
+            self._warn(health.after_window(self.step, deviation))
 
     @property
     def weights_invalid(self) -> bool:
@@ -95,4 +95,4 @@ class RunMonitor(StepCallback):
         tqdm.write(f"warning: step {self.step}: {notice.text}", file=sys.stderr)
         fields = {"step": self.step, "warning": notice.kind, "message": notice.text}
         append_line(self._run.metrics_file, fields)
-        self._board.text(notice.kind, notice.text, step=self.step)
+        self._writer.text(notice.kind, notice.text, step=self.step)

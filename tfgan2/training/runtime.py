@@ -43,7 +43,7 @@ def quieten_tensorflow() -> None:
 
 
 def resolve_precision(name: str) -> str:
-    """Turns `auto` into the fastest Keras policy of this machine.
+    """Resolves `auto` to the fastest Keras policy of this machine.
 
     Args:
       name: a Keras policy; or `auto`: mixed_float16 on GPUs of compute capability 7 and up,

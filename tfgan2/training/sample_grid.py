@@ -44,11 +44,11 @@ def grid(
     draw = ImageDraw.Draw(picture)
     font = ImageFont.load_default(size=12)
 
-    def write(place: tuple[int, int], text: str, most_px: int) -> None:
+    def write(position: tuple[int, int], text: str, most_px: int) -> None:
         text = " ".join(text.split())
         while draw.textlength(text, font) > most_px:
             text = text[:-2].rstrip() + "…"
-        draw.text(place, text, INK, font)
+        draw.text(position, text, INK, font)
 
     for column, text in enumerate(columns):
         write((GAP_PX + column * (side + GAP_PX), 1), text, side)
@@ -61,25 +61,25 @@ def grid(
             left = GAP_PX + column * (side + GAP_PX)
             picture.paste(tile, (left, top + TEXT_HEIGHT_PX))
             if texts is not None:
-                place = (left, top + TEXT_HEIGHT_PX + side)
-                write(place, texts[row * images.shape[1] + column], side)
+                position = (left, top + TEXT_HEIGHT_PX + side)
+                write(position, texts[row * images.shape[1] + column], side)
     buffer = io.BytesIO()
     picture.save(buffer, format="PNG")
     return buffer.getvalue()
 
 
-def animation(sheets: Sequence[pathlib.Path]) -> bytes:
+def animation(grids: Sequence[pathlib.Path]) -> bytes:
     """Makes an animation of at most 100 grids, evenly chosen.
 
     Args:
-      sheets: PNG files of the same size, at least one.
+      grids: PNG files of the same size, at least one.
 
     Returns:
       GIF bytes; 200 ms per frame, 3 s for the last.
     """
-    count = min(len(sheets), MOST_FRAMES)
-    last = len(sheets) - 1
-    chosen = [sheets[round(at * last / max(1, count - 1))] for at in range(count)]
+    count = min(len(grids), MOST_FRAMES)
+    last = len(grids) - 1
+    chosen = [grids[round(at * last / max(1, count - 1))] for at in range(count)]
     frames = []
     for path in chosen:
         with Image.open(path) as picture:

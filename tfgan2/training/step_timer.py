@@ -56,19 +56,19 @@ class StepTimer(StepCallback):
             self.summary = steps
             return
         step, waited = self._seconds / self._timed, self._waited / self._timed
-        shares = {"input": waited, **self._shares_of(step - waited)}
-        split = ", ".join(f"{name} {share:.3g}" for name, share in shares.items())
+        parts = {"input": waited, **self._split_seconds(step - waited)}
+        split = ", ".join(f"{name} {part:.3g}" for name, part in parts.items())
         rate = self._batch_size / step
         self.summary = f"{steps}, {rate:.3g} images/s, {step:.3g} seconds per step ({split})"
 
-    def _shares_of(self, seconds: float) -> dict[str, float]:
+    def _split_seconds(self, seconds: float) -> dict[str, float]:
         names = [update.name for update in self.model.updates]
         if GENERATOR not in names:
             return {" and ".join(names): seconds}
         if self._timed < FEWEST_TIMED_STEPS or self.step < self._goal:
             return {"discriminator and generator": seconds}
-        alone = min(self._discriminator_seconds(), seconds)
-        return {"discriminator": alone, "generator": seconds - alone}
+        discriminator = min(self._discriminator_seconds(), seconds)
+        return {"discriminator": discriminator, "generator": seconds - discriminator}
 
     def _discriminator_seconds(self) -> float:
         """Mean seconds of a step without the generator, with lazy regularization."""

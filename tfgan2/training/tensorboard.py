@@ -32,12 +32,12 @@ class TensorBoardWriter:
 
     def histograms(self, variables: Sequence[tf.Variable], *, step: int) -> None:
         """Writes a histogram per variable; variables of the same name get numbers."""
-        seen: dict[str, int] = {}
+        counts: dict[str, int] = {}
         with self._writer("weights").as_default(step=step):
             for variable in variables:
                 name = variable.name.partition(":")[0]
-                seen[name] = seen.get(name, 0) + 1
-                number = "" if seen[name] == 1 else f"_{seen[name]}"
+                counts[name] = counts.get(name, 0) + 1
+                number = "" if counts[name] == 1 else f"_{counts[name]}"
                 tf.summary.histogram(name + number, variable)
 
     def metrics(self, metrics: Mapping[str, Mapping[str, Any]], *, step: int) -> None:

@@ -88,17 +88,17 @@ def train(
     """
     # Check the flags against the data set, the devices and the runs to start with.
     runtime.quieten_tensorflow()
-    crew = workers.gather(runtime.make_strategy(strategy))
+    group = workers.from_strategy(runtime.make_strategy(strategy))
     manifest = records.load_manifest(data_dir)
     run = RunDirectory.at(run_dir)
-    recipe, reader, stage_one = _others(recipe, text_encoder, stage1_run_dir)
+    recipe, encoder, stage_one = _load_pretrained(recipe, text_encoder, stage1_run_dir)
     checks.check_start(
         recipe,
         schedule,
         is_new=not run.config_file.exists(),
         manifest=manifest,
-        replicas=crew.strategy.num_replicas_in_sync,
-        reader=reader,
+        replicas=group.strategy.num_replicas_in_sync,
+        text_encoder=encoder,
         inception_weights=inception_weights,
     )
     # Write the configuration of a new run, or check that of an earlier start.
@@ -108,25 +108,25 @@ def train(
     )
     texts = label_texts.label_texts(recipe, manifest)
     captions = grid_captions(examples, texts)
-    beginnings = initialization.Start(
-        captions=captions, texts=texts, reader=reader, stage_one=stage_one
+    new_run = initialization.NewRun(
+        captions=captions, texts=texts, text_encoder=encoder, stage_one=stage_one
     )
     inception = None
     if recipe.image_encoder == "inception_v3" and not find(run.checkpoints):
         inception = initialization.read_inception(inception_weights)
-    if crew.chief:
-        recipe = initialization.begin_or_join(run, recipe, manifest, beginnings)
-    crew.wait()
-    if not crew.chief:
-        recipe = initialization.begin_or_join(run, recipe, manifest, beginnings)
+    if group.chief:
+        recipe = initialization.begin_or_join(run, recipe, manifest, new_run)
+    group.wait()
+    if not group.chief:
+        recipe = initialization.begin_or_join(run, recipe, manifest, new_run)
     steps = goal.in_steps(images=manifest.records("train"), batch_size=recipe.batch_size)
 
     # Build the model, and restore the newest checkpoint.
     tokenizer = make_tokenizer(run, recipe)
-    with crew.strategy.scope():
+    with group.strategy.scope():
         gan = _build(recipe, manifest, tokenizer)
         if not find(run.checkpoints):
-            initialization.take_weights(gan, run, beginnings, inception)
+            initialization.load_initial_weights(gan, run, new_run, inception)
         # After the initial weights are set: some optimizers copy them.
         gan.compile(
             optimizers=gan.make_optimizers(manifest.records("train")),
@@ -138,16 +138,16 @@ def train(
     start = int(gan.step.numpy())
     if start >= steps:
         return Outcome(start, steps, checkpoint)
-    crew.wait()
+    group.wait()
     # Build the input pipeline and the callbacks, and train.
     bar = callbacks.Progress(goal=steps, batch_size=recipe.batch_size)
-    leave = callbacks.LeaveOnSignal(crew.any)
+    leave = callbacks.LeaveOnSignal(group.any)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(crew.together())
+        stack.enter_context(group.reporting_lost_workers())
         stack.enter_context(contextlib.closing(bar))
         stack.enter_context(contextlib.closing(leave))
-        own_run = stack.enter_context(crew.writable(run))
-        board = stack.enter_context(contextlib.closing(TensorBoardWriter(own_run)))
+        own_run = stack.enter_context(group.writable(run))
+        writer = stack.enter_context(contextlib.closing(TensorBoardWriter(own_run)))
         checkpoints = Checkpoints(gan, own_run.checkpoints, keep=schedule.keep_checkpoints)
         checkpoints.remove_unfinished()
         batches = pipeline.batches(
@@ -164,20 +164,20 @@ def train(
         )
         work: GeneratorWork | MatchingWork
         if isinstance(gan, Matching) and tokenizer is not None:
-            work = MatchingWork(own_run, board, gan, tokenizer, recipe, data_dir)
+            work = MatchingWork(own_run, writer, gan, tokenizer, recipe, data_dir)
         else:
             work = GeneratorWork(
-                own_run, board, gan, tokenizer, recipe, schedule, data_dir, captions
+                own_run, writer, gan, tokenizer, recipe, schedule, data_dir, captions
             )
         dataset = inputs.distributed(
-            inputs.tokenized(batches, tokenizer, texts=texts), crew.strategy
+            inputs.tokenized(batches, tokenizer, texts=texts), group.strategy
         )
         timer = StepTimer(goal=steps, batch_size=recipe.batch_size, batches=lambda: iter(dataset))
         log = callbacks.MetricsLog(
             own_run, log_every=schedule.log_every, batch_size=recipe.batch_size
         )
         monitor = RunMonitor(
-            own_run, board, log, max_bad_steps=schedule.max_bad_steps, spread=work.spread
+            own_run, writer, log, max_bad_steps=schedule.max_bad_steps, deviation=work.deviation
         )
 
         def save(step: int) -> None:
@@ -185,7 +185,7 @@ def train(
                 checkpoints.save()
 
         def write_histograms(step: int) -> None:
-            board.histograms(gan.trainable_variables, step=step)
+            writer.histograms(gan.trainable_variables, step=step)
 
         gan.fit(
             dataset,
@@ -206,7 +206,7 @@ def train(
                 leave,
             ],
         )
-        crew.wait()  # Wait until the chief has saved.
+        group.wait()  # Wait until the chief has saved.
     return Outcome(timer.step, steps, next(iter(saved.paths), None), timer.summary)
 
 
@@ -225,7 +225,7 @@ def grid_captions(examples: pipeline.Examples, texts: Sequence[str] | None) -> l
     return [examples.captions[row][0] for row in rows[:GRID_CAPTIONS]]
 
 
-def _others(
+def _load_pretrained(
     recipe: recipes.Recipe,
     text_encoder: str | os.PathLike | None,
     stage1_run_dir: str | os.PathLike | None,
@@ -234,17 +234,17 @@ def _others(
 ]:
     """Loads text encoder and stage-I generator of other runs; the recipe gets their options."""
     checks.check_other_runs(recipe, text_encoder=text_encoder, stage1_run_dir=stage1_run_dir)
-    reader, stage_one = None, None
+    encoder, stage_one = None, None
     if stage1_run_dir:
         stage_one = pretrained.load_pretrained_stage_one(stage1_run_dir, recipe)
-        reader = pretrained.load_pretrained_text_encoder(stage1_run_dir, flag="--stage1_run_dir")
+        encoder = pretrained.load_pretrained_text_encoder(stage1_run_dir, flag="--stage1_run_dir")
     elif text_encoder:
-        reader = pretrained.load_pretrained_text_encoder(text_encoder)
+        encoder = pretrained.load_pretrained_text_encoder(text_encoder)
     if checks.is_stage_two(recipe):
         recipe = dataclasses.replace(recipe, freeze_text_encoder=True)
-    if reader is not None:
-        recipe = dataclasses.replace(recipe, **dataclasses.asdict(reader.options))
-    return recipe, reader, stage_one
+    if encoder is not None:
+        recipe = dataclasses.replace(recipe, **dataclasses.asdict(encoder.options))
+    return recipe, encoder, stage_one
 
 
 def _build(recipe: recipes.Recipe, manifest: records.Manifest, tokenizer: Tokenizer | None) -> GAN:

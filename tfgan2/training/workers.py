@@ -17,23 +17,23 @@ VARIABLE = "TF_CONFIG"
 
 
 @dataclasses.dataclass(frozen=True)
-class Team:
+class ProcessGroup:
     """The role of this process among the workers of a run.
 
     Attributes:
       strategy: the distribution strategy.
       chief: whether this process writes the run directory. The other workers do the same work and
         discard their files, because reading variables may need all workers.
-      alone: whether there is only one process.
+      single: whether there is only one process.
     """
 
     strategy: tf.distribute.Strategy
     chief: bool = True
-    alone: bool = True
+    single: bool = True
 
     def any(self, flag: bool) -> bool:
         """Whether the flag is set in any process; all processes must call this."""
-        if self.alone:
+        if self.single:
             return flag
         return bool(_total(self.strategy, tf.constant(float(flag))) > 0.0)
 
@@ -42,7 +42,7 @@ class Team:
         self.any(False)
 
     @contextlib.contextmanager
-    def together(self) -> Iterator[None]:
+    def reporting_lost_workers(self) -> Iterator[None]:
         """Context of code that needs all processes.
 
         Raises:
@@ -51,7 +51,7 @@ class Team:
         try:
             yield
         except tf.errors.OpError as error:
-            if self.alone:
+            if self.single:
                 raise
             reason = str(error).partition("\n")[0]
             raise Failure(
@@ -91,14 +91,14 @@ def in_cluster() -> bool:
     return workers > 1
 
 
-def gather(strategy: tf.distribute.Strategy) -> Team:
-    """Finds the role of this process in a strategy."""
+def from_strategy(strategy: tf.distribute.Strategy) -> ProcessGroup:
+    """Makes the process group of a strategy."""
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
-        return Team(strategy)
+        return ProcessGroup(strategy)
     task = strategy.cluster_resolver
     chiefs = "chief" in task.cluster_spec().jobs
     chief = task.task_type == "chief" or (not chiefs and task.task_id == 0)
-    return Team(strategy, chief=chief, alone=False)
+    return ProcessGroup(strategy, chief=chief, single=False)
 
 
 @tf.function

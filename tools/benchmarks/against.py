@@ -63,17 +63,17 @@ def measure(bench: Bench, make_step: MakeStep, *, name: str) -> list[Result]:
         for _ in range(steps.cycle):
             theirs()
 
-    took = timing.alternate([steps.from_memory, their_cycle], seconds=2 * bench.seconds)
-    rates = [Rate.of_times(it, images=steps.images) for it in took]
-    ratio, told = bench.share_of_peak(
+    times = timing.alternate([steps.from_memory, their_cycle], seconds=2 * bench.seconds)
+    rates = [Rate.of_times(it, images=steps.images) for it in times]
+    ratio, bound = bench.fraction_of_peak(
         rates[0], steps.operations, images=steps.images, precision=recipe.precision
     )
-    ours = bench.result("against", rates[0], repetitions=len(took[0]), ratio=ratio, ratio_to=told)
+    ours = bench.result("against", rates[0], repetitions=len(times[0]), ratio=ratio, ratio_to=bound)
     our_seconds = recipe.batch_size / rates[0].median
     other = bench.result(
         "against",
         rates[1],
-        repetitions=len(took[1]),
+        repetitions=len(times[1]),
         ratio=rates[0].median / rates[1].median,
         ratio_to=f"the seconds of {ours.model}'s step, {our_seconds:.3f}",
         model=name,

@@ -46,22 +46,24 @@ def _measure(bench: Bench, make_drawer: MakeDrawer, *, name: str, rows: int) -> 
     exported = bench.exported
     ours = exported.drawer(rows, signature=SIGNATURE)
     seconds = 2 * bench.seconds / len(BATCH_SIZES)
-    took = timing.alternate([ours, theirs], seconds=seconds)
-    our_rate, their_rate = (Rate.of_times(it, images=rows) for it in took)
+    times = timing.alternate([ours, theirs], seconds=seconds)
+    our_rate, their_rate = (Rate.of_times(it, images=rows) for it in times)
     count = functools.partial(exported.operations, rows, signature=SIGNATURE)
-    ratio, told = bench.share_of_peak(our_rate, count, images=rows, precision=SAMPLING_PRECISION)
+    ratio, bound = bench.fraction_of_peak(
+        our_rate, count, images=rows, precision=SAMPLING_PRECISION
+    )
     result = functools.partial(
         bench.result,
         WHAT,
-        repetitions=len(took[0]),
+        repetitions=len(times[0]),
         rows=rows,
         precision=SAMPLING_PRECISION,
     )
-    drawn = result(our_rate, ratio=ratio, ratio_to=f"{told}; drawn by `{SIGNATURE}`, no PNG")
+    own = result(our_rate, ratio=ratio, ratio_to=f"{bound}; drawn by `{SIGNATURE}`, no PNG")
     other = result(
         their_rate,
         ratio=our_rate.median / their_rate.median,
-        ratio_to=f"the seconds of {drawn.model}'s `{SIGNATURE}`, {rows / our_rate.median:.3f}",
+        ratio_to=f"the seconds of {own.model}'s `{SIGNATURE}`, {rows / our_rate.median:.3f}",
         model=name,
     )
-    return [drawn, other]
+    return [own, other]

@@ -18,22 +18,22 @@ CAPTIONS = "captions.txt"
 def measure(bench: Bench) -> list[Result]:
     """Draws a file of captions; times from reading the file to writing the manifest."""
     exported = bench.exported
-    rows, alone = exported.best
-    wanted = int(alone * bench.seconds / REPETITIONS)
+    rows, rate_of_model = exported.best
+    wanted = int(rate_of_model * bench.seconds / REPETITIONS)
     images = min(max(wanted, FEWEST_IMAGES), MOST_IMAGES)
     captions = bench.folder / CAPTIONS
-    drawn = itertools.islice(itertools.cycle(exported.captions), images)
-    captions.write_text("".join(f"{it}\n" for it in drawn), encoding="utf-8")
-    took = []
+    lines = itertools.islice(itertools.cycle(exported.captions), images)
+    captions.write_text("".join(f"{it}\n" for it in lines), encoding="utf-8")
+    times = []
     for number in range(REPETITIONS):
         request = job_runner.JobRequest(
             source=job_runner.ExportSource(str(exported.version)),
-            captions=str(captions) if exported.takes_captions else None,
+            captions=str(captions) if exported.reads_captions else None,
             output_dir=str(bench.folder / f"generated_{number}"),
             options=JobOptions(
                 seed=0,
                 truncation=0.0,
-                images_per_caption=1 if exported.takes_captions else images,
+                images_per_caption=1 if exported.reads_captions else images,
                 format="png",
                 batch_size=rows,
                 shards=None,
@@ -42,15 +42,15 @@ def measure(bench: Bench) -> list[Result]:
         with contextlib.redirect_stderr(io.StringIO()):  # Hides the progress bar.
             began = time.perf_counter()
             job_runner.run(request)
-            took.append(time.perf_counter() - began)
-    rate = Rate.of_times(took, images=images)
+            times.append(time.perf_counter() - began)
+    rate = Rate.of_times(times, images=images)
     return [
         bench.result(
             "batch",
             rate,
             repetitions=REPETITIONS,
-            ratio=rate.median / alone,
-            ratio_to=f"{exported.told}; {images} images a job",
+            ratio=rate.median / rate_of_model,
+            ratio_to=f"{exported.description}; {images} images a job",
             rows=rows,
             precision=SAMPLING_PRECISION,
         )

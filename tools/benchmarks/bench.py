@@ -18,7 +18,7 @@ from tfgan2.text import tokenizers
 from tfgan2.text.options import WORD_ENCODERS
 from tfgan2.text.tokenizers import Tokenizer
 from tfgan2.training import inputs
-from tools.benchmarks import drawn_data, machine
+from tools.benchmarks import machine, synthetic_data
 from tools.benchmarks.exported import Exported
 from tools.benchmarks.flops import UncountableError
 from tools.benchmarks.results import Rate, Result, peak_memory_mb
@@ -26,7 +26,7 @@ from tools.benchmarks.stepping import Steps
 
 TRAIN_IMAGES, TEST_IMAGES = 512, 256
 SOME_CAPTIONS = 64
-# Share of --seconds for measuring a denominator.
+# Fraction of --seconds for measuring a denominator.
 ASIDE = 0.5
 SAMPLING_PRECISION = "float32"
 
@@ -72,7 +72,7 @@ class Bench:
         self._name, self._cache_mb, self._view = name, cache_mb, recipes.view(recipe)
         self.data_dir = data_dir or str(folder / "data")
         if data_dir is None:
-            drawn_data.prepare(
+            synthetic_data.prepare(
                 self.data_dir,
                 image_size=self._view.resized,
                 channels=channels,
@@ -106,7 +106,7 @@ class Bench:
         return Exported(
             self._gan.sampler(self._tokenizer, truncation=self.recipe.truncation),
             self.folder / "export",
-            captions=self._texts or [its[0] for its in self.examples(SOME_CAPTIONS).captions],
+            captions=self._texts or [texts[0] for texts in self.examples(SOME_CAPTIONS).captions],
             seconds=ASIDE * self.seconds,
         )
 
@@ -167,10 +167,10 @@ class Bench:
             memory_mb=peak_memory_mb() if memory_mb is None else memory_mb,
         )
 
-    def share_of_peak(
+    def fraction_of_peak(
         self, rate: Rate, count: Callable[[], int], *, images: int, precision: str
     ) -> tuple[float | None, str]:
-        """Returns the share of the machine's peak that a rate reaches, and describes the peak.
+        """Returns a rate as a fraction of the machine's peak, and describes the peak.
 
         Args:
           rate: images per second.
@@ -179,15 +179,15 @@ class Bench:
           precision: precision of the operations.
 
         Returns:
-          None for the share if operations cannot be counted; a warning says why.
+          None for the fraction if operations cannot be counted; a warning names the reason.
         """
         peak = self.peak(precision)
-        told = f"the matrix-multiply peak, {peak / 1e9:.1f} GFLOP/s in {precision}"
+        description = f"the matrix-multiply peak, {peak / 1e9:.1f} GFLOP/s in {precision}"
         try:
-            return count() / images * rate.median / peak, told
+            return count() / images * rate.median / peak, description
         except UncountableError as error:
             warn(f"operations cannot be counted: {error}")
-            return None, told
+            return None, description
 
     @functools.cached_property
     def _tokenizer(self) -> Tokenizer | None:

@@ -26,7 +26,7 @@ class Exported:
 
     Attributes:
       version: folder of the version.
-      takes_captions: whether the model reads captions; else it draws from seeds alone.
+      reads_captions: whether the model reads captions; else it draws from seeds only.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Exported:
         )
         self._loaded = tf.saved_model.load(str(self.version))
         self._inputs = self._signature(SIGNATURE).structured_input_signature[1]
-        self.takes_captions = "caption" in self._inputs
+        self.reads_captions = "caption" in self._inputs
 
     def drawer(self, rows: int, *, signature: str = SIGNATURE) -> Call:
         """Makes a function that draws a batch.
@@ -67,9 +67,9 @@ class Exported:
             "seed": tf.range(rows, dtype=tf.int64),
             "truncation": tf.zeros([rows]),
         }
-        asked = {name: every[name] for name in self._inputs}
+        inputs = {name: every[name] for name in self._inputs}
         draw, pictures = self._signature(signature), PICTURES[signature]
-        return lambda: draw(**asked)[pictures].numpy()
+        return lambda: draw(**inputs)[pictures].numpy()
 
     def operations(self, rows: int, *, signature: str = SIGNATURE) -> int:
         """Counts the floating-point operations of a batch of `rows` images.
@@ -82,14 +82,14 @@ class Exported:
     @functools.cached_property
     def best(self) -> tuple[int, float]:
         """Batch size of the highest rate, and its median rate in images per second."""
-        share, best = self._seconds / len(BATCH_SIZES), (0, 0.0)
+        seconds, best = self._seconds / len(BATCH_SIZES), (0, 0.0)
         for rows in BATCH_SIZES:
-            took = timing.repeat(self.drawer(rows), seconds=share)
-            best = max(best, (rows, rows / float(np.median(took))), key=lambda it: it[1])
+            times = timing.repeat(self.drawer(rows), seconds=seconds)
+            best = max(best, (rows, rows / float(np.median(times))), key=lambda it: it[1])
         return best
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """Description of the best rate, for results."""
         rows, rate = self.best
         return f"the SavedModel in one process, {rate:.1f} images/s at batch size {rows}"

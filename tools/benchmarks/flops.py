@@ -24,7 +24,7 @@ def count(graph: tf.Graph, *, rows: int) -> int:
     """Counts the operations of one run of a graph, including the functions that it calls.
 
     Args:
-      graph: graph of a concrete function; of branches, the one with the most operations counts.
+      graph: graph of a concrete function; of several branches, the largest counts.
       rows: size of a first dimension that the graph leaves open.
 
     Raises:
@@ -58,8 +58,8 @@ def _convolution(kernel: list[int], op: tf.Operation, small: tf.Tensor, rows: in
     """Counts a kernel [H, W, I, O] at every position of `small`, the output or its gradient."""
     shape = _dimensions(op, small, rows)
     channels_first = op.get_attr("data_format") == b"NCHW"
-    places = shape[0] * math.prod(shape[2:] if channels_first else shape[1:3])
-    return 2 * math.prod(kernel) * places
+    positions = shape[0] * math.prod(shape[2:] if channels_first else shape[1:3])
+    return 2 * math.prod(kernel) * positions
 
 
 def _product(op: tf.Operation, rows: int, *, transposes: str) -> int:

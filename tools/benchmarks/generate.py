@@ -15,16 +15,16 @@ def measure(bench: Bench) -> list[Result]:
 
 
 def _measure(bench: Bench, rows: int) -> Result:
-    took = timing.repeat(bench.exported.drawer(rows), seconds=bench.seconds / len(BATCH_SIZES))
-    rate = Rate.of_times(took, images=rows)
+    times = timing.repeat(bench.exported.drawer(rows), seconds=bench.seconds / len(BATCH_SIZES))
+    rate = Rate.of_times(times, images=rows)
     count = functools.partial(bench.exported.operations, rows)
-    ratio, told = bench.share_of_peak(rate, count, images=rows, precision=SAMPLING_PRECISION)
+    ratio, bound = bench.fraction_of_peak(rate, count, images=rows, precision=SAMPLING_PRECISION)
     return bench.result(
         "generate",
         rate,
-        repetitions=len(took),
+        repetitions=len(times),
         ratio=ratio,
-        ratio_to=told,
+        ratio_to=bound,
         rows=rows,
         precision=SAMPLING_PRECISION,
     )

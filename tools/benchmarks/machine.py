@@ -23,8 +23,8 @@ def describe() -> dict[str, Any]:
     processor, features = platform.machine(), set()
     if os.path.exists(CPU_INFO):
         with open(CPU_INFO, encoding="utf-8") as file:
-            told = dict(line.split(":", 1) for line in file if ":" in line)
-        named = {name.strip(): value.strip() for name, value in told.items()}
+            pairs = dict(line.split(":", 1) for line in file if ":" in line)
+        named = {name.strip(): value.strip() for name, value in pairs.items()}
         processor = named.get("model name", processor)
         features = set(named.get("flags", "").split())
     gpus = tf.config.list_physical_devices("GPU")
@@ -45,13 +45,13 @@ def multiply_peak(precision: str, *, seconds: float) -> float:
 
     Args:
       precision: a Keras policy; the matrices have its compute dtype.
-      seconds: approximate limit; sides that would take longer are skipped.
+      seconds: approximate limit; sides that would need longer are skipped.
 
     Returns:
       Floating-point operations per second, from the best median.
     """
     dtype = tf.as_dtype(precision.removeprefix("mixed_"))
-    best, share = 0.0, seconds / len(SIDES)
+    best, seconds_per_side = 0.0, seconds / len(SIDES)
 
     @tf.function(reduce_retracing=True)
     def multiply(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
@@ -61,7 +61,7 @@ def multiply_peak(precision: str, *, seconds: float) -> float:
     for side in SIDES:
         left, right = (tf.cast(tf.random.normal([side, side]), dtype) for _ in range(2))
         call = functools.partial(_number, multiply, left, right)
-        median = float(np.median(timing.repeat(call, seconds=share)))
+        median = float(np.median(timing.repeat(call, seconds=seconds_per_side)))
         best = max(best, 2 * side**3 / median)
         if calls * GROWTH * median > seconds:
             break

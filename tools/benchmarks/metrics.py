@@ -7,8 +7,8 @@ import numpy as np
 
 from tfgan2.adversarial.sampler import Samples
 from tfgan2.metrics import evaluate
+from tfgan2.metrics.extraction import EvaluationModels
 from tfgan2.metrics.features import Classifier
-from tfgan2.metrics.gathering import Judges
 from tfgan2.metrics.protocol import Protocol
 from tools.benchmarks import timing
 from tools.benchmarks.bench import SAMPLING_PRECISION, Bench
@@ -21,7 +21,7 @@ SAMPLES = 256
 def measure(bench: Bench) -> list[Result]:
     """Evaluates images in memory against as many real images, or fewer."""
     real = bench.examples(SAMPLES)
-    judges = Judges(
+    models = EvaluationModels(
         classifier=Classifier(
             image_size=bench.recipe.image_size,
             image_channels=bench.manifest.channels,
@@ -35,20 +35,20 @@ def measure(bench: Bench) -> list[Result]:
     def sample(captions: object, seeds: np.ndarray, truncation: float) -> Samples:
         return Samples(pictures[seeds])
 
-    def look() -> None:
+    def evaluate_once() -> None:
         with contextlib.redirect_stderr(io.StringIO()):  # Progress bars.
-            evaluate.evaluate(sample, real, judges, metrics=METRICS, protocol=protocol, reads=None)
+            evaluate.evaluate(sample, real, models, metrics=METRICS, protocol=protocol, reads=None)
 
-    took = timing.repeat(look, seconds=bench.seconds)
-    rate = Rate.of_times(took, images=SAMPLES)
-    alone = bench.exported.best[1]
+    times = timing.repeat(evaluate_once, seconds=bench.seconds)
+    rate = Rate.of_times(times, images=SAMPLES)
+    rate_of_model = bench.exported.best[1]
     return [
         bench.result(
             "metrics",
             rate,
-            repetitions=len(took),
-            ratio=rate.median / alone,
-            ratio_to=f"drawing them by {bench.exported.told}",
+            repetitions=len(times),
+            ratio=rate.median / rate_of_model,
+            ratio_to=f"drawing them by {bench.exported.description}",
             rows=SAMPLES,
             precision=SAMPLING_PRECISION,
         )

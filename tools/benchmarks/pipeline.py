@@ -1,4 +1,4 @@
-"""Times the input pipeline alone, relative to the demand of the training step."""
+"""Times the input pipeline, relative to the demand of the training step."""
 
 from tools.benchmarks import timing
 from tools.benchmarks.bench import Bench
@@ -18,13 +18,13 @@ def measure(bench: Bench) -> list[Result]:
             batch = next(iterator)
         batch["image"].numpy()
 
-    took = timing.repeat(read, seconds=bench.seconds)
-    rate = Rate.of_times(took, images=BATCHES * bench.recipe.batch_size)
+    times = timing.repeat(read, seconds=bench.seconds)
+    rate = Rate.of_times(times, images=BATCHES * bench.recipe.batch_size)
     return [
         bench.result(
             "pipeline",
             rate,
-            repetitions=len(took),
+            repetitions=len(times),
             ratio=rate.median / demand,
             ratio_to=f"the demand of the training step, {demand:.1f} images/s",
         )

@@ -19,7 +19,7 @@ from tools.benchmarks.results import Rate, Result
 
 CLIENTS = 16
 WINDOWS = 8
-WARM_UP_SHARE = 0.2
+WARM_UP_FRACTION = 0.2
 MODEL = "benchmark"
 # Same as serving/config/batching.config, which an installed package lacks.
 BATCHING = """\
@@ -33,17 +33,17 @@ num_batch_threads { value: 2 }
 def measure(bench: Bench) -> list[Result]:
     """Serves the export; 16 clients request one image per call."""
     exported = bench.exported
-    alone = exported.best[1]
+    rate_of_model = exported.best[1]
     with _server(exported, bench.folder) as (target, process):
-        rate = _ask(target, exported, seconds=bench.seconds)
+        rate = _measure_rate(target, exported, seconds=bench.seconds)
         memory_mb = _peak_memory_mb(process)
     return [
         bench.result(
             "serve",
             rate,
             repetitions=WINDOWS,
-            ratio=rate.median / alone,
-            ratio_to=exported.told,
+            ratio=rate.median / rate_of_model,
+            ratio_to=exported.description,
             rows=1,
             precision=SAMPLING_PRECISION,
             memory_mb=memory_mb,
@@ -51,37 +51,37 @@ def measure(bench: Bench) -> list[Result]:
     ]
 
 
-def _ask(target: str, exported: Exported, *, seconds: float) -> Rate:
+def _measure_rate(target: str, exported: Exported, *, seconds: float) -> Rate:
     """Measures images per second in eight windows of time, after a warm-up."""
     ended = threading.Event()
-    answered: list[float] = []
+    answer_times: list[float] = []
     errors: list[Exception] = []
 
-    def ask(client: Client, number: int) -> None:
+    def draw(client: Client, number: int) -> None:
         caption = exported.captions[number % len(exported.captions)]
-        captions = [caption] if exported.takes_captions else None
+        captions = [caption] if exported.reads_captions else None
         try:
             while not ended.is_set():
                 client.draw(captions, seeds=[number])
-                answered.append(time.perf_counter())
+                answer_times.append(time.perf_counter())
         except Exception as error:
             errors.append(error)
             ended.set()
 
     with Client(target, model=MODEL) as client:
-        asking = [threading.Thread(target=ask, args=(client, it)) for it in range(CLIENTS)]
-        for thread in asking:
+        threads = [threading.Thread(target=draw, args=(client, it)) for it in range(CLIENTS)]
+        for thread in threads:
             thread.start()
-        ended.wait(WARM_UP_SHARE * seconds)
+        ended.wait(WARM_UP_FRACTION * seconds)
         began = time.perf_counter()
         ended.wait(seconds)
         end = time.perf_counter()
         ended.set()
-        for thread in asking:
+        for thread in threads:
             thread.join()
     if errors:
         raise Failure(f"the server did not answer: {errors[0]}")
-    counts, _ = np.histogram(answered, bins=WINDOWS, range=(began, end))
+    counts, _ = np.histogram(answer_times, bins=WINDOWS, range=(began, end))
     return Rate.of(counts * WINDOWS / (end - began))
 
 
@@ -90,7 +90,7 @@ def _server(exported: Exported, folder: pathlib.Path) -> Iterator[tuple[str, sub
     """Serves the export on a free port; yields host:port and the process when it is ready."""
     batching = folder / "batching.config"
     batching.write_text(BATCHING, encoding="utf-8")
-    told = folder / "server.log"
+    log_file = folder / "server.log"
     port = free_port()
     command = [
         *(sys.executable, "-m", "serving.server"),
@@ -99,10 +99,10 @@ def _server(exported: Exported, folder: pathlib.Path) -> Iterator[tuple[str, sub
         *("--enable_batching", f"--batching_parameters_file={batching}"),
     ]
     try:
-        with told.open("w") as log, child_server(command, stderr=log) as server:
+        with log_file.open("w") as log, child_server(command, stderr=log) as server:
             yield f"localhost:{port}", server
     except NotStartedError as error:
-        raise Failure(f"the server did not start: {told.read_text()[-1000:]}") from error
+        raise Failure(f"the server did not start: {log_file.read_text()[-1000:]}") from error
 
 
 def _peak_memory_mb(process: subprocess.Popen) -> float:

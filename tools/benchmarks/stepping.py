@@ -53,8 +53,8 @@ class Steps:
     @functools.cached_property
     def demand(self) -> float:
         """Median images per second of the steps with a batch in memory."""
-        took = timing.repeat(self.from_memory, seconds=self._seconds)
-        return self.images / float(np.median(took))
+        times = timing.repeat(self.from_memory, seconds=self._seconds)
+        return self.images / float(np.median(times))
 
     def operations(self) -> int:
         """Counts the floating-point operations of a cycle.

@@ -31,11 +31,11 @@ def alternate(calls: Sequence[Call], *, seconds: float) -> list[list[float]]:
     for _ in range(WARM_UP_CALLS):
         for call in calls:
             call()
-    took: list[list[float]] = [[] for _ in calls]
+    times: list[list[float]] = [[] for _ in calls]
     end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(took[0]) < FEWEST_CALLS:
-        for call, its in zip(calls, took, strict=True):
+    while time.perf_counter() < end or len(times[0]) < FEWEST_CALLS:
+        for call, seconds_of_call in zip(calls, times, strict=True):
             began = time.perf_counter()
             call()
-            its.append(time.perf_counter() - began)
-    return took
+            seconds_of_call.append(time.perf_counter() - began)
+    return times

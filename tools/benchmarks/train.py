@@ -8,9 +8,9 @@ from tools.benchmarks.results import Rate, Result
 def measure(bench: Bench) -> list[Result]:
     """Runs steps as the trainer does, without checkpoints, sample grids and logs."""
     steps = bench.steps
-    took = timing.repeat(steps.from_disk, seconds=bench.seconds)
-    rate = Rate.of_times(took, images=steps.images)
-    ratio, told = bench.share_of_peak(
+    times = timing.repeat(steps.from_disk, seconds=bench.seconds)
+    rate = Rate.of_times(times, images=steps.images)
+    ratio, bound = bench.fraction_of_peak(
         rate, steps.operations, images=steps.images, precision=bench.recipe.precision
     )
-    return [bench.result("train", rate, repetitions=len(took), ratio=ratio, ratio_to=told)]
+    return [bench.result("train", rate, repetitions=len(times), ratio=ratio, ratio_to=bound)]

@@ -13,10 +13,10 @@ import jinja2
 
 from tfgan2.evaluation import comparison
 from tools.reports import charts
-from tools.reports.reading import Curve, Evaluation, Run, Sheet, finite
+from tools.reports.reading import Curve, Evaluation, Run, SampleGrid, finite
 
 FOLDER = pathlib.Path(__file__).parent
-NOT_COMPARED = (comparison.COMPARED, comparison.TOLD)
+NOT_COMPARED = (comparison.CHECKPOINT, comparison.VERSIONS)
 ABSENT = "absent"
 
 
@@ -67,16 +67,16 @@ def render(runs: Sequence[Run]) -> str:
 def curves(runs: Sequence[Run]) -> dict[str, list[charts.Chart]]:
     """Makes a chart per name in metrics.jsonl, with all runs; grouped by the part before `/`."""
     names = dict.fromkeys(name for run in runs for name in run.curves)
-    by_player: dict[str, list[charts.Chart]] = {}
+    by_update: dict[str, list[charts.Chart]] = {}
     for name in names:
         lines = [
             charts.Line(run.name, index, run.curves[name])
             for index, run in enumerate(runs)
             if name in run.curves
         ]
-        player = name.partition("/")[0] if "/" in name else "the run"
-        by_player.setdefault(player, []).append(charts.draw(name, lines, named=len(runs) > 1))
-    return by_player
+        update = name.partition("/")[0] if "/" in name else "the run"
+        by_update.setdefault(update, []).append(charts.draw(name, lines, named=len(runs) > 1))
+    return by_update
 
 
 def measured(runs: Sequence[Run]) -> list[Measured]:
@@ -100,7 +100,7 @@ def _measured(runs: Sequence[Run], group: Sequence[tuple[int, Evaluation]]) -> M
         )
         for index, evaluation in group
     ]
-    versions = [evaluation.protocol.get(comparison.TOLD) for _, evaluation in group]
+    versions = [evaluation.protocol.get(comparison.VERSIONS) for _, evaluation in group]
     return Measured(
         protocol={name: _text(value) for name, value in _shared(first.protocol).items()},
         metrics=names,
@@ -172,8 +172,8 @@ def _text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _address(sheet: Sheet) -> str:
-    return f"data:image/png;base64,{base64.b64encode(sheet.png).decode()}"
+def _address(grid: SampleGrid) -> str:
+    return f"data:image/png;base64,{base64.b64encode(grid.png).decode()}"
 
 
 def _images_per_second(run: Run) -> str:
@@ -185,13 +185,13 @@ def _has_rate(run: Run) -> bool:
     return "images_per_second" in run.curves
 
 
-def _images_seen(run: Run) -> str:
+def _images_trained_on(run: Run) -> str:
     rows = run.recipe.get("batch_size")
     return f"{run.last_step * rows:,}" if isinstance(rows, int) else "not known"
 
 
 def _shown(run: Run) -> str:
-    return f"{run.sheet_count}, of which {len(run.sheets)} are shown"
+    return f"{run.grid_count}, of which {len(run.grids)} are shown"
 
 
 OVERVIEW = {
@@ -199,9 +199,9 @@ OVERVIEW = {
     "data": lambda run: _text(run.config["data"].get("source", "not known")),
     "last step in metrics.jsonl": lambda run: f"{run.last_step:,}" if run.curves else "none yet",
     "written last": lambda run: run.last_line or "never",
-    "images seen": _images_seen,
+    "images trained on": _images_trained_on,
     "images/s, median": _images_per_second,
     "warnings": lambda run: str(len(run.warnings)),
     "evaluations": lambda run: str(len(run.evaluations)),
-    "sample sheets": _shown,
+    "sample grids": _shown,
 }

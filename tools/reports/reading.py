@@ -18,7 +18,7 @@ from tfgan2.runs.directory import RunDirectory
 
 FLAG = "--run_dir"
 CHECKPOINT = re.compile(r"ckpt-(\d+)")
-SHEET = re.compile(r"step_(\d+)\.png")
+GRID_NAME = re.compile(r"step_(\d+)\.png")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Warned:
 
 
 @dataclasses.dataclass(frozen=True)
-class Sheet:
+class SampleGrid:
     """A sample grid: its step, its PNG, its size in pixels, and the texts of a joint model."""
 
     step: int
@@ -78,10 +78,10 @@ class Run:
       curves: curves of metrics.jsonl, by name.
       last_line: time of the last write to metrics.jsonl, in UTC; empty if there is none.
       warnings: warnings, in the order of the file.
-      sheets: some sample grids, in the order of their steps.
-      sheet_count: number of all sample grids of the run.
+      grids: some sample grids, in the order of their steps.
+      grid_count: number of all sample grids of the run.
       evaluations: evaluations, in the order of the file.
-      unread: unreadable parts, one sentence each.
+      unreadable: unreadable parts, one sentence each.
     """
 
     name: str
@@ -89,10 +89,10 @@ class Run:
     curves: Mapping[str, Curve]
     last_line: str
     warnings: Sequence[Warned]
-    sheets: Sequence[Sheet]
-    sheet_count: int
+    grids: Sequence[SampleGrid]
+    grid_count: int
     evaluations: Sequence[Evaluation]
-    unread: Sequence[str]
+    unreadable: Sequence[str]
 
     @property
     def recipe(self) -> Mapping[str, Any]:
@@ -105,12 +105,12 @@ class Run:
         return max((curve.steps[-1] for curve in self.curves.values()), default=0)
 
 
-def read_runs(paths: Sequence[str], *, sheets: int) -> list[Run]:
+def read_runs(paths: Sequence[str], *, grids: int) -> list[Run]:
     """Reads run directories.
 
     Args:
       paths: the directories, each given once.
-      sheets: number of sample grids to read per run, evenly chosen from all its steps.
+      grids: number of sample grids to read per run, evenly chosen from all its steps.
 
     Raises:
       UsageError: a directory is not a run, or is given twice.
@@ -120,12 +120,12 @@ def read_runs(paths: Sequence[str], *, sheets: int) -> list[Run]:
         if folders.count(folder) > 1:
             raise UsageError(FLAG, "must name every run once", path)
     return [
-        _read(path, name=name, sheets=sheets)
+        _read(path, name=name, grids=grids)
         for path, name in zip(paths, _names(folders), strict=True)
     ]
 
 
-def spread(count: int, wanted: int) -> list[int]:
+def evenly_spaced(count: int, wanted: int) -> list[int]:
     """Returns `wanted` evenly spaced indices of `count`, including the first and the last."""
     if count <= wanted:
         return list(range(count))
@@ -145,26 +145,26 @@ def _names(folders: Sequence[pathlib.Path]) -> list[str]:
     return names
 
 
-def _read(path: str, *, name: str, sheets: int) -> Run:
+def _read(path: str, *, name: str, grids: int) -> Run:
     run = RunDirectory.existing(path, flag=FLAG)
-    unread: list[str] = []
-    curves, warnings = _metrics(run.metrics_file, unread)
+    unreadable: list[str] = []
+    curves, warnings = _metrics(run.metrics_file, unreadable)
     found = sorted(
         (int(match[1]), file)
         for file in (run.samples.iterdir() if run.samples.is_dir() else ())
-        if (match := SHEET.fullmatch(file.name))
+        if (match := GRID_NAME.fullmatch(file.name))
     )
-    kept = [found[index] for index in spread(len(found), sheets)]
+    chosen = [found[index] for index in evenly_spaced(len(found), grids)]
     return Run(
         name=name,
         config=_config(run.config_file),
         curves=curves,
         last_line=_written(run.metrics_file),
         warnings=warnings,
-        sheets=[sheet for step, _ in kept if (sheet := _sheet(run, step, unread)) is not None],
-        sheet_count=len(found),
-        evaluations=_evaluations(run.evaluations_file, unread),
-        unread=unread,
+        grids=[grid for step, _ in chosen if (grid := _grid(run, step, unreadable)) is not None],
+        grid_count=len(found),
+        evaluations=_evaluations(run.evaluations_file, unreadable),
+        unreadable=unreadable,
     )
 
 
@@ -179,7 +179,7 @@ def _config(file: pathlib.Path) -> dict[str, Any]:
     return config
 
 
-def _lines(file: pathlib.Path, unread: list[str]) -> list[dict[str, Any]]:
+def _lines(file: pathlib.Path, unreadable: list[str]) -> list[dict[str, Any]]:
     """Returns the JSON objects of a file; skips other lines, as the last may be half-written."""
     if not file.exists():
         return []
@@ -194,17 +194,17 @@ def _lines(file: pathlib.Path, unread: list[str]) -> list[dict[str, Any]]:
         else:
             bad += 1
     if bad:
-        unread.append(f"{file.name}: {bad} of its lines cannot be read")
+        unreadable.append(f"{file.name}: {bad} of its lines cannot be read")
     return objects
 
 
-def _metrics(file: pathlib.Path, unread: list[str]) -> tuple[dict[str, Curve], list[Warned]]:
+def _metrics(file: pathlib.Path, unreadable: list[str]) -> tuple[dict[str, Curve], list[Warned]]:
     curves: dict[str, Curve] = {}
     warnings = []
-    for fields in _lines(file, unread):
+    for fields in _lines(file, unreadable):
         step = fields.get("step")
         if not isinstance(step, int):
-            unread.append(f"{file.name}: a line has no step")
+            unreadable.append(f"{file.name}: a line has no step")
         elif "warning" in fields:
             text = str(fields.get("message", ""))
             warnings.append(Warned(step, str(fields["warning"]), text))
@@ -217,9 +217,9 @@ def _metrics(file: pathlib.Path, unread: list[str]) -> tuple[dict[str, Curve], l
     return curves, warnings
 
 
-def _evaluations(file: pathlib.Path, unread: list[str]) -> list[Evaluation]:
+def _evaluations(file: pathlib.Path, unreadable: list[str]) -> list[Evaluation]:
     evaluations = []
-    for fields in _lines(file, unread):
+    for fields in _lines(file, unreadable):
         metrics, protocol = fields.get("metrics"), fields.get("protocol")
         if (
             isinstance(metrics, dict)
@@ -228,11 +228,11 @@ def _evaluations(file: pathlib.Path, unread: list[str]) -> list[Evaluation]:
         ):
             evaluations.append(Evaluation(metrics, protocol))
         else:
-            unread.append(f"{file.name}: a line is no evaluation")
+            unreadable.append(f"{file.name}: a line is no evaluation")
     return evaluations
 
 
-def _sheet(run: RunDirectory, step: int, unread: list[str]) -> Sheet | None:
+def _grid(run: RunDirectory, step: int, unreadable: list[str]) -> SampleGrid | None:
     file, texts = run.sample_grid(step), run.sample_texts(step)
     try:
         png = file.read_bytes()
@@ -240,9 +240,9 @@ def _sheet(run: RunDirectory, step: int, unread: list[str]) -> Sheet | None:
             image.load()
         written = texts.read_text(encoding="utf-8", errors="replace") if texts.exists() else ""
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        unread.append(f"{file.name} is no picture that can be read")
+        unreadable.append(f"{file.name} is no picture that can be read")
         return None
-    return Sheet(step, png, *image.size, written)
+    return SampleGrid(step, png, *image.size, written)
 
 
 def _written(file: pathlib.Path) -> str:

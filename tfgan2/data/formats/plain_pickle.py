@@ -51,9 +51,9 @@ def parse(content: bytes, *, path: pathlib.Path) -> Any:
         for opcode, argument in _opcodes(content):
             if opcode not in PLAIN_OPCODES:
                 rule = "must be a pickle of lists, dicts, strings and numbers alone"
-                asked = opcode if argument is None else f"{opcode} {argument}"
-                raise UsageError(str(path), rule, asked[:100])
-            # Unpickling allocates memo places up to the highest index, for any size of the file.
+                found = opcode if argument is None else f"{opcode} {argument}"
+                raise UsageError(str(path), rule, found[:100])
+            # Unpickling allocates memo entries up to the highest index, for any size of the file.
             if opcode in PUTS and argument > len(content):
                 raise ValueError(f"memo place {argument} in {len(content)} bytes")
         return _PlainUnpickler(io.BytesIO(content), encoding="latin1").load()

@@ -46,22 +46,22 @@ def parse(content: bytes, *, path: pathlib.Path) -> Any:
     Raises:
       UsageError: the file is damaged, or holds functions or other classes; the error names `path`.
     """
-    reader = _Reader(content)
+    parser = _Parser(content)
     try:
-        value = reader.value(depth=0)
-        if reader.position != len(content):
-            raise ValueError(f"{len(content) - reader.position} bytes too many")
+        value = parser.value(depth=0)
+        if parser.position != len(content):
+            raise ValueError(f"{len(content) - parser.position} bytes too many")
         return value
     except (ValueError, struct.error, UnicodeDecodeError) as error:
         rule = "must be a whole Torch7 file of tables, strings, numbers and tensors"
-        raise UsageError(str(path), rule, f"{error} near byte {reader.position}") from error
+        raise UsageError(str(path), rule, f"{error} near byte {parser.position}") from error
 
 
 @dataclasses.dataclass
-class _Reader:
+class _Parser:
     content: bytes
     position: int = 0
-    seen: dict[int, Any] = dataclasses.field(default_factory=dict)
+    objects: dict[int, Any] = dataclasses.field(default_factory=dict)
 
     def value(self, *, depth: int) -> Any:
         if depth > MAX_DEPTH:
@@ -77,18 +77,18 @@ class _Reader:
             return self._integer() == 1
         if kind not in (TABLE, TORCH):
             raise ValueError(f"type {kind}")
-        place = self._integer()
-        if place not in self.seen:
+        index = self._integer()
+        if index not in self.objects:
             if kind == TABLE:
-                self._table(place, depth=depth)
+                self._table(index, depth=depth)
             else:
-                self.seen[place] = None
-                self.seen[place] = self._torch(depth=depth)
-        return self.seen[place]
+                self.objects[index] = None
+                self.objects[index] = self._torch(depth=depth)
+        return self.objects[index]
 
-    def _table(self, place: int, *, depth: int) -> None:
+    def _table(self, index: int, *, depth: int) -> None:
         table: dict[Any, Any] = {}
-        self.seen[place] = table  # Before its items, because a table may contain itself.
+        self.objects[index] = table  # Before the items, because a table may contain itself.
         items = self._integer()
         if items < 0:
             raise ValueError(f"a table of {items} items")
@@ -102,8 +102,8 @@ class _Reader:
         name = self._string()
         if name.startswith(b"V "):  # Files of Torch's first versions have no version string.
             name = self._string()
-        kind, _, what = name.decode("ascii").removeprefix("torch.").partition("Tensor")
-        if name.startswith(b"torch.") and kind in DTYPES and not what:
+        kind, _, suffix = name.decode("ascii").removeprefix("torch.").partition("Tensor")
+        if name.startswith(b"torch.") and kind in DTYPES and not suffix:
             return self._tensor(np.dtype(DTYPES[kind]), depth=depth)
         kind = kind.removesuffix("Storage")
         if name == f"torch.{kind}Storage".encode() and kind in DTYPES:
@@ -130,20 +130,20 @@ class _Reader:
         ).copy()
 
     def _array(self, dtype: np.dtype, size: int) -> np.ndarray:
-        return np.frombuffer(self._take(size * dtype.itemsize), dtype)
+        return np.frombuffer(self._read_bytes(size * dtype.itemsize), dtype)
 
     def _string(self) -> bytes:
-        return self._take(self._integer())
+        return self._read_bytes(self._integer())
 
     def _integer(self) -> int:
         return self._unpack("<i")
 
     def _unpack(self, form: str) -> Any:
-        return struct.unpack(form, self._take(struct.calcsize(form)))[0]
+        return struct.unpack(form, self._read_bytes(struct.calcsize(form)))[0]
 
-    def _take(self, size: int) -> bytes:
+    def _read_bytes(self, size: int) -> bytes:
         if not 0 <= size <= len(self.content) - self.position:
             raise ValueError(f"{size} bytes asked for, {len(self.content) - self.position} left")
-        taken = self.content[self.position : self.position + size]
+        part = self.content[self.position : self.position + size]
         self.position += size
-        return taken
+        return part

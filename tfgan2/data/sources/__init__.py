@@ -72,7 +72,7 @@ class SourceOptions:
     Attributes:
       image_size: side of the square images in pixels.
       input_dir: folder of the files; None: an installed package has them.
-      test_fraction: share of test images, for a source without a published split.
+      test_fraction: fraction of test images, for a source without a published split.
       resize: method to make images square: `pad`, `crop` or `stretch`.
       background: RGB in 0..255, for padding and transparency.
       max_pixels: images with more pixels are rejected.

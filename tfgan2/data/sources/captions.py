@@ -10,7 +10,7 @@ ENCODING = "utf-8-sig"  # UTF-8, with or without a byte order mark.
 
 
 class CaptionError(Exception):
-    """A caption that cannot be used; the message says why."""
+    """A caption that cannot be used; the message names the reason."""
 
 
 def clean(text: object) -> str:

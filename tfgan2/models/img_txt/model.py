@@ -5,11 +5,11 @@ Source: the published code https://github.com/dhirajpatnaik16297/IMG-TXT-Generat
 - The code always gives text and image of a real pair to the generator, so it cannot generate
   without them. Here a row is given its text, its image, or neither. In the joint discriminator's
   input, the given text or image replaces the generated one, so the image must fit a given text.
-- The code's discriminators of the image alone and of the text alone get no gradient: the code logs
-  them, with the logit of a generated image instead of its loss, but never trains them. Here they
+- The code's image discriminator and text discriminator get no gradient: the code logs them,
+  with the logit of a generated image instead of its loss, but never trains them. Here they
   are trained.
 - The code's texts have values 1 and -1, where tanh has no gradient. Here they are 0.9 and -0.9, and
-  discriminators see them with noise (Arjovsky and Bottou 2017, "Towards Principled Methods for
+  discriminators get them with noise (Arjovsky and Bottou 2017, "Towards Principled Methods for
   Training Generative Adversarial Networks", section 3); otherwise a lost word never comes back.
 - The code samples conditions with log sigma instead of sigma, and has a layer with an unused
   output.
@@ -35,7 +35,7 @@ from tfgan2.models.layers.conditioning import kl_divergence
 from tfgan2.optimizers.make import make_adams
 from tfgan2.text.tokenizers import WordTokenizer
 
-# Standard deviation; two words differ by 1.8 in two values of a place.
+# Standard deviation; two words differ by 1.8 in two values of a position.
 TEXT_NOISE = 0.3
 # Weight of the unconditional terms in the generator loss; the pair has weight 1.
 UNCONDITIONAL_WEIGHT = 0.3
@@ -105,10 +105,10 @@ class ImgTxt(GAN):
                 dtype=dtype,
             )
 
-        def discriminator(name: str, *, sees: bool, reads: bool) -> Discriminator:
+        def discriminator(name: str, *, has_image: bool, has_text: bool) -> Discriminator:
             return Discriminator(
-                image_shape=image_shape if sees else None,
-                text_size=self.texts.size if reads else None,
+                image_shape=image_shape if has_image else None,
+                text_size=self.texts.size if has_text else None,
                 base_channels=options.discriminator_channels,
                 batch_norm=options.discriminator_batch_norm,
                 head=options.discriminator_head,
@@ -118,9 +118,9 @@ class ImgTxt(GAN):
             )
 
         self.generator, self.average_generator = generator(dtype), generator("float32")
-        self.joint_discriminator = discriminator("joint", sees=True, reads=True)
-        self.image_discriminator = discriminator("image", sees=True, reads=False)
-        self.text_discriminator = discriminator("text", sees=False, reads=True)
+        self.joint_discriminator = discriminator("joint", has_image=True, has_text=True)
+        self.image_discriminator = discriminator("image", has_image=True, has_text=False)
+        self.text_discriminator = discriminator("text", has_image=False, has_text=True)
         if options.discriminator_spectral_norm:
             spectral.normalize(
                 self.joint_discriminator, self.image_discriminator, self.text_discriminator
@@ -143,7 +143,7 @@ class ImgTxt(GAN):
 
     @property
     def updates(self) -> tuple[Update, ...]:
-        """All discriminators together, then the generator."""
+        """All discriminators in one update, then the generator."""
         discriminators = [self.joint_discriminator]
         if not self.options.faithful:
             discriminators += [self.image_discriminator, self.text_discriminator]
@@ -244,9 +244,9 @@ class ImgTxt(GAN):
         # Logits of real images with mismatched texts, only from the joint discriminator.
         mismatched = None
         if options.mismatch_weight:
-            wrong = self.texts.encode(batch["mismatched_tokens"]["ids"])
+            mismatched_text = self.texts.encode(batch["mismatched_tokens"]["ids"])
             image = self.augmented(batch["image"], noise, "real")
-            pair = {"image": image, "text": self._noisy(wrong, noise, "real")}
+            pair = {"image": image, "text": self._noisy(mismatched_text, noise, "real")}
             mismatched = Logits((self.joint_discriminator(pair, training=True),))
         # Sum of the losses of three discriminators, or the loss of the joint one.
         loss = tf.add_n(
@@ -339,11 +339,11 @@ class ImgTxt(GAN):
         joint = self.joint_discriminator({"image": pair_image, "text": pair_text}, training=True)
         if self.options.faithful:
             return Logits((joint,))
-        alone = self.augmented(image, noise, name)
+        augmented = self.augmented(image, noise, name)
         return Logits(
             conditional=(joint,),
             unconditional=(
-                self.image_discriminator({"image": alone}, training=True),
+                self.image_discriminator({"image": augmented}, training=True),
                 self.text_discriminator({"text": self._noisy(text, noise, name)}, training=True),
             ),
         )
@@ -351,12 +351,12 @@ class ImgTxt(GAN):
     def _penalty(self, gradients: list[tf.Tensor], *, weight: float) -> tf.Tensor:
         """Zero-centred penalty on the gradients by images and texts.
 
-        A text has few values and an image many; without the factor `share` on the gradients by
+        A text has few values and an image many; without the factor `ratio` on the gradients by
         texts, the penalty would be larger for texts than for images.
         """
-        share = math.sqrt(self.texts.size / math.prod(gradients[0].shape[1:]))
+        ratio = math.sqrt(self.texts.size / math.prod(gradients[0].shape[1:]))
         scaled = [
-            gradient * math.sqrt(share) if gradient.shape.rank == 2 else gradient
+            gradient * math.sqrt(ratio) if gradient.shape.rank == 2 else gradient
             for gradient in gradients
         ]
         return penalties.zero_centred(scaled, weight=weight)

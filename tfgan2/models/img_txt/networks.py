@@ -2,7 +2,7 @@
 
 Source: the published code https://github.com/dhirajpatnaik16297/IMG-TXT-Generative-Adversarial-Network
 for 64 px and one character. Other image sizes change the sizes of the feature maps. A text is a row
-of places with one value per word: high for the word at that place, low for all others.
+of positions with one value per word: high for the word at that position, low for all others.
 """
 
 import math
@@ -27,7 +27,7 @@ HIGH_VALUE, FAITHFUL_HIGH_VALUE = 0.9, 1.0
 
 
 class Texts:
-    """Maps ids to texts, the form that the networks read and generate, and back.
+    """Maps ids to texts, the networks' form of texts, and back.
 
     Texts of a single word need no padding, so they have no value for padding.
     """
@@ -37,29 +37,29 @@ class Texts:
 
         Args:
           vocabulary_size: number of ids, padding included.
-          max_words: number of places of a text.
+          max_words: number of positions of a text.
           faithful: whether values are 1 and -1, as published, instead of 0.9 and -0.9.
         """
         self._high = FAITHFUL_HIGH_VALUE if faithful else HIGH_VALUE
         self._padding = int(max_words > 1)
-        self.places, self.values = max_words, vocabulary_size - 1 + self._padding
+        self.positions, self.values = max_words, vocabulary_size - 1 + self._padding
 
     @property
     def size(self) -> int:
-        """Number of values of a text, over all places."""
-        return self.places * self.values
+        """Number of values of a text, over all positions."""
+        return self.positions * self.values
 
     def encode(self, ids: tf.Tensor) -> tf.Tensor:
         """Maps ids, int32 [B, T] with 0 for padding, to texts, float32 [B, size]."""
-        places = tf.one_hot(
+        positions = tf.one_hot(
             ids - 1 + self._padding, self.values, on_value=self._high, off_value=-self._high
         )
-        return tf.reshape(places, [-1, self.size])
+        return tf.reshape(positions, [-1, self.size])
 
     def decode(self, text: tf.Tensor) -> tf.Tensor:
-        """Maps texts [B, size] to ids, int32 [B, T], by the highest value of each place."""
-        places = tf.reshape(text, [-1, self.places, self.values])
-        ids = tf.argmax(places, axis=2, output_type=tf.int32) + 1 - self._padding
+        """Maps texts [B, size] to ids, int32 [B, T], by the highest value of each position."""
+        positions = tf.reshape(text, [-1, self.positions, self.values])
+        ids = tf.argmax(positions, axis=2, output_type=tf.int32) + 1 - self._padding
         # Padding ends a text: set all ids after it to 0.
         return ids * tf.math.cumprod(tf.cast(ids > 0, tf.int32), axis=1)
 
@@ -137,8 +137,8 @@ class Generator(keras.Model):
           latent_size: length of the latent without the noise of the text's condition.
           base_channels: channels at half of the image side (published: 64).
           shared_layers: number of layers that image and text share: 1 (published) to 4.
-          faithful: keeps a layer that is unused and never trained, the normalization in its place,
-            log sigma in place of sigma in the conditions, and the scale of the conditions.
+          faithful: keeps a layer that is unused and never trained, its normalization, log sigma
+            instead of sigma in the conditions, and the scale of the conditions.
           dtype: dtype policy of the layers.
         """
         # Conditions are sampled in float32, so Keras must not cast the latent.
@@ -218,11 +218,11 @@ class Generator(keras.Model):
         """
         latent, text_noise = latent[:, : self.latent_size], latent[:, self.latent_size :]
         # Conditions of the given text and image; 0 for rows without them.
-        text_code = self._as_loud(self.of_text.draw(text, text_noise)) * text_given
+        text_code = self._scaled(self.of_text.draw(text, text_noise)) * text_given
         image_code = tf.zeros([tf.shape(latent)[0], self.of_image.size])
         if image is not None:
             flat = tf.reshape(image, [-1, image.shape[1] * image.shape[2] * image.shape[3]])
-            image_code = self._as_loud(self.of_image.draw(flat, image_noise)) * image_given
+            image_code = self._scaled(self.of_image.draw(flat, image_noise)) * image_given
         vector = tf.cast(tf.concat([text_code, image_code, latent], axis=1), self.compute_dtype)
         features = tf.reshape(self.first(vector), [-1, *self.first_shape])
         features = leaky_relu(self.first_normalization(features, training=training))
@@ -234,10 +234,10 @@ class Generator(keras.Model):
             features = layer(features, training=training)
             if self.second_normalization is not None and number == 2:
                 features = leaky_relu(self.second_normalization(features, training=training))
-        drawn = tf.tanh(tf.cast(self.to_image(features), tf.float32))
-        return drawn, tf.tanh(tf.cast(written, tf.float32))
+        generated = tf.tanh(tf.cast(self.to_image(features), tf.float32))
+        return generated, tf.tanh(tf.cast(written, tf.float32))
 
-    def _as_loud(self, code: tf.Tensor) -> tf.Tensor:
+    def _scaled(self, code: tf.Tensor) -> tf.Tensor:
         """Scales a condition so that its norm does not dominate the latent's, or the reverse."""
         return code if self.faithful else code * math.sqrt(self.latent_size / code.shape[1])
 
@@ -283,7 +283,7 @@ class Discriminator(keras.Model):
           text_size: number of values of a text; None: no text input.
           base_channels: channels of the first convolution (published: 64).
           batch_norm: whether to use batch normalization.
-          head: combination of image and text: "joint" (published: the text at every place of the
+          head: combination of image and text: "joint" (published: the text at every position of the
             image features) or "projection".
           minibatch_group: group size, in rows, of the minibatch standard deviation; 0: off.
           name: name of the input: `joint`, `image` or `text`.
@@ -338,20 +338,20 @@ class Discriminator(keras.Model):
         Returns:
           Logits, float32 [B].
         """
-        seen = []
+        parts = []
         if "image" in inputs:
             features = tf.cast(inputs["image"], self.compute_dtype)
             for layer in self.look:
                 features = layer(features, training=training)
-            seen.append(with_deviation(features, group=self.minibatch_group))
+            parts.append(with_deviation(features, group=self.minibatch_group))
         if self.projection is not None:
-            return self.projection(seen[0], inputs["text"])
+            return self.projection(parts[0], inputs["text"])
         if "text" in inputs:
             code = leaky_relu(self.read(tf.cast(inputs["text"], self.compute_dtype)))
-            place = tf.zeros([1, FIRST_SIDE_PX, FIRST_SIDE_PX, 1])
-            like = seen[0] if seen else tf.repeat(place, tf.shape(code)[0], axis=0)
-            seen.append(tile(code, like))
-        logit = self.logit(self.joint(tf.concat(seen, axis=-1), training=training))
+            position = tf.zeros([1, FIRST_SIDE_PX, FIRST_SIDE_PX, 1])
+            like = parts[0] if parts else tf.repeat(position, tf.shape(code)[0], axis=0)
+            parts.append(tile(code, like))
+        logit = self.logit(self.joint(tf.concat(parts, axis=-1), training=training))
         return tf.cast(tf.reshape(logit, [-1]), tf.float32)
 
 

@@ -102,14 +102,14 @@ def dense(
 def upsample(features: tf.Tensor) -> tf.Tensor:
     """2x nearest upsampling, with ops that XLA can differentiate on a CPU."""
     _, height, width, channels = features.shape
-    spread = features[:, :, tf.newaxis, :, tf.newaxis, :]
+    copies = features[:, :, tf.newaxis, :, tf.newaxis, :]
     batch = tf.shape(features)[0]
-    spread = tf.broadcast_to(spread, [batch, height, 2, width, 2, channels])
-    return tf.reshape(spread, [batch, 2 * height, 2 * width, channels])
+    copies = tf.broadcast_to(copies, [batch, height, 2, width, 2, channels])
+    return tf.reshape(copies, [batch, 2 * height, 2 * width, channels])
 
 
 def tile(vectors: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
-    """Repeats vectors [B, D] at every place of feature maps [B, H, W, C]: [B, H, W, D]."""
+    """Repeats vectors [B, D] at every position of feature maps [B, H, W, C]: [B, H, W, D]."""
     shape = [tf.shape(like)[0], like.shape[1], like.shape[2], vectors.shape[1]]
     return tf.broadcast_to(vectors[:, tf.newaxis, tf.newaxis, :], shape)
 

@@ -17,7 +17,7 @@ Activation: TypeAlias = Callable[[tf.Tensor], tf.Tensor]
 
 FIRST_SIDE_PX = 4
 RESIDUAL_SIDES = 2
-SPREAD = 0.02
+STDDEV = 0.02
 MOMENTUM, EPSILON = 0.9, 1e-5
 
 
@@ -32,7 +32,7 @@ def normal_dense(units: int, *, dtype: DType, use_bias: bool = True) -> keras.la
     return keras.layers.Dense(
         units,
         use_bias=use_bias,
-        kernel_initializer=keras.initializers.RandomNormal(stddev=SPREAD),
+        kernel_initializer=keras.initializers.RandomNormal(stddev=STDDEV),
         dtype=dtype,
     )
 
@@ -53,7 +53,7 @@ def normal_convolution(
         strides=stride,
         padding=padding,
         use_bias=use_bias,
-        kernel_initializer=keras.initializers.RandomNormal(stddev=SPREAD),
+        kernel_initializer=keras.initializers.RandomNormal(stddev=STDDEV),
         dtype=dtype,
     )
 
@@ -65,7 +65,7 @@ def doubling(channels: int, *, dtype: DType, use_bias: bool = False) -> Doubling
         3,
         padding="same",
         use_bias=use_bias,
-        kernel_initializer=keras.initializers.RandomNormal(stddev=SPREAD),
+        kernel_initializer=keras.initializers.RandomNormal(stddev=STDDEV),
         dtype=dtype,
     )
 
@@ -78,7 +78,7 @@ def transposed_doubling(channels: int, *, dtype: DType) -> keras.layers.Conv2DTr
         strides=2,
         padding="same",
         use_bias=False,
-        kernel_initializer=keras.initializers.RandomNormal(stddev=SPREAD),
+        kernel_initializer=keras.initializers.RandomNormal(stddev=STDDEV),
         dtype=dtype,
     )
 
@@ -88,7 +88,7 @@ def batch_normalization(*, dtype: DType) -> keras.layers.BatchNormalization:
     return keras.layers.BatchNormalization(
         momentum=MOMENTUM,
         epsilon=EPSILON,
-        gamma_initializer=keras.initializers.RandomNormal(1.0, SPREAD),
+        gamma_initializer=keras.initializers.RandomNormal(1.0, STDDEV),
         synchronized=True,
         dtype=dtype,
     )
@@ -179,7 +179,7 @@ class Start(keras.layers.Layer):
 
     Args:
       channels: channels of the feature maps.
-      by_channel: whether all places of a channel share one normalization, as after the published
+      by_channel: whether all positions of a channel share one normalization, as after the published
         transposed convolution of a single pixel, which equals this dense layer; otherwise every
         unit has its own.
       use_bias: whether the dense layer has a bias.
@@ -280,7 +280,7 @@ def down_blocks(
 
 
 class JointLogit(keras.layers.Layer):
-    """Concatenates the text code at every place, then a convolution and one logit of all places.
+    """Concatenates the text code at every position, then a convolution and one logit.
 
     Args:
       feature_shape: height, width and channels of the features; height equals width.

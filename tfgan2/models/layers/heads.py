@@ -10,7 +10,7 @@ PROJECTION_SIZE = 128
 
 
 class JointHead(keras.Model):
-    """Concatenates the sentence embedding at every place; two convolutions (DF-GAN's NetC)."""
+    """Concatenates the sentence embedding at every position; two convolutions (DF-GAN's NetC)."""
 
     def __init__(
         self,
@@ -79,8 +79,8 @@ class ProjectionHead(keras.Model):
         image = leaky_relu(self.image(self.flatten(features)))
         sentence = self.sentence(tf.cast(sentence, self.compute_dtype))
         match = tf.reduce_sum(tf.cast(image * sentence, tf.float32), axis=1)
-        alone = tf.cast(self.unconditional(image)[:, 0], tf.float32)
-        return match / PROJECTION_SIZE**0.5 + alone
+        unconditional = tf.cast(self.unconditional(image)[:, 0], tf.float32)
+        return match / PROJECTION_SIZE**0.5 + unconditional
 
 
 HEADS: dict[str, type[keras.Model]] = {"joint": JointHead, "projection": ProjectionHead}

@@ -195,14 +195,14 @@ class UNetHead(keras.Model):
         image = tf.reduce_sum(tf.cast(bottleneck, tf.float32), axis=[1, 2])
         of_image = self.image_sentence(sentence, training=training)
         match = tf.reduce_sum(image * tf.cast(of_image, tf.float32), axis=1)
-        alone = self.image(image, training=training)[:, 0]
+        unconditional = tf.cast(self.image(image, training=training)[:, 0], tf.float32)
 
         # Logit of every pixel, likewise.
         pixels = tf.cast(pixels, self.compute_dtype)
         of_pixels = self.pixel_sentence(sentence, training=training)[:, tf.newaxis, tf.newaxis, :]
         pixel_match = tf.reduce_sum(tf.cast(pixels * of_pixels, tf.float32), axis=-1)
-        pixel_alone = self.pixel(pixels)[..., 0]
-        return match + tf.cast(alone, tf.float32), pixel_match + tf.cast(pixel_alone, tf.float32)
+        pixel_unconditional = tf.cast(self.pixel(pixels)[..., 0], tf.float32)
+        return match + unconditional, pixel_match + pixel_unconditional
 
 
 def make_unet(

@@ -64,7 +64,7 @@ class SmallImageEncoder(keras.Model):
 class InceptionImageEncoder(keras.Model):
     """Frozen Inception-v3 of Keras, with trained linear maps of its regions and its last layer.
 
-    Source: Xu et al. 2018, "AttnGAN", section 3.2: the regions are the places of the last 17x17
+    Source: Xu et al. 2018, "AttnGAN", section 3.2: the regions are the positions of the last 17x17
     layer.
     """
 

@@ -4,7 +4,7 @@ DAMSM: Xu et al. 2018, "AttnGAN: Fine-Grained Text to Image Generation with Atte
 Adversarial Networks", section 3.2. SJE: Reed et al. 2016, "Learning Deep Representations of
 Fine-Grained Visual Descriptions", section 3.1. Losses and learning rates follow the published
 codes. Differences: the image encoder is trained (or is Inception-v3, also for SJE); DAMSM's
-gradients are clipped over both encoders together, not over the text encoder alone, and its Adam
+gradients are clipped over both encoders, not over the text encoder only, and its Adam
 keeps its state after every epoch; SJE's batches are random, not of 40 different classes, and its
 learning rate falls after every epoch. Rows of one class, or with the same words, are never negative
 pairs.
@@ -290,9 +290,9 @@ def structured_joint_embedding(
       equations 4 and 5.
     """
     scores = tf.matmul(images, sentences, transpose_b=True)
-    right = tf.linalg.diag_part(scores)
-    wrong = tf.logical_not(tf.logical_or(same, tf.eye(tf.shape(scores)[0], dtype=tf.bool)))
-    by_image = tf.nn.relu(MARGIN + scores - right[:, tf.newaxis])
-    by_caption = tf.nn.relu(MARGIN + scores - right[tf.newaxis, :])
-    hinges = tf.where(wrong, by_image + by_caption, 0.0)
+    positive = tf.linalg.diag_part(scores)
+    negative = tf.logical_not(tf.logical_or(same, tf.eye(tf.shape(scores)[0], dtype=tf.bool)))
+    by_image = tf.nn.relu(MARGIN + scores - positive[:, tf.newaxis])
+    by_caption = tf.nn.relu(MARGIN + scores - positive[tf.newaxis, :])
+    hinges = tf.where(negative, by_image + by_caption, 0.0)
     return tf.reduce_sum(hinges) / tf.cast(tf.size(scores), tf.float32)

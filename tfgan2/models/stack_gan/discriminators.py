@@ -148,8 +148,8 @@ class StageHead(keras.Model):
         text = tf.cast(sentence, self.compute_dtype)
         if self.text is not None:
             text = leaky_relu(self.text(text))
-        matched = self.joint(features, text, training=training)
+        conditional = self.joint(features, text, training=training)
         if self.alone is None:
-            return (matched,)
-        alone = tf.reshape(self.alone(features), [-1])
-        return matched, tf.cast(alone, tf.float32)
+            return (conditional,)
+        unconditional = tf.reshape(self.alone(features), [-1])
+        return conditional, tf.cast(unconditional, tf.float32)

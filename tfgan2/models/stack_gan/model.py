@@ -4,7 +4,7 @@ Source: Zhang et al. 2017, "StackGAN: Text to Photo-realistic Image Synthesis wi
 Generative Adversarial Networks". There is a form for each published code: the condition of the
 discriminator is the sentence embedding in `tensorflow`, and the mean of the generator's condition
 in `pytorch`, which also has unconditional logits in stage II. The codes and the paper halve the
-learning rates at different epochs; each recipe says which it follows.
+learning rates at different epochs; each recipe names its source.
 """
 
 import tensorflow as tf
@@ -69,7 +69,7 @@ class StackGAN(MatchingAwareGAN):
         head = StageHead(
             feature_shape=self.head_shape(features.feature_shape),
             sentence_size=options.conditioning_size
-            if self._reads_condition
+            if self._uses_mean_condition
             else options.sentence_size,
             form=options.discriminator_form,
             batch_norm=options.discriminator_batch_norm,
@@ -86,11 +86,11 @@ class StackGAN(MatchingAwareGAN):
     @property
     def unconditional_outputs(self) -> int:
         """1 in stage II of `pytorch`, whose last output is unconditional; else 0."""
-        return int(self._reads_condition and self.options.stage == 2)
+        return int(self._uses_mean_condition and self.options.stage == 2)
 
     def condition(self, sentence: tf.Tensor) -> tf.Tensor:
         """Condition of the discriminator: sentence embedding, or mean condition in `pytorch`."""
-        if not self._reads_condition:
+        if not self._uses_mean_condition:
             return sentence
         mean, _ = self.generator.conditioning(sentence)
         return mean
@@ -107,5 +107,5 @@ class StackGAN(MatchingAwareGAN):
             own.load_stage1(generator)
 
     @property
-    def _reads_condition(self) -> bool:
+    def _uses_mean_condition(self) -> bool:
         return self.options.discriminator_form == "pytorch"

@@ -70,7 +70,7 @@ def main() -> None:
     from tfgan2.training import checks, runtime
 
     runtime.quieten_tensorflow()
-    recipe = _as_asked(recipes.from_flagfile(path))
+    recipe = _with_flags(recipes.from_flagfile(path))
     checks.check_foreign_options(recipe)
     for side in sizes["image_sizes"]:
         dataclasses.replace(recipe, image_size=side).check()
@@ -95,7 +95,7 @@ def _measure(
     *,
     folder: pathlib.Path,
 ) -> Series:
-    from tools.benchmarks import drawn_data
+    from tools.benchmarks import synthetic_data
     from tools.benchmarks.bench import SAMPLING_PRECISION, Bench
     from tools.benchmarks.growth import memory, programs
     from tools.benchmarks.growth.step_times import StepTimes
@@ -122,7 +122,7 @@ def _measure(
     data_dir = folder / "data"
     if what == "memory":
         if FLAGS.data_dir is None:
-            drawn_data.prepare(
+            synthetic_data.prepare(
                 data_dir,
                 image_size=recipes.view(recipes.from_flagfile(memory_path)).resized,
                 channels=systems.image_channels(memory_path),
@@ -137,7 +137,7 @@ def _measure(
             log_every=FLAGS.log_every,
         )
     largest = max(recipe.image_size, *sizes["image_sizes"])
-    drawn_data.prepare(
+    synthetic_data.prepare(
         data_dir,
         image_size=recipes.view(dataclasses.replace(recipe, image_size=largest)).resized,
         channels=systems.image_channels(path),
@@ -174,18 +174,18 @@ def _check_flags() -> None:
 def _sizes(name: str) -> list[int]:
     """Returns the sizes of a flag."""
     texts: list[str] = FLAGS[name].value or []
-    wrong = [it for it in texts if not it.isdecimal() or int(it) < 2]
-    if wrong or len(set(texts)) < FEWEST_SIZES:
+    invalid = [it for it in texts if not it.isdecimal() or int(it) < 2]
+    if invalid or len(set(texts)) < FEWEST_SIZES:
         rule = f"must be {FEWEST_SIZES} numbers or more with commas between, each 2 or more"
         raise UsageError(f"--{name}", rule, ",".join(texts) or "nothing")
     return [int(it) for it in texts]
 
 
-def _as_asked(recipe: recipes.Recipe) -> recipes.Recipe:
-    asked = {"image_size": FLAGS.image_size, "batch_size": FLAGS.batch_size}
+def _with_flags(recipe: recipes.Recipe) -> recipes.Recipe:
+    given = {"image_size": FLAGS.image_size, "batch_size": FLAGS.batch_size}
     if FLAGS.precision is not None:
-        asked["precision"] = FLAGS.precision
-    return dataclasses.replace(recipe, **asked)
+        given["precision"] = FLAGS.precision
+    return dataclasses.replace(recipe, **given)
 
 
 def _write(measured: list[Series]) -> None:

@@ -8,7 +8,7 @@ from tfgan2.runs.directory import RunDirectory
 from tools.benchmarks.growth import programs
 from tools.benchmarks.growth.series import Series
 
-# Share of the steps that the line leaves out: traces, caches and buffers grow first.
+# Fraction of the steps that the line leaves out: traces, caches and buffers grow first.
 SETTLING = 0.2
 FIELD = "resident_mib"
 

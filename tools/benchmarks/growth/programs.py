@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from PIL import Image
 
 from tfgan2.program import Failure
-from tools.benchmarks import drawn_data
+from tools.benchmarks import synthetic_data
 from tools.benchmarks.exported import Exported
 from tools.benchmarks.growth.series import Series
 
@@ -56,7 +56,7 @@ def prepare(folder: pathlib.Path, *, images: int, image_size: int, repetitions: 
         source.mkdir()
     for number in range(max(counts)):
         side = SIDE_OF_SOURCES * image_size
-        image = Image.fromarray(drawn_data.draw(number, image_size=side, channels=3))
+        image = Image.fromarray(synthetic_data.draw(number, image_size=side, channels=3))
         for count, source in sources.items():
             if number < count:
                 image.save(source / f"{number}.png")
@@ -70,7 +70,7 @@ def prepare(folder: pathlib.Path, *, images: int, image_size: int, repetitions: 
             *(f"--input_dir={sources[count]}", f"--output_dir={output_dir}"),
         )
 
-    points = _in_turn(once, counts, folder=folder, repetitions=repetitions)
+    points = _alternate(once, counts, folder=folder, repetitions=repetitions)
     sides = f"{SIDE_OF_SOURCES * image_size} px to {image_size} px"
     return Series("prepare", f"tools.prepare, {sides}", "images", "seconds", points)
 
@@ -92,21 +92,21 @@ def generate(
     """
 
     def once(count: int, output_dir: pathlib.Path) -> float:
-        asked = f"--count={count}"
-        if exported.takes_captions:
+        items = f"--count={count}"
+        if exported.reads_captions:
             file = folder / f"{output_dir.name}.txt"
-            drawn = itertools.islice(itertools.cycle(exported.captions), count)
-            file.write_text("".join(f"{it}\n" for it in drawn), encoding="utf-8")
-            asked = f"--captions={file}"
+            captions_of_file = itertools.islice(itertools.cycle(exported.captions), count)
+            file.write_text("".join(f"{it}\n" for it in captions_of_file), encoding="utf-8")
+            items = f"--captions={file}"
         export_dir = f"--export_dir={exported.version}"
-        return run("tools.generate", export_dir, asked, f"--output_dir={output_dir}")
+        return run("tools.generate", export_dir, items, f"--output_dir={output_dir}")
 
     counts = [multiple * captions for multiple in MULTIPLES]
-    points = _in_turn(once, counts, folder=folder, repetitions=repetitions)
+    points = _alternate(once, counts, folder=folder, repetitions=repetitions)
     return Series("generate", f"tools.generate, {title}", "pictures", "seconds", points)
 
 
-def _in_turn(
+def _alternate(
     once: Callable[[int, pathlib.Path], float],
     counts: Sequence[int],
     *,

@@ -15,7 +15,7 @@ class Fit:
     Attributes:
       slope: change of y per unit of x.
       offset: y at x = 0.
-      r_squared: share of y's variance that the line explains; 1 if all y are the same.
+      r_squared: fraction of y's variance that the line explains; 1 if all y are the same.
     """
 
     slope: float

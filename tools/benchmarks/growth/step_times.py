@@ -65,5 +65,5 @@ class StepTimes:
             data_dir=self._data_dir,
         )
         steps = bench.steps
-        took = timing.repeat(steps.from_memory, seconds=self._seconds)
-        return float(np.median(took)) / steps.cycle
+        times = timing.repeat(steps.from_memory, seconds=self._seconds)
+        return float(np.median(times)) / steps.cycle

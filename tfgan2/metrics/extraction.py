@@ -7,24 +7,24 @@ from typing import TypeAlias
 
 import numpy as np
 
-from tfgan2.metrics.blocks import empty_rows
-from tfgan2.metrics.features import Classifier, Extractor, Seen
+from tfgan2.metrics.features import Classifier, Extractor, ExtractorOutputs
 from tfgan2.metrics.moments import Moments
+from tfgan2.metrics.row_blocks import empty_rows
 from tfgan2.program import progress
 
 BATCH_SIZE = 50
 BLURRED_SIDE_PX = 8
-# Names of what is kept of images: features and class probabilities of the extractor, features of
+# Names of the arrays of images: features and class probabilities of the extractor, features of
 # the blurred images, class probabilities of the data set's own classifier, and codes of models
 # that match images with captions.
 FEATURES, PROBABILITIES, BLURRED = "features", "probabilities", "blurred"
 CLASSES, CODES, CLIP_CODES = "classes", "codes", "clip_codes"
 
-Kept: TypeAlias = dict[str, np.ndarray]
+Arrays: TypeAlias = dict[str, np.ndarray]
 
 
 class MatchingModel(Form):
-    """Encodes images and captions; the inner product of two codes says how well they match."""
+    """Encodes images and captions; the inner product of two codes is their similarity."""
 
     def encode_images(self, images: np.ndarray) -> np.ndarray:
         """Encodes images uint8 [N, S, S, C]: float64 [N, D]."""
@@ -34,7 +34,7 @@ class MatchingModel(Form):
 
 
 @dataclasses.dataclass(frozen=True)
-class Judges:
+class EvaluationModels:
     """The models that an evaluation uses; None: no such model.
 
     Attributes:
@@ -63,21 +63,21 @@ class Judges:
         """Whether the model of the features gives class probabilities too."""
         return self.scores_classes if self.extractor else self.classifier is not None
 
-    def look(self, images: np.ndarray, wanted: Iterable[str]) -> Kept:
+    def extract(self, images: np.ndarray, wanted: Iterable[str]) -> Arrays:
         """Computes the `wanted` arrays of images uint8 [N, S, S, C]: arrays of N rows by name."""
         wanted = set(wanted)
-        found: Kept = {}
-        classified: Seen | None = None
+        found: Arrays = {}
+        classified: ExtractorOutputs | None = None
         gives_features = not self.extractor and wanted & {FEATURES, PROBABILITIES}
         if self.classifier and (CLASSES in wanted or gives_features):
             classified = self.classifier(images)
-            assert classified.probabilities is not None  # A classifier always has them.
+            assert classified.probabilities is not None  # A classifier always has probabilities.
             found[CLASSES] = classified.probabilities
         if wanted & {FEATURES, PROBABILITIES}:
-            seen = self._features(images) if classified is None or self.extractor else classified
-            found[FEATURES] = seen.features
-            if seen.probabilities is not None:
-                found[PROBABILITIES] = seen.probabilities
+            outputs = self._features(images) if classified is None or self.extractor else classified
+            found[FEATURES] = outputs.features
+            if outputs.probabilities is not None:
+                found[PROBABILITIES] = outputs.probabilities
         if BLURRED in wanted:
             found[BLURRED] = self._features(blurred(images)).features
         if CODES in wanted and self.matcher:
@@ -86,42 +86,42 @@ class Judges:
             found[CLIP_CODES] = self.clip.encode_images(images)
         return {name: rows for name, rows in found.items() if name in wanted}
 
-    def _features(self, images: np.ndarray) -> Seen:
+    def _features(self, images: np.ndarray) -> ExtractorOutputs:
         if self.extractor:
             return self.extractor(images)
         if self.classifier:
             return self.classifier(images)
-        assert self.matcher  # `protocol.check` makes sure of it.
-        return Seen(self.matcher.encode_images(images))
+        assert self.matcher  # `protocol.check` guarantees a model.
+        return ExtractorOutputs(self.matcher.encode_images(images))
 
 
-def gather(
+def collect(
     batches: Iterable[np.ndarray],
-    look: Callable[[np.ndarray], Mapping[str, np.ndarray]],
+    extract: Callable[[np.ndarray], Mapping[str, np.ndarray]],
     *,
     count: int,
     description: str,
     memory_mib: int,
-) -> Kept:
-    """Applies a function to batches of images, and keeps its outputs.
+) -> Arrays:
+    """Applies a function to batches of images, and collects its outputs.
 
     Args:
       batches: images, `count` in all, `BATCH_SIZE` at a time.
-      look: maps a batch to arrays by name.
+      extract: maps a batch to arrays by name.
       count: number of images.
       description: label of the progress bar.
       memory_mib: limit of each array in memory, in MiB; a larger array goes to a temporary file.
     """
-    kept: Kept = {}
+    arrays: Arrays = {}
     end = 0
     bar = progress(batches, total=-(-count // BATCH_SIZE), description=description, unit="batches")
     for images in bar:
         start, end = end, end + len(images)
-        for name, rows in look(images).items():
-            if name not in kept:
-                kept[name] = empty_rows(count, rows.shape[1], memory_mib=memory_mib)
-            kept[name][start:end] = rows
-    return kept
+        for name, rows in extract(images).items():
+            if name not in arrays:
+                arrays[name] = empty_rows(count, rows.shape[1], memory_mib=memory_mib)
+            arrays[name][start:end] = rows
+    return arrays
 
 
 def blurred(images: np.ndarray) -> np.ndarray:

@@ -41,7 +41,7 @@ class Captions:
     group: np.ndarray
 
 
-def numbered(captions: Sequence[Sequence[str]], labels: np.ndarray) -> Captions:
+def distinct_captions(captions: Sequence[Sequence[str]], labels: np.ndarray) -> Captions:
     """Numbers the distinct captions of images (N tuples) with labels int64 [N]."""
     numbers: dict[str, int] = {}
     images: list[int] = []
@@ -59,7 +59,7 @@ def numbered(captions: Sequence[Sequence[str]], labels: np.ndarray) -> Captions:
     )
 
 
-def are_shared(real: RealImages) -> bool:
+def captions_are_shared(real: RealImages) -> bool:
     """Whether two images have the same first caption.
 
     If so, `diversity` is relative to the variance of real images of one caption; else, to the

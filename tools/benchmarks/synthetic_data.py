@@ -26,7 +26,7 @@ CAPTIONS = (
     "picture {number} shows a round {disc} thing in front of something {ground}",
     "the ground of picture {number} is {ground} and what lies on it is {disc}",
 )
-# Noise in grey levels: like photographs, noisy images take longer to decode than smooth ones.
+# Noise in grey levels: like photographs, noisy images need longer to decode than smooth ones.
 NOISE = 12
 
 
@@ -45,8 +45,8 @@ def prepare(
     numbers = {"train": range(train), "test": range(train, train + test)}
     collection = Collection(
         splits={
-            split: [_item(number, image_size, channels) for number in its]
-            for split, its in numbers.items()
+            split: [_item(number, image_size, channels) for number in of_split]
+            for split, of_split in numbers.items()
         },
         label_names=tuple(COLOURS),
         licence="made by tools.benchmark; free to use",
@@ -89,5 +89,5 @@ def _item(number: int, image_size: int, channels: int) -> Item:
 def _colours(number: int) -> tuple[str, str]:
     """Returns the colours of the disc and of its ground."""
     names, steps = list(COLOURS), number // len(COLOURS) % (len(COLOURS) - 1)
-    place = number % len(names)
-    return names[place], names[(place + 1 + steps) % len(names)]
+    index = number % len(names)
+    return names[index], names[(index + 1 + steps) % len(names)]

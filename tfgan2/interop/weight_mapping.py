@@ -12,51 +12,51 @@ from tfgan2.program import UsageError
 
 PARALLEL_PREFIX = "module."
 
-Turn = Callable[[np.ndarray], np.ndarray]
+Convert = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
-class Place:
+class Target:
     """Target of one tensor.
 
     Attributes:
       variable: variable that gets the tensor.
       shape: shape of the published tensor.
-      turn: converts the published layout to the variable's.
+      convert: converts the published layout to the variable's.
       optional: the tensor may be missing; the variable then keeps its value.
     """
 
     variable: tf.Variable
     shape: tuple[int, ...]
-    turn: Turn
+    convert: Convert
     optional: bool = False
 
 
-def convolution(name: str, layer: keras.layers.Layer) -> dict[str, Place]:
+def convolution(name: str, layer: keras.layers.Layer) -> dict[str, Target]:
     """Maps a convolution of one or two dimensions; PyTorch's layout is channels-first."""
     *window, inputs, outputs = layer.kernel.shape
-    places = {f"{name}.weight": Place(layer.kernel, (outputs, inputs, *window), np.transpose)}
+    convert: Convert = np.transpose
     if len(window) == 2:  # A plain transpose would swap height and width.
-        turn: Turn = lambda tensor: tensor.transpose(2, 3, 1, 0)  # noqa: E731
-        places = {f"{name}.weight": dataclasses.replace(places[f"{name}.weight"], turn=turn)}
-    return places | _bias(name, layer)
-
-
-def linear(name: str, layer: keras.layers.Dense) -> dict[str, Place]:
-    """Maps a dense layer."""
-    inputs, outputs = layer.kernel.shape
-    weight = Place(layer.kernel, (outputs, inputs), np.transpose)
+        convert = lambda tensor: tensor.transpose(2, 3, 1, 0)  # noqa: E731
+    weight = Target(layer.kernel, (outputs, inputs, *window), convert)
     return {f"{name}.weight": weight} | _bias(name, layer)
 
 
-def scalar(name: str, variable: tf.Variable) -> dict[str, Place]:
+def linear(name: str, layer: keras.layers.Dense) -> dict[str, Target]:
+    """Maps a dense layer."""
+    inputs, outputs = layer.kernel.shape
+    weight = Target(layer.kernel, (outputs, inputs), np.transpose)
+    return {f"{name}.weight": weight} | _bias(name, layer)
+
+
+def scalar(name: str, variable: tf.Variable) -> dict[str, Target]:
     """Maps a scalar, which PyTorch stores as a vector of one element."""
-    return {name: Place(variable, (1,), lambda tensor: tensor.reshape(()))}
+    return {name: Target(variable, (1,), lambda tensor: tensor.reshape(()))}
 
 
-def under(name: str, *parts: Mapping[str, Place]) -> dict[str, Place]:
+def under(name: str, *parts: Mapping[str, Target]) -> dict[str, Target]:
     """Adds a module's name as a prefix to the keys of its parts."""
-    return {f"{name}.{key}": place for part in parts for key, place in part.items()}
+    return {f"{name}.{key}": target for part in parts for key, target in part.items()}
 
 
 def is_state(content: Any) -> bool:
@@ -73,11 +73,11 @@ def without_prefix(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return dict(state)
 
 
-def fill(places: Mapping[str, Place], state: Mapping[str, np.ndarray], *, name: str) -> None:
+def fill(targets: Mapping[str, Target], state: Mapping[str, np.ndarray], *, name: str) -> None:
     """Assigns all tensors to their variables, or none if any is wrong.
 
     Args:
-      places: targets by key.
+      targets: target of every key.
       state: tensors by key.
       name: name of the network, for error messages.
 
@@ -86,18 +86,18 @@ def fill(places: Mapping[str, Place], state: Mapping[str, np.ndarray], *, name: 
     """
     faults = [
         f"{key} is missing"
-        for key, place in places.items()
-        if key not in state and not place.optional
+        for key, target in targets.items()
+        if key not in state and not target.optional
     ]
-    faults += [f"{key} is left over" for key in state if key not in places]
-    for key in places.keys() & state.keys():
+    faults += [f"{key} is left over" for key in state if key not in targets]
+    for key in targets.keys() & state.keys():
         shape = getattr(state[key], "shape", None)
-        if shape != places[key].shape:
-            faults.append(f"{key} has the shape {shape} in the place of {places[key].shape}")
+        if shape != targets[key].shape:
+            faults.append(f"{key} has the shape {shape} in the place of {targets[key].shape}")
     if faults:
         raise UsageError(name, "must have the published keys and shapes", "; ".join(faults))
-    for key in places.keys() & state.keys():
-        places[key].variable.assign(places[key].turn(state[key]))
+    for key in targets.keys() & state.keys():
+        targets[key].variable.assign(targets[key].convert(state[key]))
 
 
 def expect(state: Mapping[str, np.ndarray], ranks: Mapping[str, int], *, name: str) -> None:
@@ -117,7 +117,7 @@ def expect(state: Mapping[str, np.ndarray], ranks: Mapping[str, int], *, name: s
             raise UsageError(name, f"must have {key} of {rank} dimensions", shape)
 
 
-def _bias(name: str, layer: keras.layers.Layer) -> dict[str, Place]:
+def _bias(name: str, layer: keras.layers.Layer) -> dict[str, Target]:
     if not layer.use_bias:
         return {}
-    return {f"{name}.bias": Place(layer.bias, tuple(layer.bias.shape), lambda tensor: tensor)}
+    return {f"{name}.bias": Target(layer.bias, tuple(layer.bias.shape), lambda tensor: tensor)}
