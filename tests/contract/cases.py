@@ -60,7 +60,7 @@ GRAPH_CASES = [
     *[_param(name, run_eagerly=False, marks=(pytest.mark.slow,)) for name in VARIANTS_IN_GRAPHS],
 ]
 # Cases for errors in the mathematics of a system.
-EAGER = [_param(name, run_eagerly=True) for name in ("img_txt", "gan_cls", "stack_gan")]
+EAGER = [_param(name, run_eagerly=True) for name in TINY if name not in SHAPES]
 STEP_CASES = [
     *GRAPH_CASES,
     _param("df_gan", run_eagerly=True),

@@ -151,11 +151,6 @@ def test_a_frozen_text_encoder_is_not_ranked() -> None:
             {"loss": "relativistic"},
             "--loss: must be one of hinge, bce for gan_cls, got relativistic",
         ),
-        ({"cutmix_weight": 1.0}, r"--cutmix_weight: must be 0\.0 for gan_cls, got 1\.0"),
-        (
-            {"cutmix_weight": 1.0, "discriminator_form": "unet"},
-            "--discriminator_form: must be one of torch, torch_int, tensorlayer for gan_cls, got u",
-        ),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )

@@ -254,7 +254,7 @@ def test_short_help_of_a_system_shows_its_flags(model: str, tmp_path: pathlib.Pa
     assert recipe & set(shown) == set(option_names(model))
     assert ("stage1_run_dir" in shown) == (model == "stack_gan")
     assert ("inception_weights" in shown) == (model in MATCHING_MODELS)
-    assert ("text_encoder" in shown) == (model in ("df_gan", "gan_cls", "stack_gan"))
+    assert ("text_encoder" in shown) == ("freeze_text_encoder" in option_names(model))
     flagfile = tmp_path / "recipe.flags"
     flagfile.write_text(f"--model={model}\n--batch_size=3\n")
     assert shown_flags(f"--flagfile={flagfile}") == shown

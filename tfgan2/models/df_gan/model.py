@@ -3,9 +3,10 @@
 Source: Tao et al. 2022, "DF-GAN: A Simple and Effective Baseline for Text-to-Image Synthesis".
 Where the published codes and the paper differ, there are options, and their defaults follow the
 code of 2022: MA-GP uses the joint norm of image and sentence gradient and is a term of the
-discriminator loss. The code of 2020 has a separate MA-GP update; the paper adds two norms. Both
-forms use the mismatched pairs of 2022: every image with the caption of the previous row. The U-Net
-discriminator is not part of DF-GAN; `unet_discriminator.py` names its source.
+discriminator loss. The weight of MA-GP is 0 by default; the recipes of DF-GAN set 2. The code of
+2020 has a separate MA-GP update; the paper adds two norms. Both forms use the mismatched pairs of
+2022: every image with the caption of the previous row. The U-Net discriminator is not part of
+DF-GAN; `unet_discriminator.py` names its source.
 """
 
 import tf_keras as keras
@@ -16,10 +17,10 @@ from tfgan2.models.df_gan.residual_dense import ResidualDenseGenerator
 from tfgan2.models.layers.blocks import DType
 from tfgan2.models.layers.heads import HEADS
 from tfgan2.models.layers.unet_discriminator import make_unet
-from tfgan2.models.matching_aware.model import MatchingAwareGAN
+from tfgan2.models.matching_aware.cutmix_gan import CutMixGAN
 
 
-class DFGAN(MatchingAwareGAN):
+class DFGAN(CutMixGAN):
     """DF-GAN; its gradient penalty, MA-GP, is an option of every matching-aware GAN."""
 
     options: DFGANOptions

@@ -3,13 +3,13 @@
 import dataclasses
 from typing import ClassVar
 
-from tfgan2.models.matching_aware.options import MatchingAwareOptions
+from tfgan2.models.matching_aware.options import CutMixOptions
 from tfgan2.models.options import FaithfulOptions, HeadOptions
 from tfgan2.options import option
 
 
 @dataclasses.dataclass(frozen=True)
-class DFGANOptions(MatchingAwareOptions, HeadOptions, FaithfulOptions):
+class DFGANOptions(CutMixOptions, HeadOptions, FaithfulOptions):
     """DF-GAN: networks."""
 
     image_sizes_px: ClassVar[tuple[int, ...]] = (32, 64, 128, 256)

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import ClassVar
 
-from tfgan2.models.matching_aware.options import MatchingAwareOptions
+from tfgan2.models.matching_aware.options import FormOptions, MatchingAwareOptions
 from tfgan2.models.options import BatchNormOptions, ImageEncoderOptions
 from tfgan2.options import option
 
@@ -11,7 +11,7 @@ FORMS = ("torch", "torch_int", "tensorlayer")
 
 
 @dataclasses.dataclass(frozen=True)
-class GANCLSOptions(MatchingAwareOptions, BatchNormOptions, ImageEncoderOptions):
+class GANCLSOptions(MatchingAwareOptions, FormOptions, BatchNormOptions, ImageEncoderOptions):
     """GAN-CLS: networks, interpolation and ranking."""
 
     image_sizes_px: ClassVar[tuple[int, ...]] = (16, 32, 64, 128)
@@ -42,7 +42,6 @@ class GANCLSOptions(MatchingAwareOptions, BatchNormOptions, ImageEncoderOptions)
         self.allow(
             generator_form=FORMS,
             discriminator_form=FORMS,
-            cutmix_weight=(0.0,),
             loss=("hinge", "bce") if self.interpolation != "none" else (self.loss,),
         )
         super().check()

@@ -13,7 +13,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras as keras
 
-from tfgan2.adversarial import cutmix, losses, penalties, spectral
+from tfgan2.adversarial import losses, penalties, spectral
 from tfgan2.adversarial.ema import EMA
 from tfgan2.adversarial.gan import GAN, DiscriminatorStatistics
 from tfgan2.adversarial.losses import Logits
@@ -231,8 +231,7 @@ class MatchingAwareGAN(GAN):
             mismatch_weight=options.mismatch_weight,
             label_smoothing=options.label_smoothing,
         )
-        if options.cutmix_weight:
-            penalties_of_step |= self._cutmix(inputs, condition, real, fake)
+        penalties_of_step |= self.discriminator_terms(inputs, condition, real, fake)
         logs = {name: tf.reduce_mean(values) for name, values in logits.items()}
         if self.adaptive is not None:
             logs["real_sign"] = losses.ada_r_t(
@@ -240,6 +239,12 @@ class MatchingAwareGAN(GAN):
             )
         total = loss + tf.add_n([*penalties_of_step.values(), 0.0])
         return total, {"loss": loss, **logs, **penalties_of_step}
+
+    def discriminator_terms(
+        self, inputs: LossInputs, condition: tf.Tensor, real: Logits, fake: Logits
+    ) -> Logs:
+        """Terms of the discriminator loss besides the adversarial loss and the penalties."""
+        return {}
 
     def penalty_loss(self, inputs: LossInputs) -> tuple[tf.Tensor, Logs]:
         """MA-GP as a separate update, after the discriminator update."""
@@ -325,21 +330,3 @@ class MatchingAwareGAN(GAN):
             latent_size=self.noise_size,
             truncation=truncation,
         )
-
-    def _cutmix(self, inputs: LossInputs, condition: tf.Tensor, real: Logits, fake: Logits) -> Logs:
-        """CutMix loss of images mixed by boxes, and consistency loss of their pixel logits."""
-        mask = cutmix.masks(inputs.noise, name="cutmix", image_size=self.options.image_size)
-        # Same augmentation as the logits that the consistency loss mixes.
-        real_image = self.augmented(inputs.batch["image"], inputs.noise, "real")
-        fake_image = self.augmented(inputs.generated.image, inputs.noise, "fake")
-        mixed = cutmix.mix(real_image, fake_image, mask)
-        whole, pixels = self.logits(self.features_of(mixed), condition).conditional
-        weight = tf.constant(self.options.cutmix_weight)
-        if self.options.cutmix_warm_up_images:
-            images = tf.cast(self.step, tf.float32) * self.ema.batch_size
-            weight *= tf.minimum(1.0, images / self.options.cutmix_warm_up_images)
-        return {
-            "cutmix": weight * cutmix.cutmix_loss(whole, pixels, mask),
-            "consistency": weight
-            * cutmix.consistency(pixels, real.conditional[1], fake.conditional[1], mask),
-        }

@@ -3,7 +3,7 @@
 import dataclasses
 
 from tfgan2.models.options import TextGANOptions
-from tfgan2.options import option
+from tfgan2.options import Options, option
 from tfgan2.text.options import TextOptions
 
 OTHER_FORMS = ("torch", "torch_int", "tensorlayer", "tensorflow", "pytorch")
@@ -11,12 +11,18 @@ OTHER_FORMS = ("torch", "torch_int", "tensorlayer", "tensorflow", "pytorch")
 
 @dataclasses.dataclass(frozen=True)
 class MatchingAwareOptions(TextGANOptions, TextOptions):
-    """Captions, forms and CutMix: options of matching-aware GANs."""
+    """Captions: options of matching-aware GANs."""
 
     captions_per_image: int = option(
         1, "captions per training image; their sentence embeddings are averaged", low=1
     )
     freeze_text_encoder: bool = option(False, "freezes the text encoder of --text_encoder")
+
+
+@dataclasses.dataclass(frozen=True)
+class FormOptions(Options):
+    """Networks and losses: published forms."""
+
     generator_form: str = option(
         "2022",
         "generator architecture; 2022, 2020: DF-GAN's published code; torch, torch_int, "
@@ -30,6 +36,12 @@ class MatchingAwareOptions(TextGANOptions, TextOptions):
         "U-Net with pixel logits; others: as for --generator_form",
         choices=("2022", "2020", "unet", *OTHER_FORMS),
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class CutMixOptions(MatchingAwareOptions, FormOptions):
+    """Networks and losses: CutMix with a U-Net."""
+
     cutmix_weight: float = option(
         0.0,
         "weight of the CutMix and consistency losses, for --discriminator_form=unet; 0: off",

@@ -14,13 +14,13 @@ from tfgan2.adversarial.updates import Logs, LossInputs
 from tfgan2.models.layers.blocks import DType
 from tfgan2.models.layers.conditioning import kl_divergence
 from tfgan2.models.layers.unet_discriminator import make_unet
-from tfgan2.models.matching_aware.model import MatchingAwareGAN
+from tfgan2.models.matching_aware.cutmix_gan import CutMixGAN
 from tfgan2.models.stack_gan.discriminators import StageFeatures, StageHead
 from tfgan2.models.stack_gan.networks import StageOneGenerator, StageTwoGenerator
 from tfgan2.models.stack_gan.options import StackGANOptions
 
 
-class StackGAN(MatchingAwareGAN):
+class StackGAN(CutMixGAN):
     """One stage of StackGAN; stage II contains a trained, frozen stage-I generator."""
 
     options: StackGANOptions

@@ -3,13 +3,13 @@
 import dataclasses
 from typing import ClassVar
 
-from tfgan2.models.matching_aware.options import MatchingAwareOptions
+from tfgan2.models.matching_aware.options import CutMixOptions
 from tfgan2.models.options import BatchNormOptions, FaithfulOptions, KLOptions
 from tfgan2.options import option
 
 
 @dataclasses.dataclass(frozen=True)
-class StackGANOptions(MatchingAwareOptions, BatchNormOptions, KLOptions, FaithfulOptions):
+class StackGANOptions(CutMixOptions, BatchNormOptions, KLOptions, FaithfulOptions):
     """StackGAN: stages."""
 
     image_sizes_px: ClassVar[tuple[int, ...]] = (16, 32, 64, 128, 256)
