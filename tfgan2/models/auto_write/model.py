@@ -26,7 +26,7 @@ from tfgan2.adversarial.updates import Batch, Logs, LossInputs, Update
 from tfgan2.models.auto_write.networks import Discriminator, Generator
 from tfgan2.models.auto_write.options import AutoWriteOptions
 from tfgan2.models.layers.blocks import DType
-from tfgan2.optimizers.make import make_adams
+from tfgan2.optimizers.make import make_optimizers
 from tfgan2.text.tokenizers import Tokenizer
 
 # Lower end of the value range.
@@ -124,12 +124,10 @@ class AutoWrite(GAN):
 
     def make_optimizers(self, images_per_epoch: int) -> dict[str, keras.optimizers.Optimizer]:
         """The recipe's optimizers: one for the generator, one or two for the discriminator."""
-        options = self.options
-        names = ("discriminator",) if self._joint else ("real", "fake")
-        rates = dict.fromkeys(names, options.discriminator_learning_rate)
-        rates["generator"] = options.generator_learning_rate
+        discriminator = ("discriminator",) if self._joint else ("real", "fake")
+        names = (*discriminator, "generator")
         steps_per_epoch = images_per_epoch / self.ema.batch_size
-        return make_adams(options, rates, steps_per_epoch=steps_per_epoch)
+        return make_optimizers(self.options, names, steps_per_epoch=steps_per_epoch)
 
     def generate(self, batch: Batch, noise: StepNoise) -> tf.Tensor:
         """Generates one image per row of the batch: float32 [B, 28, 28, C] in [0, 1]."""

@@ -16,7 +16,6 @@ from tfgan2.models.df_gan.options import DFGANOptions
 from tfgan2.models.df_gan.residual_dense import ResidualDenseGenerator
 from tfgan2.models.layers.blocks import DType
 from tfgan2.models.layers.heads import HEADS
-from tfgan2.models.layers.unet_discriminator import make_unet
 from tfgan2.models.matching_aware.cutmix_gan import CutMixGAN
 
 
@@ -65,14 +64,7 @@ class DFGAN(CutMixGAN):
         """Builds the published discriminator, or a U-Net."""
         options = self.options
         if options.discriminator_form == "unet":
-            return make_unet(
-                image_size=options.image_size,
-                image_channels=image_channels,
-                base_channels=options.discriminator_channels,
-                sentence_size=options.sentence_size,
-                extra_channels=options.minibatch_group > 0,
-                dtype=dtype,
-            )
+            return self.make_unet(image_channels=image_channels, dtype=dtype)
         features = ImageFeatures(
             image_size=options.image_size,
             image_channels=image_channels,

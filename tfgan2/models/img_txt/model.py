@@ -32,7 +32,7 @@ from tfgan2.models.img_txt.networks import Discriminator, Generator, Texts
 from tfgan2.models.img_txt.options import ImgTxtOptions
 from tfgan2.models.layers.blocks import DType
 from tfgan2.models.layers.conditioning import kl_divergence
-from tfgan2.optimizers.make import make_adams
+from tfgan2.optimizers.make import make_optimizers
 from tfgan2.text.tokenizers import WordTokenizer
 
 # Standard deviation; two words differ by 1.8 in two values of a position.
@@ -164,13 +164,9 @@ class ImgTxt(GAN):
 
     def make_optimizers(self, images_per_epoch: int) -> dict[str, keras.optimizers.Optimizer]:
         """The recipe's optimizers of generator and discriminators; default: Adam."""
-        options = self.options
-        rates = {
-            "discriminator": options.discriminator_learning_rate,
-            "generator": options.generator_learning_rate,
-        }
+        names = ("discriminator", "generator")
         steps_per_epoch = images_per_epoch / self.ema.batch_size
-        return make_adams(options, rates, steps_per_epoch=steps_per_epoch)
+        return make_optimizers(self.options, names, steps_per_epoch=steps_per_epoch)
 
     def generate(self, batch: Batch, noise: StepNoise) -> GeneratedPairs:
         """Generates image and text of every row, given its text, its image, or neither."""

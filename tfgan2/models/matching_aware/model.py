@@ -23,7 +23,7 @@ from tfgan2.adversarial.updates import PENALTY, Batch, Logs, LossInputs, Update
 from tfgan2.models.layers.blocks import DType
 from tfgan2.models.layers.minibatch_deviation import with_deviation
 from tfgan2.models.matching_aware.options import MatchingAwareOptions
-from tfgan2.optimizers.make import make_adams
+from tfgan2.optimizers.make import make_optimizers
 from tfgan2.text.encoders import make_encoder
 from tfgan2.text.tokenizers import Tokenizer
 
@@ -151,13 +151,9 @@ class MatchingAwareGAN(GAN):
 
     def make_optimizers(self, images_per_epoch: int) -> dict[str, keras.optimizers.Optimizer]:
         """The recipe's optimizers of generator and discriminator; default: Adam."""
-        options = self.options
-        rates = {
-            "discriminator": options.discriminator_learning_rate,
-            "generator": options.generator_learning_rate,
-        }
+        names = ("discriminator", "generator")
         steps_per_epoch = images_per_epoch / self.ema.batch_size
-        return make_adams(options, rates, steps_per_epoch=steps_per_epoch)
+        return make_optimizers(self.options, names, steps_per_epoch=steps_per_epoch)
 
     def load_text_encoder(self, text_encoder: keras.Model) -> None:
         """Copies the weights of a pretrained text encoder with the same options."""

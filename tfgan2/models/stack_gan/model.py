@@ -13,7 +13,6 @@ import tf_keras as keras
 from tfgan2.adversarial.updates import Logs, LossInputs
 from tfgan2.models.layers.blocks import DType
 from tfgan2.models.layers.conditioning import kl_divergence
-from tfgan2.models.layers.unet_discriminator import make_unet
 from tfgan2.models.matching_aware.cutmix_gan import CutMixGAN
 from tfgan2.models.stack_gan.discriminators import StageFeatures, StageHead
 from tfgan2.models.stack_gan.networks import StageOneGenerator, StageTwoGenerator
@@ -49,14 +48,7 @@ class StackGAN(CutMixGAN):
         """Builds the discriminator of the stage, or a U-Net."""
         options = self.options
         if options.discriminator_form == "unet":
-            return make_unet(
-                image_size=options.image_size,
-                image_channels=image_channels,
-                base_channels=options.discriminator_channels,
-                sentence_size=options.sentence_size,
-                extra_channels=options.minibatch_group > 0,
-                dtype=dtype,
-            )
+            return self.make_unet(image_channels=image_channels, dtype=dtype)
         features = StageFeatures(
             image_size=options.image_size,
             image_channels=image_channels,
