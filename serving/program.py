@@ -12,6 +12,8 @@ from typing import NoReturn
 
 # Set before TensorFlow loads: its start-up messages would hide a one-line error.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Set before TensorFlow loads: otherwise TensorFlow loads Keras 3, which no server needs.
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
 from absl import app, flags, logging
 

@@ -84,7 +84,9 @@ class ExportHandler(_BlockHandler):
 
     def load_model(self) -> "_LoadedModel":
         """Loads the SavedModel."""
+        # A worker process of Beam has not run the entry of the program.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
         with _uncollected():
             return _LoadedModel(self._version, threads=self._threads, blocks=self._blocks)
 
