@@ -11,7 +11,7 @@ from tests import programs
 from tests.contract.runs import eagerly, without_sample_grids
 from tests.data import drawn
 from tests.tiny import QUICK
-from tfgan2.data import pipeline, preparing, records, sources
+from tfgan2.data import preparing, records, sources
 from tfgan2.evaluation import extractors
 from tfgan2.metrics import features
 from tfgan2.program import UsageError
@@ -56,7 +56,7 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
 
 
 @pytest.fixture(scope="module")
-def colours(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+def colours(imported: RunDirectory, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """A data set of red and blue squares, with a classifier trained for a few steps."""
     path = tmp_path_factory.mktemp("colours") / "data"
     collection = sources.Collection(
@@ -73,7 +73,8 @@ def colours(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(features, "FEWEST_STEPS", 5)
-        extractors.domain_classifier(path, records.load_manifest(path), view=pipeline.View(32))
+        view = recipes.view(imported.read_config().recipe)
+        extractors.domain_classifier(path, records.load_manifest(path), view=view)
     return path
 
 
