@@ -73,6 +73,15 @@ def run(module: str, *options: str, environment: Mapping[str, str] | None = None
     return Ended(process.exitcode, stdout, stderr)
 
 
+def error_of(module: str, *options: str) -> str:
+    """Runs a program that a user error ends, and returns its error of one line."""
+    ended = run(module, *options)
+    assert ended.returncode == 2, ended.stderr
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("error: ")
+    return line.removeprefix("error: ")
+
+
 def start(
     module: str,
     *options: str,

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.contract.runs import train_to
 from tests.models import systems
 from tests.tiny import QUICK, TINY
 from tfgan2.adversarial.gan import GAN
 from tfgan2.optimizers.differences import average_kept_by, state_of
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
-from tfgan2.training import trainer
 
 if not importlib.util.find_spec("tensorflow_addons"):
     pytest.skip("only `make test-addons` has them", allow_module_level=True)
@@ -38,14 +38,7 @@ def train(
     recipe: recipes.Recipe, data_dir: pathlib.Path, path: pathlib.Path, *, steps: int
 ) -> dict:
     """Trains up to a step, and returns the values of its checkpoint."""
-    trainer.train(
-        recipe,
-        recipes.Schedule(checkpoint_every=1000, sample_every=1000),
-        data_dir=data_dir,
-        run_dir=path,
-        goal=trainer.Goal(steps=steps),
-        strategy="one_device",
-    )
+    train_to(steps, recipe, data_dir, path, checkpoint_every=1000, sample_every=1000)
     checkpoint = tf.train.latest_checkpoint(str(RunDirectory.existing(path).checkpoints))
     reader = tf.train.load_checkpoint(checkpoint)
     names = sorted(reader.get_variable_to_shape_map())

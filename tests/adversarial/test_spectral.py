@@ -5,12 +5,7 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from tfgan2.adversarial.spectral import (
-    SpectralConvolution,
-    SpectralDense,
-    SpectralLayer,
-    normalize,
-)
+from tfgan2.adversarial.spectral import SpectralConvolution, SpectralDense, SpectralLayer, normalize
 
 Layer = SpectralConvolution | SpectralDense
 SHAPES = {"convolution": (2, 6, 6, 3), "dense": (2, 7)}

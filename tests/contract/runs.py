@@ -6,6 +6,7 @@ import functools
 import itertools
 import pathlib
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -94,8 +95,7 @@ def make_batches(
     )
     texts = label_texts.label_texts(recipe, manifest)
     return inputs.distributed(
-        inputs.tokenized(batches, tokenizer, texts=texts),
-        strategy or tf.distribute.get_strategy(),
+        inputs.tokenized(batches, tokenizer, texts=texts), strategy or tf.distribute.get_strategy()
     )
 
 
@@ -119,15 +119,45 @@ def train(case: Case, data_dir: pathlib.Path, run_dir: pathlib.Path, *, steps: i
     elif recipe.freeze_text_encoder:
         begins_with["text_encoder"] = text_encoder(recipe, run_dir.parent)
     with without_sample_grids(), eagerly() if case.run_eagerly else contextlib.nullcontext():
-        trainer.train(
-            recipe,
-            recipes.Schedule(checkpoint_every=2, keep_checkpoints=2, sample_every=1000),
-            data_dir=data_dir,
-            run_dir=run_dir,
-            goal=trainer.Goal(steps=steps),
-            strategy="one_device",
-            **begins_with,
-        )
+        schedule = {"checkpoint_every": 2, "keep_checkpoints": 2, "sample_every": 1000}
+        train_to(steps, recipe, data_dir, run_dir, **begins_with, **schedule)
+    return RunDirectory.existing(run_dir)
+
+
+def train_to(
+    steps: int,
+    recipe: recipes.Recipe,
+    data_dir: pathlib.Path,
+    run_dir: pathlib.Path,
+    *,
+    strategy: str = "one_device",
+    text_encoder: pathlib.Path | None = None,
+    stage1_run_dir: pathlib.Path | None = None,
+    **schedule: Any,
+) -> trainer.Outcome:
+    return trainer.train(
+        recipe,
+        recipes.Schedule(**schedule),
+        data_dir=data_dir,
+        run_dir=run_dir,
+        goal=trainer.Goal(steps=steps),
+        strategy=strategy,
+        text_encoder=text_encoder,
+        stage1_run_dir=stage1_run_dir,
+    )
+
+
+def start(
+    recipe: recipes.Recipe,
+    data_dir: pathlib.Path,
+    run_dir: pathlib.Path,
+    *,
+    steps: int = 1,
+    **options: Any,
+) -> RunDirectory:
+    """Trains eagerly, without sample grids."""
+    with eagerly(), without_sample_grids():
+        train_to(steps, recipe, data_dir, run_dir, **options)
     return RunDirectory.existing(run_dir)
 
 

@@ -147,10 +147,7 @@ def test_ema_weights_follow_the_live_weights(system: tuple[GAN, tf.data.Dataset]
         gan.train_step(batch)
         decay = 0.5 ** (
             gan.ema.batch_size
-            / min(
-                gan.ema.half_life_images,
-                gan.ema.ramp_up * (step + 1) * gan.ema.batch_size,
-            )
+            / min(gan.ema.half_life_images, gan.ema.ramp_up * (step + 1) * gan.ema.batch_size)
         )
         expected = [
             decay * old + (1 - decay) * new

@@ -38,11 +38,7 @@ def prepare(target: pathlib.Path, *, label: Callable[[int], int]) -> pathlib.Pat
         channels=3,
     )
     preparing.prepare(
-        items,
-        source="folder",
-        image_size=SIDE,
-        output_dir=target,
-        count_words=collections.Counter,
+        items, source="folder", image_size=SIDE, output_dir=target, count_words=collections.Counter
     )
     return target
 

@@ -8,14 +8,13 @@ import pytest
 import tensorflow as tf
 
 from tests import programs
-from tests.contract.runs import eagerly, without_sample_grids
+from tests.contract.runs import eagerly, start, train_to, without_sample_grids
 from tests.data import drawn
 from tests.tiny import QUICK
 from tfgan2.data import preparing, records, sources
 from tfgan2.evaluation import extractors
 from tfgan2.metrics import features
 from tfgan2.program import UsageError
-from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.sampling import load_matcher, load_sampler
 from tfgan2.text.tokenizers import count_words
@@ -81,14 +80,7 @@ def colours(imported: RunDirectory, tmp_path_factory: pytest.TempPathFactory) ->
 def resume(run: RunDirectory, data_dir: pathlib.Path, *, steps: int) -> trainer.Outcome:
     """Resumes a run as a user does: with the recipe of its config.json."""
     with eagerly(), without_sample_grids():
-        return trainer.train(
-            run.read_config().recipe,
-            recipes.Schedule(),
-            data_dir=data_dir,
-            run_dir=run.path,
-            goal=trainer.Goal(steps=steps),
-            strategy="one_device",
-        )
+        return train_to(steps, run.read_config().recipe, data_dir, run.path)
 
 
 def test_imported_run_computes_sentences_and_images_of_torch(imported: RunDirectory) -> None:
@@ -144,17 +136,8 @@ def test_imported_text_encoder_is_loaded_by_a_gan_but_is_no_matcher(
     command("tools.import_weights", "--from=damsm", *text_encoder_flags(), f"--run_dir={path}")
     with pytest.raises(UsageError, match="--matching: must be a whole matching model"):
         load_matcher(RunDirectory.existing(path), flag="--matching")
-    with eagerly(), without_sample_grids():
-        trainer.train(
-            dataclasses.replace(QUICK, freeze_text_encoder=True),
-            recipes.Schedule(),
-            data_dir=colours,
-            run_dir=tmp_path / "run",
-            goal=trainer.Goal(steps=1),
-            strategy="one_device",
-            text_encoder=path,
-        )
-    sampler, _, _ = load_sampler(RunDirectory.existing(tmp_path / "run"))
+    recipe = dataclasses.replace(QUICK, freeze_text_encoder=True)
+    sampler, _, _ = load_sampler(start(recipe, colours, tmp_path / "run", text_encoder=path))
     captions = RunDirectory.existing(path).read_config().data["example_captions"]
     answers = np.load(DAMSM / "answers.npz")
     np.testing.assert_allclose(sampler.embed(tf.constant(captions)), answers["sentence"], atol=1e-4)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.data.formats.values import assert_same
 from tests.interop.torch_writer import in_legacy, in_zip, plain, storage, tensor
 from tfgan2.interop import torch_files
 from tfgan2.program import UsageError
@@ -41,20 +42,6 @@ def error_of(content: bytes) -> str | None:
 
 def count_up(*shape: int) -> np.ndarray:
     return np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
-
-
-def assert_same(got: object, expected: object) -> None:
-    """Asserts equal values of the same types in the same order."""
-    assert type(got) is type(expected)
-    if isinstance(expected, dict):
-        assert isinstance(got, dict)
-        assert list(got) == list(expected)
-        for key in expected:
-            assert_same(got[key], expected[key])
-    elif isinstance(expected, np.ndarray):
-        np.testing.assert_array_equal(got, expected, strict=True)
-    else:
-        assert got == expected
 
 
 @pytest.mark.parametrize("form", FORMATS)

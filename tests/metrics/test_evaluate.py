@@ -246,9 +246,7 @@ def test_options_beyond_the_set_size_are_refused(
         measure(good, real, metrics=[metric], **options)
 
 
-def test_supported_metrics_follow_from_the_given_networks(
-    real: pipeline.Examples,
-) -> None:
+def test_supported_metrics_follow_from_the_given_networks(real: pipeline.Examples) -> None:
     assert supported(real, EvaluationModels()) == ()
     assert supported(real, EvaluationModels(clip=Stripes())) == ("clip_score",)
     assert "inception_score" not in supported(real, EvaluationModels(extractor=Stripes()))

@@ -17,12 +17,7 @@ def random_codes(count: int, size: int = 8, *, seed: int = 0) -> np.ndarray:
 
 
 def retrieval(
-    images: np.ndarray,
-    sentences: np.ndarray,
-    texts: list[str],
-    *,
-    ranks: Sequence[int],
-    seed: int,
+    images: np.ndarray, sentences: np.ndarray, texts: list[str], *, ranks: Sequence[int], seed: int
 ) -> dict[str, dict[str, float]]:
     """Retrieval with one caption per row; rows with the same caption form a group."""
     groups = np.array([texts.index(text) for text in texts])

@@ -21,10 +21,7 @@ IMAGES_PER_EPOCH = 16
 def make(recipe: Recipe, *, precision: str = "float32", image_channels: int = 1) -> GAN:
     keras.utils.set_random_seed(recipe.seed)
     gan = build_model(
-        recipe,
-        image_channels=image_channels,
-        vocabulary_size=VOCABULARY_SIZE,
-        dtype=precision,
+        recipe, image_channels=image_channels, vocabulary_size=VOCABULARY_SIZE, dtype=precision
     )
     gan.compile(optimizers=gan.make_optimizers(IMAGES_PER_EPOCH))
     return gan
@@ -48,6 +45,11 @@ def some_batch(recipe: Recipe, *, seed: int = 0, image_channels: int = 1) -> Bat
         "tokens": tokens(),
         "mismatched_tokens": tokens(),
     }
+
+
+def noise(scope: str = "generator", *, rows: int = 8, seed: int = 1) -> StepNoise:
+    """The noise of step 0."""
+    return StepNoise(seed=seed, step=tf.constant(0, tf.int64), scope=scope, batch_size=rows)
 
 
 def inputs(

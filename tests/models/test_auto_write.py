@@ -17,7 +17,6 @@ from tfgan2.models.auto_write import networks as auto_write
 from tfgan2.models.auto_write.model import AutoWrite
 from tfgan2.models.auto_write.networks import Discriminator, Generator
 from tfgan2.models.layers.blocks import parameter_count
-from tfgan2.program import UsageError
 
 WARM_UP_STEPS = 2
 RECIPE = dataclasses.replace(TINY["auto_write"], warm_up_steps=WARM_UP_STEPS)
@@ -240,25 +239,3 @@ def test_batch_normalization_uses_the_batch_only_in_training() -> None:
     np.testing.assert_allclose(*first, atol=1e-6)
     first = [gan.generator(latents[:rows], training=True)[0] for rows in (1, 4)]
     assert np.abs(first[0] - first[1]).max() > 1e-6
-
-
-def test_unsupported_sizes_are_refused() -> None:
-    with pytest.raises(UsageError, match="--image_size: must be 28 for auto_write, got 32"):
-        dataclasses.replace(RECIPE, image_size=32).check()
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"latent_signs": 9}, "--latent_signs: must be at most --latent_size=8, got 9"),
-        ({"second_channels": 1}, "--second_channels: must be at least 2; .*, got 1"),
-        ({"latent_size": 3}, "--second_channels: .* --latent_size at least 4, got 0"),
-    ],
-)
-def test_generators_without_a_map_or_a_latent_are_refused(
-    changes: dict[str, int], message: str
-) -> None:
-    smallest = {"latent_signs": 8, "second_channels": 2}
-    dataclasses.replace(RECIPE, **smallest).check()
-    with pytest.raises(UsageError, match=message):
-        dataclasses.replace(RECIPE, **changes).check()

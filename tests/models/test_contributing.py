@@ -8,13 +8,12 @@ import types
 import numpy as np
 import pytest
 
-from tests.contract.runs import without_sample_grids
+from tests.contract.runs import train_to, without_sample_grids
 from tests.tiny import QUICK
 from tfgan2.models import options as model_options
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.sampling import load_sampler
-from tfgan2.training import trainer
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -41,14 +40,8 @@ def test_model_of_contributing_trains_and_generates(
 ) -> None:
     run = RunDirectory(tmp_path / "run")
     with without_sample_grids():
-        trainer.train(
-            dataclasses.replace(toy, precision=precision),
-            recipes.Schedule(checkpoint_every=2, log_every=1),
-            data_dir=data_dir,
-            run_dir=run.path,
-            goal=trainer.Goal(steps=2),
-            strategy="one_device",
-        )
+        recipe = dataclasses.replace(toy, precision=precision)
+        train_to(2, recipe, data_dir, run.path, checkpoint_every=2, log_every=1)
     assert 'skipped_updates": 1' not in run.metrics_file.read_text()
     sampler, config, _ = load_sampler(run)
     assert config.recipe.toy_units == 8

@@ -5,6 +5,8 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
+from tests.models import checks
+from tests.models.checks import bottleneck, images, linear_ends, normalization, normals
 from tfgan2.models.gan_cls.networks import Generator, Head, ImageFeatures
 from tfgan2.models.gan_cls.options import FORMS
 from tfgan2.models.layers.blocks import parameter_count
@@ -53,25 +55,6 @@ def make_discriminator(
         dtype=dtype,
     )
     return features, head
-
-
-def images_of(rows: int, image_size: int = 32) -> tf.Tensor:
-    return tf.random.stateless_uniform([rows, image_size, image_size, 1], [0, 1], -1.0, 1.0)
-
-
-def normals(rows: int, size: int) -> tf.Tensor:
-    return tf.random.stateless_normal([rows, size], [0, size])
-
-
-def normalization(channels: int) -> int:
-    # Scale, offset, and the moving mean and variance.
-    return 4 * channels
-
-
-def bottleneck(channels: int) -> int:
-    few = channels // 4
-    weights = channels * few + 9 * few * few + 9 * few * channels
-    return weights + normalization(few) + normalization(few) + normalization(channels)
 
 
 @pytest.mark.parametrize(
@@ -169,61 +152,43 @@ def test_images_and_logits_are_float32_in_every_precision(dtype: str, form: str)
 def test_gradients_reach_every_variable(form: str) -> None:
     generator = make_generator(form=form)
     features, head = make_discriminator(form=form)
-    networks = (generator, features, head)
-    variables = [variable for network in networks for variable in network.trainable_variables]
-    with tf.GradientTape() as tape:
+
+    def loss() -> tf.Tensor:
         image = generator(normals(4, 4), normals(4, 3), training=True)
         logits = head(features(image, training=True), normals(4, 3), training=True)
-        loss = tf.reduce_sum(tf.square(logits - 1.0))
-    for variable, gradient in zip(variables, tape.gradient(loss, variables), strict=True):
-        assert np.any(gradient), variable.name
+        return tf.reduce_sum(tf.square(logits - 1.0))
+
+    checks.gradients_reach_every_variable((generator, features, head), loss)
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_images_depend_on_latent_and_sentence(form: str) -> None:
-    generator = make_generator(form=form)
-    same, opposite = tf.constant([[1.0], [1.0]]), tf.constant([[1.0], [-1.0]])
-    for latent, sentence in ((opposite, same), (same, opposite)):
-        images = generator(tf.tile(latent, [1, 4]), tf.tile(sentence, [1, 3]), training=True)
-        assert np.abs(images[0] - images[1]).max() > 1e-3
+    checks.images_depend_on_latent_and_sentence(make_generator(form=form), least=1e-3)
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_sampled_row_does_not_depend_on_its_batch(form: str) -> None:
-    generator = make_generator(form=form)
-    latent, sentence = normals(4, 4), normals(4, 3)
-    in_training = generator(latent, sentence, training=True)
-    together = generator(latent, sentence)
-    alone = generator(latent[1:2], sentence[1:2])
-    np.testing.assert_allclose(alone[0], together[1], atol=1e-6)
-    assert np.abs(together - in_training).max() > 1e-3
+    inputs = normals(4, 4), normals(4, 3)
+    checks.samples_do_not_depend_on_their_batch(make_generator(form=form), *inputs)
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_row_without_normalization_does_not_depend_on_its_batch(form: str) -> None:
     features, head = make_discriminator(form=form, batch_norm=False)
-    assert not any(network.non_trainable_variables for network in (features, head))
-    image, sentence = images_of(3), normals(3, 3)
-    together = head(features(image, training=True), sentence, training=True)
-    alone = head(features(image[1:2], training=True), sentence[1:2], training=True)
-    np.testing.assert_allclose(alone[0], together[1], rtol=1e-4)
+    checks.logits_do_not_depend_on_their_batch(features, head, images(3, 32), normals(3, 3))
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_logits_depend_on_the_sentence_only_in_a_conditional_head(form: str) -> None:
     for conditional in (True, False):
         features, head = make_discriminator(form=form, conditional=conditional)
-        encoded = features(images_of(2), training=True)
+        encoded = features(images(2, 32), training=True)
         first, other = (
             head(encoded, tf.constant(sentence), training=True)
             for sentence in ([[1.0, 2.0, 3.0]] * 2, [[-1.0, 2.0, 3.0], [3.0, -5.0, 0.0]])
         )
         assert np.array_equal(first, other) is not conditional
         assert (head.text is not None) is conditional
-
-
-def linear_ends(features: ImageFeatures) -> int:
-    return sum(block.activation is tf.identity for block in features.blocks)
 
 
 def test_forms_differ_in_the_activation_before_the_last_halving() -> None:

@@ -27,10 +27,7 @@ def pictures(count: int, size: int, channels: int) -> tf.Tensor:
 def small(image_size: int, image_channels: int) -> SmallImageEncoder:
     keras.utils.set_random_seed(0)
     return SmallImageEncoder(
-        image_size=image_size,
-        image_channels=image_channels,
-        base_channels=2,
-        code_size=CODE_SIZE,
+        image_size=image_size, image_channels=image_channels, base_channels=2, code_size=CODE_SIZE
     )
 
 

@@ -226,9 +226,8 @@ def random_batch(lengths: tuple[int, ...] = (6, 3, 1, 2)) -> Batch:
     }
 
 
-def noise_at(step: int, *, seed: int = 3) -> StepNoise:
-    step = tf.constant(step, tf.int64)
-    return StepNoise(seed=seed, step=step, scope="matching", batch_size=4)
+def noise() -> StepNoise:
+    return systems.noise("matching", rows=4, seed=3)
 
 
 def same_class_of(batch: Batch) -> np.ndarray:
@@ -237,8 +236,8 @@ def same_class_of(batch: Batch) -> np.ndarray:
 
 def test_damsm_loss_equals_its_formulas() -> None:
     model, batch = make(DAMSM), random_batch()
-    loss, parts = model.matching_loss(systems.inputs(model, batch, noise_at(0)))
-    draws = noise_at(0).uniform("dropout", 6 * 5)
+    loss, parts = model.matching_loss(systems.inputs(model, batch, noise()))
+    draws = noise().uniform("dropout", 6 * 5)
     words, sentences = model.text_encoder.words_and_sentence(batch["tokens"], dropout=draws)
     regions, codes = (out.numpy() for out in model.image_encoder(batch["image"], training=True))
     same = same_class_of(batch)
@@ -261,7 +260,7 @@ def test_sje_loss_equals_its_formula(text_encoder: str) -> None:
     if text_encoder.startswith("char"):
         ids = tf.pad(batch["tokens"]["ids"], [[0, 0], [0, 195]])
         batch["tokens"] = {**batch["tokens"], "ids": ids}
-    loss, parts = model.matching_loss(systems.inputs(model, batch, noise_at(0)))
+    loss, parts = model.matching_loss(systems.inputs(model, batch, noise()))
     sentences = model.text_encoder(batch["tokens"]).numpy()
     _, codes = model.image_encoder(batch["image"], training=True)
     expected = hinge_by_loops(codes.numpy(), sentences, same_class_of(batch))
@@ -334,7 +333,7 @@ def test_images_are_translated_only_in_training() -> None:
         model = make(SJE, augment_translation_px=shift)
         codes = model.encode_images(batch["image"]).numpy()
         losses[shift] = (
-            float(model.matching_loss(systems.inputs(model, batch, noise_at(0)))[0]),
+            float(model.matching_loss(systems.inputs(model, batch, noise()))[0]),
             codes,
         )
     assert abs(losses[0][0] - losses[3][0]) > 1e-4

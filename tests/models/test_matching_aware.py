@@ -12,16 +12,11 @@ from tfgan2.adversarial import cutmix, losses
 from tfgan2.adversarial.ema import EMA
 from tfgan2.adversarial.gan import GAN
 from tfgan2.adversarial.losses import Logits
-from tfgan2.adversarial.noise import StepNoise
 from tfgan2.runs.recipe import Recipe
 from tfgan2.text.tokenizers import CharacterTokenizer
 
 PLAIN = dataclasses.replace(TINY["stack_gan"], mode_seeking_weight=0.0)
 U_NET = VARIANTS["df_gan-unet"]
-
-
-def noise_of(scope: str) -> StepNoise:
-    return StepNoise(seed=1, step=tf.constant(0, tf.int64), scope=scope, batch_size=8)
 
 
 def test_several_captions_are_encoded_as_the_mean_of_their_sentences() -> None:
@@ -40,7 +35,7 @@ def test_discriminator_gets_real_generated_and_mismatched_pairs(
 ) -> None:
     gan = systems.make(dataclasses.replace(recipe, augment_translation_px=0))
     batch = systems.some_batch(recipe)
-    inputs = systems.inputs(gan, batch, noise_of("discriminator"))
+    inputs = systems.inputs(gan, batch, systems.noise("discriminator"))
     fakes, pairs, logits = inputs.generated, [], gan.logits
 
     def record(features: tf.Tensor, sentence: tf.Tensor) -> Logits:
@@ -60,7 +55,7 @@ def test_discriminator_gets_real_generated_and_mismatched_pairs(
 
 def logs_of(gan: GAN, recipe: Recipe) -> tuple[float, dict[str, float]]:
     batch = systems.some_batch(recipe)
-    inputs = systems.inputs(gan, batch, noise_of("discriminator"))
+    inputs = systems.inputs(gan, batch, systems.noise("discriminator"))
     loss, parts = gan.discriminator_loss(inputs)
     return float(loss), {name: float(value) for name, value in parts.items()}
 
@@ -88,7 +83,7 @@ def test_weighted_mode_seeking_term_is_added_to_the_generator_loss() -> None:
     def term(weight: float) -> float:
         recipe = dataclasses.replace(PLAIN, mode_seeking_weight=weight)
         gan, batch = systems.make(recipe), systems.some_batch(recipe)
-        loss, parts = gan.generator_loss(systems.inputs(gan, batch, noise_of("generator")))
+        loss, parts = gan.generator_loss(systems.inputs(gan, batch, systems.noise()))
         assert float(loss) == pytest.approx(sum(map(float, parts.values())), rel=1e-5)
         return float(parts["mode_seeking"])
 
@@ -113,7 +108,7 @@ def test_cutmix_adds_the_loss_of_mixed_images_and_the_consistency_loss() -> None
         systems.some_batch(U_NET),
     )
     gan.step.assign(100)  # The weight has reached its maximum.
-    noise = noise_of("discriminator")
+    noise = systems.noise("discriminator")
     fakes = gan.generate(batch, noise)
     sentence = gan.encode(batch["tokens"])
 
@@ -185,7 +180,7 @@ def test_relativistic_generator_loss_compares_with_the_real_image_of_the_same_ro
 ) -> None:
     recipe = dataclasses.replace(PLAIN, loss="relativistic", kl_weight=0.0)
     gan, batch = systems.make(recipe), systems.some_batch(recipe)
-    inputs = systems.inputs(gan, batch, noise_of("generator"))
+    inputs = systems.inputs(gan, batch, systems.noise())
     recorded, logits_of = [], gan.logits
     monkeypatch.setattr(
         gan, "logits", lambda *pair: recorded.append(logits_of(*pair)) or recorded[-1]

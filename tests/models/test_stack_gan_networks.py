@@ -9,6 +9,8 @@ import tensorflow as tf
 import tf_keras as keras
 from scipy import stats
 
+from tests.models import checks
+from tests.models.checks import bottleneck, images, linear_ends, normalization, normals
 from tfgan2.models.layers.blocks import parameter_count
 from tfgan2.models.layers.conditioning import ConditioningAugmentation, kl_divergence, truncated
 from tfgan2.models.layers.dense_blocks import DenseBlock, NormalizedDenseBlock
@@ -96,26 +98,11 @@ def make_discriminator(
     return features, head
 
 
-def normals(rows: int, size: int, seed: int = 0) -> tf.Tensor:
-    return tf.random.stateless_normal([rows, size], [seed, size])
-
-
 def draw(
     generator: AnyGenerator, *, rows: int = 4, training: bool | None = None, seed: int = 0
 ) -> tf.Tensor:
     latent = normals(rows, generator.noise_size, seed)
     return generator(latent, normals(rows, SENTENCE_SIZE), training=training)
-
-
-def normalization(channels: int) -> int:
-    # Scale, offset, and the moving mean and variance.
-    return 4 * channels
-
-
-def bottleneck(channels: int) -> int:
-    few = channels // 4
-    weights = channels * few + 9 * few * few + 9 * few * channels
-    return weights + normalization(few) + normalization(few) + normalization(channels)
 
 
 # A dense layer from the sentence to mean and log sigma.
@@ -182,14 +169,12 @@ def test_tensorflow_discriminators_have_the_parameters_of_their_layers() -> None
     ("make", "image_size", "form"),
     [
         (StageOneGenerator, 16, "imagan"),
-        (StageOneGenerator, 32, "pytorch"),
         (StageOneGenerator, 64, "tensorflow"),
         (StageTwoGenerator, 64, "pytorch"),
-        (StageTwoGenerator, 128, "rdn"),
-        (StageTwoGenerator, 256, "tensorflow"),
+        (StageTwoGenerator, 256, "rdn"),
     ],
 )
-def test_both_stages_generate_every_size(
+def test_both_stages_generate_the_smallest_and_the_largest_size(
     make: type[AnyGenerator], image_size: int, form: str
 ) -> None:
     image = draw(make_generator(make, image_size, form=form), rows=1)
@@ -200,14 +185,12 @@ def test_both_stages_generate_every_size(
     ("stage", "image_size", "channels", "form"),
     [
         (1, 16, 2, "tensorflow"),
-        (1, 32, 4, "tensorflow"),
         (1, 64, 8, "pytorch"),
-        (2, 64, 8, "tensorflow"),
-        (2, 128, 8, "pytorch"),
+        (2, 64, 8, "pytorch"),
         (2, 256, 8, "tensorflow"),
     ],
 )
-def test_discriminators_support_every_size(
+def test_discriminators_support_the_smallest_and_the_largest_size(
     stage: int, image_size: int, channels: int, form: str
 ) -> None:
     features, head = make_discriminator(image_size, stage=stage, form=form, unconditional=True)
@@ -241,14 +224,13 @@ def test_gradients_reach_every_variable(
 ) -> None:
     generator = make_generator(make, image_size, form=form)
     features, head = make_discriminator(image_size, stage=2, form=form, unconditional=True)
-    networks = (generator, features, head)
-    variables = [variable for network in networks for variable in network.trainable_variables]
-    with tf.GradientTape() as tape:
+
+    def loss() -> tf.Tensor:
         encoded = features(draw(generator, rows=8, training=True), training=True)
         matched, alone = head(encoded, normals(8, SENTENCE_SIZE), training=True)
-        loss = tf.reduce_sum(tf.square(matched - 1.0) + tf.square(alone - 1.0))
-    for variable, gradient in zip(variables, tape.gradient(loss, variables), strict=True):
-        assert np.any(gradient), variable.name
+        return tf.reduce_sum(tf.square(matched - 1.0) + tf.square(alone - 1.0))
+
+    checks.gradients_reach_every_variable((generator, features, head), loss)
 
 
 def test_stage_two_keeps_stage_one_frozen() -> None:
@@ -310,21 +292,15 @@ def test_latent_comes_before_the_conditioning_noise(
 @pytest.mark.parametrize("form", ["tensorflow", "imagan"])
 def test_sampled_row_does_not_depend_on_its_batch(form: str) -> None:
     generator = make_generator(StageTwoGenerator, 64, form=form)
-    latent, sentence = normals(4, generator.noise_size), normals(4, SENTENCE_SIZE)
-    together = generator(latent, sentence)
-    alone = generator(latent[1:2], sentence[1:2])
-    np.testing.assert_allclose(alone[0], together[1], atol=1e-6)
+    inputs = normals(4, generator.noise_size), normals(4, SENTENCE_SIZE)
+    checks.samples_do_not_depend_on_their_batch(generator, *inputs)
 
 
 @pytest.mark.parametrize("form", PUBLISHED_FORMS)
 def test_row_without_normalization_does_not_depend_on_its_batch(form: str) -> None:
     features, head = make_discriminator(64, stage=2, form=form, batch_norm=False)
-    assert not any(network.non_trainable_variables for network in (features, head))
-    image = tf.random.stateless_uniform([3, 64, 64, 1], [0, 1], -1.0, 1.0)
-    sentence = normals(3, SENTENCE_SIZE)
-    (together,) = head(features(image, training=True), sentence, training=True)
-    (alone,) = head(features(image[1:2], training=True), sentence[1:2], training=True)
-    np.testing.assert_allclose(alone[0], together[1], rtol=1e-4)
+    inputs = images(3, 64), normals(3, SENTENCE_SIZE)
+    checks.logits_do_not_depend_on_their_batch(features, head, *inputs)
 
 
 @pytest.mark.parametrize("form", PUBLISHED_FORMS)
@@ -339,15 +315,14 @@ def test_only_the_conditional_logit_depends_on_the_sentence(form: str) -> None:
     np.testing.assert_array_equal(first[1], other[1])
 
 
-def linear_ends(*, stage: int, form: str) -> int:
-    features, _ = make_discriminator(64, stage=stage, form=form)
-    return sum(block.activation is tf.identity for block in features.blocks)
+def ends_of(*, stage: int, form: str) -> int:
+    return linear_ends(make_discriminator(64, stage=stage, form=form)[0])
 
 
 def test_stages_and_forms_differ_in_the_last_activations() -> None:
-    assert linear_ends(stage=1, form="tensorflow") == 2
-    assert linear_ends(stage=2, form="tensorflow") == 1
-    assert linear_ends(stage=1, form="pytorch") == linear_ends(stage=2, form="pytorch") == 0
+    assert ends_of(stage=1, form="tensorflow") == 2
+    assert ends_of(stage=2, form="tensorflow") == 1
+    assert ends_of(stage=1, form="pytorch") == ends_of(stage=2, form="pytorch") == 0
 
 
 @pytest.mark.parametrize(("form", "block"), [("rdn", DenseBlock), ("imagan", NormalizedDenseBlock)])
@@ -385,10 +360,7 @@ def test_kl_divergence_equals_the_hand_computed_one() -> None:
 
 @pytest.mark.parametrize(
     ("form", "mean", "log_sigma"),
-    [
-        ("tensorflow", [3.0, -0.4], [-0.2, 0.5]),
-        ("pytorch", [3.0, 0.0], [0.0, 0.25]),
-    ],
+    [("tensorflow", [3.0, -0.4], [-0.2, 0.5]), ("pytorch", [3.0, 0.0], [0.0, 0.25])],
 )
 def test_forms_split_the_conditioning_units_as_published(
     form: str, mean: list[float], log_sigma: list[float]

@@ -73,8 +73,4 @@ CHAR_CNN_RNNS = {
     "char_cnn_rnn_icml2016_birds": CharCNNRNN("icml2016_birds", 512, gated=True),
 }
 # The committed files in tests/interop/published/: small, and not all in both formats.
-COMMITTED = {
-    "2022_32px": ("zip",),
-    "2020_32px": ("legacy",),
-    "rnn_encoder_small": FORMATS,
-}
+COMMITTED = {"2022_32px": ("zip",), "2020_32px": ("legacy",), "rnn_encoder_small": FORMATS}

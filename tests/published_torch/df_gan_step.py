@@ -19,11 +19,7 @@ from torch.nn import functional
 NF, LATENT_SIZE, SENTENCE_SIZE = 32, 100, 256
 VOCABULARY_SIZE, WORD_EMBEDDING_SIZE, CAPTION_WORDS = 5450, 300, 18
 MA_GP_WEIGHT, MA_GP_POWER = 2.0, 6.0
-PRECISIONS = {
-    "float32": None,
-    "mixed_bfloat16": torch.bfloat16,
-    "mixed_float16": torch.float16,
-}
+PRECISIONS = {"float32": None, "mixed_bfloat16": torch.bfloat16, "mixed_float16": torch.float16}
 
 
 def discriminator_parts(

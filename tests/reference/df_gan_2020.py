@@ -7,15 +7,7 @@ transformations are conditioned on the sentence only. The discriminator's blocks
 import numpy as np
 
 from tests.reference import df_gan_2022
-from tests.reference.layers import (
-    State,
-    conv2d,
-    count_blocks,
-    leaky_relu,
-    linear,
-    scope,
-    upsample2,
-)
+from tests.reference.layers import State, conv2d, count_blocks, leaky_relu, linear, scope, upsample2
 
 
 def generator(state: State, noise: np.ndarray, sentence: np.ndarray) -> np.ndarray:

@@ -11,14 +11,12 @@ import tarfile
 import numpy as np
 import pytest
 
-from tests.contract.runs import draw, eagerly, without_sample_grids
+from tests.contract.runs import draw, eagerly, train_to, without_sample_grids
 from tfgan2.export import saved_model
 from tfgan2.models.auto_write import networks as auto_write
 from tfgan2.program import UsageError
 from tfgan2.runs.directory import RunDirectory
-from tfgan2.runs.recipe import Schedule
 from tfgan2.runs.sampling import load_sampler
-from tfgan2.training import trainer
 
 ARCHIVE = pathlib.Path(__file__).parent / "written_by_0_2_0.tar.xz"
 
@@ -47,14 +45,7 @@ def test_earlier_run_draws_the_same_images_is_exported_and_resumes(
     assert (version / "saved_model.pb").is_file()
 
     with eagerly(), without_sample_grids():
-        outcome = trainer.train(
-            config.recipe,
-            Schedule(),
-            data_dir=written / "data",
-            run_dir=run.path,
-            goal=trainer.Goal(steps=3),
-            strategy="one_device",
-        )
+        outcome = train_to(3, config.recipe, written / "data", run.path)
     assert outcome.step == 3
     assert outcome.checkpoint == str(run.checkpoints / "ckpt-3")
 
@@ -72,18 +63,7 @@ def test_earlier_run_with_options_of_another_system_resumes_but_a_new_one_is_ref
     images = draw(sampler, ["the digit 3", "a handwritten seven"], [5, 6], [1.0, 1.0])
     with np.load(written / "pictures.npz") as pictures:
         assert np.abs(images - pictures[model].astype(int)).max() <= 1
-
-    def train(run_dir: pathlib.Path) -> trainer.Outcome:
-        return trainer.train(
-            config.recipe,
-            Schedule(),
-            data_dir=written / "data",
-            run_dir=run_dir,
-            goal=trainer.Goal(steps=2),
-            strategy="one_device",
-        )
-
-    assert train(run.path).step == 2
+    assert train_to(2, config.recipe, written / "data", run.path).step == 2
     with pytest.raises(UsageError, match=r"which has no such option, got [27]$"):
-        train(written / "new")
+        train_to(2, config.recipe, written / "data", written / "new")
     assert not (written / "new").exists()

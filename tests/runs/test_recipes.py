@@ -51,40 +51,6 @@ def test_option_of_another_system_is_refused_by_name(model: str) -> None:
             checks.check_foreign_options(recipe)
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        (
-            {"model": "df_gan", "stage": 2},
-            "--stage: must be 1 for df_gan, which has no such option, got 2",
-        ),
-        (
-            {"model": "img_txt", "captions_per_image": 2},
-            "--captions_per_image: must be 1 for img_txt, which has no such option, got 2",
-        ),
-        (
-            {"model": "gan_cls", "faithful": True},
-            "--faithful: must be False for gan_cls, which has no such option, got True",
-        ),
-        (
-            {"model": "auto_write", "ma_gp_weight": 2.0},
-            "--ma_gp_weight: must be 0.0 for auto_write, which is without captions, got 2.0",
-        ),
-        (
-            {"model": "sje", "r1_weight": 1.0},
-            "--r1_weight: must be 0.0 for sje, which is without a discriminator, got 1.0",
-        ),
-    ],
-    ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
-)
-def test_error_names_the_option_of_another_system_and_its_default(
-    changes: dict, message: str
-) -> None:
-    with pytest.raises(UsageError) as refused:
-        checks.check_foreign_options(recipes.Recipe(**changes))
-    assert str(refused.value) == message
-
-
 def test_every_option_belongs_to_a_system() -> None:
     names = {name for model in recipes.OPTIONS for name in recipes.option_names(model)}
     assert names == {field.name for field in dataclasses.fields(recipes.Recipe)}

@@ -52,9 +52,7 @@ def test_sentence_depends_on_words_and_their_order(kind: type[keras.Model]) -> N
 
 
 @EACH_OF_WORDS
-def test_empty_caption_has_a_finite_sentence_and_finite_gradients(
-    kind: type[keras.Model],
-) -> None:
+def test_empty_caption_has_a_finite_sentence_and_finite_gradients(kind: type[keras.Model]) -> None:
     encoder = small(kind)
     with tf.GradientTape() as tape:
         sentence = encoder({name: it[3:] for name, it in some_captions().items()})
@@ -150,11 +148,7 @@ def character_tokens(ids: np.ndarray) -> Tokens:
 def test_char_cnn_rnn_parameter_counts_are_the_published_ones(
     char_cnn_rnn: tuple[str, CharCNNRNN],
 ) -> None:
-    counts = {
-        "cvpr2016": 1_814_144,
-        "icml2016_flowers": 2_994_560,
-        "icml2016_birds": 4_045_184,
-    }
+    counts = {"cvpr2016": 1_814_144, "icml2016_flowers": 2_994_560, "icml2016_birds": 4_045_184}
     variant, encoder = char_cnn_rnn
     assert encoder.count_params() == counts[variant]
 

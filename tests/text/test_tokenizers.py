@@ -36,16 +36,12 @@ def ids(tokenizer: tokenizers.WordTokenizer, caption: str | bytes) -> list[int]:
     return tokens["ids"].numpy()[0].tolist()
 
 
-def test_words_become_their_line_numbers_and_0_pads(
-    tokenizer: tokenizers.WordTokenizer,
-) -> None:
+def test_words_become_their_line_numbers_and_0_pads(tokenizer: tokenizers.WordTokenizer) -> None:
     assert ids(tokenizer, "The digit: SEVEN!") == [2, 3, 1, 0]
     assert tokenizer.vocabulary_size == len(VOCABULARY) + 1
 
 
-def test_words_are_listed_in_the_order_of_ids_from_1(
-    tokenizer: tokenizers.WordTokenizer,
-) -> None:
+def test_words_are_listed_in_the_order_of_ids_from_1(tokenizer: tokenizers.WordTokenizer) -> None:
     assert tokenizer.words == VOCABULARY
     for number, word in enumerate(tokenizer.words, start=1):
         assert ids(tokenizer, word) == [number, 0, 0, 0]

@@ -257,34 +257,28 @@ def test_network_without_features_is_refused(name: str, weights: str | None, lin
         extractors.load_features(name, weights)
 
 
-MISTAKES = {
-    "two_sources": (
-        ["--run_dir={run}", "--target=localhost:1", "--model=a", "--data_dir={data}"],
+MISTAKES = [
+    (
+        "--run_dir={run} --target=localhost:1 --model=a --data_dir={data}",
         "got --run_dir and --target",
     ),
-    "no_output": (["--export_dir={tmp}", "--data_dir={data}"], "--output: must be given"),
-    "checkpoint_of_an_export": (
-        ["--export_dir={tmp}", "--data_dir={data}", "--output={tmp}/a", "--checkpoint=best"],
+    ("--export_dir={tmp} --data_dir={data}", "--output: must be given"),
+    (
+        "--export_dir={tmp} --data_dir={data} --output={tmp}/a --checkpoint=best",
         "--checkpoint: must be left out without --run_dir, got best",
     ),
-    "margin_of_a_run": (
-        ["--run_dir={run}", "--data_dir={data}", "--crop_margin=1.2"],
+    (
+        "--run_dir={run} --data_dir={data} --crop_margin=1.2",
         "--crop_margin: must be left out without --target: a run and an export say it themselves, "
         "got 1.2",
     ),
-}
+]
 
 
-@pytest.mark.parametrize(("options", "line"), MISTAKES.values(), ids=MISTAKES)
+@pytest.mark.parametrize(("options", "line"), MISTAKES)
 def test_user_error_is_one_line_and_exit_code_2(
-    options: list[str],
-    line: str,
-    tmp_path: pathlib.Path,
-    data_dir: pathlib.Path,
-    run: RunDirectory,
+    options: str, line: str, tmp_path: pathlib.Path, data_dir: pathlib.Path, run: RunDirectory
 ) -> None:
     places = {"tmp": tmp_path, "data": data_dir, "run": run.path}
-    ended = programs.run("tools.evaluate", *(option.format(**places) for option in options))
-    assert ended.returncode == 2, ended.stderr
-    assert len(ended.stderr.splitlines()) == 1, ended.stderr
-    assert line in ended.stderr
+    filled = (option.format(**places) for option in options.split())
+    assert line in programs.error_of("tools.evaluate", *filled)

@@ -20,12 +20,7 @@ def make(*, scales_loss: bool = False) -> Health:
 def parts(
     *, gap: float = 2.0, norm: float = 1.0, loss: float = 1.0, skipped: float | None = None
 ) -> dict[str, float]:
-    found = {
-        LOSS: loss,
-        "generator/gradient_norm": norm,
-        REAL: gap,
-        FAKE: 0.0,
-    }
+    found = {LOSS: loss, "generator/gradient_norm": norm, REAL: gap, FAKE: 0.0}
     return found if skipped is None else {**found, "generator/skipped_updates": skipped}
 
 

@@ -43,11 +43,7 @@ def only(dataset: tf.data.Dataset) -> dict:
 
 @pytest.mark.parametrize(
     ("text_source", "expected"),
-    [
-        ("caption", None),
-        ("label", ["zero", "one", "two"]),
-        ("label_number", ["0", "1", "2"]),
-    ],
+    [("caption", None), ("label", ["zero", "one", "two"]), ("label_number", ["0", "1", "2"])],
 )
 def test_texts_of_a_joint_model_are_captions_label_names_or_label_numbers(
     text_source: str, expected: list[str] | None, manifest: records.Manifest

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tests.contract.runs import eagerly, without_sample_grids
+from tests.contract.runs import eagerly, train_to, without_sample_grids
 from tests.tiny import QUICK, TINY
 from tfgan2.data import pipeline
 from tfgan2.program import Failure, UsageError
@@ -39,17 +39,10 @@ def start(
     run_dir: pathlib.Path,
     *,
     recipe: recipes.Recipe = RECIPE,
-    steps: int = STEPS,
-    **schedule: Any,
+    **options: Any,
 ) -> trainer.Outcome:
-    return trainer.train(
-        recipe,
-        recipes.Schedule(**{"checkpoint_every": 25, "sample_every": 50, **schedule}),
-        data_dir=data_dir,
-        run_dir=run_dir,
-        goal=trainer.Goal(steps=steps),
-        strategy="one_device",
-    )
+    options = {"steps": STEPS, "checkpoint_every": 25, "sample_every": 50, **options}
+    return train_to(recipe=recipe, data_dir=data_dir, run_dir=run_dir, **options)
 
 
 def warnings_of(run_dir: pathlib.Path) -> list[str]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests import digits
-from tests.contract.runs import eagerly, without_sample_grids
+from tests.contract.runs import start
 from tests.tiny import TINY, VARIANTS
 from tfgan2.program import UsageError
 from tfgan2.runs import checkpoint
@@ -16,35 +16,11 @@ from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.pretrained import load_text_encoder
 from tfgan2.runs.sampling import load_sampler
-from tfgan2.training import trainer
 
 STAGE_TWO = VARIANTS["stack_gan-stage_two"]
 STAGE_ONE = dataclasses.replace(
     STAGE_TWO, seed=5, stage=1, image_size=16, max_words=5, freeze_text_encoder=False
 )
-
-
-def start(
-    recipe: recipes.Recipe,
-    data_dir: pathlib.Path,
-    run_dir: pathlib.Path,
-    *,
-    stage1_run_dir: pathlib.Path | None = None,
-    text_encoder: pathlib.Path | None = None,
-    steps: int = 1,
-) -> RunDirectory:
-    with eagerly(), without_sample_grids():
-        trainer.train(
-            recipe,
-            recipes.Schedule(sample_every=1000),
-            data_dir=data_dir,
-            run_dir=run_dir,
-            goal=trainer.Goal(steps=steps),
-            strategy="one_device",
-            text_encoder=text_encoder,
-            stage1_run_dir=stage1_run_dir,
-        )
-    return RunDirectory.existing(run_dir)
 
 
 @pytest.fixture(scope="module")
@@ -150,11 +126,7 @@ def test_run_without_a_checkpoint_needs_stage_one_again(
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_stage_two_that_does_not_match_its_stage_one_is_refused(
-    changes: dict,
-    rule: str,
-    stage_one: RunDirectory,
-    large: pathlib.Path,
-    tmp_path: pathlib.Path,
+    changes: dict, rule: str, stage_one: RunDirectory, large: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     recipe = dataclasses.replace(STAGE_TWO, **changes)
     with pytest.raises(UsageError, match=rule):
@@ -182,14 +154,9 @@ def test_other_runs_are_refused_as_stage_one(
 def test_stage_two_refuses_a_text_encoder_of_its_own(
     stage_one: RunDirectory, large: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
+    runs = {"stage1_run_dir": stage_one.path, "text_encoder": stage_one.path}
     with pytest.raises(UsageError, match="--text_encoder: must be left out for stage 2"):
-        start(
-            STAGE_TWO,
-            large,
-            tmp_path / "run",
-            stage1_run_dir=stage_one.path,
-            text_encoder=stage_one.path,
-        )
+        start(STAGE_TWO, large, tmp_path / "run", **runs)
 
 
 def test_stage_two_without_a_stage_one_is_refused(

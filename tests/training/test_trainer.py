@@ -4,6 +4,7 @@ import dataclasses
 import json
 import pathlib
 import signal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import tensorflow as tf
 from PIL import Image
 
 from tests import digits
-from tests.contract.runs import eagerly
+from tests.contract.runs import eagerly, train_to
 from tests.tiny import QUICK
 from tfgan2.data import records
 from tfgan2.evaluation import measure
@@ -21,14 +22,7 @@ from tfgan2.runs import checkpoint
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.sampling import load_sampler
-from tfgan2.training import (
-    best_checkpoint,
-    callbacks,
-    initialization,
-    periodic,
-    runtime,
-    trainer,
-)
+from tfgan2.training import best_checkpoint, callbacks, initialization, periodic, runtime, trainer
 
 RECIPE = QUICK
 
@@ -38,18 +32,10 @@ def start(
     run_dir: pathlib.Path,
     *,
     recipe: recipes.Recipe = RECIPE,
-    schedule: recipes.Schedule | None = None,
-    steps: int = 2,
+    **options: Any,
 ) -> trainer.Outcome:
     with eagerly():
-        return trainer.train(
-            recipe,
-            schedule or recipes.Schedule(),
-            data_dir=data_dir,
-            run_dir=run_dir,
-            goal=trainer.Goal(steps=steps),
-            strategy="one_device",
-        )
+        return train_to(options.pop("steps", 2), recipe, data_dir, run_dir, **options)
 
 
 def test_run_directory_has_the_documented_files(
@@ -164,8 +150,7 @@ def test_evaluation_during_training_writes_a_line(
     data_dir: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(periodic, "EVALUATION_SAMPLES", 140)
-    schedule = recipes.Schedule(evaluate_every=2)
-    start(data_dir, tmp_path / "run", schedule=schedule)
+    start(data_dir, tmp_path / "run", evaluate_every=2)
     (line,) = RunDirectory.existing(tmp_path / "run").evaluations_file.read_text().splitlines()
     fields = json.loads(line)
     assert fields["metrics"].keys() == {"agreement", "diversity", "kid", "kid_blurred"}
@@ -197,14 +182,7 @@ def test_mirrored_uses_all_devices_and_auto_one_without_gpus(
     assert runtime.make_strategy("auto").num_replicas_in_sync == 1
     uneven = dataclasses.replace(RECIPE, batch_size=7)
     with pytest.raises(UsageError, match="--batch_size: must be a multiple of 2 replicas"):
-        trainer.train(
-            uneven,
-            recipes.Schedule(),
-            data_dir=data_dir,
-            run_dir=tmp_path / "run",
-            goal=trainer.Goal(steps=1),
-            strategy="mirrored",
-        )
+        start(data_dir, tmp_path / "run", recipe=uneven, strategy="mirrored")
     assert not (tmp_path / "run").exists()
 
 
@@ -235,9 +213,9 @@ def test_best_checkpoint_is_kept_beside_the_newest(
         return {"metrics": {"kid": {"value": next(values)}}}
 
     monkeypatch.setattr(measure, "evaluate_run", evaluate)
-    schedule = recipes.Schedule(evaluate_every=2, keep_best="kid", keep_checkpoints=1)
+    options = {"evaluate_every": 2, "keep_best": "kid", "keep_checkpoints": 1}
     recipe = dataclasses.replace(RECIPE, no_ema=True)
-    start(data_dir, tmp_path / "run", recipe=recipe, schedule=schedule, steps=6)
+    start(data_dir, tmp_path / "run", recipe=recipe, steps=6, **options)
     run = RunDirectory.existing(tmp_path / "run")
     assert [path[-6:] for path in checkpoint.find(run.checkpoints)] == ["ckpt-6"]
     sampler, _, path = load_sampler(run, checkpoint="best")
@@ -249,11 +227,6 @@ def test_best_checkpoint_is_kept_beside_the_newest(
     suffix = ".ATTRIBUTES/VARIABLE_VALUE"
     live = saved.get_tensor(f"gan/generator/first/kernel/{suffix}")
     np.testing.assert_array_equal(sampler.generator.first.kernel.numpy(), live)
-
-
-def test_keep_best_needs_evaluations(data_dir: pathlib.Path, tmp_path: pathlib.Path) -> None:
-    with pytest.raises(UsageError, match="--evaluate_every: must be above 0 for --keep_best"):
-        start(data_dir, tmp_path / "run", schedule=recipes.Schedule(keep_best="kid"))
 
 
 @pytest.mark.parametrize(

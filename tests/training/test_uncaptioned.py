@@ -3,12 +3,13 @@
 import dataclasses
 import json
 import pathlib
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.contract.runs import eagerly
+from tests.contract.runs import eagerly, train_to
 from tests.tiny import TINY, VARIANTS
 from tfgan2.data import records
 from tfgan2.program import UsageError
@@ -16,30 +17,18 @@ from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.pretrained import load_text_encoder
 from tfgan2.runs.sampling import load_sampler
-from tfgan2.training import periodic, trainer
+from tfgan2.training import periodic
 
 AUTO_WRITE, IMG_TXT = TINY["auto_write"], TINY["img_txt"]
 
 
 def start(
-    recipe: recipes.Recipe,
-    data_dir: pathlib.Path,
-    run_dir: pathlib.Path,
-    *,
-    schedule: recipes.Schedule | None = None,
-    text_encoder: pathlib.Path | None = None,
-    steps: int = 2,
+    recipe: recipes.Recipe, data_dir: pathlib.Path, run_dir: pathlib.Path, **options: Any
 ) -> RunDirectory:
+    """Trains for two steps, with a sample grid of each."""
+    options = {"steps": 2, "sample_every": 1, "log_every": 1, **options}
     with eagerly():
-        trainer.train(
-            recipe,
-            schedule or recipes.Schedule(sample_every=1, log_every=1),
-            data_dir=data_dir,
-            run_dir=run_dir,
-            goal=trainer.Goal(steps=steps),
-            strategy="one_device",
-            text_encoder=text_encoder,
-        )
+        train_to(recipe=recipe, data_dir=data_dir, run_dir=run_dir, **options)
     return RunDirectory.existing(run_dir)
 
 
@@ -61,9 +50,7 @@ def test_unconditional_run_has_no_vocabulary_and_logs_every_network(
     assert {"real/loss", "real/r1", "fake/loss", "fake/r2", "generator/loss"} <= lines[0].keys()
 
 
-def test_unconditional_sample_grid_shows_one_seed_per_cell(
-    unconditional: RunDirectory,
-) -> None:
+def test_unconditional_sample_grid_shows_one_seed_per_cell(unconditional: RunDirectory) -> None:
     sampler, _, _ = load_sampler(unconditional)
     png, texts = periodic.draw_grid(sampler, ["not read"])
     assert texts is None
@@ -152,9 +139,8 @@ def test_systems_without_captions_neither_load_nor_provide_a_text_encoder(
 def test_keep_best_of_an_unconditional_run_refuses_caption_metrics(
     metric: str, data_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
-    schedule = recipes.Schedule(keep_best=metric, evaluate_every=1)
     with pytest.raises(UsageError, match="--keep_best: must be none or kid for auto_write, got"):
-        start(AUTO_WRITE, data_dir, tmp_path / "run", schedule=schedule)
+        start(AUTO_WRITE, data_dir, tmp_path / "run", keep_best=metric, evaluate_every=1)
 
 
 def test_batch_of_a_replica_must_be_even_for_caption_pairs(
@@ -165,11 +151,4 @@ def test_batch_of_a_replica_must_be_even_for_caption_pairs(
         start(recipe, data_dir, tmp_path / "run")
     recipe = dataclasses.replace(recipe, batch_size=6)
     with pytest.raises(UsageError, match="--batch_size: must be even on each of 2 replicas for"):
-        trainer.train(
-            recipe,
-            recipes.Schedule(),
-            data_dir=data_dir,
-            run_dir=tmp_path / "run",
-            goal=trainer.Goal(steps=1),
-            strategy="mirrored",
-        )
+        start(recipe, data_dir, tmp_path / "run", strategy="mirrored")

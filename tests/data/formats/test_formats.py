@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from tests.data.formats.torch7_writer import dump
+from tests.data.formats.values import assert_same
 from tfgan2.data.formats import idx, plain_pickle, torch7
 from tfgan2.program import UsageError
 
@@ -159,19 +160,6 @@ torch_values = st.recursive(
 @given(torch_values)
 def test_t7_reads_written_values(value: object) -> None:
     assert_same(torch7.parse(dump(value), path=PATH), value)
-
-
-def assert_same(got: object, expected: object) -> None:
-    if isinstance(expected, dict):
-        assert isinstance(got, dict)
-        assert list(got) == list(expected)
-        for key in expected:
-            assert_same(got[key], expected[key])
-    elif isinstance(expected, np.ndarray):
-        np.testing.assert_array_equal(got, expected, strict=True)
-    else:
-        assert type(got) is type(expected)
-        assert got == expected
 
 
 def test_t7_reads_transposed_tensors_and_recursive_tables() -> None:

@@ -58,9 +58,7 @@ def test_emoji_missing_in_the_font_are_rejected(collection: sources.Collection) 
     assert "the font does not draw it" in found.values()
 
 
-def test_held_out_names_are_only_in_the_test_split(
-    tmp_path: pathlib.Path,
-) -> None:
+def test_held_out_names_are_only_in_the_test_split(tmp_path: pathlib.Path) -> None:
     names = tmp_path / "held_out.txt"
     names.write_text("Green Heart\n\npurple circle\n")
     options = sources.SourceOptions(image_size=32, held_out=str(names), test_fraction=0.0)

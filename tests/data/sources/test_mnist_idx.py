@@ -28,10 +28,7 @@ def test_mnist_has_the_published_split_and_captions_of_every_class(
     collection = read("mnist_idx", image_size=32)
     assert {
         split: [item.label for item in items] for split, items in collection.splits.items()
-    } == {
-        "train": [5, 0, 4],
-        "test": [7, 2],
-    }
+    } == {"train": [5, 0, 4], "test": [7, 2]}
     five = collection.splits["train"][0]
     assert "a handwritten five" in five.captions
     image = five.draw()

@@ -223,8 +223,7 @@ def test_a_table_without_its_column_is_no_file_of_captions() -> None:
 
 
 @given(
-    st.lists(st.lists(st.binary(max_size=10).map(lambda line: line.replace(b"\n", b"")))),
-    st.data(),
+    st.lists(st.lists(st.binary(max_size=10).map(lambda line: line.replace(b"\n", b"")))), st.data()
 )
 def test_rows_are_numbered_through_all_files(files: list[list[bytes]], data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -96,11 +96,7 @@ def test_all_attempts_share_one_deadline() -> None:
     now_seconds = 100.0
     retry = Retry(attempts=9, first_seconds=2.0, factor=1.0)
     attempts = Attempts(
-        retry,
-        first_address=0,
-        addresses=1,
-        timeout_seconds=10.0,
-        clock_seconds=lambda: now_seconds,
+        retry, first_address=0, addresses=1, timeout_seconds=10.0, clock_seconds=lambda: now_seconds
     )
     assert attempts.remaining_seconds == 10.0
     now_seconds = 105.0

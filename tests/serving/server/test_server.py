@@ -171,9 +171,7 @@ def test_metadata_holds_every_signature(
     assert response.model_spec.version.value == 1
 
 
-def test_bad_metadata_requests(
-    stub: prediction_service_pb2_grpc.PredictionServiceStub,
-) -> None:
+def test_bad_metadata_requests(stub: prediction_service_pb2_grpc.PredictionServiceStub) -> None:
     for fields, text in (
         ([], "GetModelMetadataRequest must specify at least one metadata_field"),
         (["size"], "Metadata field size is not supported"),
