@@ -15,6 +15,7 @@ from tfgan2.data import preparing, records, sources
 from tfgan2.evaluation import extractors
 from tfgan2.metrics import features
 from tfgan2.program import UsageError
+from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.sampling import load_matcher, load_sampler
 from tfgan2.text.tokenizers import count_words
