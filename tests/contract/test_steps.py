@@ -25,7 +25,7 @@ from tests.contract.runs import (
     make_tokenizer,
     perturb_weights,
 )
-from tfgan2.adversarial import gan as gan_module
+from tfgan2.adversarial import multi_update
 from tfgan2.adversarial.gan import GAN
 from tfgan2.adversarial.train_function import INPUT_SECONDS
 from tfgan2.adversarial.updates import Update
@@ -291,7 +291,7 @@ def test_xla_compiles_the_step(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     recipe = case.recipe
-    monkeypatch.setattr(gan_module, "StepNoise", FixedNoise)
+    monkeypatch.setattr(multi_update, "StepNoise", FixedNoise)
     tokenizer = make_tokenizer(recipe, tmp_path, manifest)
     losses = []
     for jit_compile in (False, True):
