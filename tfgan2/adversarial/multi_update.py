@@ -18,7 +18,7 @@ from tfgan2.adversarial.update_guards import (
     overflows,
     undo_unless,
 )
-from tfgan2.adversarial.updates import Batch, Logs, LossInputs, Update
+from tfgan2.adversarial.updates import Batch, Logs, LossInputs, Update, runs_in
 from tfgan2.optimizers.differences import accepted_gradients, average_kept_by, build, state_of
 
 
@@ -95,8 +95,8 @@ class MultiUpdateModel(keras.Model, abc.ABC):
                 any_applied = tf.logical_or(any_applied, applied)
                 terms |= terms_of_apply
                 logs |= {f"{update.name}/{name}": value for name, value in terms.items()}
-            # Restore all statistics but those of the networks that these updates train; restore
-            # these too if no update was applied.
+            # Restore the statistics of networks that these updates do not train, and all statistics
+            # if no update was applied.
             for statistic, before in statistics:
                 keeps = any_applied if statistic.ref() in trained_statistics else tf.constant(False)
                 statistic.assign(tf.where(keeps, statistic, before))
@@ -192,10 +192,10 @@ class MultiUpdateModel(keras.Model, abc.ABC):
         return logs, tf.logical_and(overflow == 0, active)
 
     def _update_groups(self, phase: Phase) -> list[list[Update]]:
-        """Updates of a phase; those of one group compute their gradients at the same weights."""
+        """Groups of the updates of a phase; a group computes its gradients at the same weights."""
         groups: list[list[Update]] = []
         for update in self.updates:
-            if not update.runs_in(phase):
+            if not runs_in(update.name, phase):
                 continue
             if update.simultaneous and groups:
                 groups[-1].append(update)

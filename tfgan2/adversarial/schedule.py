@@ -19,6 +19,11 @@ class Phase:
     updates_generator: bool = True
     penalty_factor: float = 1.0
 
+    @property
+    def runs_everything(self) -> bool:
+        """Whether all optional parts run."""
+        return self.updates_generator and self.penalty_factor > 0.0
+
 
 @dataclasses.dataclass(frozen=True)
 class UpdateSchedule:
@@ -50,13 +55,14 @@ class UpdateSchedule:
     @property
     def phases(self) -> tuple[Phase, ...]:
         """All phases of the schedule; the first phase runs everything."""
-        factors = (float(self.penalty_every), 0.0)
+        cycle, factors = self._cycle, (float(self.penalty_every), 0.0)
         every = (Phase(*parts) for parts in itertools.product((True, False), factors))
-        return tuple(phase for phase in every if phase in self._cycle)
+        return tuple(phase for phase in every if phase in cycle)
 
     def phase_index(self, step: tf.Tensor) -> tf.Tensor:
         """Phase of step number `step`, as an index of `phases`: int32 scalar."""
-        indices = tf.constant([self.phases.index(phase) for phase in self._cycle])
+        phases = self.phases
+        indices = tf.constant([phases.index(phase) for phase in self._cycle])
         return tf.gather(indices, tf.math.floormod(step, len(self._cycle)))
 
     @property

@@ -26,6 +26,11 @@ class SpectralLayer(keras.layers.Layer):
 
     iterates_in_call = False
 
+    def build(self, input_shape: tf.TensorShape) -> None:
+        """Creates the weights for the channels of the input."""
+        super().build(input_shape)
+        self.add_direction(keras.initializers.RandomNormal())
+
     @property
     def statistics(self) -> list[tf.Variable]:
         """Moving statistics, which no optimizer updates; available once the layer is built."""
@@ -98,11 +103,6 @@ class SpectralConvolution(SpectralLayer, keras.layers.Conv2D):
         )
         self.iterates_in_call = True
 
-    def build(self, input_shape: tf.TensorShape) -> None:
-        """Creates the weights for the channels of the input."""
-        super().build(input_shape)
-        self.add_direction(keras.initializers.RandomNormal())
-
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Maps [B, H, W, C] to [B, H, W, channels]."""
         features = self.convolution_op(inputs, self.normalized_kernel(training=training))
@@ -129,11 +129,6 @@ class SpectralDense(SpectralLayer, keras.layers.Dense):
         start = keras.initializers.Orthogonal()
         super().__init__(units, kernel_initializer=start, use_bias=use_bias, dtype=dtype)
         self.iterates_in_call = True
-
-    def build(self, input_shape: tf.TensorShape) -> None:
-        """Creates the weights for the channels of the input."""
-        super().build(input_shape)
-        self.add_direction(keras.initializers.RandomNormal())
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Maps [B, D] to [B, units]."""

@@ -58,10 +58,6 @@ class Update:
     active_steps: Callable[[tf.Tensor], tf.Tensor] | None = None
     simultaneous: bool = False
 
-    def runs_in(self, phase: Phase) -> bool:
-        """Whether the update runs in a phase."""
-        return runs_in(self.name, phase)
-
 
 def runs_in(update_name: str, phase: Phase) -> bool:
     """Whether the update of a name runs in a phase."""

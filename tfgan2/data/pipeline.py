@@ -154,13 +154,7 @@ class StoredExamples:
     """
 
     def __init__(
-        self,
-        data_dir: str | os.PathLike,
-        manifest: records.Manifest,
-        *,
-        split: str,
-        view: View,
-        limit: int | None = None,
+        self, data_dir: str | os.PathLike, manifest: records.Manifest, *, split: str, view: View
     ) -> None:
         """Reads captions and labels; the images are read by `batches`.
 
@@ -169,23 +163,17 @@ class StoredExamples:
           manifest: content of dataset.json.
           split: `train` or `test`.
           view: crop and size of the images; the crop is in the centre.
-          limit: number of records at most, evenly chosen from the split; None: all.
         """
         self._reader = records.RecordReader(data_dir, manifest.splits[split])
         self._manifest, self._view = manifest, view
-        total = len(self._reader)
-        count = total if limit is None else min(limit, total)
-        self._rows = [at * total // count for at in range(count)]
-        parsed = [records.parse(self._reader[row]) for row in self._rows]
-        self.captions = [
-            tuple(text.decode() for text in record["captions"].numpy()) for record in parsed
-        ]
-        self.label = np.array([record["label"].numpy() for record in parsed], np.int64)
+        parsed = [records.parse(self._reader[at]) for at in range(len(self._reader))]
+        self.captions, self.label = _captions_and_labels(parsed)
 
     def batches(self, size: int) -> Iterator[np.ndarray]:
         """Yields decoded images, uint8 [<= size, S, S, C]."""
-        for start in range(0, len(self._rows), size):
-            rows = self._rows[start : start + size]
+        count = len(self._reader)
+        for start in range(0, count, size):
+            rows = range(start, min(start + size, count))
             parsed = (records.parse(self._reader[row]) for row in rows)
             yield np.stack([_middle(record, self._manifest, self._view) for record in parsed])
 
@@ -198,10 +186,28 @@ def examples(
     view: View,
     limit: int | None = None,
 ) -> Examples:
-    """Reads records of a split into memory; the arguments are those of `StoredExamples`."""
-    stored = StoredExamples(data_dir, manifest, split=split, view=view, limit=limit)
-    (image,) = stored.batches(len(stored.label))
-    return Examples(image, stored.captions, stored.label)
+    """Reads records of a split into memory, in the order of the shards.
+
+    Args:
+      data_dir: folder of the data set.
+      manifest: content of dataset.json.
+      split: `train` or `test`.
+      view: crop and size of the images; the crop is in the centre.
+      limit: number of records at most, evenly chosen from the split; None: all.
+    """
+    reader = records.RecordReader(data_dir, manifest.splits[split])
+    count = len(reader) if limit is None else min(limit, len(reader))
+    parsed = [records.parse(reader[at * len(reader) // count]) for at in range(count)]
+    captions, label = _captions_and_labels(parsed)
+    return Examples(np.stack([_middle(it, manifest, view) for it in parsed]), captions, label)
+
+
+def _captions_and_labels(
+    parsed: Sequence[dict[str, tf.Tensor]],
+) -> tuple[list[tuple[str, ...]], np.ndarray]:
+    """Captions and labels of parsed records, as `StoredExamples` has them."""
+    captions = [tuple(text.decode() for text in it["captions"].numpy()) for it in parsed]
+    return captions, np.array([it["label"].numpy() for it in parsed], np.int64)
 
 
 def _middle(record: dict[str, tf.Tensor], manifest: records.Manifest, view: View) -> np.ndarray:

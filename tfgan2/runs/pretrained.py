@@ -91,10 +91,17 @@ def load_pretrained_stage_one(
       recipe: recipe of stage II.
 
     Raises:
-      UsageError: the run does not exist, has no checkpoint, or its recipe does not fit stage II.
+      UsageError: the run does not exist, has no checkpoint, is not stage I of StackGAN, or its
+        recipe does not fit stage II.
     """
-    generator, config = _stage_one_generator(run_dir)
+    flag = "--stage1_run_dir"
+    run = RunDirectory.existing(run_dir, flag=flag)
+    config = run.read_config()
     one, size = config.recipe, config.recipe.image_size
+    if one.model != "stack_gan" or one.stage != 1:
+        name = f"{one.model}, stage {one.stage}"
+        raise UsageError(flag, "must be a run of stack_gan's stage 1", name)
+    gan, _ = load_model(run, config, make_tokenizer(run, one), checkpoint="latest", flag=flag)
     if recipe.image_size != size * MAGNIFICATION:
         rule = f"must be {size * MAGNIFICATION}, {MAGNIFICATION} times that of stage 1"
         raise UsageError("--image_size", rule, recipe.image_size)
@@ -102,7 +109,7 @@ def load_pretrained_stage_one(
         if getattr(recipe, name) != getattr(one, name):
             rule = f"must be {getattr(one, name)} as in stage 1"
             raise UsageError(f"--{name}", rule, getattr(recipe, name))
-    return PretrainedStageOne(run=RunDirectory.existing(run_dir), recipe=one, generator=generator)
+    return PretrainedStageOne(run=run, recipe=one, generator=gan.average_generator)
 
 
 def load_text_encoder(
@@ -135,20 +142,3 @@ def load_text_encoder(
         part.average_text_encoder = encoder
     Checkpoints(part, run.checkpoints, keep=1).restore_for_sampling(flag=flag)
     return encoder, config
-
-
-def _stage_one_generator(run_dir: str | os.PathLike) -> tuple[keras.Model, Config]:
-    """Builds the EMA generator of a stage-I run of StackGAN; returns it with the configuration.
-
-    Raises:
-      UsageError: the run is not stage I of StackGAN, or has no checkpoint.
-    """
-    flag = "--stage1_run_dir"
-    run = RunDirectory.existing(run_dir, flag=flag)
-    config = run.read_config()
-    recipe = config.recipe
-    if recipe.model != "stack_gan" or recipe.stage != 1:
-        name = f"{recipe.model}, stage {recipe.stage}"
-        raise UsageError(flag, "must be a run of stack_gan's stage 1", name)
-    gan, _ = load_model(run, config, make_tokenizer(run, recipe), checkpoint="latest", flag=flag)
-    return gan.average_generator, config

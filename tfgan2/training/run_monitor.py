@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from tqdm import tqdm
 
+from tfgan2.adversarial.gan import GAN
 from tfgan2.program import Failure
 from tfgan2.runs.checkpoint import find
 from tfgan2.runs.directory import RunDirectory, append_line
@@ -47,8 +48,9 @@ class RunMonitor(StepCallback):
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Reads the within-caption standard deviations of earlier starts."""
         super().on_train_begin(logs)
+        model = self.model
         self._health = Health(
-            discriminator=getattr(self.model, "discriminator_statistics", None),
+            discriminator=model.discriminator_statistics if isinstance(model, GAN) else None,
             scales_loss=self.model.scales_loss,
             max_bad_steps=self._max_bad_steps,
         )
@@ -62,10 +64,10 @@ class RunMonitor(StepCallback):
         Raises:
           Failure: too many steps in a row had non-finite values.
         """
-        health, schedule = self._health, self.model.schedule
+        health, phase = self._health, self.model.schedule.phase(self.step - 1)
         health.after_step(
             self.without_skipped(logs),
-            whole=schedule.phase(self.step - 1) == schedule.phases[0],
+            whole=phase.runs_everything,
             steps=self.step - before,
         )
         self._warn(health.bad_step())
