@@ -57,15 +57,8 @@ def make_gan(
     )
     if is_stage_two(recipe):
         # A new stage-I generator draws nearly equal images; normalizing them yields rounding noise.
-        drawing = StageOneGenerator(
-            image_size=recipe.image_size // MAGNIFICATION,
-            image_channels=1,
-            latent_size=recipe.latent_size,
-            sentence_size=recipe.sentence_size,
-            conditioning_size=recipe.conditioning_size,
-            base_channels=recipe.generator_channels,
-            form=recipe.generator_form,
-        )
+        small = dataclasses.replace(recipe, image_size=recipe.image_size // MAGNIFICATION)
+        drawing = StageOneGenerator(small, image_channels=1)
         perturb_weights(drawing)
         gan.load_stage1(drawing)
     gan.compile(optimizers=gan.make_optimizers(IMAGES_PER_EPOCH), run_eagerly=run_eagerly)

@@ -16,6 +16,7 @@ from tfgan2.adversarial.updates import Batch
 from tfgan2.models.auto_write import networks as auto_write
 from tfgan2.models.auto_write.model import AutoWrite
 from tfgan2.models.auto_write.networks import Discriminator, Generator
+from tfgan2.models.auto_write.options import AutoWriteOptions
 from tfgan2.models.layers.blocks import parameter_count
 
 WARM_UP_STEPS = 2
@@ -23,7 +24,7 @@ RECIPE = dataclasses.replace(TINY["auto_write"], warm_up_steps=WARM_UP_STEPS)
 
 
 def published_generator(*, faithful: bool = False) -> Generator:
-    return Generator(image_channels=1, latent_size=100, faithful=faithful)
+    return Generator(AutoWriteOptions(faithful=faithful), image_channels=1)
 
 
 def test_parameter_counts_equal_hand_computed_ones() -> None:
@@ -32,10 +33,10 @@ def test_parameter_counts_equal_hand_computed_ones() -> None:
     weights = (100 + 1) * 56 * 56 + (9 * 1 + 1) * 50 + (9 * 50 + 1) * 25 + (25 + 1)
     generator = published_generator()
     assert parameter_count(generator) == weights + 3 * (1 + 50 + 25) == 328_765
-    wide = Generator(image_channels=1, latent_size=100, first_channels=16, faithful=False)
+    wide = Generator(AutoWriteOptions(first_channels=16), image_channels=1)
     more = 15 * ((100 + 1) * 56 * 56 + 9 * 50 + 3)
     assert parameter_count(wide) == 328_765 + more == 5_086_600
-    short = Generator(image_channels=1, latent_size=12, second_channels=50, faithful=False)
+    short = Generator(AutoWriteOptions(latent_size=12, second_channels=50), image_channels=1)
     assert parameter_count(short) == 328_765 - 88 * 56 * 56
     faithful = published_generator(faithful=True)
     assert parameter_count(faithful) == weights + 2 * (1 + 50 + 25) == 328_689
@@ -53,7 +54,7 @@ def test_images_are_28_px_and_between_0_and_1() -> None:
 
 
 def test_only_the_sign_of_some_latent_values_counts() -> None:
-    generator = Generator(image_channels=1, latent_size=8, latent_signs=3, faithful=False)
+    generator = Generator(AutoWriteOptions(latent_size=8, latent_signs=3), image_channels=1)
     latent = tf.random.stateless_normal([4, 8], [0, 1])
     signs, values = tf.split(latent, [3, 5], axis=1)
 

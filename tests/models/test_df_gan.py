@@ -8,22 +8,15 @@ import tensorflow as tf
 
 from tfgan2.adversarial import penalties
 from tfgan2.models.df_gan.networks import Generator, ImageFeatures, channels_by_block
+from tfgan2.models.df_gan.options import DFGANOptions
 from tfgan2.models.layers.blocks import parameter_count, upsample
 from tfgan2.models.layers.heads import JointHead
 
 
 def published(image_size: int, *, form: str = "2022") -> tuple[Generator, ImageFeatures, JointHead]:
-    generator = Generator(
-        image_size=image_size,
-        image_channels=3,
-        latent_size=100,
-        sentence_size=256,
-        base_channels=32,
-        form=form,
-    )
-    features = ImageFeatures(
-        image_size=image_size, image_channels=3, base_channels=32, gate_start=0.0, form=form
-    )
+    options = DFGANOptions(image_size=image_size, generator_form=form, discriminator_form=form)
+    generator = Generator(options, image_channels=3)
+    features = ImageFeatures(options, image_channels=3)
     head = JointHead(feature_shape=features.feature_shape, sentence_size=256, base_channels=32)
     return generator, features, head
 

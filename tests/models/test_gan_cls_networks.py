@@ -8,7 +8,7 @@ import tf_keras as keras
 from tests.models import checks
 from tests.models.checks import bottleneck, images, linear_ends, normalization, normals
 from tfgan2.models.gan_cls.networks import Generator, Head, ImageFeatures
-from tfgan2.models.gan_cls.options import FORMS
+from tfgan2.models.gan_cls.options import FORMS, GANCLSOptions
 from tfgan2.models.layers.blocks import parameter_count
 
 
@@ -16,16 +16,15 @@ def make_generator(
     *, form: str = "torch", image_size: int = 32, dtype: str = "float32"
 ) -> Generator:
     keras.utils.set_random_seed(0)
-    return Generator(
+    options = GANCLSOptions(
         image_size=image_size,
-        image_channels=1,
         latent_size=4,
         sentence_size=3,
-        base_channels=4,
-        form=form,
+        generator_channels=4,
+        generator_form=form,
         text_size=5,
-        dtype=dtype,
     )
+    return Generator(options, image_channels=1, dtype=dtype)
 
 
 def make_discriminator(
@@ -37,24 +36,17 @@ def make_discriminator(
     dtype: str = "float32",
 ) -> tuple[ImageFeatures, Head]:
     keras.utils.set_random_seed(0)
-    features = ImageFeatures(
+    options = GANCLSOptions(
         image_size=image_size,
-        image_channels=1,
-        base_channels=4,
-        form=form,
-        batch_norm=batch_norm,
-        dtype=dtype,
-    )
-    head = Head(
-        feature_shape=features.feature_shape,
         sentence_size=3,
+        discriminator_channels=4,
+        discriminator_form=form,
+        discriminator_batch_norm=batch_norm,
+        discriminator_text=conditional,
         text_size=5,
-        form=form,
-        batch_norm=batch_norm,
-        conditional=conditional,
-        dtype=dtype,
     )
-    return features, head
+    features = ImageFeatures(options, image_channels=1, dtype=dtype)
+    return features, Head(options, feature_shape=features.feature_shape, dtype=dtype)
 
 
 @pytest.mark.parametrize(
@@ -68,15 +60,15 @@ def test_generator_has_the_parameters_of_its_layers(
     form: str, sizes: tuple[int, int, int], side: int, image: int, biases: int, count: int
 ) -> None:
     latent_size, sentence_size, text_size = sizes
-    generator = Generator(
+    options = GANCLSOptions(
         image_size=64,
-        image_channels=3,
         latent_size=latent_size,
         sentence_size=sentence_size,
-        base_channels=128,
-        form=form,
+        generator_channels=128,
+        generator_form=form,
         text_size=text_size,
     )
+    generator = Generator(options, image_channels=3)
     text = sentence_size * text_size + text_size
     # `tensorlayer` starts with units, which are normalized one by one.
     start = (latent_size + text_size) * 4 * 4 * 1024 + bottleneck(1024)
@@ -97,17 +89,15 @@ def test_generator_has_the_parameters_of_its_layers(
 def test_discriminator_has_the_parameters_of_its_layers(
     form: str, text_size: int, extra_features: int, extra_head: int
 ) -> None:
-    features = ImageFeatures(
-        image_size=64, image_channels=3, base_channels=64, form=form, batch_norm=True
-    )
-    head = Head(
-        feature_shape=(4, 4, 512),
+    options = GANCLSOptions(
+        image_size=64,
         sentence_size=1024,
+        discriminator_channels=64,
+        discriminator_form=form,
         text_size=text_size,
-        form=form,
-        batch_norm=True,
-        conditional=True,
     )
+    features = ImageFeatures(options, image_channels=3)
+    head = Head(options, feature_shape=(4, 4, 512))
     down = 16 * (3 * 64 + 64 * 128 + 128 * 256 + 256 * 512)
     normalized = normalization(128) + normalization(256) + normalization(512)
     count = down + normalized + bottleneck(512)

@@ -13,6 +13,7 @@ from tfgan2.models.matching.image_encoders import (
     InceptionImageEncoder,
     SmallImageEncoder,
 )
+from tfgan2.models.matching.options import MatchingOptions
 from tfgan2.program import UsageError
 from tfgan2.training import initialization
 
@@ -26,9 +27,10 @@ def pictures(count: int, size: int, channels: int) -> tf.Tensor:
 
 def small(image_size: int, image_channels: int) -> SmallImageEncoder:
     keras.utils.set_random_seed(0)
-    return SmallImageEncoder(
-        image_size=image_size, image_channels=image_channels, base_channels=2, code_size=CODE_SIZE
+    options = MatchingOptions(
+        image_size=image_size, image_encoder_channels=2, sentence_size=CODE_SIZE
     )
+    return SmallImageEncoder(options, image_channels=image_channels)
 
 
 @pytest.mark.parametrize(("image_size", "image_channels"), [(16, 1), (128, 3)])
@@ -69,7 +71,8 @@ def test_small_encoder_depends_on_other_rows_only_in_training() -> None:
 
 
 def test_small_encoder_doubles_its_channels_up_to_256() -> None:
-    encoder = SmallImageEncoder(image_size=128, image_channels=3, base_channels=32, code_size=8)
+    options = MatchingOptions(image_size=128, image_encoder_channels=32, sentence_size=8)
+    encoder = SmallImageEncoder(options, image_channels=3)
     widths = [convolution.layers[0].filters for convolution in (*encoder.to_grid, *encoder.to_code)]
     assert widths == [32, 64, 128, 256, 256, 256, 256]
 

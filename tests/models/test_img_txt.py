@@ -13,6 +13,7 @@ from tests.models import systems
 from tests.tiny import TINY, VARIANTS
 from tfgan2.adversarial.sampler import JointSampler
 from tfgan2.models.img_txt.networks import Condition, Discriminator, Generator, Texts
+from tfgan2.models.img_txt.options import ImgTxtOptions
 from tfgan2.models.layers.blocks import parameter_count
 from tfgan2.models.layers.conditioning import truncated
 from tfgan2.text.tokenizers import WordTokenizer, write_vocabulary
@@ -21,6 +22,7 @@ RECIPE = TINY["img_txt"]
 FAITHFUL = VARIANTS["img_txt-faithful"]
 SEVERAL = VARIANTS["img_txt-captions"]
 WORDS = ["one", "two", "three", "four"]
+SMALL = ImgTxtOptions(image_size=16, latent_size=3, generator_channels=1, discriminator_channels=1)
 
 
 def texts(*, places: int, words: int = 4, faithful: bool = False) -> Texts:
@@ -75,14 +77,9 @@ def test_decoding_inverts_encoding(data: st.DataObject) -> None:
 
 
 def published(*, faithful: bool) -> Generator:
-    return Generator(
-        image_size=64,
-        image_channels=1,
-        texts=texts(places=1, words=10, faithful=faithful),
-        latent_size=100,
-        base_channels=64,
-        faithful=faithful,
-    )
+    options = ImgTxtOptions(image_size=64, generator_channels=64, faithful=faithful)
+    of_digits = texts(places=1, words=10, faithful=faithful)
+    return Generator(options, image_channels=1, texts=of_digits)
 
 
 @pytest.mark.slow
@@ -100,40 +97,21 @@ def test_parameter_counts_at_64_px_equal_hand_computed_ones() -> None:
 
 def test_generator_upsamples_to_every_image_size() -> None:
     for image_size in (16, 32):
-        generator = Generator(
-            image_size=image_size,
-            image_channels=3,
-            texts=texts(places=2),
-            latent_size=3,
-            base_channels=1,
-            faithful=False,
-        )
+        options = dataclasses.replace(SMALL, image_size=image_size)
+        generator = Generator(options, image_channels=3, texts=texts(places=2))
         image, text = generator(
             tf.zeros([2, generator.noise_size]), text=tf.zeros([2, 10]), text_given=tf.zeros([2, 1])
         )
         assert image.shape == (2, image_size, image_size, 3)
         assert text.shape == (2, 10)
-        joint = Discriminator(
-            image_shape=(image_size, image_size, 3),
-            text_size=10,
-            base_channels=1,
-            batch_norm=True,
-            name="joint",
-        )
+        joint = Discriminator(options, image_channels=3, text_size=10, name="joint")
         assert joint({"image": image, "text": text}).shape == (2,)
 
 
 @pytest.mark.parametrize("shared_layers", [1, 2, 3, 4])
 def test_images_and_texts_share_the_given_number_of_layers(shared_layers: int) -> None:
-    generator = Generator(
-        image_size=16,
-        image_channels=1,
-        texts=texts(places=2),
-        latent_size=3,
-        base_channels=1,
-        shared_layers=shared_layers,
-        faithful=False,
-    )
+    options = dataclasses.replace(SMALL, shared_layers=shared_layers)
+    generator = Generator(options, image_channels=1, texts=texts(places=2))
     latent = tf.random.stateless_normal([2, generator.noise_size], [0, 1])
     with tf.GradientTape() as tape:
         _, text = generator(latent, text=tf.zeros([2, 10]), text_given=tf.ones([2, 1]))
@@ -145,11 +123,10 @@ def test_images_and_texts_share_the_given_number_of_layers(shared_layers: int) -
 
 
 def test_only_a_discriminator_of_image_and_text_has_a_projection() -> None:
-    sizes = {"image_shape": (16, 16, 1), "text_size": 10}
-    for changes in ({}, {"image_shape": None}, {"text_size": None}):
-        network = Discriminator(
-            **{**sizes, **changes}, base_channels=1, batch_norm=False, head="projection", name="it"
-        )
+    options = dataclasses.replace(SMALL, discriminator_head="projection")
+    sizes = {"image_channels": 1, "text_size": 10}
+    for changes in ({}, {"image_channels": None}, {"text_size": None}):
+        network = Discriminator(options, **{**sizes, **changes}, name="it")
         assert (network.projection is not None) == (not changes)
 
 

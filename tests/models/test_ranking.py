@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfgan2.models.gan_cls.options import GANCLSOptions
 from tfgan2.models.gan_cls.ranking import MARGIN, RankingImageEncoder, ranking
 from tfgan2.models.layers.blocks import parameter_count
 
@@ -51,7 +52,8 @@ def test_a_code_of_zeros_has_a_finite_gradient() -> None:
 
 
 def test_published_image_encoder_has_the_parameters_of_its_layers() -> None:
-    encoder = RankingImageEncoder(image_size=64, image_channels=3, base_channels=64, code_size=128)
+    options = GANCLSOptions(image_size=64, image_encoder_channels=64, sentence_size=128)
+    encoder = RankingImageEncoder(options, image_channels=3)
     convolutions = 16 * (3 * 64 + 64 * 128 + 128 * 256 + 256 * 512) + 4 * (128 + 256 + 512)
     assert parameter_count(encoder) == convolutions + 4 * 4 * 512 * 128
     assert encoder(tf.zeros([2, 64, 64, 3])).shape == (2, 128)

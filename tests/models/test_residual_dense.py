@@ -7,36 +7,29 @@ import tf_keras as keras
 
 from tests.models import checks
 from tests.models.checks import normals
+from tfgan2.models.df_gan.options import DFGANOptions
 from tfgan2.models.df_gan.residual_dense import ResidualDenseGenerator
 
 BLOCKS = ["imagan", "rdn"]
 
 
 def published(image_size: int, block: str) -> ResidualDenseGenerator:
-    return ResidualDenseGenerator(
-        image_size=image_size,
-        image_channels=3,
-        latent_size=100,
-        sentence_size=256,
-        base_channels=32,
-        block=block,
-        faithful=True,
-    )
+    options = DFGANOptions(image_size=image_size, generator_form=block, faithful=True)
+    return ResidualDenseGenerator(options, image_channels=3)
 
 
 def tiny(
     *, image_size: int = 32, block: str = "imagan", dtype: str = "float32"
 ) -> ResidualDenseGenerator:
     keras.utils.set_random_seed(0)
-    return ResidualDenseGenerator(
+    options = DFGANOptions(
         image_size=image_size,
-        image_channels=1,
         latent_size=4,
         sentence_size=3,
-        base_channels=2,
-        block=block,
-        dtype=dtype,
+        generator_channels=2,
+        generator_form=block,
     )
+    return ResidualDenseGenerator(options, image_channels=1, dtype=dtype)
 
 
 def learned_parameters(network: keras.Model) -> int:

@@ -16,6 +16,7 @@ from tfgan2.models.layers.conditioning import ConditioningAugmentation, kl_diver
 from tfgan2.models.layers.dense_blocks import DenseBlock, NormalizedDenseBlock
 from tfgan2.models.stack_gan.discriminators import StageFeatures, StageHead
 from tfgan2.models.stack_gan.networks import StageOneGenerator, StageTwoGenerator
+from tfgan2.models.stack_gan.options import StackGANOptions
 
 LATENT_SIZE, CONDITIONING_SIZE, SENTENCE_SIZE = 4, 3, 5
 STAGES = [(StageOneGenerator, 16), (StageTwoGenerator, 64)]
@@ -43,29 +44,26 @@ def make_generator(
     dtype: str = "float32",
 ) -> AnyGenerator:
     keras.utils.set_random_seed(0)
-    return make(
+    options = StackGANOptions(
         image_size=image_size,
-        image_channels=1,
         latent_size=LATENT_SIZE,
         sentence_size=SENTENCE_SIZE,
         conditioning_size=CONDITIONING_SIZE,
-        base_channels=4,
-        form=form,
+        generator_channels=4,
+        generator_form=form,
         faithful=faithful,
-        dtype=dtype,
     )
+    return make(options, image_channels=1, dtype=dtype)
 
 
 def make_published(make: type[AnyGenerator], image_size: int) -> AnyGenerator:
-    return make(
+    options = StackGANOptions(
         image_size=image_size,
-        image_channels=3,
-        latent_size=100,
         sentence_size=1024,
-        conditioning_size=128,
-        base_channels=128,
-        form="tensorflow",
+        generator_channels=128,
+        generator_form="tensorflow",
     )
+    return make(options, image_channels=3)
 
 
 def make_discriminator(
@@ -78,20 +76,18 @@ def make_discriminator(
     dtype: str = "float32",
 ) -> tuple[StageFeatures, StageHead]:
     keras.utils.set_random_seed(0)
-    features = StageFeatures(
+    options = StackGANOptions(
         image_size=image_size,
-        image_channels=1,
-        base_channels=4,
         stage=stage,
-        form=form,
-        batch_norm=batch_norm,
-        dtype=dtype,
+        discriminator_channels=4,
+        discriminator_form=form,
+        discriminator_batch_norm=batch_norm,
     )
+    features = StageFeatures(options, image_channels=1, dtype=dtype)
     head = StageHead(
+        options,
         feature_shape=features.feature_shape,
-        sentence_size=SENTENCE_SIZE,
-        form=form,
-        batch_norm=batch_norm,
+        condition_size=SENTENCE_SIZE,
         unconditional=unconditional,
         dtype=dtype,
     )
@@ -135,24 +131,17 @@ def test_tensorflow_stage_two_has_the_parameters_of_its_layers() -> None:
 
 
 def test_tensorflow_discriminators_have_the_parameters_of_their_layers() -> None:
-    stage_one, stage_two = (
-        StageFeatures(
+    both = [
+        StackGANOptions(
             image_size=image_size,
-            image_channels=3,
-            base_channels=64,
             stage=stage,
-            form="tensorflow",
-            batch_norm=True,
+            discriminator_channels=64,
+            discriminator_form="tensorflow",
         )
         for image_size, stage in ((64, 1), (256, 2))
-    )
-    head = StageHead(
-        feature_shape=(4, 4, 512),
-        sentence_size=1024,
-        form="tensorflow",
-        batch_norm=True,
-        unconditional=False,
-    )
+    ]
+    stage_one, stage_two = (StageFeatures(options, image_channels=3) for options in both)
+    head = StageHead(both[0], feature_shape=(4, 4, 512), condition_size=1024, unconditional=False)
     down = 16 * (3 * 64 + 64 * 128 + 128 * 256 + 256 * 512) + normalization(128 + 256 + 512)
     count = down + bottleneck(512)
     assert parameter_count(stage_one) == count == 3_565_056

@@ -58,19 +58,9 @@ class AutoWrite(GAN):
         """
         super().__init__(name="auto_write", seed=options.seed, ema=ema, stabilizers=options)
         self.options = options
-
-        def generator(dtype: DType) -> Generator:
-            return Generator(
-                image_channels=image_channels,
-                latent_size=options.latent_size,
-                latent_signs=options.latent_signs,
-                first_channels=options.first_channels,
-                second_channels=options.second_channels,
-                faithful=options.faithful,
-                dtype=dtype,
-            )
-
-        self.generator, self.average_generator = generator(dtype), generator("float32")
+        self.generator, self.average_generator = (
+            Generator(options, image_channels=image_channels, dtype=it) for it in (dtype, "float32")
+        )
         self.discriminator = Discriminator(
             image_channels=image_channels,
             minibatch_group=options.minibatch_group,

@@ -3,6 +3,7 @@
 import tensorflow as tf
 import tf_keras as keras
 
+from tfgan2.models.auto_write.options import AutoWriteOptions
 from tfgan2.models.layers.blocks import DType
 from tfgan2.models.layers.minibatch_deviation import with_deviation
 
@@ -19,29 +20,19 @@ class Generator(keras.Model):
     """
 
     def __init__(
-        self,
-        *,
-        image_channels: int,
-        latent_size: int,
-        latent_signs: int = 0,
-        first_channels: int = 1,
-        second_channels: int = 0,
-        faithful: bool,
-        dtype: DType = "float32",
+        self, options: AutoWriteOptions, *, image_channels: int, dtype: DType = "float32"
     ) -> None:
         """Builds the generator.
 
         Args:
+          options: options of auto-write. `faithful`: batch normalizations have no offsets, which
+            the notebook never trains.
           image_channels: 1 or 3.
-          latent_size: length of a latent.
-          latent_signs: number of first latent values that are replaced by their signs.
-          first_channels: channels of the first feature map.
-          second_channels: channels of the second feature map, the third has half as many; 0: half
-            of `latent_size`.
-          faithful: batch normalizations have no offsets, which the notebook never trains.
           dtype: dtype policy of the layers.
         """
         super().__init__(name="generator", dtype=dtype)
+        first_channels, faithful = options.first_channels, options.faithful
+        second_channels = options.second_channels or options.latent_size // 2
 
         def normalization() -> keras.layers.BatchNormalization:
             return keras.layers.BatchNormalization(
@@ -61,8 +52,7 @@ class Generator(keras.Model):
                 dtype=dtype,
             )
 
-        self.latent_signs = latent_signs
-        second_channels = second_channels or latent_size // 2
+        self.latent_signs = options.latent_signs
         self.first_shape = (ENLARGED_PX, ENLARGED_PX, first_channels)
         self.first = keras.layers.Dense(
             ENLARGED_PX**2 * first_channels,
@@ -77,7 +67,7 @@ class Generator(keras.Model):
         self.normalizations = [normalization() for _ in range(3)]
         start = near_zero() if faithful else keras.initializers.HeNormal()
         self.last = convolution(image_channels, 1, start=start)
-        self(tf.zeros([1, latent_size]))
+        self(tf.zeros([1, options.latent_size]))
 
     def call(self, latent: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Maps latents [B, latent_size] to images, float32 [B, 28, 28, C] in [0, 1]."""

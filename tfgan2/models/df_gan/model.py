@@ -36,27 +36,8 @@ class DFGAN(CutMixGAN):
         self, *, image_channels: int, dtype: DType
     ) -> Generator | ResidualDenseGenerator:
         """Builds the generator of the form `generator_form`."""
-        options = self.options
-        if options.generator_form in FORMS:
-            return Generator(
-                image_size=options.image_size,
-                image_channels=image_channels,
-                latent_size=options.latent_size,
-                sentence_size=options.sentence_size,
-                base_channels=options.generator_channels,
-                form=options.generator_form,
-                dtype=dtype,
-            )
-        return ResidualDenseGenerator(
-            image_size=options.image_size,
-            image_channels=image_channels,
-            latent_size=options.latent_size,
-            sentence_size=options.sentence_size,
-            base_channels=options.generator_channels,
-            block=options.generator_form,
-            faithful=options.faithful,
-            dtype=dtype,
-        )
+        make = Generator if self.options.generator_form in FORMS else ResidualDenseGenerator
+        return make(self.options, image_channels=image_channels, dtype=dtype)
 
     def make_discriminator(
         self, *, image_channels: int, dtype: DType
@@ -65,14 +46,7 @@ class DFGAN(CutMixGAN):
         options = self.options
         if options.discriminator_form == "unet":
             return self.make_unet(image_channels=image_channels, dtype=dtype)
-        features = ImageFeatures(
-            image_size=options.image_size,
-            image_channels=image_channels,
-            base_channels=options.discriminator_channels,
-            gate_start=options.residual_gate_start,
-            form=options.discriminator_form,
-            dtype=dtype,
-        )
+        features = ImageFeatures(options, image_channels=image_channels, dtype=dtype)
         head = HEADS[options.discriminator_head](
             feature_shape=self.head_shape(features.feature_shape),
             sentence_size=options.sentence_size,

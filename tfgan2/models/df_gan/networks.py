@@ -12,6 +12,7 @@ import itertools
 import tensorflow as tf
 import tf_keras as keras
 
+from tfgan2.models.df_gan.options import DFGANOptions
 from tfgan2.models.layers.blocks import (
     DType,
     convolution,
@@ -23,6 +24,7 @@ from tfgan2.models.layers.blocks import (
 
 FIRST_SIDE_PX = 4
 FORMS = ("2022", "2020")
+# Channels at 4 px in the discriminator, at most, as a multiple of the channels at full size.
 WIDEST = {"2022": 8, "2020": 16}
 
 
@@ -119,39 +121,28 @@ class Generator(keras.Model):
     """Maps a latent and a sentence embedding to an image (NetG)."""
 
     def __init__(
-        self,
-        *,
-        image_size: int,
-        image_channels: int,
-        latent_size: int,
-        sentence_size: int,
-        base_channels: int,
-        form: str = "2022",
-        dtype: DType = "float32",
+        self, options: DFGANOptions, *, image_channels: int, dtype: DType = "float32"
     ) -> None:
         """Builds the generator.
 
         Args:
-          image_size: image side in px, a power of two from 32 to 256.
+          options: options of DF-GAN; the form is `2022` or `2020`; blocks at 4 px have eight times
+            the channels at full size.
           image_channels: 1 or 3.
-          latent_size: length of the latent.
-          sentence_size: length of the sentence embedding.
-          base_channels: channels at full size; blocks at 4 px have eight times as many.
-          form: form of the published code: `2022` or `2020`.
           dtype: dtype policy of the layers.
         """
         super().__init__(name="generator", dtype=dtype)
-        self.form = form
-        channels = channels_by_block(base_channels, image_size)
+        self.form = options.generator_form
+        channels = channels_by_block(options.generator_channels, options.image_size)
         self.first_shape = (FIRST_SIDE_PX, FIRST_SIDE_PX, channels[0])
         self.first = dense(FIRST_SIDE_PX**2 * channels[0], dtype=dtype)
-        early = form == "2020"
+        early = self.form == "2020"
         # The 2020 form has one more first block, which keeps the size of 4 px.
         self.blocks = [
             UpBlock(
                 channels_in,
                 channels_out,
-                hidden=sentence_size if early else 0,
+                hidden=options.sentence_size if early else 0,
                 doubles=number >= early,
                 gated=early,
                 dtype=dtype,
@@ -161,7 +152,7 @@ class Generator(keras.Model):
             )
         ]
         self.to_image = convolution(image_channels, 3, dtype=dtype)
-        self(tf.zeros([1, latent_size]), tf.zeros([1, sentence_size]))
+        self(tf.zeros([1, options.latent_size]), tf.zeros([1, options.sentence_size]))
 
     def call(self, latent: tf.Tensor, sentence: tf.Tensor) -> tf.Tensor:
         """Generates images.
@@ -222,35 +213,27 @@ class ImageFeatures(keras.Model):
     """The discriminator's feature extractor: an image to 4x4 feature maps (NetD)."""
 
     def __init__(
-        self,
-        *,
-        image_size: int,
-        image_channels: int,
-        base_channels: int,
-        gate_start: float,
-        form: str = "2022",
-        dtype: DType = "float32",
+        self, options: DFGANOptions, *, image_channels: int, dtype: DType = "float32"
     ) -> None:
         """Builds the network.
 
         Args:
-          image_size: image side in px, a power of two from 32 to 256.
+          options: options of DF-GAN; the form is `2022` or `2020`.
           image_channels: 1 or 3.
-          base_channels: channels at full size; at 4 px there are up to eight times as many, or
-            sixteen in the 2020 form.
-          gate_start: initial value of the residual gates (published: 0).
-          form: form of the published code: `2022` or `2020`.
           dtype: dtype policy of the layers.
         """
         super().__init__(name="image_features", dtype=dtype)
-        channels = channels_by_block(base_channels, image_size, widest=WIDEST[form])[::-1]
+        base, widest = options.discriminator_channels, WIDEST[options.discriminator_form]
+        channels = channels_by_block(base, options.image_size, widest=widest)[::-1]
         self.feature_shape = (FIRST_SIDE_PX, FIRST_SIDE_PX, channels[-1])
         self.first = convolution(channels[0], 3, dtype=dtype)
         self.blocks = [
-            DownBlock(channels_in, channels_out, gate_start=gate_start, dtype=dtype)
+            DownBlock(
+                channels_in, channels_out, gate_start=options.residual_gate_start, dtype=dtype
+            )
             for channels_in, channels_out in itertools.pairwise(channels)
         ]
-        self(tf.zeros([1, image_size, image_size, image_channels]))
+        self(tf.zeros([1, options.image_size, options.image_size, image_channels]))
 
     def call(self, images: tf.Tensor) -> tf.Tensor:
         """Maps images, float32 [B, S, S, C] in [-1, 1], to features [B, 4, 4, D]."""

@@ -10,6 +10,7 @@ import functools
 import tensorflow as tf
 import tf_keras as keras
 
+from tfgan2.models.df_gan.options import DFGANOptions
 from tfgan2.models.layers.blocks import (
     DType,
     convolution,
@@ -87,35 +88,24 @@ class ResidualDenseGenerator(keras.Model):
     """
 
     def __init__(
-        self,
-        *,
-        image_size: int,
-        image_channels: int,
-        latent_size: int,
-        sentence_size: int,
-        base_channels: int,
-        block: str,
-        faithful: bool = False,
-        dtype: DType = "float32",
+        self, options: DFGANOptions, *, image_channels: int, dtype: DType = "float32"
     ) -> None:
         """Builds the generator.
 
         Args:
-          image_size: image side in px, a power of two from 32 to 256.
+          options: options of DF-GAN. The form is the block: `imagan`, as in the published code, or
+            `rdn`, as in the paper. The base channels are those at 256 px. `faithful`: batch
+            normalization has epsilon 0.8, as in the published code, which intended 0.8 as the
+            momentum.
           image_channels: 1 or 3.
-          latent_size: length of the latent.
-          sentence_size: length of the sentence embedding.
-          base_channels: channels at 256 px; up to 32 px there are eight times as many.
-          block: `imagan`, as in the published code, or `rdn`, as in the paper.
-          faithful: batch normalization has epsilon 0.8, as in the published code, which
-            intended 0.8 as the momentum.
           dtype: dtype policy of the layers.
 
         Raises:
           ValueError: there is no such block.
         """
         super().__init__(name="generator", dtype=dtype)
-        channels = channels_by_stage(base_channels, image_size)
+        base_channels, faithful = options.generator_channels, options.faithful
+        channels = channels_by_stage(base_channels, options.image_size)
         self.first_shape = (FIRST_SIDE_PX, FIRST_SIDE_PX, channels[0])
         self.first = dense(FIRST_SIDE_PX**2 * channels[0], dtype=dtype)
         stages = [
@@ -124,7 +114,7 @@ class ResidualDenseGenerator(keras.Model):
         self.early_stages = stages[:STAGES_BEFORE_SENTENCE]
         self.late_stages = stages[STAGES_BEFORE_SENTENCE:]
         self.dense_block = make_dense_block(
-            block,
+            options.generator_form,
             channels[0],
             growth=GROWTH_MULTIPLE * base_channels,
             faithful=faithful,
@@ -136,7 +126,7 @@ class ResidualDenseGenerator(keras.Model):
             ResidualBlock(channels[0], dtype=dtype) for _ in range(RESIDUAL_BLOCKS)
         ]
         self.to_image = convolution(image_channels, 3, use_bias=False, dtype=dtype)
-        self(tf.zeros([1, latent_size]), tf.zeros([1, sentence_size]))
+        self(tf.zeros([1, options.latent_size]), tf.zeros([1, options.sentence_size]))
 
     def call(self, latent: tf.Tensor, sentence: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Generates images.

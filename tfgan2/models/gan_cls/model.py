@@ -47,50 +47,20 @@ class GANCLS(MatchingAwareGAN):
         )
         if self.ranks:
             self.image_encoder = RankingImageEncoder(
-                image_size=options.image_size,
-                image_channels=image_channels,
-                base_channels=options.image_encoder_channels,
-                code_size=options.sentence_size,
-                dtype=dtype,
+                options, image_channels=image_channels, dtype=dtype
             )
 
     def make_generator(self, *, image_channels: int, dtype: DType) -> Generator:
         """Builds the generator of the form `generator_form`."""
-        options = self.options
-        return Generator(
-            image_size=options.image_size,
-            image_channels=image_channels,
-            latent_size=options.latent_size,
-            sentence_size=options.sentence_size,
-            base_channels=options.generator_channels,
-            form=options.generator_form,
-            text_size=options.text_size,
-            dtype=dtype,
-        )
+        return Generator(self.options, image_channels=image_channels, dtype=dtype)
 
     def make_discriminator(
         self, *, image_channels: int, dtype: DType
     ) -> tuple[ImageFeatures, Head]:
         """Builds the discriminator of the form `discriminator_form`, conditional or not."""
-        options = self.options
-        features = ImageFeatures(
-            image_size=options.image_size,
-            image_channels=image_channels,
-            base_channels=options.discriminator_channels,
-            form=options.discriminator_form,
-            batch_norm=options.discriminator_batch_norm,
-            dtype=dtype,
-        )
-        head = Head(
-            feature_shape=self.head_shape(features.feature_shape),
-            sentence_size=options.sentence_size,
-            text_size=options.text_size,
-            form=options.discriminator_form,
-            batch_norm=options.discriminator_batch_norm,
-            conditional=options.discriminator_text,
-            dtype=dtype,
-        )
-        return features, head
+        features = ImageFeatures(self.options, image_channels=image_channels, dtype=dtype)
+        shape = self.head_shape(features.feature_shape)
+        return features, Head(self.options, feature_shape=shape, dtype=dtype)
 
     @property
     def ranks(self) -> bool:

@@ -15,6 +15,7 @@ step.
 import tensorflow as tf
 import tf_keras as keras
 
+from tfgan2.models.gan_cls.options import GANCLSOptions
 from tfgan2.models.layers.blocks import DType, dense, leaky_relu
 from tfgan2.models.layers.gan_cls_blocks import (
     FIRST_SIDE_PX,
@@ -48,33 +49,20 @@ class Generator(keras.Model):
     """
 
     def __init__(
-        self,
-        *,
-        image_size: int,
-        image_channels: int,
-        latent_size: int,
-        sentence_size: int,
-        base_channels: int,
-        form: str,
-        text_size: int,
-        dtype: DType = "float32",
+        self, options: GANCLSOptions, *, image_channels: int, dtype: DType = "float32"
     ) -> None:
         """Builds the generator.
 
         Args:
-          image_size: image side in px, a power of two from 16 to 128.
+          options: options of GAN-CLS. Published are 128 base channels, which must be a multiple of
+            4, and a `text_size` of 256 in `torch`, 128 in the other forms.
           image_channels: 1 or 3.
-          latent_size: length of the latent.
-          sentence_size: length of the sentence embedding.
-          base_channels: channels at half of the image side (published: 128), a multiple of 4.
-          form: form of the published code: `torch`, `torch_int` or `tensorlayer`.
-          text_size: length of the reduced sentence embedding (published: 256 in `torch`, 128 in the
-            others).
           dtype: dtype policy of the layers.
         """
         super().__init__(name="generator", dtype=dtype)
+        form = options.generator_form
         transposed = form != "tensorlayer"
-        channels = channels_by_halving(base_channels, image_size)[::-1]
+        channels = channels_by_halving(options.generator_channels, options.image_size)[::-1]
 
         def double(width: int) -> keras.layers.Layer:
             if transposed:
@@ -84,7 +72,7 @@ class Generator(keras.Model):
         def residual(width: int) -> Residual:
             return Residual(width, bottleneck=True, activation=tf.nn.relu, dtype=dtype)
 
-        self.text = text_layer(text_size, form=form, dtype=dtype)
+        self.text = text_layer(options.text_size, form=form, dtype=dtype)
         self.start = Start(channels[0], by_channel=transposed, dtype=dtype)
         self.blocks = up_blocks(channels, double=double, residual=residual, dtype=dtype)
         self.to_image = (
@@ -92,7 +80,7 @@ class Generator(keras.Model):
             if transposed
             else doubling(image_channels, use_bias=True, dtype=dtype)
         )
-        self(tf.zeros([1, latent_size]), tf.zeros([1, sentence_size]))
+        self(tf.zeros([1, options.latent_size]), tf.zeros([1, options.sentence_size]))
 
     @property
     def first(self) -> keras.layers.Dense:
@@ -129,28 +117,18 @@ class ImageFeatures(keras.Model):
     """
 
     def __init__(
-        self,
-        *,
-        image_size: int,
-        image_channels: int,
-        base_channels: int,
-        form: str,
-        batch_norm: bool,
-        dtype: DType = "float32",
+        self, options: GANCLSOptions, *, image_channels: int, dtype: DType = "float32"
     ) -> None:
         """Builds the network.
 
         Args:
-          image_size: image side in px, a power of two from 16 to 128.
+          options: options of GAN-CLS; published are 64 base channels, which must be an even number.
           image_channels: 1 or 3.
-          base_channels: channels at half of the image side (published: 64), an even number.
-          form: form of the published code: `torch`, `torch_int` or `tensorlayer`.
-          batch_norm: whether to use batch normalization (published: yes); a gradient penalty
-            needs rows that do not depend on each other.
           dtype: dtype policy of the layers.
         """
         super().__init__(name="image_features", dtype=dtype)
-        channels = channels_by_halving(base_channels, image_size)
+        form, batch_norm = options.discriminator_form, options.discriminator_batch_norm
+        channels = channels_by_halving(options.discriminator_channels, options.image_size)
         self.feature_shape = (FIRST_SIDE_PX, FIRST_SIDE_PX, channels[-1])
         self.blocks = [
             *down_blocks(
@@ -168,7 +146,7 @@ class ImageFeatures(keras.Model):
                 dtype=dtype,
             ),
         ]
-        self(tf.zeros([1, image_size, image_size, image_channels]))
+        self(tf.zeros([1, options.image_size, options.image_size, image_channels]))
 
     def call(self, image: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Maps images, float32 [B, S, S, C] in [-1, 1], to features [B, 4, 4, D]."""
@@ -183,28 +161,22 @@ class Head(keras.Model):
 
     def __init__(
         self,
+        options: GANCLSOptions,
         *,
         feature_shape: tuple[int, int, int],
-        sentence_size: int,
-        text_size: int,
-        form: str,
-        batch_norm: bool,
-        conditional: bool,
         dtype: DType = "float32",
     ) -> None:
         """Builds the head.
 
         Args:
+          options: options of GAN-CLS.
           feature_shape: height, width and channels of the features; height equals width.
-          sentence_size: length of a sentence embedding.
-          text_size: length of the reduced sentence embedding, as in `Generator`.
-          form: form of the published code: `torch`, `torch_int` or `tensorlayer`.
-          batch_norm: whether to use batch normalization, as in `ImageFeatures`.
-          conditional: whether the logit is conditional (published: yes).
           dtype: dtype policy of the layers.
         """
         super().__init__(name="head", dtype=dtype)
-        self.text = text_layer(text_size, form=form, dtype=dtype) if conditional else None
+        form, batch_norm = options.discriminator_form, options.discriminator_batch_norm
+        conditional = options.discriminator_text
+        self.text = text_layer(options.text_size, form=form, dtype=dtype) if conditional else None
         normalizes_text = conditional and batch_norm and form == "torch_int"
         self.normalization = batch_normalization(dtype=dtype) if normalizes_text else None
         self.joint = JointLogit(
@@ -214,7 +186,7 @@ class Head(keras.Model):
             batch_norm=batch_norm,
             dtype=dtype,
         )
-        self(tf.zeros([1, *feature_shape]), tf.zeros([1, sentence_size]))
+        self(tf.zeros([1, *feature_shape]), tf.zeros([1, options.sentence_size]))
 
     def call(
         self, features: tf.Tensor, sentence: tf.Tensor, training: bool | None = None

@@ -7,6 +7,7 @@ Source: the published code https://github.com/zsdonghao/text-to-image, after Kir
 import tensorflow as tf
 import tf_keras as keras
 
+from tfgan2.models.gan_cls.options import GANCLSOptions
 from tfgan2.models.layers.blocks import DType
 from tfgan2.models.layers.gan_cls_blocks import channels_by_halving, down_blocks, normal_dense
 
@@ -36,33 +37,25 @@ class RankingImageEncoder(keras.Model):
     """Maps an image to a code: convolutions down to 4x4 and a dense layer."""
 
     def __init__(
-        self,
-        *,
-        image_size: int,
-        image_channels: int,
-        base_channels: int,
-        code_size: int,
-        dtype: DType = "float32",
+        self, options: GANCLSOptions, *, image_channels: int, dtype: DType = "float32"
     ) -> None:
         """Builds the encoder.
 
         Args:
-          image_size: image side in px, a power of two from 16 to 128.
+          options: options of GAN-CLS; published are 64 `image_encoder_channels`. A code is as long
+            as a sentence embedding.
           image_channels: 1 or 3.
-          base_channels: channels of the first convolution (published: 64); each next one doubles
-            them.
-          code_size: length of the code.
           dtype: dtype policy of the layers.
         """
         super().__init__(name="image_encoder", dtype=dtype)
-        channels = channels_by_halving(base_channels, image_size)
+        channels = channels_by_halving(options.image_encoder_channels, options.image_size)
         self.blocks = down_blocks(channels, batch_norm=True, linear_end=0, dtype=dtype)
         self.flatten = keras.layers.Flatten(dtype=dtype)
-        self.code = normal_dense(code_size, use_bias=False, dtype=dtype)
-        self(tf.zeros([1, image_size, image_size, image_channels]))
+        self.code = normal_dense(options.sentence_size, use_bias=False, dtype=dtype)
+        self(tf.zeros([1, options.image_size, options.image_size, image_channels]))
 
     def call(self, images: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        """Codes, float32 [B, code_size], of images, float32 [B, S, S, C] in [-1, 1]."""
+        """Codes, float32 [B, sentence_size], of images, float32 [B, S, S, C] in [-1, 1]."""
         features = tf.cast(images, self.compute_dtype)
         for block in self.blocks:
             features = block(features, training=training)

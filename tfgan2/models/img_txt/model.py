@@ -91,33 +91,20 @@ class ImgTxt(GAN):
             max_words=options.max_words,
             faithful=options.faithful,
         )
-        image_shape = (options.image_size, options.image_size, image_channels)
-
-        def generator(dtype: DType) -> Generator:
-            return Generator(
-                image_size=options.image_size,
-                image_channels=image_channels,
-                texts=self.texts,
-                latent_size=options.latent_size,
-                base_channels=options.generator_channels,
-                shared_layers=options.shared_layers,
-                faithful=options.faithful,
-                dtype=dtype,
-            )
 
         def discriminator(name: str, *, has_image: bool, has_text: bool) -> Discriminator:
             return Discriminator(
-                image_shape=image_shape if has_image else None,
+                options,
+                image_channels=image_channels if has_image else None,
                 text_size=self.texts.size if has_text else None,
-                base_channels=options.discriminator_channels,
-                batch_norm=options.discriminator_batch_norm,
-                head=options.discriminator_head,
-                minibatch_group=options.minibatch_group,
                 name=name,
                 dtype=dtype,
             )
 
-        self.generator, self.average_generator = generator(dtype), generator("float32")
+        self.generator, self.average_generator = (
+            Generator(options, image_channels=image_channels, texts=self.texts, dtype=it)
+            for it in (dtype, "float32")
+        )
         self.joint_discriminator = discriminator("joint", has_image=True, has_text=True)
         self.image_discriminator = discriminator("image", has_image=True, has_text=False)
         self.text_discriminator = discriminator("text", has_image=False, has_text=True)

@@ -10,12 +10,13 @@ import math
 import tensorflow as tf
 import tf_keras as keras
 
+from tfgan2.models.img_txt.options import ImgTxtOptions
 from tfgan2.models.layers.blocks import DType, leaky_relu, tile
 from tfgan2.models.layers.conditioning import truncated
+from tfgan2.models.layers.gan_cls_blocks import FIRST_SIDE_PX, channels_by_halving
 from tfgan2.models.layers.heads import ProjectionHead
 from tfgan2.models.layers.minibatch_deviation import with_deviation
 
-FIRST_SIDE_PX = 4
 # Conditions as long as the text or image would need billions of weights for long texts and colour
 # photographs; the published conditions are shorter.
 LONGEST_TEXT_CODE, LONGEST_IMAGE_CODE = 128, 4096
@@ -117,70 +118,56 @@ class Generator(keras.Model):
     """Maps noise, and optionally a given text or image, to an image and its text."""
 
     def __init__(
-        self,
-        *,
-        image_size: int,
-        image_channels: int,
-        texts: Texts,
-        latent_size: int,
-        base_channels: int,
-        shared_layers: int = 1,
-        faithful: bool,
-        dtype: DType = "float32",
+        self, options: ImgTxtOptions, *, image_channels: int, texts: Texts, dtype: DType = "float32"
     ) -> None:
         """Builds the generator.
 
         Args:
-          image_size: image side in px: 16, 32 or 64 (published).
+          options: options of IMG-TXT; published are 64 px and 64 base channels. `faithful` keeps a
+            layer that is unused and never trained, its normalization, log sigma instead of sigma in
+            the conditions, and the scale of the conditions.
           image_channels: 1 or 3.
           texts: encoding of texts.
-          latent_size: length of the latent without the noise of the text's condition.
-          base_channels: channels at half of the image side (published: 64).
-          shared_layers: number of layers that image and text share: 1 (published) to 4.
-          faithful: keeps a layer that is unused and never trained, its normalization, log sigma
-            instead of sigma in the conditions, and the scale of the conditions.
           dtype: dtype policy of the layers.
         """
         # Conditions are sampled in float32, so Keras must not cast the latent.
         super().__init__(name="generator", dtype=dtype, autocast=False)
-        self.texts, self.latent_size, self.faithful = texts, latent_size, faithful
-        self.shared_layers = shared_layers
-        image_values = image_size**2 * image_channels
+        self.texts, self.latent_size, self.faithful = texts, options.latent_size, options.faithful
+        self.shared_layers = options.shared_layers
+        image_shape = (options.image_size, options.image_size, image_channels)
 
         def condition(name: str, values: int, longest: int) -> Condition:
             size = min(values, longest)
             return Condition(
-                given_size=values, size=size, faithful=faithful, name=name, dtype=dtype
+                given_size=values, size=size, faithful=options.faithful, name=name, dtype=dtype
             )
 
         self.of_text = condition("text", texts.size, LONGEST_TEXT_CODE)
-        self.of_image = condition("image", image_values, LONGEST_IMAGE_CODE)
-        many, few = 8 * base_channels, 2 * base_channels
+        self.of_image = condition("image", math.prod(image_shape), LONGEST_IMAGE_CODE)
+        many, few = 8 * options.generator_channels, 2 * options.generator_channels
         self.first = keras.layers.Dense(FIRST_SIDE_PX**2 * many, dtype=dtype)
         self.first_shape = (FIRST_SIDE_PX, FIRST_SIDE_PX, many)
         self.first_normalization = _normalization(dtype=dtype)
-        halvings = (image_size // FIRST_SIDE_PX).bit_length() - 1
+        widths = channels_by_halving(options.generator_channels, options.image_size)
         shapes = [(many, 3, 1), (few, 3, 1), (few, 1, 1)]
-        shapes += [(base_channels * 2**power, 4, 2) for power in reversed(range(halvings - 1))]
+        shapes += [(width, 4, 2) for width in widths[-2::-1]]
         self.layers_up = [
             _Normalized(_transposed(*shape, dtype=dtype), batch_norm=True, dtype=dtype)
             for shape in shapes
         ]
-        self.second_normalization = _normalization(dtype=dtype) if faithful else None
-        self.unread = _transposed(many, 4, 2, dtype=dtype) if faithful else None
+        self.second_normalization = _normalization(dtype=dtype) if self.faithful else None
+        self.unread = _transposed(many, 4, 2, dtype=dtype) if self.faithful else None
         if self.unread is not None:
             self.unread.build([None, FIRST_SIDE_PX, FIRST_SIDE_PX, few])
             self.unread.trainable = False
         self.to_image = _transposed(image_channels, 4, 2, dtype=dtype)
         self.to_text = keras.layers.Dense(texts.size, dtype=dtype)
-        row = tf.zeros([1, 1])
-        image = tf.zeros([1, image_size, image_size, image_channels])
         self(
             tf.zeros([1, self.noise_size]),
             text=tf.zeros([1, texts.size]),
-            text_given=row,
-            image=image,
-            image_given=row,
+            text_given=tf.zeros([1, 1]),
+            image=tf.zeros([1, *image_shape]),
+            image_given=tf.zeros([1, 1]),
             image_noise=tf.zeros([1, self.of_image.size]),
         )
 
@@ -266,26 +253,20 @@ class Discriminator(keras.Model):
 
     def __init__(
         self,
+        options: ImgTxtOptions,
         *,
-        image_shape: tuple[int, int, int] | None,
+        image_channels: int | None,
         text_size: int | None,
-        base_channels: int,
-        batch_norm: bool,
-        head: str = "joint",
-        minibatch_group: int = 0,
         name: str,
         dtype: DType = "float32",
     ) -> None:
         """Builds the discriminator.
 
         Args:
-          image_shape: height, width and channels of an image; None: no image input.
+          options: options of IMG-TXT; published are 64 base channels and the joint head, which adds
+            the text at every position of the image features.
+          image_channels: 1 or 3; None: no image input.
           text_size: number of values of a text; None: no text input.
-          base_channels: channels of the first convolution (published: 64).
-          batch_norm: whether to use batch normalization.
-          head: combination of image and text: "joint" (published: the text at every position of the
-            image features) or "projection".
-          minibatch_group: group size, in rows, of the minibatch standard deviation; 0: off.
           name: name of the input: `joint`, `image` or `text`.
           dtype: dtype policy of the layers.
         """
@@ -295,22 +276,28 @@ class Discriminator(keras.Model):
             channels: int, size: int, stride: int = 1, *, norm: bool = True
         ) -> _Normalized:
             convolution = keras.layers.Conv2D(channels, size, stride, "same", dtype=dtype)
-            return _Normalized(convolution, batch_norm=batch_norm and norm, dtype=dtype)
+            batch_norm = options.discriminator_batch_norm and norm
+            return _Normalized(convolution, batch_norm=batch_norm, dtype=dtype)
 
+        base_channels, inputs = options.discriminator_channels, {}
         many = 8 * base_channels
-        self.minibatch_group = minibatch_group
+        self.minibatch_group = options.minibatch_group
         self.look = []
-        if image_shape is not None:
-            halvings = (image_shape[0] // FIRST_SIDE_PX).bit_length() - 1
-            widths = [base_channels * 2**power for power in range(halvings)]
+        if image_channels is not None:
+            inputs["image"] = tf.zeros([1, options.image_size, options.image_size, image_channels])
             self.look = [
-                normalized(width, 4, 2, norm=number > 0) for number, width in enumerate(widths)
+                normalized(width, 4, 2, norm=number > 0)
+                for number, width in enumerate(
+                    channels_by_halving(base_channels, options.image_size)
+                )
             ]
             self.look += [normalized(many // 4, 1), normalized(many // 4, 3), normalized(many, 3)]
+        if text_size is not None:
+            inputs["text"] = tf.zeros([1, text_size])
         self.projection = None
-        if head == "projection" and image_shape is not None and text_size is not None:
+        if options.discriminator_head == "projection" and len(inputs) == 2:
             self.projection = ProjectionHead(
-                feature_shape=(FIRST_SIDE_PX, FIRST_SIDE_PX, many + (minibatch_group > 0)),
+                feature_shape=(FIRST_SIDE_PX, FIRST_SIDE_PX, many + (self.minibatch_group > 0)),
                 sentence_size=text_size,
                 base_channels=base_channels,
                 dtype=dtype,
@@ -320,11 +307,6 @@ class Discriminator(keras.Model):
                 self.read = keras.layers.Dense(min(text_size, LONGEST_TEXT_CODE), dtype=dtype)
             self.joint = normalized(many, 1)
             self.logit = keras.layers.Conv2D(1, FIRST_SIDE_PX, dtype=dtype)
-        inputs = {}
-        if image_shape is not None:
-            inputs["image"] = tf.zeros([1, *image_shape])
-        if text_size is not None:
-            inputs["text"] = tf.zeros([1, text_size])
         self(inputs)
 
     def call(self, inputs: dict[str, tf.Tensor], training: bool | None = None) -> tf.Tensor:

@@ -205,33 +205,5 @@ class UNetHead(keras.Model):
         return match + unconditional, pixel_match + pixel_unconditional
 
 
-def make_unet(
-    *,
-    image_size: int,
-    image_channels: int,
-    base_channels: int,
-    sentence_size: int,
-    extra_channels: int = 0,
-    dtype: DType = "float32",
-) -> tuple[UNetFeatures, UNetHead]:
-    """Builds feature extractor and head; for the arguments see `UNetFeatures` and `UNetHead`.
-
-    `extra_channels` is the number of channels that the image features get before the head.
-    """
-    features = UNetFeatures(
-        image_size=image_size,
-        image_channels=image_channels,
-        base_channels=base_channels,
-        dtype=dtype,
-    )
-    head = UNetHead(
-        bottleneck_channels=features.bottleneck_channels + extra_channels,
-        pixel_channels=features.pixel_channels,
-        sentence_size=sentence_size,
-        dtype=dtype,
-    )
-    return features, head
-
-
 def _pool(features: tf.Tensor) -> tf.Tensor:
     return tf.nn.avg_pool2d(features, 2, 2, "VALID")

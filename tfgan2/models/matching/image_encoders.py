@@ -4,6 +4,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tfgan2.models.layers.blocks import DType
+from tfgan2.models.matching.options import MatchingOptions
 
 GRID = 8
 MOST_CHANNELS = 256
@@ -16,33 +17,30 @@ class SmallImageEncoder(keras.Model):
 
     def __init__(
         self,
+        options: MatchingOptions,
         *,
-        image_size: int,
         image_channels: int,
-        base_channels: int,
-        code_size: int,
         with_regions: bool = True,
         dtype: DType = "float32",
     ) -> None:
         """Builds the encoder.
 
         Args:
-          image_size: image side in px, 8 times a power of two.
+          options: options of the matching model. Each halving of the size doubles the channels, up
+            to 256. The code and the features of a region are as long as a sentence embedding.
           image_channels: 1 or 3.
-          base_channels: channels of the first convolution; each halving of the size doubles them,
-            up to 256.
-          code_size: length of a region's features and of the code.
           with_regions: whether to return region features besides the code.
           dtype: dtype policy of the layers.
         """
         super().__init__(name="image_encoder", dtype=dtype)
-        halvings = (image_size // GRID).bit_length() - 1
-        widths = [min(base_channels * 2**number, MOST_CHANNELS) for number in range(halvings + 3)]
+        base, code_size = options.image_encoder_channels, options.sentence_size
+        halvings = (options.image_size // GRID).bit_length() - 1
+        widths = [min(base * 2**number, MOST_CHANNELS) for number in range(halvings + 3)]
         self.to_grid = [_convolution(width, dtype=dtype) for width in widths[: halvings + 1]]
         self.to_code = [_convolution(width, dtype=dtype) for width in widths[halvings + 1 :]]
         self.regions = _region_layer(code_size, dtype=dtype) if with_regions else None
         self.code = keras.layers.Dense(code_size, dtype=dtype)
-        self(tf.zeros([1, image_size, image_size, image_channels]))
+        self(tf.zeros([1, options.image_size, options.image_size, image_channels]))
 
     def call(self, images: tf.Tensor, training: bool = False) -> tuple[tf.Tensor | None, tf.Tensor]:
         """Encodes images, float32 [B, S, S, C] in [-1, 1].

@@ -67,10 +67,8 @@ class Matching(MultiUpdateModel):
             )
         else:
             self.image_encoder = SmallImageEncoder(
-                image_size=options.image_size,
+                options,
                 image_channels=image_channels,
-                base_channels=options.image_encoder_channels,
-                code_size=options.sentence_size,
                 with_regions=self.compares_regions,
                 dtype=dtype,
             )

@@ -11,7 +11,7 @@ from tfgan2.adversarial import cutmix
 from tfgan2.adversarial.losses import Logits
 from tfgan2.adversarial.updates import Logs, LossInputs
 from tfgan2.models.layers.blocks import DType
-from tfgan2.models.layers.unet_discriminator import make_unet
+from tfgan2.models.layers.unet_discriminator import UNetFeatures, UNetHead
 from tfgan2.models.matching_aware.model import MatchingAwareGAN
 from tfgan2.models.matching_aware.options import CutMixOptions
 
@@ -24,14 +24,19 @@ class CutMixGAN(MatchingAwareGAN):
     def make_unet(self, *, image_channels: int, dtype: DType) -> tuple[keras.Model, keras.Model]:
         """Builds the feature extractor and the head of a U-Net discriminator."""
         options = self.options
-        return make_unet(
+        features = UNetFeatures(
             image_size=options.image_size,
             image_channels=image_channels,
             base_channels=options.discriminator_channels,
-            sentence_size=options.sentence_size,
-            extra_channels=options.minibatch_group > 0,
             dtype=dtype,
         )
+        head = UNetHead(
+            bottleneck_channels=features.bottleneck_channels + (options.minibatch_group > 0),
+            pixel_channels=features.pixel_channels,
+            sentence_size=options.sentence_size,
+            dtype=dtype,
+        )
+        return features, head
 
     def discriminator_terms(
         self, inputs: LossInputs, condition: tf.Tensor, real: Logits, fake: Logits

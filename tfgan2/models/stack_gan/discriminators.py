@@ -17,6 +17,7 @@ from tfgan2.models.layers.gan_cls_blocks import (
     normal_convolution,
     normal_dense,
 )
+from tfgan2.models.stack_gan.options import StackGANOptions
 
 # Channels of the features as a multiple of the base channels.
 WIDEST = 8
@@ -33,40 +34,28 @@ class StageFeatures(keras.Model):
     """
 
     def __init__(
-        self,
-        *,
-        image_size: int,
-        image_channels: int,
-        base_channels: int,
-        stage: int,
-        form: str,
-        batch_norm: bool,
-        dtype: DType = "float32",
+        self, options: StackGANOptions, *, image_channels: int, dtype: DType = "float32"
     ) -> None:
         """Builds the network.
 
         Args:
-          image_size: image side in px, a power of two from 16 to 256.
+          options: options of the stage. Published are 64 base channels, in `pytorch` 96; their
+            number must be even. Any form but `pytorch` means `tensorflow`.
           image_channels: 1 or 3.
-          base_channels: channels at half of the image side (published: 64, in `pytorch` 96), an
-            even number.
-          stage: 1 or 2.
-          form: `pytorch`; any other form means `tensorflow`.
-          batch_norm: whether to use batch normalization (published: yes); a gradient penalty
-            needs rows that do not depend on each other.
           dtype: dtype policy of the layers.
         """
         super().__init__(name="stage_features", dtype=dtype)
-        channels = channels_by_halving(base_channels, image_size)
-        narrowed = [width for width in channels[-2::-1] if width >= WIDEST * base_channels]
-        features = min(channels[-1], WIDEST * base_channels)
+        channels = channels_by_halving(options.discriminator_channels, options.image_size)
+        widest, batch_norm = WIDEST * channels[0], options.discriminator_batch_norm
+        narrowed = [width for width in channels[-2::-1] if width >= widest]
+        features = min(channels[-1], widest)
         self.feature_shape = (FIRST_SIDE_PX, FIRST_SIDE_PX, features)
-        pytorch = form == "pytorch"
+        pytorch = options.discriminator_form == "pytorch"
         blocks = down_blocks(
             channels,
             narrowed=narrowed,
             narrowing_size=3 if pytorch else 1,
-            linear_end=0 if pytorch else LINEAR_END[stage],
+            linear_end=0 if pytorch else LINEAR_END[options.stage],
             batch_norm=batch_norm,
             dtype=dtype,
         )
@@ -81,7 +70,7 @@ class StageFeatures(keras.Model):
                 )
             )
         self.blocks = blocks
-        self(tf.zeros([1, image_size, image_size, image_channels]))
+        self(tf.zeros([1, options.image_size, options.image_size, image_channels]))
 
     def call(self, image: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Maps images, float32 [B, S, S, C] in [-1, 1], to features [B, 4, 4, D]."""
@@ -100,33 +89,31 @@ class StageHead(keras.Model):
 
     def __init__(
         self,
+        options: StackGANOptions,
         *,
         feature_shape: tuple[int, int, int],
-        sentence_size: int,
-        form: str,
-        batch_norm: bool,
+        condition_size: int,
         unconditional: bool,
         dtype: DType = "float32",
     ) -> None:
         """Builds the head.
 
         Args:
+          options: options of the stage, as for `StageFeatures`.
           feature_shape: height, width and channels of the features; height equals width.
-          sentence_size: length of the condition.
-          form: `pytorch`; any other form means `tensorflow`.
-          batch_norm: whether to use batch normalization, as in `StageFeatures`.
+          condition_size: length of the condition.
           unconditional: whether to return unconditional logits too (published: in stage II of
             `pytorch`).
           dtype: dtype policy of the layers.
         """
         super().__init__(name="stage_head", dtype=dtype)
-        pytorch = form == "pytorch"
+        pytorch = options.discriminator_form == "pytorch"
         self.text = None if pytorch else normal_dense(TEXT_SIZE, dtype=dtype)
         self.joint = JointLogit(
             feature_shape,
             size=3 if pytorch else 1,
             logit_bias=pytorch,
-            batch_norm=batch_norm,
+            batch_norm=options.discriminator_batch_norm,
             dtype=dtype,
         )
         self.alone = (
@@ -134,7 +121,7 @@ class StageHead(keras.Model):
             if unconditional
             else None
         )
-        self(tf.zeros([1, *feature_shape]), tf.zeros([1, sentence_size]))
+        self(tf.zeros([1, *feature_shape]), tf.zeros([1, condition_size]))
 
     def call(
         self, features: tf.Tensor, sentence: tf.Tensor, training: bool | None = None

@@ -28,19 +28,8 @@ class StackGAN(CutMixGAN):
         self, *, image_channels: int, dtype: DType
     ) -> StageOneGenerator | StageTwoGenerator:
         """Builds the generator of the stage."""
-        options = self.options
-        make = StageOneGenerator if options.stage == 1 else StageTwoGenerator
-        return make(
-            image_size=options.image_size,
-            image_channels=image_channels,
-            latent_size=options.latent_size,
-            sentence_size=options.sentence_size,
-            conditioning_size=options.conditioning_size,
-            base_channels=options.generator_channels,
-            form=options.generator_form,
-            faithful=options.faithful,
-            dtype=dtype,
-        )
+        make = StageOneGenerator if self.options.stage == 1 else StageTwoGenerator
+        return make(self.options, image_channels=image_channels, dtype=dtype)
 
     def make_discriminator(
         self, *, image_channels: int, dtype: DType
@@ -49,22 +38,13 @@ class StackGAN(CutMixGAN):
         options = self.options
         if options.discriminator_form == "unet":
             return self.make_unet(image_channels=image_channels, dtype=dtype)
-        features = StageFeatures(
-            image_size=options.image_size,
-            image_channels=image_channels,
-            base_channels=options.discriminator_channels,
-            stage=options.stage,
-            form=options.discriminator_form,
-            batch_norm=options.discriminator_batch_norm,
-            dtype=dtype,
-        )
+        features = StageFeatures(options, image_channels=image_channels, dtype=dtype)
         head = StageHead(
+            options,
             feature_shape=self.head_shape(features.feature_shape),
-            sentence_size=options.conditioning_size
+            condition_size=options.conditioning_size
             if self._uses_mean_condition
             else options.sentence_size,
-            form=options.discriminator_form,
-            batch_norm=options.discriminator_batch_norm,
             unconditional=self.unconditional_outputs > 0,
             dtype=dtype,
         )

@@ -9,6 +9,7 @@ residual dense blocks as residual blocks, in `rdn` those of the RDN paper, in `i
 IMAGAN's code.
 """
 
+import dataclasses
 import functools
 
 import tensorflow as tf
@@ -26,6 +27,7 @@ from tfgan2.models.layers.gan_cls_blocks import (
     normal_convolution,
     up_blocks,
 )
+from tfgan2.models.stack_gan.options import StackGANOptions
 
 DENSE_FORMS = ("rdn", "imagan")
 # Ratio of the image sides of stage II and stage I.
@@ -34,13 +36,26 @@ RESIDUAL_BLOCKS, PYTORCH_RESIDUAL_BLOCKS = 4, 2
 
 
 def residual_block(
-    channels: int, *, bottleneck: bool, form: str, faithful: bool, dtype: DType
+    channels: int, *, options: StackGANOptions, bottleneck: bool, dtype: DType
 ) -> Residual | DenseBlock | NormalizedDenseBlock:
     """Builds a residual block of a generator; a dense block grows by a quarter of its channels."""
+    form, faithful = options.generator_form, options.faithful
     if form not in DENSE_FORMS:
         return Residual(channels, bottleneck=bottleneck, activation=tf.nn.relu, dtype=dtype)
     # IMAGAN's own generator also grows by a quarter, and the bottleneck has that width.
     return make_dense_block(form, channels, growth=channels // 4, faithful=faithful, dtype=dtype)
+
+
+def conditioning_augmentation(
+    options: StackGANOptions, *, dtype: DType
+) -> ConditioningAugmentation:
+    """Builds the conditioning augmentation of a stage."""
+    return ConditioningAugmentation(
+        sentence_size=options.sentence_size,
+        conditioning_size=options.conditioning_size,
+        form=options.generator_form,
+        dtype=dtype,
+    )
 
 
 class StageOneGenerator(keras.Model):
@@ -51,58 +66,38 @@ class StageOneGenerator(keras.Model):
     """
 
     def __init__(
-        self,
-        *,
-        image_size: int,
-        image_channels: int,
-        latent_size: int,
-        sentence_size: int,
-        conditioning_size: int,
-        base_channels: int,
-        form: str,
-        faithful: bool = False,
-        dtype: DType = "float32",
+        self, options: StackGANOptions, *, image_channels: int, dtype: DType = "float32"
     ) -> None:
         """Builds the generator.
 
         Args:
-          image_size: image side in px, a power of two from 16 to 64.
+          options: options of stage I. Published are 128 base channels, in `pytorch` 192; their
+            number must be a multiple of 4. Only `imagan` can be faithful, see
+            `ResidualDenseGenerator`.
           image_channels: 1 or 3.
-          latent_size: length of the latent without the noise of the condition.
-          sentence_size: length of the sentence embedding.
-          conditioning_size: length of the condition.
-          base_channels: channels at half of the image side (published: 128, in `pytorch` 192), a
-            multiple of 4.
-          form: `tensorflow`, `pytorch`, `rdn` or `imagan`.
-          faithful: only for `imagan`, see `ResidualDenseGenerator`.
           dtype: dtype policy of the layers.
         """
         # Conditions are sampled in float32, so Keras must not cast the latent.
         super().__init__(name="stage_one_generator", dtype=dtype, autocast=False)
-        self.latent_size = latent_size
-        self.conditioning = ConditioningAugmentation(
-            sentence_size=sentence_size,
-            conditioning_size=conditioning_size,
-            form=form,
-            dtype=dtype,
-        )
-        channels = channels_by_halving(base_channels, image_size)[::-1]
+        self.latent_size, form = options.latent_size, options.generator_form
+        self.conditioning = conditioning_augmentation(options, dtype=dtype)
+        channels = channels_by_halving(options.generator_channels, options.image_size)[::-1]
         double = functools.partial(doubling, dtype=dtype)
         if form == "pytorch":
             self.start = Start(channels[0], by_channel=False, activation=tf.nn.relu, dtype=dtype)
             self.blocks = [
                 Normalized(double(width), activation=tf.nn.relu, dtype=dtype)
-                for width in [*channels[1:], base_channels // 2]
+                for width in [*channels[1:], options.generator_channels // 2]
             ]
             self.to_image = normal_convolution(image_channels, 3, dtype=dtype)
         else:
             residual = functools.partial(
-                residual_block, bottleneck=True, form=form, faithful=faithful, dtype=dtype
+                residual_block, options=options, bottleneck=True, dtype=dtype
             )
             self.start = Start(channels[0], by_channel=False, use_bias=True, dtype=dtype)
             self.blocks = up_blocks(channels, double=double, residual=residual, dtype=dtype)
             self.to_image = double(image_channels)
-        self(tf.zeros([1, self.noise_size]), tf.zeros([1, sentence_size]))
+        self(tf.zeros([1, self.noise_size]), tf.zeros([1, options.sentence_size]))
 
     @property
     def noise_size(self) -> int:
@@ -146,68 +141,37 @@ class StageTwoGenerator(keras.Model):
     """
 
     def __init__(
-        self,
-        *,
-        image_size: int,
-        image_channels: int,
-        latent_size: int,
-        sentence_size: int,
-        conditioning_size: int,
-        base_channels: int,
-        form: str,
-        faithful: bool = False,
-        dtype: DType = "float32",
+        self, options: StackGANOptions, *, image_channels: int, dtype: DType = "float32"
     ) -> None:
         """Builds the generator.
 
         Args:
-          image_size: image side in px, a power of two from 64 to 256.
+          options: options of stage II; stage I has the same options but for the image size.
           image_channels: 1 or 3.
-          latent_size: length of stage I's latent without the noise of the conditions.
-          sentence_size: length of the sentence embedding.
-          conditioning_size: length of the condition of each stage.
-          base_channels: base channels of both stages (published: 128, in `pytorch` 192), a multiple
-            of 4.
-          form: form of both stages: `tensorflow`, `pytorch`, `rdn` or `imagan`.
-          faithful: only for `imagan`, see `ResidualDenseGenerator`.
           dtype: dtype policy of the layers.
         """
         # Conditions are sampled in float32, so Keras must not cast the latent.
         super().__init__(name="stage_two_generator", dtype=dtype, autocast=False)
-        self.stage_one = StageOneGenerator(
-            image_size=image_size // MAGNIFICATION,
-            image_channels=image_channels,
-            latent_size=latent_size,
-            sentence_size=sentence_size,
-            conditioning_size=conditioning_size,
-            base_channels=base_channels,
-            form=form,
-            faithful=faithful,
-            dtype=dtype,
-        )
+        small = dataclasses.replace(options, image_size=options.image_size // MAGNIFICATION)
+        self.stage_one = StageOneGenerator(small, image_channels=image_channels, dtype=dtype)
         self.stage_one.trainable = False
-        self.conditioning = ConditioningAugmentation(
-            sentence_size=sentence_size,
-            conditioning_size=conditioning_size,
-            form=form,
-            dtype=dtype,
-        )
+        self.conditioning = conditioning_augmentation(options, dtype=dtype)
 
         def normalized(layer: keras.layers.Layer, *, batch_norm: bool = True) -> Normalized:
             return Normalized(layer, activation=tf.nn.relu, batch_norm=batch_norm, dtype=dtype)
 
-        few, middle, many = base_channels, 2 * base_channels, 4 * base_channels
+        few, middle, many = (factor * options.generator_channels for factor in (1, 2, 4))
         self.down = [
             normalized(normal_convolution(few, 3, dtype=dtype), batch_norm=False),
             normalized(normal_convolution(middle, 4, stride=2, dtype=dtype)),
             normalized(normal_convolution(many, 4, stride=2, dtype=dtype)),
         ]
-        residual_blocks = PYTORCH_RESIDUAL_BLOCKS if form == "pytorch" else RESIDUAL_BLOCKS
+        pytorch = options.generator_form == "pytorch"
         self.blocks = [
             normalized(normal_convolution(many, 3, dtype=dtype)),
             *[
-                residual_block(many, bottleneck=False, form=form, faithful=faithful, dtype=dtype)
-                for _ in range(residual_blocks)
+                residual_block(many, options=options, bottleneck=False, dtype=dtype)
+                for _ in range(PYTORCH_RESIDUAL_BLOCKS if pytorch else RESIDUAL_BLOCKS)
             ],
             *[
                 normalized(doubling(width, dtype=dtype))
@@ -215,7 +179,7 @@ class StageTwoGenerator(keras.Model):
             ],
         ]
         self.to_image = normal_convolution(image_channels, 3, dtype=dtype)
-        self(tf.zeros([1, self.noise_size]), tf.zeros([1, sentence_size]))
+        self(tf.zeros([1, self.noise_size]), tf.zeros([1, options.sentence_size]))
 
     @property
     def noise_size(self) -> int:
