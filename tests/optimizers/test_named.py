@@ -8,15 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfgan2.optimizers.fused_adam import FusedAdam
-from tfgan2.optimizers.named import Numbers, make
+from tfgan2.optimizers.named import make
+from tfgan2.optimizers.options import OptimizerOptions
 from tfgan2.program import UsageError
 
-NUMBERS = Numbers(learning_rate=0.01, beta1=0.25, beta2=0.75, epsilon=1e-5)
+SETTINGS = {
+    "options": OptimizerOptions(adam_beta1=0.25, adam_beta2=0.75, adam_epsilon=1e-5),
+    "learning_rate": 0.01,
+    "flag": "--it",
+}
 HAS_ADDONS = importlib.util.find_spec("tensorflow_addons") is not None
 
 
 def test_adam_is_a_keras_adam_with_the_settings_of_the_recipe() -> None:
-    adam = make("adam", NUMBERS, flag="--it")
+    adam = make("adam", **SETTINGS)
     assert type(adam) is FusedAdam
     assert isinstance(adam, keras.optimizers.Adam)
     assert adam.get_config()["learning_rate"] == pytest.approx(0.01)
@@ -24,10 +29,10 @@ def test_adam_is_a_keras_adam_with_the_settings_of_the_recipe() -> None:
 
 
 def test_settings_in_the_name_override_those_of_the_recipe() -> None:
-    sgd = make("sgd(momentum=0.5, nesterov=True)", NUMBERS, flag="--it")
+    sgd = make("sgd(momentum=0.5, nesterov=True)", **SETTINGS)
     assert (type(sgd), sgd.momentum, sgd.nesterov) == (keras.optimizers.SGD, 0.5, True)
-    assert make("lion(beta_1=0.5)", NUMBERS, flag="--it").beta_1 == 0.5
-    assert make("adam(global_clipnorm=2.0)", NUMBERS, flag="--it").global_clipnorm == 2.0
+    assert make("lion(beta_1=0.5)", **SETTINGS).beta_1 == 0.5
+    assert make("adam(global_clipnorm=2.0)", **SETTINGS).global_clipnorm == 2.0
 
 
 @pytest.mark.parametrize(
@@ -51,13 +56,13 @@ def test_settings_in_the_name_override_those_of_the_recipe() -> None:
 )
 def test_invalid_optimizer_is_refused_with_the_rule(text: str, rule: str) -> None:
     with pytest.raises(UsageError, match=f"--it: {rule}.*, got "):
-        make(text, NUMBERS, flag="--it")
+        make(text, **SETTINGS)
 
 
 @given(st.text(alphabet="adm.()=,*[]{}'0 \n\0\ud800", max_size=12))
 def test_any_text_makes_an_optimizer_or_a_usage_error(text: str) -> None:
     try:
-        optimizer = make(text, NUMBERS, flag="--it")
+        optimizer = make(text, **SETTINGS)
     except UsageError:
         return
     assert isinstance(optimizer, keras.optimizers.Optimizer)
@@ -67,4 +72,4 @@ def test_any_text_makes_an_optimizer_or_a_usage_error(text: str) -> None:
 @pytest.mark.parametrize("text", ["addons.LAMB", "addons.Lookahead(adam)", "addons.Nothing"])
 def test_line_without_addons_names_the_line_that_has_them(text: str) -> None:
     with pytest.raises(UsageError, match=r"--it: .* on the TensorFlow Addons line .*, got addons"):
-        make(text, NUMBERS, flag="--it")
+        make(text, **SETTINGS)

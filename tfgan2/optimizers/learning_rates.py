@@ -1,22 +1,26 @@
 """Learning rate schedules of the papers."""
 
+import dataclasses
+
 import tensorflow as tf
 import tf_keras as keras
 
+from tfgan2.optimizers.options import OptimizerOptions
 
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Linear(keras.optimizers.schedules.LearningRateSchedule):
-    """A learning rate that is constant at first, and then decays linearly to 0."""
+    """A learning rate that is constant at first, and then decays linearly to 0.
 
-    def __init__(self, *, start: float, first_step: float, last_step: float) -> None:
-        """Stores the schedule.
+    Attributes:
+      start: learning rate up to `first_step`.
+      first_step: step at which the decay starts.
+      last_step: step from which the learning rate is 0.
+    """
 
-        Args:
-          start: learning rate up to `first_step`.
-          first_step: step at which the decay starts.
-          last_step: step from which the learning rate is 0.
-        """
-        super().__init__()
-        self.start, self.first_step, self.last_step = start, first_step, last_step
+    start: float
+    first_step: float
+    last_step: float
 
     def __call__(self, step: tf.Tensor) -> tf.Tensor:
         """Learning rate at a step."""
@@ -25,38 +29,27 @@ class Linear(keras.optimizers.schedules.LearningRateSchedule):
 
     def get_config(self) -> dict[str, float]:
         """Arguments of the constructor."""
-        return {
-            "start": self.start,
-            "first_step": self.first_step,
-            "last_step": self.last_step,
-        }
+        return dataclasses.asdict(self)
 
 
 def falling(
-    rate: float,
-    *,
-    halving_epochs: float,
-    linear_from_epochs: float,
-    linear_to_epochs: float,
-    steps_per_epoch: float,
+    rate: float, options: OptimizerOptions, *, steps_per_epoch: float
 ) -> float | keras.optimizers.schedules.LearningRateSchedule:
     """Learning rate of an optimizer: a constant, or a schedule.
 
     Args:
       rate: initial learning rate.
-      halving_epochs: epochs between halvings; 0: never.
-      linear_from_epochs: epochs before the linear decay starts.
-      linear_to_epochs: epochs after which the linear decay reaches 0; 0: no linear decay.
+      options: options of the learning rate decay.
       steps_per_epoch: steps of the optimizer per epoch.
     """
-    halving_steps = round(halving_epochs * steps_per_epoch)
+    halving_steps = round(options.learning_rate_halving_epochs * steps_per_epoch)
     if halving_steps:
         decay = keras.optimizers.schedules.ExponentialDecay
         return decay(rate, halving_steps, 0.5, staircase=True)
-    if linear_to_epochs:
+    if options.learning_rate_linear_to_epochs:
         return Linear(
             start=rate,
-            first_step=linear_from_epochs * steps_per_epoch,
-            last_step=linear_to_epochs * steps_per_epoch,
+            first_step=options.learning_rate_linear_from_epochs * steps_per_epoch,
+            last_step=options.learning_rate_linear_to_epochs * steps_per_epoch,
         )
     return rate

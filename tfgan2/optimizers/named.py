@@ -18,6 +18,7 @@ from typing import Any
 import tf_keras as keras
 
 from tfgan2.optimizers.fused_adam import FusedAdam
+from tfgan2.optimizers.options import OptimizerOptions
 from tfgan2.program import UsageError
 
 PREFIX, FOR_ONE_REPLICA = "addons.", "SWA"
@@ -38,34 +39,6 @@ Value = bool | int | float | str | list | None
 
 
 @dataclasses.dataclass(frozen=True)
-class Numbers:
-    """Numbers of the recipe for an optimizer; each optimizer uses those that it has.
-
-    Attributes:
-      learning_rate: a number, or a schedule over the optimizer's steps.
-      beta1: decay of the first moment.
-      beta2: decay of the second moment.
-      epsilon: constant that prevents division by 0.
-    """
-
-    learning_rate: float | keras.optimizers.schedules.LearningRateSchedule
-    beta1: float
-    beta2: float
-    epsilon: float
-
-    def arguments(self) -> dict[str, Any]:
-        """The numbers by their names in constructors."""
-        return {
-            "learning_rate": self.learning_rate,
-            "beta_1": self.beta1,
-            "beta1": self.beta1,
-            "beta_2": self.beta2,
-            "beta2": self.beta2,
-            "epsilon": self.epsilon,
-        }
-
-
-@dataclasses.dataclass(frozen=True)
 class Description:
     """A parsed text: the name, the wrapped optimizer or None, and the settings."""
 
@@ -74,13 +47,20 @@ class Description:
     settings: Mapping[str, Value]
 
 
-def make(text: str, numbers: Numbers, *, flag: str) -> keras.optimizers.Optimizer:
+def make(
+    text: str,
+    options: OptimizerOptions,
+    *,
+    learning_rate: float | keras.optimizers.schedules.LearningRateSchedule,
+    flag: str,
+) -> keras.optimizers.Optimizer:
     """Creates an optimizer.
 
     Args:
       text: name with settings in parentheses, such as `addons.Lookahead(adam, sync_period=5)`;
-        settings override `numbers`.
-      numbers: numbers of the recipe.
+        settings override `options`.
+      options: beta1, beta2 and epsilon; each optimizer uses those that it has.
+      learning_rate: a number, or a schedule over the optimizer's steps.
       flag: flag with the text, for error messages.
 
     Raises:
@@ -90,6 +70,13 @@ def make(text: str, numbers: Numbers, *, flag: str) -> keras.optimizers.Optimize
         description = _describe(ast.parse(text.strip(), mode="eval").body)
     except (SyntaxError, ValueError) as error:
         raise UsageError(flag, RULE, repr(text)) from error
+    # Constructors have one of two names for each beta.
+    numbers = {
+        "learning_rate": learning_rate,
+        **dict.fromkeys(("beta_1", "beta1"), options.adam_beta1),
+        **dict.fromkeys(("beta_2", "beta2"), options.adam_beta2),
+        "epsilon": options.adam_epsilon,
+    }
     try:
         return _make(description, numbers, wrapped=False)
     except _Mistake as mistake:
@@ -102,8 +89,7 @@ def check(text: str, *, flag: str, replicas: int) -> None:
     Raises:
       UsageError: the optimizer cannot be created or used.
     """
-    numbers = Numbers(learning_rate=1e-3, beta1=0.5, beta2=0.9, epsilon=1e-8)
-    optimizer = make(text, numbers, flag=flag)
+    optimizer = make(text, OptimizerOptions(), learning_rate=1e-3, flag=flag)
     if replicas > 1 and type(optimizer).__name__ == FOR_ONE_REPLICA:
         # SWA's tf.function confuses mirrored variables of equal shape: all averages but the first
         # stay 0.
@@ -131,7 +117,7 @@ def _describe(node: ast.expr) -> Description:
 
 
 def _make(
-    description: Description, numbers: Numbers, *, wrapped: bool
+    description: Description, numbers: Mapping[str, Any], *, wrapped: bool
 ) -> keras.optimizers.Optimizer:
     kinds = _kinds(description.name, wrapped=wrapped)
     if description.name not in kinds:
@@ -147,7 +133,7 @@ def _make(
         raise _Mistake(f"must have in parentheses what it is put around, as {example}")
     if description.around is not None and not wraps:
         raise _Mistake(f"must have nothing put into {description.name} but name=value")
-    arguments = {name: it for name, it in numbers.arguments().items() if name in known}
+    arguments = {name: it for name, it in numbers.items() if name in known}
     if wraps and description.around is not None:
         arguments["optimizer"] = _make(description.around, numbers, wrapped=True)
     _check_settings(description, known)

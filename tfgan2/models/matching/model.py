@@ -11,6 +11,7 @@ pairs.
 """
 
 import abc
+import dataclasses
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -174,15 +175,14 @@ class SJE(Matching):
         return loss, {"loss": loss}
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class EpochDecay(keras.optimizers.schedules.LearningRateSchedule):
     """start * max(decay ** epoch, smallest): a learning rate that falls after every epoch."""
 
-    def __init__(
-        self, *, start: float, decay: float, smallest: float, steps_per_epoch: int
-    ) -> None:
-        super().__init__()
-        self.start, self.decay, self.smallest = start, decay, smallest
-        self.steps_per_epoch = steps_per_epoch
+    start: float
+    decay: float
+    smallest: float
+    steps_per_epoch: int
 
     def __call__(self, step: tf.Tensor) -> tf.Tensor:
         """Learning rate at a step."""
@@ -191,12 +191,7 @@ class EpochDecay(keras.optimizers.schedules.LearningRateSchedule):
 
     def get_config(self) -> dict[str, float]:
         """Arguments of the constructor."""
-        return {
-            "start": self.start,
-            "decay": self.decay,
-            "smallest": self.smallest,
-            "steps_per_epoch": self.steps_per_epoch,
-        }
+        return dataclasses.asdict(self)
 
 
 def all_rows(*tensors: tf.Tensor) -> Sequence[tf.Tensor]:
