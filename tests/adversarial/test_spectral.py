@@ -18,7 +18,7 @@ def make(kind: str, *, dtype: str = "float32", use_bias: bool = True) -> Layer:
     if kind == "dense":
         layer = SpectralDense(5, dtype=dtype, use_bias=use_bias)
     else:
-        layer = SpectralConvolution(5, 3, dtype=dtype, use_bias=use_bias)
+        layer = SpectralConvolution(5, 3, padding="same", dtype=dtype, use_bias=use_bias)
     layer(tf.zeros(SHAPES[kind]))
     values = np.random.default_rng(2).normal(scale=2.0, size=layer.kernel.shape)
     layer.kernel.assign(values)

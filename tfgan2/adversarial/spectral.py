@@ -16,7 +16,10 @@ FIRST_ITERATIONS = 100
 
 
 class SpectralLayer(keras.layers.Layer):
-    """Base of the layers: divides the kernel by its largest singular value.
+    """Base of the layers: divides the kernel, not the bias, by the kernel's largest singular value.
+
+    The layers have the arguments of Keras's layers, and orthogonal initial kernels. The singular
+    value is estimated in float32.
 
     Attributes:
       iterates_in_call: whether every call in training runs a power iteration; if not, only
@@ -24,7 +27,10 @@ class SpectralLayer(keras.layers.Layer):
       direction: estimate of the right singular vector, float32 [channels out].
     """
 
-    iterates_in_call = False
+    iterates_in_call = True
+
+    def __init__(self, *sizes: Any, kernel_initializer: Any = "orthogonal", **options: Any) -> None:
+        super().__init__(*sizes, kernel_initializer=kernel_initializer, **options)
 
     def build(self, input_shape: tf.TensorShape) -> None:
         """Creates the weights for the channels of the input."""
@@ -74,34 +80,7 @@ class SpectralLayer(keras.layers.Layer):
 
 
 class SpectralConvolution(SpectralLayer, keras.layers.Conv2D):
-    """A spectrally normalized convolution with `same` padding and stride 1."""
-
-    def __init__(
-        self,
-        channels: int,
-        size: int,
-        *,
-        dtype: keras.mixed_precision.Policy | str,
-        use_bias: bool = True,
-    ) -> None:
-        """Creates a layer that runs a power iteration in every call in training.
-
-        Args:
-          channels: channels of the output.
-          size: side of the kernel window.
-          dtype: dtype policy; the singular value is always estimated in float32.
-          use_bias: whether to add a bias; the bias is not normalized.
-        """
-        start = keras.initializers.Orthogonal()
-        super().__init__(
-            channels,
-            size,
-            padding="same",
-            kernel_initializer=start,
-            use_bias=use_bias,
-            dtype=dtype,
-        )
-        self.iterates_in_call = True
+    """A spectrally normalized convolution."""
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Maps [B, H, W, C] to [B, H, W, channels]."""
@@ -111,24 +90,6 @@ class SpectralConvolution(SpectralLayer, keras.layers.Conv2D):
 
 class SpectralDense(SpectralLayer, keras.layers.Dense):
     """A spectrally normalized dense layer."""
-
-    def __init__(
-        self,
-        units: int,
-        *,
-        dtype: keras.mixed_precision.Policy | str,
-        use_bias: bool = True,
-    ) -> None:
-        """Creates a layer that runs a power iteration in every call in training.
-
-        Args:
-          units: units of the output.
-          dtype: dtype policy; the singular value is always estimated in float32.
-          use_bias: whether to add a bias; the bias is not normalized.
-        """
-        start = keras.initializers.Orthogonal()
-        super().__init__(units, kernel_initializer=start, use_bias=use_bias, dtype=dtype)
-        self.iterates_in_call = True
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Maps [B, D] to [B, units]."""
@@ -151,6 +112,7 @@ def normalize(*networks: keras.Model) -> None:
         for layer in network.submodules:
             if type(layer) in classes and layer.trainable:
                 layer.__class__ = classes[type(layer)]
+                layer.iterates_in_call = False
                 layer.add_direction(keras.initializers.Constant(_right_singular_vector(layer)))
 
 

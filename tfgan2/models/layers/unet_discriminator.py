@@ -37,8 +37,8 @@ class EncoderBlock(keras.layers.Layer):
     def __init__(self, channels: int, *, activated: bool, dtype: DType) -> None:
         super().__init__(dtype=dtype)
         self.activated = activated
-        self.convolutions = [SpectralConvolution(channels, 3, dtype=dtype) for _ in range(2)]
-        self.shortcut = SpectralConvolution(channels, 1, dtype=dtype)
+        self.convolutions = [_convolution(channels, 3, dtype=dtype) for _ in range(2)]
+        self.shortcut = _convolution(channels, 1, dtype=dtype)
 
     def call(self, features: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Maps [B, H, W, C] to [B, H/2, W/2, channels]."""
@@ -59,8 +59,8 @@ class DecoderBlock(keras.layers.Layer):
 
     def __init__(self, channels: int, *, dtype: DType) -> None:
         super().__init__(dtype=dtype)
-        self.convolutions = [SpectralConvolution(channels, 3, dtype=dtype) for _ in range(2)]
-        self.shortcut = SpectralConvolution(channels, 1, dtype=dtype)
+        self.convolutions = [_convolution(channels, 3, dtype=dtype) for _ in range(2)]
+        self.shortcut = _convolution(channels, 1, dtype=dtype)
 
     def call(self, features: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Maps [B, H, W, C] to [B, 2H, 2W, channels]."""
@@ -163,9 +163,7 @@ class UNetHead(keras.Model):
         """
         super().__init__(name="unet_head", dtype=dtype)
         self.image = SpectralDense(1, dtype=dtype)
-        self.pixel = keras.layers.Conv2D(
-            1, 1, kernel_initializer=keras.initializers.Orthogonal(), dtype=dtype
-        )
+        self.pixel = keras.layers.Conv2D(1, 1, kernel_initializer="orthogonal", dtype=dtype)
         # No biases: `image` and `pixel` already give the unconditional terms.
         self.image_sentence = SpectralDense(bottleneck_channels, use_bias=False, dtype=dtype)
         self.pixel_sentence = SpectralDense(pixel_channels, use_bias=False, dtype=dtype)
@@ -203,6 +201,10 @@ class UNetHead(keras.Model):
         pixel_match = tf.reduce_sum(tf.cast(pixels * of_pixels, tf.float32), axis=-1)
         pixel_unconditional = tf.cast(self.pixel(pixels)[..., 0], tf.float32)
         return match + unconditional, pixel_match + pixel_unconditional
+
+
+def _convolution(channels: int, size: int, *, dtype: DType) -> SpectralConvolution:
+    return SpectralConvolution(channels, size, padding="same", dtype=dtype)
 
 
 def _pool(features: tf.Tensor) -> tf.Tensor:
