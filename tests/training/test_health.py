@@ -9,7 +9,7 @@ from tfgan2.training import health
 from tfgan2.training.health import Health, Notice
 
 REAL, FAKE, LOSS = "discriminator/real_logit", "discriminator/fake_logit", "discriminator/loss"
-STATISTICS = DiscriminatorStatistics(REAL, FAKE, {LOSS: 2.0})
+STATISTICS = DiscriminatorStatistics({LOSS: 2.0}, REAL, FAKE)
 WINDOW = 50
 
 

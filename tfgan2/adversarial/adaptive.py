@@ -6,6 +6,8 @@ section 3.1 (ADA).
 
 import tensorflow as tf
 
+from tfgan2.adversarial.update_guards import equal_on_replicas
+
 STEPS = 4
 
 
@@ -28,8 +30,8 @@ class AdaptiveProbability(tf.Module):
         super().__init__(name="adaptive")
         self._target = target
         self._change = STEPS * batch_size / images
-        self.probability = self._number("probability")
-        self._signs = self._number("signs")
+        self.probability = equal_on_replicas(0.0, name="probability")
+        self._signs = equal_on_replicas(0.0, name="signs")
 
     def observe(self, sign: tf.Tensor, step: tf.Tensor) -> None:
         """Adds r_t of a step; every fourth step changes the probability. Call in replica context.
@@ -45,12 +47,3 @@ class AdaptiveProbability(tf.Module):
         adapted = tf.clip_by_value(self.probability + change, 0.0, 1.0)
         self.probability.assign(tf.where(due, adapted, self.probability))
         self._signs.assign(tf.where(due, 0.0, total))
-
-    @staticmethod
-    def _number(name: str) -> tf.Variable:
-        return tf.Variable(
-            0.0,
-            trainable=False,
-            name=name,
-            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-        )

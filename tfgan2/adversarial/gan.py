@@ -2,10 +2,11 @@
 
 import abc
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
+import tf_keras as keras
 
 from tfgan2.adversarial.adaptive import AdaptiveProbability
 from tfgan2.adversarial.augment import Augmentation
@@ -37,19 +38,27 @@ class DiscriminatorStatistics:
     """Names of the discriminator statistics in the logs.
 
     Attributes:
-      real_logit: name of the mean logit of real images.
-      fake_logit: name of the mean logit of generated images.
       chance_losses: chance loss by name of a loss: the loss of a discriminator that always
         outputs 0.
+      real_logit: name of the mean logit of real images.
+      fake_logit: name of the mean logit of generated images.
     """
 
-    real_logit: str
-    fake_logit: str
     chance_losses: Mapping[str, float]
+    real_logit: str = "discriminator/real_logit"
+    fake_logit: str = "discriminator/fake_logit"
 
 
 class GAN(MultiUpdateModel):
-    """Base of systems with a generator."""
+    """Base of systems with a generator.
+
+    Attributes:
+      generator: the live generator.
+      average_generator: its float32 EMA.
+    """
+
+    generator: keras.Model
+    average_generator: keras.Model
 
     def __init__(self, *, name: str, seed: int, ema: EMA, stabilizers: StabilizerOptions) -> None:
         """Creates the update schedule and the augmentation.
@@ -98,6 +107,11 @@ class GAN(MultiUpdateModel):
         """Names of the discriminator statistics in the logs."""
 
     @property
+    def ema_pairs(self) -> tuple[tuple[keras.Model, keras.Model], ...]:
+        """EMA generator and generator."""
+        return ((self.average_generator, self.generator),)
+
+    @property
     def shares_generated_batch(self) -> bool:
         """Whether all updates share one generated batch; otherwise each update generates its own.
 
@@ -113,29 +127,33 @@ class GAN(MultiUpdateModel):
             generated = self.generate(batch, self.noise("drawing", batch))
         return SharedBatch(generated, tape)
 
-    def loss_gradients(
+    def loss_inputs(
         self, update: Update, batch: Batch, phase: Phase, shared: SharedBatch | None
+    ) -> LossInputs:
+        """Inputs of an update's loss, with the shared generated batch or a new one."""
+        inputs = super().loss_inputs(update, batch, phase, shared)
+        if not update.needs_generated:
+            return inputs
+        generated = self.generate(batch, inputs.noise) if shared is None else shared.generated
+        return dataclasses.replace(inputs, generated=generated)
+
+    def loss_gradients(
+        self,
+        update: Update,
+        batch: Batch,
+        phase: Phase,
+        shared: SharedBatch | None,
+        *,
+        also: Sequence[tf.Tensor] = (),
     ) -> tuple[list[tf.Tensor], Logs]:
-        """Gradients of an update's loss, through the generator if the batch is generated here."""
-        noise = self.noise(update.name, batch)
-        generated: Any = None
-        if shared is not None and update.needs_generated:
-            generated = shared.generated
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(update.variables)
-            if generated is not None:
-                tape.watch(generated.image)
-            elif update.needs_generated:
-                generated = self.generate(batch, noise)
-            loss, terms = update.loss(LossInputs(batch, noise, phase, generated))
-            scaled = self.scaled_loss(loss, update)
+        """Gradients of an update's loss, through the shared image in the generator update."""
         if shared is None or update.name != GENERATOR:
-            return tape.gradient(scaled, update.variables), terms
+            return super().loss_gradients(update, batch, phase, shared, also=also)
         # Chain rule: gradients by the shared image, continued through the generator's own tape.
-        *direct, by_image = tape.gradient(scaled, [*update.variables, generated.image])
-        through_image = shared.tape.gradient(
-            generated.image, update.variables, output_gradients=by_image
-        )
+        image = shared.generated.image
+        gradients, terms = super().loss_gradients(update, batch, phase, shared, also=[image])
+        *direct, by_image = gradients
+        through_image = shared.tape.gradient(image, update.variables, output_gradients=by_image)
         gradients = [
             through if own is None else own + through
             for own, through in zip(direct, through_image, strict=True)

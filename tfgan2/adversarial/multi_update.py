@@ -2,7 +2,7 @@
 
 import abc
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import tensorflow as tf
@@ -13,6 +13,7 @@ from tfgan2.adversarial.ema import EMA
 from tfgan2.adversarial.noise import StepNoise
 from tfgan2.adversarial.schedule import Phase, UpdateSchedule
 from tfgan2.adversarial.update_guards import (
+    equal_on_replicas,
     gradient_norm,
     moving_statistics,
     overflows,
@@ -48,7 +49,7 @@ class MultiUpdateModel(keras.Model, abc.ABC):
         self.ema = ema
         self.schedule = schedule or UpdateSchedule()
         self.skipped_updates: dict[str, tf.Variable] = {}
-        self.step = _counter("step")
+        self.step = equal_on_replicas(0, name="step", dtype=tf.int64)
 
     @property
     @abc.abstractmethod
@@ -113,7 +114,13 @@ class MultiUpdateModel(keras.Model, abc.ABC):
         return None
 
     def loss_gradients(
-        self, update: Update, batch: Batch, phase: Phase, shared: Any
+        self,
+        update: Update,
+        batch: Batch,
+        phase: Phase,
+        shared: Any,
+        *,
+        also: Sequence[tf.Tensor] = (),
     ) -> tuple[list[tf.Tensor], Logs]:
         """Gradients of an update's loss, scaled in float16, and the loss terms for the logs.
 
@@ -122,13 +129,18 @@ class MultiUpdateModel(keras.Model, abc.ABC):
           batch: as for `train_step`.
           phase: phase of the step.
           shared: result of `start_step`.
+          also: further tensors; their gradients come after those of the update's variables.
         """
-        inputs = LossInputs(batch, self.noise(update.name, batch), phase)
+        sources = [*update.variables, *also]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(update.variables)
-            loss, terms = update.loss(inputs)
+            tape.watch(sources)
+            loss, terms = update.loss(self.loss_inputs(update, batch, phase, shared))
             scaled = self.scaled_loss(loss, update)
-        return tape.gradient(scaled, update.variables), terms
+        return tape.gradient(scaled, sources), terms
+
+    def loss_inputs(self, update: Update, batch: Batch, phase: Phase, shared: Any) -> LossInputs:
+        """Inputs of an update's loss, made under the tape; arguments as for `loss_gradients`."""
+        return LossInputs(batch, self.noise(update.name, batch), phase)
 
     def finish_step(self, logs: Logs) -> Logs:
         """Returns the logs of a step, means over the replicas; here unchanged."""
@@ -205,8 +217,7 @@ class MultiUpdateModel(keras.Model, abc.ABC):
 
     def _iterate_spectral_norm(self, updates: list[Update]) -> None:
         """Runs a power iteration for the spectrally normalized kernels that the updates train."""
-        networks = {id(it): it for update in updates for it in self._trained_networks(update)}
-        for network in networks.values():
+        for network in {it for update in updates for it in update.networks}:
             spectral.iterate(network)
 
     def _moving_statistics(self) -> list[tf.Variable]:
@@ -218,16 +229,7 @@ class MultiUpdateModel(keras.Model, abc.ABC):
 
         The update also runs other networks; their statistics change only in their own updates.
         """
-        networks = self._trained_networks(update)
-        return {it.ref() for network in networks for it in moving_statistics(network)}
-
-    def _trained_networks(self, update: Update) -> list[keras.Model]:
-        trained = {variable.ref() for variable in update.variables}
-        return [
-            network
-            for network in self._live_networks()
-            if not trained.isdisjoint(variable.ref() for variable in network.trainable_variables)
-        ]
+        return {it.ref() for network in update.networks for it in moving_statistics(network)}
 
     def _live_networks(self) -> list[keras.Model]:
         averages = [average for average, _ in self.ema_pairs]
@@ -295,7 +297,8 @@ class MultiUpdateModel(keras.Model, abc.ABC):
             optimizers = {name: scale(optimizer) for name, optimizer in optimizers.items()}
         self.optimizers = dict(optimizers)
         self.skipped_updates = self.skipped_updates or {
-            update.name: _counter(f"skipped_{update.name}_updates") for update in self.updates
+            name: equal_on_replicas(0, name=f"skipped_{name}_updates", dtype=tf.int64)
+            for name in (update.name for update in self.updates)
         }
         for update in self.updates:
             build(update.optimizer, update.variables)
@@ -312,14 +315,3 @@ class MultiUpdateModel(keras.Model, abc.ABC):
             steps = self._steps_per_execution
             self.train_function = train_function.make_function(self, steps=steps)
         return self.train_function
-
-
-def _counter(name: str) -> tf.Variable:
-    """Creates an int64 counter at 0 that is the same on all replicas."""
-    return tf.Variable(
-        0,
-        dtype=tf.int64,
-        trainable=False,
-        name=name,
-        aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-    )

@@ -8,6 +8,12 @@ import tf_keras as keras
 from tfgan2.adversarial import spectral
 
 
+def equal_on_replicas(value: float, *, name: str, dtype: tf.DType = tf.float32) -> tf.Variable:
+    """Creates a variable, not trained, that all replicas update to the same value."""
+    first = tf.VariableAggregation.ONLY_FIRST_REPLICA
+    return tf.Variable(value, trainable=False, name=name, dtype=dtype, aggregation=first)
+
+
 def moving_statistics(network: keras.Model) -> list[tf.Variable]:
     """Moving statistics of a network: batch normalization and spectral normalization."""
     statistics: list[tf.Variable] = []

@@ -1,7 +1,8 @@
 """Update of a training step, and the inputs of its loss."""
 
 import dataclasses
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import tensorflow as tf
@@ -35,14 +36,14 @@ class LossInputs:
 
 @dataclasses.dataclass(frozen=True)
 class Update:
-    """Update of one network with one loss and one optimizer.
+    """Update of networks with one loss and one optimizer.
 
     Attributes:
       name: name of the update; the schedule can skip `generator` and `penalty` in a step.
       loss: function that returns the loss, a scalar, and the loss terms for the logs, means over
         the rows.
-      variables: trained variables.
-      optimizer: optimizer of `variables`.
+      networks: trained networks; a frozen one may be among them.
+      optimizer: optimizer of the networks.
       needs_generated: whether the loss needs a generated batch.
       active_steps: function of the step number, from 0; returns whether the update is applied in
         this step; None: applied in every step.
@@ -52,11 +53,16 @@ class Update:
 
     name: str
     loss: Callable[[LossInputs], tuple[tf.Tensor, Logs]]
-    variables: list[tf.Variable]
+    networks: Sequence[keras.Model]
     optimizer: keras.optimizers.Optimizer
     needs_generated: bool = True
     active_steps: Callable[[tf.Tensor], tf.Tensor] | None = None
     simultaneous: bool = False
+
+    @functools.cached_property
+    def variables(self) -> list[tf.Variable]:
+        """Trained variables."""
+        return [it for network in self.networks for it in network.trainable_variables]
 
 
 def runs_in(update_name: str, phase: Phase) -> bool:

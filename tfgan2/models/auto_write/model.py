@@ -22,7 +22,7 @@ from tfgan2.adversarial.ema import EMA
 from tfgan2.adversarial.gan import GAN, DiscriminatorStatistics
 from tfgan2.adversarial.noise import StepNoise
 from tfgan2.adversarial.sampler import UnconditionalSampler
-from tfgan2.adversarial.updates import Batch, Logs, LossInputs, Update
+from tfgan2.adversarial.updates import GENERATOR, Batch, Logs, LossInputs, Update
 from tfgan2.models.auto_write.networks import Discriminator, Generator
 from tfgan2.models.auto_write.options import AutoWriteOptions
 from tfgan2.models.layers.blocks import DType
@@ -71,46 +71,35 @@ class AutoWrite(GAN):
         self.initialize_ema()
 
     @property
-    def ema_pairs(self) -> tuple[tuple[keras.Model, keras.Model], ...]:
-        """EMA generator and generator."""
-        return ((self.average_generator, self.generator),)
-
-    @property
     def discriminator_statistics(self) -> DiscriminatorStatistics:
         """Names of the discriminator statistics in the logs."""
         chance = losses.CHANCE_LOSS["bce"]
         if self._joint:
-            return DiscriminatorStatistics(
-                "discriminator/real_logit",
-                "discriminator/fake_logit",
-                {"discriminator/loss": chance},
-            )
+            return DiscriminatorStatistics({"discriminator/loss": chance})
         halves = {"real/loss": chance / 2.0, "fake/loss": chance / 2.0}
-        return DiscriminatorStatistics("real/logit", "fake/logit", halves)
+        return DiscriminatorStatistics(halves, "real/logit", "fake/logit")
 
     @property
     def updates(self) -> tuple[Update, ...]:
         """Discriminator on real images, on generated images, and, after the warm-up, generator."""
-        variables, by_name = self.discriminator.trainable_variables, self.optimizers
+        trained, by_name = [self.discriminator], self.optimizers
         if self._joint:
             discriminator = [
-                Update("discriminator", self.joint_loss, variables, by_name["discriminator"])
+                Update("discriminator", self.joint_loss, trained, by_name["discriminator"])
             ]
         else:
             discriminator = [
-                Update("real", self.real_loss, variables, by_name["real"], needs_generated=False),
-                Update("fake", self.fake_loss, variables, by_name["fake"], simultaneous=True),
+                Update("real", self.real_loss, trained, by_name["real"], needs_generated=False),
+                Update("fake", self.fake_loss, trained, by_name["fake"], simultaneous=True),
             ]
-        return (
-            *discriminator,
-            Update(
-                "generator",
-                self.generator_loss,
-                self.generator.trainable_variables,
-                by_name["generator"],
-                active_steps=lambda step: step >= self.options.warm_up_steps,
-            ),
+        generator = Update(
+            GENERATOR,
+            self.generator_loss,
+            [self.generator],
+            by_name[GENERATOR],
+            active_steps=lambda step: step >= self.options.warm_up_steps,
         )
+        return (*discriminator, generator)
 
     def make_optimizers(self, images_per_epoch: int) -> dict[str, keras.optimizers.Optimizer]:
         """The recipe's optimizers: one for the generator, one or two for the discriminator."""

@@ -83,11 +83,10 @@ class GANCLS(MatchingAwareGAN):
         """Ranking, in the first `ranking_images` images, then discriminator, then generator."""
         if not self.ranks:
             return super().updates
-        encoders = (self.text_encoder, self.image_encoder)
         ranking = Update(
             "ranking",
             self.ranking_loss,
-            [variable for encoder in encoders for variable in encoder.trainable_variables],
+            [self.text_encoder, self.image_encoder],
             self.optimizers["ranking"],
             needs_generated=False,
             active_steps=lambda step: step * self.ema.batch_size < self.options.ranking_images,

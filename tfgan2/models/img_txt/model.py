@@ -27,7 +27,7 @@ from tfgan2.adversarial.gan import GAN, DiscriminatorStatistics
 from tfgan2.adversarial.losses import Logits
 from tfgan2.adversarial.noise import StepNoise
 from tfgan2.adversarial.sampler import JointSampler
-from tfgan2.adversarial.updates import Batch, Logs, LossInputs, Update
+from tfgan2.adversarial.updates import GENERATOR, Batch, Logs, LossInputs, Update
 from tfgan2.models.img_txt.networks import Discriminator, Generator, Texts
 from tfgan2.models.img_txt.options import ImgTxtOptions
 from tfgan2.models.layers.blocks import DType
@@ -115,18 +115,11 @@ class ImgTxt(GAN):
         self.initialize_ema()
 
     @property
-    def ema_pairs(self) -> tuple[tuple[keras.Model, keras.Model], ...]:
-        """EMA generator and generator."""
-        return ((self.average_generator, self.generator),)
-
-    @property
     def discriminator_statistics(self) -> DiscriminatorStatistics:
         """Names of the discriminator statistics; the chance loss is the sum of one or three."""
         count = 1 if self.options.faithful else 3
-        chance = {"discriminator/loss": count * losses.CHANCE_LOSS[self.options.loss]}
-        return DiscriminatorStatistics(
-            "discriminator/real_logit", "discriminator/fake_logit", chance
-        )
+        chance = count * losses.CHANCE_LOSS[self.options.loss]
+        return DiscriminatorStatistics({"discriminator/loss": chance})
 
     @property
     def updates(self) -> tuple[Update, ...]:
@@ -134,19 +127,10 @@ class ImgTxt(GAN):
         discriminators = [self.joint_discriminator]
         if not self.options.faithful:
             discriminators += [self.image_discriminator, self.text_discriminator]
+        optimizer, of_generator = (self.optimizers[it] for it in ("discriminator", GENERATOR))
         return (
-            Update(
-                "discriminator",
-                self.discriminator_loss,
-                [it for network in discriminators for it in network.trainable_variables],
-                self.optimizers["discriminator"],
-            ),
-            Update(
-                "generator",
-                self.generator_loss,
-                self.generator.trainable_variables,
-                self.optimizers["generator"],
-            ),
+            Update("discriminator", self.discriminator_loss, discriminators, optimizer),
+            Update(GENERATOR, self.generator_loss, [self.generator], of_generator),
         )
 
     def make_optimizers(self, images_per_epoch: int) -> dict[str, keras.optimizers.Optimizer]:

@@ -77,12 +77,8 @@ class Matching(MultiUpdateModel):
     @property
     def updates(self) -> tuple[Update, ...]:
         """One update of both encoders."""
-        networks = (self.text_encoder, self.image_encoder)
-        variables = [variable for network in networks for variable in network.trainable_variables]
-        optimizer = self.optimizers["matching"]
-        return (
-            Update("matching", self.matching_loss, variables, optimizer, needs_generated=False),
-        )
+        networks, optimizer = [self.text_encoder, self.image_encoder], self.optimizers["matching"]
+        return (Update("matching", self.matching_loss, networks, optimizer, needs_generated=False),)
 
     @abc.abstractmethod
     def matching_loss(self, inputs: LossInputs) -> tuple[tf.Tensor, Logs]:

@@ -19,7 +19,7 @@ from tfgan2.adversarial.gan import GAN, DiscriminatorStatistics
 from tfgan2.adversarial.losses import Logits
 from tfgan2.adversarial.noise import StepNoise
 from tfgan2.adversarial.sampler import Sampler
-from tfgan2.adversarial.updates import PENALTY, Batch, Logs, LossInputs, Update
+from tfgan2.adversarial.updates import GENERATOR, PENALTY, Batch, Logs, LossInputs, Update
 from tfgan2.models.layers.blocks import DType
 from tfgan2.models.layers.minibatch_deviation import with_deviation
 from tfgan2.models.matching_aware.options import MatchingAwareOptions
@@ -113,17 +113,15 @@ class MatchingAwareGAN(GAN):
     @property
     def ema_pairs(self) -> tuple[tuple[keras.Model, keras.Model], ...]:
         """Generator, and text encoder if it is trained."""
-        generator = (self.average_generator, self.generator)
         if self.options.freeze_text_encoder:
-            return (generator,)
-        return (generator, (self.average_text_encoder, self.text_encoder))
+            return super().ema_pairs
+        return (*super().ema_pairs, (self.average_text_encoder, self.text_encoder))
 
     @property
     def discriminator_statistics(self) -> DiscriminatorStatistics:
         """Names of the discriminator statistics in the logs."""
-        chance = {"discriminator/loss": losses.CHANCE_LOSS[self.options.loss]}
         return DiscriminatorStatistics(
-            "discriminator/real_logit", "discriminator/fake_logit", chance
+            {"discriminator/loss": losses.CHANCE_LOSS[self.options.loss]}
         )
 
     @property
@@ -134,17 +132,11 @@ class MatchingAwareGAN(GAN):
     @property
     def updates(self) -> tuple[Update, ...]:
         """Discriminator with text encoder, then MA-GP if it is separate, then generator."""
-        networks = self.discriminator_networks
-        variables = [variable for network in networks for variable in network.trainable_variables]
-        optimizer = self.optimizers["discriminator"]
-        discriminator = Update("discriminator", self.discriminator_loss, variables, optimizer)
-        penalty = Update(PENALTY, self.penalty_loss, variables, optimizer, needs_generated=False)
-        generator = Update(
-            "generator",
-            self.generator_loss,
-            self.generator.trainable_variables,
-            self.optimizers["generator"],
-        )
+        networks, optimizer = self.discriminator_networks, self.optimizers["discriminator"]
+        discriminator = Update("discriminator", self.discriminator_loss, networks, optimizer)
+        penalty = Update(PENALTY, self.penalty_loss, networks, optimizer, needs_generated=False)
+        optimizer = self.optimizers["generator"]
+        generator = Update(GENERATOR, self.generator_loss, [self.generator], optimizer)
         if self.options.ma_gp_weight and self.options.ma_gp_update == "separate":
             return (discriminator, penalty, generator)
         return (discriminator, generator)
