@@ -12,6 +12,8 @@ The convolutions of the Torch forms have no bias: the published code sets biases
 step.
 """
 
+import functools
+
 import tensorflow as tf
 import tf_keras as keras
 
@@ -64,14 +66,8 @@ class Generator(keras.Model):
         transposed = form != "tensorlayer"
         channels = channels_by_halving(options.generator_channels, options.image_size)[::-1]
 
-        def double(width: int) -> keras.layers.Layer:
-            if transposed:
-                return transposed_doubling(width, dtype=dtype)
-            return doubling(width, dtype=dtype)
-
-        def residual(width: int) -> Residual:
-            return Residual(width, bottleneck=True, activation=tf.nn.relu, dtype=dtype)
-
+        double = functools.partial(transposed_doubling if transposed else doubling, dtype=dtype)
+        residual = functools.partial(Residual, bottleneck=True, activation=tf.nn.relu, dtype=dtype)
         self.text = text_layer(options.text_size, form=form, dtype=dtype)
         self.start = Start(channels[0], by_channel=transposed, dtype=dtype)
         self.blocks = up_blocks(channels, double=double, residual=residual, dtype=dtype)

@@ -1,5 +1,6 @@
 """Layers that several systems share; features are [B, H, W, C], `dtype` is a dtype policy."""
 
+import functools
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -7,6 +8,8 @@ import tensorflow as tf
 import tf_keras as keras
 
 DType: TypeAlias = keras.mixed_precision.Policy | str
+# Function that returns a new initializer; an initializer of two layers gives both the same kernel.
+MakeInitializer: TypeAlias = Callable[[], keras.initializers.Initializer]
 LEAKY_SLOPE = 0.2
 
 
@@ -36,16 +39,24 @@ def uniform_fan_in() -> keras.initializers.Initializer:
 
 
 def convolution(
-    channels: int, size: int, *, dtype: DType, stride: int = 1, use_bias: bool = True
+    channels: int,
+    size: int,
+    *,
+    dtype: DType,
+    stride: int = 1,
+    padding: str = "same",
+    use_bias: bool = True,
+    initializer: MakeInitializer = uniform_fan_in,
+    layer: type[keras.layers.Conv2D] = keras.layers.Conv2D,
 ) -> keras.layers.Conv2D:
-    """A convolution with `same` padding and PyTorch's kernel initializer."""
-    return keras.layers.Conv2D(
+    """A convolution of a class, by default with PyTorch's kernel initializer."""
+    return layer(
         channels,
         size,
         strides=stride,
-        padding="same",
+        padding=padding,
         use_bias=use_bias,
-        kernel_initializer=uniform_fan_in(),
+        kernel_initializer=initializer(),
         dtype=dtype,
     )
 
@@ -72,29 +83,24 @@ class DoublingConvolution(keras.layers.Conv2D):
         return tf.TensorShape([batch, 2 * height, 2 * width, self.filters])
 
 
-def doubling_convolution(
-    channels: int, *, dtype: DType, use_bias: bool = True
-) -> DoublingConvolution:
-    """A fused 2x upsampling and convolution with PyTorch's kernel initializer."""
-    return DoublingConvolution(
-        channels,
-        3,
-        padding="same",
-        use_bias=use_bias,
-        kernel_initializer=uniform_fan_in(),
-        dtype=dtype,
-    )
+# A fused 2x upsampling and 3x3 convolution; arguments as for `convolution`.
+doubling_convolution = functools.partial(convolution, size=3, layer=DoublingConvolution)
 
 
 def dense(
-    units: int, *, dtype: DType, activation: str | None = None, use_bias: bool = True
+    units: int,
+    *,
+    dtype: DType,
+    activation: str | None = None,
+    use_bias: bool = True,
+    initializer: MakeInitializer = uniform_fan_in,
 ) -> keras.layers.Dense:
-    """A dense layer with PyTorch's kernel initializer."""
+    """A dense layer, by default with PyTorch's kernel initializer."""
     return keras.layers.Dense(
         units,
         activation=activation,
         use_bias=use_bias,
-        kernel_initializer=uniform_fan_in(),
+        kernel_initializer=initializer(),
         dtype=dtype,
     )
 

@@ -5,13 +5,21 @@ normalizations with mean 1 and the same deviation, as in all published codes of 
 Features are [B, H, W, C], `dtype` is a dtype policy.
 """
 
+import functools
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 import tensorflow as tf
 import tf_keras as keras
 
-from tfgan2.models.layers.blocks import DoublingConvolution, DType, leaky_relu, tile
+from tfgan2.models.layers.blocks import (
+    DType,
+    convolution,
+    dense,
+    doubling_convolution,
+    leaky_relu,
+    tile,
+)
 
 Activation: TypeAlias = Callable[[tf.Tensor], tf.Tensor]
 
@@ -27,60 +35,15 @@ def channels_by_halving(base: int, image_size: int) -> list[int]:
     return [base * 2**number for number in range(halvings)]
 
 
-def normal_dense(units: int, *, dtype: DType, use_bias: bool = True) -> keras.layers.Dense:
-    """A dense layer with the normal kernel initializer."""
-    return keras.layers.Dense(
-        units,
-        use_bias=use_bias,
-        kernel_initializer=keras.initializers.RandomNormal(stddev=STDDEV),
-        dtype=dtype,
-    )
-
-
-def normal_convolution(
-    channels: int,
-    size: int,
-    *,
-    dtype: DType,
-    stride: int = 1,
-    padding: str = "same",
-    use_bias: bool = False,
-) -> keras.layers.Conv2D:
-    """A convolution with the normal kernel initializer."""
-    return keras.layers.Conv2D(
-        channels,
-        size,
-        strides=stride,
-        padding=padding,
-        use_bias=use_bias,
-        kernel_initializer=keras.initializers.RandomNormal(stddev=STDDEV),
-        dtype=dtype,
-    )
-
-
-def doubling(channels: int, *, dtype: DType, use_bias: bool = False) -> DoublingConvolution:
-    """2x nearest upsampling, then a 3x3 convolution."""
-    return DoublingConvolution(
-        channels,
-        3,
-        padding="same",
-        use_bias=use_bias,
-        kernel_initializer=keras.initializers.RandomNormal(stddev=STDDEV),
-        dtype=dtype,
-    )
-
-
-def transposed_doubling(channels: int, *, dtype: DType) -> keras.layers.Conv2DTranspose:
-    """A 4x4 transposed convolution with stride 2."""
-    return keras.layers.Conv2DTranspose(
-        channels,
-        4,
-        strides=2,
-        padding="same",
-        use_bias=False,
-        kernel_initializer=keras.initializers.RandomNormal(stddev=STDDEV),
-        dtype=dtype,
-    )
+normal = functools.partial(keras.initializers.RandomNormal, stddev=STDDEV)
+# Layers with the normal kernel initializer. `doubling`: 2x upsampling, then a 3x3 convolution;
+# `transposed_doubling`: a 4x4 transposed convolution with stride 2.
+normal_dense = functools.partial(dense, initializer=normal)
+normal_convolution = functools.partial(convolution, initializer=normal, use_bias=False)
+doubling = functools.partial(doubling_convolution, initializer=normal, use_bias=False)
+transposed_doubling = functools.partial(
+    normal_convolution, size=4, stride=2, layer=keras.layers.Conv2DTranspose
+)
 
 
 def batch_normalization(*, dtype: DType) -> keras.layers.BatchNormalization:
@@ -169,8 +132,8 @@ class Residual(keras.layers.Layer):
     def call(self, features: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Transforms features [B, H, W, channels]."""
         residual = features
-        for convolution in self.convolutions:
-            residual = convolution(residual, training=training)
+        for conv in self.convolutions:
+            residual = conv(residual, training=training)
         return self.activation(features + self.last(residual, training=training))
 
 
@@ -268,14 +231,14 @@ def down_blocks(
     convolutions += [normal_convolution(width, narrowing_size, dtype=dtype) for width in narrowed]
     return [
         Normalized(
-            convolution,
+            conv,
             activation=leaky_relu
             if number == 0 or number < len(convolutions) - linear_end
             else tf.identity,
             batch_norm=batch_norm and number > 0,
             dtype=dtype,
         )
-        for number, convolution in enumerate(convolutions)
+        for number, conv in enumerate(convolutions)
     ]
 
 

@@ -3,7 +3,7 @@
 import tensorflow as tf
 import tf_keras as keras
 
-from tfgan2.models.layers.blocks import DType, convolution, dense, leaky_relu, tile, uniform_fan_in
+from tfgan2.models.layers.blocks import DType, convolution, dense, leaky_relu, tile
 
 PROJECTION_CHANNELS = 64
 PROJECTION_SIZE = 128
@@ -31,13 +31,7 @@ class JointHead(keras.Model):
         """
         super().__init__(name="joint_head", dtype=dtype)
         self.joint = convolution(2 * base_channels, 3, use_bias=False, dtype=dtype)
-        self.logit = keras.layers.Conv2D(
-            1,
-            feature_shape[0],
-            use_bias=False,
-            kernel_initializer=uniform_fan_in(),
-            dtype=dtype,
-        )
+        self.logit = convolution(1, feature_shape[0], padding="valid", use_bias=False, dtype=dtype)
         self(tf.zeros([1, *feature_shape]), tf.zeros([1, sentence_size]))
 
     def call(self, features: tf.Tensor, sentence: tf.Tensor) -> tf.Tensor:
