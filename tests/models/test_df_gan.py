@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tfgan2.adversarial import penalties
+from tfgan2.adversarial.options import MatchingPenaltyOptions
 from tfgan2.models.df_gan.networks import Generator, ImageFeatures, channels_by_block
 from tfgan2.models.df_gan.options import DFGANOptions
 from tfgan2.models.layers.blocks import parameter_count, upsample
@@ -79,9 +80,10 @@ def test_penalties_of_a_linear_critic_have_their_closed_form(scale: float) -> No
     logits, gradients = penalties.input_gradients(critic, inputs, scale=scale)
     np.testing.assert_allclose(logits, [1.1] * 3, rtol=1e-6)
     norm = math.sqrt(0.3**2 + 0.4**2 + 1.2**2)
-    matching_aware = penalties.matching_aware(gradients, weight=2.0, power=6.0)
+    matching_aware = penalties.matching_aware(gradients, MatchingPenaltyOptions(ma_gp_weight=2.0))
     assert float(matching_aware) == pytest.approx(2 * norm**6, rel=1e-5)
-    summed = penalties.matching_aware(gradients, weight=2.0, power=6.0, norm="sum")
+    sum_of_norms = MatchingPenaltyOptions(ma_gp_weight=2.0, ma_gp_norm="sum")
+    summed = penalties.matching_aware(gradients, sum_of_norms)
     assert float(summed) == pytest.approx(2 * (0.5 + 1.2) ** 6, rel=1e-5)
     zero_centred = penalties.zero_centred(gradients[:1], weight=4.0)
     assert float(zero_centred) == pytest.approx(4 / 2 * 0.25, rel=1e-5)

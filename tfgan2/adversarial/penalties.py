@@ -5,6 +5,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfgan2.adversarial.options import MatchingPenaltyOptions
+
 # Keeps the derivative of the square root finite at a zero gradient.
 SQUARED_NORM_FLOOR = 1e-12
 
@@ -47,26 +49,26 @@ def squared_norms(gradients: Sequence[tf.Tensor]) -> tf.Tensor:
 
 
 def matching_aware(
-    gradients: Sequence[tf.Tensor], *, weight: float, power: float, norm: str = "joint"
+    gradients: Sequence[tf.Tensor], options: MatchingPenaltyOptions, *, factor: float = 1.0
 ) -> tf.Tensor:
     """Matching-aware gradient penalty (MA-GP) at real images with their own captions.
 
     Args:
       gradients: gradients of the logit with respect to image and sentence embedding;
         float32 [B, ...].
-      weight: weight k of the penalty.
-      power: exponent p.
-      norm: `joint`: the norm of all gradients as one vector, as in the published code; `sum`: the
-        sum of the norms of the gradients, as in the paper.
+      options: weight k, exponent p, and the norm: `joint`, of all gradients as one vector, or
+        `sum`, the sum of the norms of the gradients.
+      factor: factor of the weight.
 
     Returns:
-      float32 scalar: k * mean(norm ** p).
+      float32 scalar: factor * k * mean(norm ** p).
 
     Source: Tao et al. 2022, "DF-GAN", section 3.3, equation 2.
     """
-    vectors = [gradients] if norm == "joint" else [[gradient] for gradient in gradients]
+    joint = options.ma_gp_norm == "joint"
+    vectors = [gradients] if joint else [[gradient] for gradient in gradients]
     norms = tf.add_n([tf.sqrt(squared_norms(vector) + SQUARED_NORM_FLOOR) for vector in vectors])
-    return weight * tf.reduce_mean(tf.pow(norms, power))
+    return options.ma_gp_weight * factor * tf.reduce_mean(tf.pow(norms, options.ma_gp_power))
 
 
 def zero_centred(gradients: Sequence[tf.Tensor], *, weight: float) -> tf.Tensor:

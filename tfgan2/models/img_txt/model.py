@@ -16,6 +16,7 @@ Source: the published code https://github.com/dhirajpatnaik16297/IMG-TXT-Generat
 """
 
 import dataclasses
+import functools
 import math
 
 import tensorflow as tf
@@ -171,36 +172,21 @@ class ImgTxt(GAN):
         penalties_of_step: Logs = {}
 
         # Logits of real rows, with MA-GP and R1 in steps that have penalties.
-        def critic_of_real(image: tf.Tensor, text: tf.Tensor) -> tuple[tf.Tensor, Logits]:
-            logits = self._logits(image, text, (image, text), noise, "real")
-            return logits.mean_per_row, logits
-
         real_pair = (batch["image"], generated.given["text"])
         real, gradients = penalties.input_gradients(
-            critic_of_real,
+            functools.partial(self._critic, noise=noise, name="real"),
             real_pair,
             scale=scale,
             needed=factor > 0.0 and (options.r1_weight > 0.0 or options.ma_gp_weight > 0.0),
         )
         if gradients and options.ma_gp_weight:
-            penalties_of_step["ma_gp"] = penalties.matching_aware(
-                gradients,
-                weight=options.ma_gp_weight * factor,
-                power=options.ma_gp_power,
-                norm=options.ma_gp_norm,
-            )
+            penalties_of_step["ma_gp"] = penalties.matching_aware(gradients, options, factor=factor)
         if gradients and options.r1_weight:
             penalties_of_step["r1"] = self._penalty(gradients, weight=options.r1_weight * factor)
 
         # Logits of generated rows, with R2.
-        def critic_of_fake(
-            image: tf.Tensor, text: tf.Tensor, pair_image: tf.Tensor, pair_text: tf.Tensor
-        ) -> tuple[tf.Tensor, Logits]:
-            logits = self._logits(image, text, (pair_image, pair_text), noise, "fake")
-            return logits.mean_per_row, logits
-
         fake, gradients = penalties.input_gradients(
-            critic_of_fake,
+            functools.partial(self._critic, noise=noise, name="fake"),
             (generated.image, generated.text, *generated.pair),
             scale=scale,
             needed=options.r2_weight * factor > 0.0,
@@ -250,11 +236,11 @@ class ImgTxt(GAN):
         """Generator loss against the current discriminators, plus the KL loss of conditions."""
         options, batch, noise = self.options, inputs.batch, inputs.noise
         generated: GeneratedPairs = inputs.generated
-        fake = self._logits(generated.image, generated.text, generated.pair, noise, "fake")
-        real = None
+        rows, real = (generated.image, generated.text, *generated.pair), None
+        _, fake = self._critic(*rows, noise=noise, name="fake")
         if options.loss == "relativistic":
-            pair = (batch["image"], generated.given["text"])
-            real = self._logits(*pair, pair, noise, "real")
+            rows = (batch["image"], generated.given["text"])
+            _, real = self._critic(*rows, noise=noise, name="real")
         terms = {
             "game": tf.add_n(
                 [
@@ -292,28 +278,27 @@ class ImgTxt(GAN):
             return text
         return text + TEXT_NOISE * noise.normal(f"{name}_text", self.texts.size)
 
-    def _logits(
-        self,
-        image: tf.Tensor,
-        text: tf.Tensor,
-        pair: tuple[tf.Tensor, tf.Tensor],
-        noise: StepNoise,
-        name: str,
-    ) -> Logits:
-        """Logits of the pair, and unconditional logits of image and text unless `faithful`."""
-        pair_image = self.augmented(pair[0], noise, name)
-        pair_text = self._noisy(pair[1], noise, name)
+    def _critic(
+        self, image: tf.Tensor, text: tf.Tensor, *pair: tf.Tensor, noise: StepNoise, name: str
+    ) -> tuple[tf.Tensor, Logits]:
+        """Mean logit of each row; and all logits, unless `faithful` with unconditional ones.
+
+        The pair is the image and the text for the joint discriminator, by default `image` and
+        `text`.
+        """
+        pair_image, pair_text = pair or (image, text)
+        pair_image = self.augmented(pair_image, noise, name)
+        pair_text = self._noisy(pair_text, noise, name)
         joint = self.joint_discriminator({"image": pair_image, "text": pair_text}, training=True)
-        if self.options.faithful:
-            return Logits((joint,))
-        augmented = self.augmented(image, noise, name)
-        return Logits(
-            conditional=(joint,),
-            unconditional=(
+        unconditional: tuple[tf.Tensor, ...] = ()
+        if not self.options.faithful:
+            augmented = self.augmented(image, noise, name)
+            unconditional = (
                 self.image_discriminator({"image": augmented}, training=True),
                 self.text_discriminator({"text": self._noisy(text, noise, name)}, training=True),
-            ),
-        )
+            )
+        logits = Logits((joint,), unconditional)
+        return logits.mean_per_row, logits
 
     def _penalty(self, gradients: list[tf.Tensor], *, weight: float) -> tf.Tensor:
         """Zero-centred penalty on the gradients by images and texts.

@@ -8,7 +8,7 @@ image with another caption; shifting captions or images by one row gives the sam
 
 import abc
 import dataclasses
-from typing import Any
+import functools
 
 import tensorflow as tf
 import tf_keras as keras
@@ -167,32 +167,23 @@ class MatchingAwareGAN(GAN):
         penalties_of_step: Logs = {}
 
         # Logits of real pairs, with MA-GP and R1 in steps that have penalties.
-        def critic_of_real(image: tf.Tensor, condition: tf.Tensor) -> tuple[tf.Tensor, Any]:
-            features = self.features(image, noise, "real")
-            logits = self.logits(features, condition)
-            return logits.mean_per_row, (features, logits)
-
         joint_ma_gp = options.ma_gp_weight > 0.0 and options.ma_gp_update == "joint"
         (real_features, real), gradients = penalties.input_gradients(
-            critic_of_real,
+            functools.partial(self.critic, noise=noise, name="real"),
             (batch["image"], condition),
             scale=scale,
             needed=factor > 0.0 and (joint_ma_gp or options.r1_weight > 0.0),
         )
         if gradients and joint_ma_gp:
-            penalties_of_step["ma_gp"] = self.ma_gp(gradients, factor)
+            penalties_of_step["ma_gp"] = penalties.matching_aware(gradients, options, factor=factor)
         if gradients and options.r1_weight:
             penalties_of_step["r1"] = penalties.zero_centred(
                 gradients[:1], weight=options.r1_weight * factor
             )
 
         # Logits of generated pairs, with R2.
-        def critic_of_fake(image: tf.Tensor) -> tuple[tf.Tensor, Logits]:
-            logits = self.logits(self.features(image, noise, "fake"), condition)
-            return logits.mean_per_row, logits
-
-        fake, gradients = penalties.input_gradients(
-            critic_of_fake,
+        (_, fake), gradients = penalties.input_gradients(
+            functools.partial(self.critic, condition=condition, noise=noise, name="fake"),
             [inputs.generated.image],
             scale=scale,
             needed=options.r2_weight * factor > 0.0,
@@ -236,16 +227,14 @@ class MatchingAwareGAN(GAN):
 
     def penalty_loss(self, inputs: LossInputs) -> tuple[tf.Tensor, Logs]:
         """MA-GP as a separate update, after the discriminator update."""
-
-        def critic(image: tf.Tensor, condition: tf.Tensor) -> tuple[tf.Tensor, None]:
-            features = self.features(image, inputs.noise, "real")
-            return self.logits(features, condition).mean_per_row, None
-
         condition = self.condition(self.encode(inputs.batch["tokens"]))
         _, gradients = penalties.input_gradients(
-            critic, (inputs.batch["image"], condition), scale=self.loss_scale("discriminator")
+            functools.partial(self.critic, noise=inputs.noise, name="real"),
+            (inputs.batch["image"], condition),
+            scale=self.loss_scale("discriminator"),
         )
-        loss = self.ma_gp(gradients, inputs.phase.penalty_factor)
+        factor = inputs.phase.penalty_factor
+        loss = penalties.matching_aware(gradients, self.options, factor=factor)
         return loss, {"ma_gp": loss}
 
     def generator_loss(self, inputs: LossInputs) -> tuple[tf.Tensor, Logs]:
@@ -283,6 +272,14 @@ class MatchingAwareGAN(GAN):
         """Condition of the discriminator; here the sentence embedding."""
         return sentence
 
+    def critic(
+        self, image: tf.Tensor, condition: tf.Tensor, *, noise: StepNoise, name: str
+    ) -> tuple[tf.Tensor, tuple[tf.Tensor, Logits]]:
+        """Mean logit of each row; and features and logits, with the arguments of `features`."""
+        features = self.features(image, noise, name)
+        logits = self.logits(features, condition)
+        return logits.mean_per_row, (features, logits)
+
     def features(self, image: tf.Tensor, noise: StepNoise, name: str) -> tf.Tensor:
         """Features of images, augmented by the draws called `name` if the recipe augments."""
         return self.features_of(self.augmented(image, noise, name))
@@ -299,15 +296,6 @@ class MatchingAwareGAN(GAN):
         outputs = tuple(tf.nest.flatten(self.head(features, condition, training=True)))
         conditional = len(outputs) - self.unconditional_outputs
         return Logits(conditional=outputs[:conditional], unconditional=outputs[conditional:])
-
-    def ma_gp(self, gradients: list[tf.Tensor], factor: float) -> tf.Tensor:
-        """MA-GP, from the gradients of the logit by real image and its condition."""
-        return penalties.matching_aware(
-            gradients,
-            weight=self.options.ma_gp_weight * factor,
-            power=self.options.ma_gp_power,
-            norm=self.options.ma_gp_norm,
-        )
 
     def sampler(self, tokenizer: Tokenizer, *, truncation: float) -> Sampler:
         """Sampler of a tokenizer, the EMA text encoder and the EMA generator."""
