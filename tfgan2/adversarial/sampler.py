@@ -1,8 +1,9 @@
 """Captions and seeds to images: shared by sample grids, evaluation and export."""
 
+import abc
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -34,50 +35,75 @@ class Samples:
     texts: list[str] | None = None
 
 
-class Sampler(tf.Module):
-    """Tokenizer, text encoder and generator; a row never depends on the rest of the batch.
+@dataclasses.dataclass(eq=False, repr=False, kw_only=True)
+class SeedSampler(tf.Module, abc.ABC):
+    """Base of samplers: seeds to latents, images to pixels.
 
     Attributes:
       reads: conditioning input, as of the system: `captions`, `texts` or None.
+      generator: generator; its images are float32 [B, S, S, C] in [lowest_value, 1].
+      latent_size: length of a latent.
+      truncation: default truncation; replaces a value outside (0, 1].
+      lowest_value: lower end of the generator's value range: -1 or 0.
+    """
+
+    reads: ClassVar[str | None]
+    generator: Any
+    latent_size: int
+    truncation: float
+    lowest_value: float = -1.0
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def interpolate(
+        self, captions: Pair, seeds: tuple[int, int], weights: np.ndarray
+    ) -> np.ndarray:
+        """Generates images that interpolate between two captions and two seeds.
+
+        Args:
+          captions: two captions; their embeddings are interpolated linearly (lerp). Ignored if the
+            sampler reads none.
+          seeds: two seeds; their latents are interpolated spherically (slerp).
+          weights: interpolation weights, float32 [N]; 0 is the first caption and seed.
+
+        Returns:
+          Images, uint8 [N, S, S, C].
+        """
+        one, other = self._latents(tf.constant(seeds, tf.int64), tf.zeros([2]))
+        latent = slerp(one, other, weights)
+        return self._pixels(self._interpolated(latent, captions, weights)).numpy()
+
+    @abc.abstractmethod
+    def _interpolated(self, latent: tf.Tensor, captions: Pair, weights: np.ndarray) -> tf.Tensor:
+        """Images of interpolated latents and captions."""
+
+    def _latents(self, seed: tf.Tensor, truncation: tf.Tensor) -> tf.Tensor:
+        size, default = self.latent_size, self.truncation
+        return latents(seed, truncation, latent_size=size, default_truncation=default)
+
+    def _pixels(self, images: tf.Tensor) -> tf.Tensor:
+        return to_pixels(images, lowest_value=self.lowest_value)
+
+
+@dataclasses.dataclass(eq=False, repr=False, kw_only=True)
+class Sampler(SeedSampler):
+    """Tokenizer, text encoder and generator; a row never depends on the rest of the batch.
+
+    Attributes:
+      generator: maps latents and sentence embeddings to images.
+      tokenizer: maps captions, string [B], to ids, length and unknown_words.
+      text_encoder: maps ids and length to sentence embeddings, float32 [B, D].
     """
 
     reads = "captions"
-
-    def __init__(
-        self,
-        *,
-        tokenizer: Tokenizer,
-        text_encoder: keras.Model,
-        generator: GeneratorFunction,
-        latent_size: int,
-        truncation: float,
-    ) -> None:
-        """Stores the parts.
-
-        Args:
-          tokenizer: maps captions, string [B], to ids, length and unknown_words.
-          text_encoder: maps ids and length to sentence embeddings, float32 [B, D].
-          generator: maps latents and sentence embeddings to images, float32 [B, S, S, C] in
-            [-1, 1].
-          latent_size: length of a latent.
-          truncation: default truncation; replaces a value outside (0, 1].
-        """
-        super().__init__(name="sampler")
-        self.tokenizer = tokenizer
-        self.text_encoder = text_encoder
-        self.generator = generator
-        self.latent_size = latent_size
-        self.truncation = truncation
+    tokenizer: Tokenizer
+    text_encoder: keras.Model
 
     def with_generator(self, make: MakeGenerator) -> "Sampler":
         """Copy with the generator that `make` returns for the generator and its input sizes."""
-        return Sampler(
-            tokenizer=self.tokenizer,
-            text_encoder=self.text_encoder,
-            generator=make(self.generator, self.latent_size, self.sentence_size),
-            latent_size=self.latent_size,
-            truncation=self.truncation,
-        )
+        generator = make(self.generator, self.latent_size, self.sentence_size)
+        return dataclasses.replace(self, generator=generator)
 
     @property
     def sentence_size(self) -> int:
@@ -103,10 +129,7 @@ class Sampler(tf.Module):
         Returns:
           Images, uint8 [B, S, S, C].
         """
-        latent = latents(
-            seed, truncation, latent_size=self.latent_size, default_truncation=self.truncation
-        )
-        return to_pixels(self.generator(latent, sentence))
+        return self._pixels(self.generator(self._latents(seed, truncation), sentence))
 
     @tf.function(input_signature=ROW_TYPES)
     def pixels(self, caption: tf.Tensor, seed: tf.Tensor, truncation: tf.Tensor) -> tf.Tensor:
@@ -117,110 +140,47 @@ class Sampler(tf.Module):
         """Generates one image per pair of caption and seed, all with one truncation."""
         return Samples(self.pixels(*_rows(captions, seeds, truncation)).numpy())
 
-    def interpolate(
-        self, captions: Pair, seeds: tuple[int, int], weights: np.ndarray
-    ) -> np.ndarray:
-        """Generates images that interpolate between two captions and two seeds.
-
-        Args:
-          captions: two captions; their sentence embeddings are interpolated linearly (lerp).
-          seeds: two seeds; their latents are interpolated spherically (slerp).
-          weights: interpolation weights, float32 [N]; 0 is the first caption and seed.
-
-        Returns:
-          Images, uint8 [N, S, S, C].
-        """
-        latent = _slerp_latents(self, seeds, weights)
-        sentence = _lerp(self.embed(tf.constant(captions)), weights)
-        return to_pixels(self.generator(latent, sentence)).numpy()
+    def _interpolated(self, latent: tf.Tensor, captions: Pair, weights: np.ndarray) -> tf.Tensor:
+        return self.generator(latent, _lerp(self.embed(tf.constant(captions)), weights))
 
 
-class UnconditionalSampler(tf.Module):
-    """Sampler of a generator without captions."""
+@dataclasses.dataclass(eq=False, repr=False, kw_only=True)
+class UnconditionalSampler(SeedSampler):
+    """Sampler of a generator without captions, which maps latents to images."""
 
     reads = None
 
-    def __init__(
-        self,
-        *,
-        generator: GeneratorFunction,
-        latent_size: int,
-        truncation: float,
-        lowest_value: float,
-    ) -> None:
-        """Stores the parts.
-
-        Args:
-          generator: maps latents to images, float32 [B, S, S, C] in [lowest_value, 1].
-          latent_size: length of a latent.
-          truncation: default truncation; replaces a value outside (0, 1].
-          lowest_value: lower end of the generator's value range: -1 or 0.
-        """
-        super().__init__(name="unconditional_sampler")
-        self.generator = generator
-        self.latent_size = latent_size
-        self.truncation = truncation
-        self.lowest_value = lowest_value
-
     def with_generator(self, make: MakeGenerator) -> "UnconditionalSampler":
         """Copy with the generator that `make` returns for the generator and its input size."""
-        return UnconditionalSampler(
-            generator=make(self.generator, self.latent_size),
-            latent_size=self.latent_size,
-            truncation=self.truncation,
-            lowest_value=self.lowest_value,
-        )
+        return dataclasses.replace(self, generator=make(self.generator, self.latent_size))
 
     @tf.function(input_signature=ROW_TYPES[1:])
     def pixels(self, seed: tf.Tensor, truncation: tf.Tensor) -> tf.Tensor:
         """Generates images, uint8 [B, S, S, C], from seeds [B] and truncations [B]."""
-        latent = latents(
-            seed, truncation, latent_size=self.latent_size, default_truncation=self.truncation
-        )
-        return to_pixels(self.generator(latent), lowest_value=self.lowest_value)
+        return self._pixels(self.generator(self._latents(seed, truncation)))
 
     def sample(self, captions: Sequence[str], seeds: Seeds, truncation: float) -> Samples:
         """Generates one image per seed, all with one truncation; captions are ignored."""
         return Samples(self.pixels(*_rows(captions, seeds, truncation)[1:]).numpy())
 
-    def interpolate(
-        self, captions: Pair, seeds: tuple[int, int], weights: np.ndarray
-    ) -> np.ndarray:
-        """Generates images that interpolate between two seeds, as `Sampler.interpolate`."""
-        latent = _slerp_latents(self, seeds, weights)
-        return to_pixels(self.generator(latent), lowest_value=self.lowest_value).numpy()
+    def _interpolated(self, latent: tf.Tensor, captions: Pair, weights: np.ndarray) -> tf.Tensor:
+        return self.generator(latent)
 
 
-class JointSampler(tf.Module):
-    """Sampler of a generator of images and texts; a given text replaces the generated text."""
+@dataclasses.dataclass(eq=False, repr=False, kw_only=True)
+class JointSampler(SeedSampler):
+    """Sampler of a generator of images and texts; a given text replaces the generated text.
+
+    Attributes:
+      generator: maps latents, ids int32 [B, T] and length [B] of the given texts (length 0:
+        generate the text) to images and ids int32 [B, T].
+      tokenizer: maps captions, string [B], to ids, length and unknown_words.
+      words: words of the ids from 1 on.
+    """
 
     reads = "texts"
-
-    def __init__(
-        self,
-        *,
-        tokenizer: Tokenizer,
-        words: Sequence[str],
-        generator: keras.Model,
-        latent_size: int,
-        truncation: float,
-    ) -> None:
-        """Stores the parts.
-
-        Args:
-          tokenizer: maps captions, string [B], to ids, length and unknown_words.
-          words: words of the ids from 1 on.
-          generator: maps latents, ids int32 [B, T] and length [B] of the given texts (length 0:
-            generate the text) to images float32 [B, S, S, C] in [-1, 1] and ids int32 [B, T].
-          latent_size: length of a latent.
-          truncation: default truncation; replaces a value outside (0, 1].
-        """
-        super().__init__(name="joint_sampler")
-        self.tokenizer = tokenizer
-        self.generator = generator
-        self.latent_size = latent_size
-        self.truncation = truncation
-        self._words = tf.constant(["", *words])
+    tokenizer: Tokenizer
+    words: Sequence[str]
 
     def with_generator(self, make: MakeGenerator) -> "JointSampler":
         """Returns this sampler: its generator has inputs besides vectors."""
@@ -239,29 +199,21 @@ class JointSampler(tf.Module):
         Returns:
           Images, uint8 [B, S, S, C], and texts, string [B].
         """
-        latent = latents(
-            seed, truncation, latent_size=self.latent_size, default_truncation=self.truncation
-        )
         tokens = self.tokenizer(caption)
-        image, ids = self.generator.draw(latent, tokens)
-        words = tf.gather(self._words, ids)
+        image, ids = self.generator.draw(self._latents(seed, truncation), tokens)
+        words = tf.gather(tf.constant(["", *self.words]), ids)
         text = tf.strings.strip(tf.strings.reduce_join(words, axis=1, separator=" "))
-        return to_pixels(image), text
+        return self._pixels(image), text
 
     def sample(self, captions: Sequence[str], seeds: Seeds, truncation: float) -> Samples:
         """Generates one image and text per pair of caption and seed, all with one truncation."""
         images, texts = self.draw(*_rows(captions, seeds, truncation))
         return Samples(images.numpy(), [text.decode() for text in texts.numpy()])
 
-    def interpolate(
-        self, captions: Pair, seeds: tuple[int, int], weights: np.ndarray
-    ) -> np.ndarray:
-        """Generates images that interpolate between two texts and two seeds; see `Sampler`."""
-        latent = _slerp_latents(self, seeds, weights)
+    def _interpolated(self, latent: tf.Tensor, captions: Pair, weights: np.ndarray) -> tf.Tensor:
         text = self.generator.texts.encode(self.tokenizer(tf.constant(captions))["ids"])
         given = tf.ones([len(weights), 1])
-        image, _ = self.generator(latent, text=_lerp(text, weights), text_given=given)
-        return to_pixels(image).numpy()
+        return self.generator(latent, text=_lerp(text, weights), text_given=given)[0]
 
 
 AnySampler = Sampler | UnconditionalSampler | JointSampler
@@ -300,16 +252,6 @@ def slerp(one: tf.Tensor, other: tf.Tensor, weights: np.ndarray) -> tf.Tensor:
     angle = tf.maximum(tf.acos(tf.clip_by_value(cosine, -1.0, 1.0)), SMALLEST_ANGLE)
     weights = tf.constant(weights, tf.float32)[:, tf.newaxis]
     return (tf.sin((1.0 - weights) * angle) * one + tf.sin(weights * angle) * other) / tf.sin(angle)
-
-
-def _slerp_latents(sampler: AnySampler, seeds: tuple[int, int], weights: np.ndarray) -> tf.Tensor:
-    one, other = latents(
-        tf.constant(seeds, tf.int64),
-        tf.zeros([2]),
-        latent_size=sampler.latent_size,
-        default_truncation=sampler.truncation,
-    )
-    return slerp(one, other, weights)
 
 
 def _lerp(ends: tf.Tensor, weights: np.ndarray) -> tf.Tensor:
