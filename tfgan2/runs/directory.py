@@ -32,11 +32,37 @@ class Config:
     stage_one: str | None = None
 
 
-@dataclasses.dataclass(frozen=True)
 class RunDirectory:
-    """Paths of all files of a run."""
+    """Paths of all files of a run.
 
-    path: pathlib.Path
+    Attributes:
+      path: the directory.
+      config_file: file of the recipe, package versions and data checksum.
+      checkpoints: folder of the checkpoints and the vocabulary, which they need.
+      best_checkpoint: folder of the checkpoint of the best evaluation.
+      vocabulary_file: vocabulary, one word per line; beside the checkpoints, which are useless
+        without it.
+      metrics_file: losses over time: one JSON object per line.
+      evaluations_file: evaluations with their protocol: one JSON object per line.
+      tensorboard: folder of the TensorBoard events.
+      samples: folder of the sample grids.
+      animation: GIF of all sample grids in order.
+      interpolation: image of interpolations between seeds, and between captions.
+    """
+
+    def __init__(self, path: pathlib.Path) -> None:
+        """Computes the paths; creates nothing."""
+        self.path = path
+        self.config_file = path / CONFIG_NAME
+        self.checkpoints = path / "checkpoints"
+        self.best_checkpoint = self.checkpoints / "best"
+        self.vocabulary_file = self.checkpoints / "vocabulary.txt"
+        self.metrics_file = path / "metrics.jsonl"
+        self.evaluations_file = path / "evaluations.jsonl"
+        self.tensorboard = path / "tensorboard"
+        self.samples = path / "samples"
+        self.animation = path / "training.gif"
+        self.interpolation = path / "interpolation.png"
 
     @classmethod
     def at(cls, path: str | os.PathLike) -> "RunDirectory":
@@ -67,56 +93,6 @@ class RunDirectory:
         if not run.config_file.is_file():
             raise UsageError(flag, f"must be a run, with a {CONFIG_NAME}", path)
         return run
-
-    @property
-    def config_file(self) -> pathlib.Path:
-        """File of the recipe, package versions and data checksum."""
-        return self.path / CONFIG_NAME
-
-    @property
-    def checkpoints(self) -> pathlib.Path:
-        """Folder of the checkpoints and the vocabulary, which they need."""
-        return self.path / "checkpoints"
-
-    @property
-    def best_checkpoint(self) -> pathlib.Path:
-        """Folder of the checkpoint of the best evaluation."""
-        return self.checkpoints / "best"
-
-    @property
-    def vocabulary_file(self) -> pathlib.Path:
-        """Vocabulary, one word per line; beside the checkpoints, which are useless without it."""
-        return self.checkpoints / "vocabulary.txt"
-
-    @property
-    def metrics_file(self) -> pathlib.Path:
-        """Losses over time: one JSON object per line."""
-        return self.path / "metrics.jsonl"
-
-    @property
-    def evaluations_file(self) -> pathlib.Path:
-        """Evaluations with their protocol: one JSON object per line."""
-        return self.path / "evaluations.jsonl"
-
-    @property
-    def tensorboard(self) -> pathlib.Path:
-        """Folder of the TensorBoard events."""
-        return self.path / "tensorboard"
-
-    @property
-    def samples(self) -> pathlib.Path:
-        """Folder of the sample grids."""
-        return self.path / "samples"
-
-    @property
-    def animation(self) -> pathlib.Path:
-        """GIF of all sample grids in order."""
-        return self.path / "training.gif"
-
-    @property
-    def interpolation(self) -> pathlib.Path:
-        """Image of interpolations between seeds, and between captions."""
-        return self.path / "interpolation.png"
 
     def sample_grid(self, step: int) -> pathlib.Path:
         """Sample grid of a step."""
