@@ -14,7 +14,7 @@ from tfgan2.program import UsageError
 from tfgan2.runs import checkpoint
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
-from tfgan2.runs.pretrained import load_text_encoder
+from tfgan2.runs.pretrained import load_pretrained_text_encoder
 from tfgan2.runs.sampling import load_sampler
 
 STAGE_TWO = VARIANTS["stack_gan-stage_two"]
@@ -61,7 +61,7 @@ def test_stage_two_loads_the_ema_weights_of_stage_one_and_keeps_them(
     one, two = load_sampler(stage_one)[0], load_sampler(stage_two)[0]
     two.generator.stage_one.trainable = True  # Keras lists frozen weights in another order.
     assert_same(one.generator.get_weights(), two.generator.stage_one.get_weights())
-    text_encoder, _ = load_text_encoder(stage_one)
+    text_encoder = load_pretrained_text_encoder(stage_one.path).encoder
     assert_same(text_encoder.get_weights(), two.text_encoder.get_weights())
     assert stage_two.vocabulary_file.read_bytes() == stage_one.vocabulary_file.read_bytes()
 
@@ -172,5 +172,5 @@ def test_text_encoder_of_stage_one_can_be_loaded_by_another_system(
 ) -> None:
     recipe = dataclasses.replace(TINY["gan_cls"], freeze_text_encoder=True)
     run = start(recipe, large, tmp_path / "run", text_encoder=stage_one.path)
-    loaded, _ = load_text_encoder(stage_one)
+    loaded = load_pretrained_text_encoder(stage_one.path).encoder
     assert_same(loaded.get_weights(), load_sampler(run)[0].text_encoder.get_weights())

@@ -17,7 +17,7 @@ from tfgan2.program import UsageError
 from tfgan2.runs import checkpoint
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
-from tfgan2.runs.pretrained import load_text_encoder
+from tfgan2.runs.pretrained import load_pretrained_text_encoder
 from tfgan2.runs.sampling import load_matcher, load_sampler
 
 DAMSM = TINY["damsm"]
@@ -72,7 +72,7 @@ def test_gan_loads_a_text_encoder_with_its_options_and_vocabulary(
     assert recipes.text_options(config.recipe) == recipes.text_options(DAMSM)
     assert config.text_encoder["run"] == str(gan.path.parent / "damsm")
     assert gan.vocabulary_file.read_bytes() == damsm.vocabulary_file.read_bytes()
-    trained, _ = load_text_encoder(damsm)
+    trained = load_pretrained_text_encoder(damsm.path).encoder
     sampler, _, _ = load_sampler(gan)
     assert same(sampler.text_encoder, trained)
 
@@ -82,8 +82,8 @@ def test_unfrozen_text_encoder_is_trained(
 ) -> None:
     recipe = dataclasses.replace(GAN, freeze_text_encoder=False)
     run = start(recipe, data_dir, tmp_path / "run", text_encoder=damsm.path)
-    trained, _ = load_text_encoder(damsm)
-    learned, _ = load_text_encoder(run)
+    trained = load_pretrained_text_encoder(damsm.path).encoder
+    learned = load_pretrained_text_encoder(run.path).encoder
     assert not same(learned, trained)
 
 

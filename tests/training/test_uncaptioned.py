@@ -15,7 +15,7 @@ from tfgan2.data import records
 from tfgan2.program import UsageError
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
-from tfgan2.runs.pretrained import load_text_encoder
+from tfgan2.runs.pretrained import load_pretrained_text_encoder
 from tfgan2.runs.sampling import load_sampler
 from tfgan2.training import periodic
 
@@ -130,7 +130,7 @@ def test_systems_without_captions_neither_load_nor_provide_a_text_encoder(
     assert not (tmp_path / "run").exists()
     own = {"auto_write": unconditional, "img_txt": joint}[recipe.model]
     with pytest.raises(UsageError, match="--text_encoder: must be a run that reads captions, got"):
-        load_text_encoder(own)
+        load_pretrained_text_encoder(own.path)
     with pytest.raises(UsageError, match="--text_encoder: must be a run that reads captions, got"):
         start(TINY["df_gan"], data_dir, tmp_path / "run", text_encoder=own.path)
 

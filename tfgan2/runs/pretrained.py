@@ -11,7 +11,7 @@ from tfgan2.models.stack_gan.networks import MAGNIFICATION
 from tfgan2.program import UsageError
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.checkpoint import Checkpoints
-from tfgan2.runs.directory import Config, RunDirectory
+from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.sampling import load_model, make_tokenizer
 from tfgan2.text import encoders
 from tfgan2.text.options import TextOptions
@@ -65,20 +65,29 @@ class PretrainedStageOne:
 def load_pretrained_text_encoder(
     run_dir: str | os.PathLike, *, flag: str = "--text_encoder"
 ) -> PretrainedTextEncoder:
-    """Loads the pretrained text encoder of a run.
+    """Builds the float32 text encoder of a run from its newest checkpoint.
 
     Args:
-      run_dir: the run directory.
+      run_dir: run directory of any system that reads captions; of a GAN, the text encoder is the
+        EMA.
       flag: flag that names the run, for error messages.
 
     Raises:
-      UsageError: the run does not exist, or has no checkpoint.
+      UsageError: the run does not exist, reads no captions, or has no checkpoint.
     """
     run = RunDirectory.existing(run_dir, flag=flag)
-    encoder, config = load_text_encoder(run, flag=flag)
-    return PretrainedTextEncoder(
-        run=run, options=recipes.text_options(config.recipe), encoder=encoder
-    )
+    recipe = run.read_config().recipe
+    if recipes.system_class(recipe).reads != "captions":
+        raise UsageError(flag, "must be a run that reads captions", recipe.model)
+    tokenizer = make_tokenizer(run, recipe)
+    assert tokenizer is not None  # The system reads captions.
+    options = recipes.text_options(recipe)
+    encoder = encoders.make_encoder(options, vocabulary_size=tokenizer.vocabulary_size)
+    # Restore only the text encoder: the attribute name selects its part of the checkpoint.
+    part, matching = tf.Module(), recipe.model in recipes.MATCHING_MODELS
+    setattr(part, "text_encoder" if matching else "average_text_encoder", encoder)
+    Checkpoints(part, run.checkpoints, keep=1).restore_for_sampling(flag=flag)
+    return PretrainedTextEncoder(run=run, options=options, encoder=encoder)
 
 
 def load_pretrained_stage_one(
@@ -110,35 +119,3 @@ def load_pretrained_stage_one(
             rule = f"must be {getattr(one, name)} as in stage 1"
             raise UsageError(f"--{name}", rule, getattr(recipe, name))
     return PretrainedStageOne(run=run, recipe=one, generator=gan.average_generator)
-
-
-def load_text_encoder(
-    run: RunDirectory, *, flag: str = "--text_encoder"
-) -> tuple[keras.Model, Config]:
-    """Builds the float32 text encoder of a run from its newest checkpoint.
-
-    Args:
-      run: any run of a system that reads captions.
-      flag: flag that names the run, for error messages.
-
-    Returns:
-      The text encoder (its EMA, if the system is a GAN) and the run's configuration.
-
-    Raises:
-      UsageError: the run reads no captions, or has no checkpoint.
-    """
-    config = run.read_config()
-    if recipes.system_class(config.recipe).reads != "captions":
-        raise UsageError(flag, "must be a run that reads captions", config.recipe.model)
-    tokenizer = make_tokenizer(run, config.recipe)
-    assert tokenizer is not None  # The system reads captions.
-    # Restore only the text encoder: the attribute name selects its part of the checkpoint.
-    options = recipes.text_options(config.recipe)
-    encoder = encoders.make_encoder(options, vocabulary_size=tokenizer.vocabulary_size)
-    part = tf.Module()
-    if config.recipe.model in recipes.MATCHING_MODELS:
-        part.text_encoder = encoder
-    else:
-        part.average_text_encoder = encoder
-    Checkpoints(part, run.checkpoints, keep=1).restore_for_sampling(flag=flag)
-    return encoder, config
