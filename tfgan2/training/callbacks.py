@@ -168,19 +168,6 @@ class Every(StepCallback):
         self._done_at = self.step
 
 
-class AtEnd(StepCallback):
-    """Runs an action when training ends."""
-
-    def __init__(self, action: Callable[[int], object]) -> None:
-        """Runs `action(step)` after the last step."""
-        super().__init__()
-        self._action = action
-
-    def on_train_end(self, logs: dict | None = None) -> None:
-        """Runs the action."""
-        self._action(self.step)
-
-
 class LeaveOnSignal(StepCallback):
     """Stops training at the next step after SIGTERM or SIGINT, so that the state is saved."""
 

@@ -33,7 +33,12 @@ class Notice:
 
 
 class Health:
-    """Watches one start of a run; each warning is given once, until its cause has ended."""
+    """Watches one start of a run; each warning is given once, until its cause has ended.
+
+    Attributes:
+      bad_value: name of the value that is not finite; empty if all are finite.
+      bad_steps: number of steps up to the last one, in a row, with non-finite values.
+    """
 
     def __init__(
         self,
@@ -59,7 +64,7 @@ class Health:
         self._medians: dict[str, list[float]] = {}
         self._largest_deviation, self._small_deviations = 0.0, 0
         self._ongoing: set[str] = set()
-        self._bad_value = ""
+        self.bad_value = ""
         self.bad_steps = 0
 
     def after_step(self, logs: Mapping[str, float], *, whole: bool, steps: int = 1) -> None:
@@ -70,8 +75,8 @@ class Health:
           whole: whether all updates ran in the step; only such a step resets the bad steps.
           steps: number of steps that the logs cover.
         """
-        self._bad_value = self._find_bad(logs)
-        if self._bad_value:
+        self.bad_value = self._find_bad(logs)
+        if self.bad_value:
             self.bad_steps += steps
             return
         if whole:
@@ -95,7 +100,7 @@ class Health:
             return None
         return self._once(
             NON_FINITE,
-            f"{self._bad_value} is not finite; after {self._max_bad_steps} such steps in a row "
+            f"{self.bad_value} is not finite; after {self._max_bad_steps} such steps in a row "
             "(--max_bad_steps) the run ends: lower --discriminator_learning_rate and "
             "--generator_learning_rate, or take --precision=float32",
         )
@@ -105,11 +110,6 @@ class Health:
         """Whether `max_bad_steps` steps in a row were bad."""
         return self.bad_steps >= self._max_bad_steps
 
-    @property
-    def bad_value(self) -> str:
-        """Name of the value that is not finite; empty if all are finite."""
-        return self._bad_value
-
     def after_window(self, step: int, deviation: float | None) -> Notice | None:
         """Checks the steps since the last call; the most serious warning hides the others.
 
@@ -117,37 +117,17 @@ class Health:
           step: step of the run.
           deviation: within-caption standard deviation, in grey levels of 255; None: unknown.
         """
-        lost = self._lost_balance()
-        ratios = self._norm_ratios()
-        fallen = self._has_fallen(step, deviation)
+        texts = {
+            SATURATED: self._saturated(),
+            EXPLODING: self._exploding(),
+            FALLING: self._falling(step, deviation),
+        }
         if self.bad_steps:
             return None
-        if lost:
-            return self._once(
-                SATURATED,
-                f"discriminator saturated: {lost}, and the generator learns little from it; lower "
-                "--discriminator_learning_rate, raise --r1_weight, or try "
-                "--discriminator_spectral_norm",
-            )
-        self._ongoing.discard(SATURATED)
-        update = max(ratios, key=lambda name: ratios[name], default="")
-        if update and ratios[update] > EXPLODING_RATIO:
-            network = "generator" if update == "generator" else "discriminator"
-            return self._once(
-                EXPLODING,
-                f"gradient norm exploding: that of the {update} update is {ratios[update]:.3g} "
-                f"times what it was; lower --{network}_learning_rate, or raise --r1_weight",
-            )
-        self._ongoing.discard(EXPLODING)
-        if fallen:
-            return self._once(
-                FALLING,
-                "within-caption diversity falling: pictures of one caption differ by "
-                f"{deviation:.3g} grey levels of 255, and by {self._largest_deviation:.3g} "
-                "at best; try --mode_seeking_weight, --minibatch_group=4, or --loss=relativistic "
-                "with --r1_weight and --r2_weight",
-            )
-        self._ongoing.discard(FALLING)
+        for kind, text in texts.items():
+            if text:
+                return self._once(kind, text)
+            self._ongoing.discard(kind)
         return None
 
     def remember(self, deviation: float) -> None:
@@ -165,21 +145,26 @@ class Health:
                 self._skipped[name] = value
         return bad
 
-    def _lost_balance(self) -> str:
-        """Describes how the discriminator of the window is saturated; empty if it is not."""
+    def _saturated(self) -> str:
+        """Warning if the discriminator of the window is saturated, else an empty text."""
         gaps, losses = self._gaps, self._losses
         self._gaps, self._losses = [], []
         if not gaps:
             return ""
         gap, loss = statistics.fmean(gaps), statistics.median(losses)
         if gap > SATURATED_GAP:
-            return f"its logits of real images are {gap:.3g} above those of generated ones"
-        if loss > WORSE_THAN_CHANCE:
-            return f"its loss is {loss:.3g} times that of guessing"
-        return ""
+            lost = f"its logits of real images are {gap:.3g} above those of generated ones"
+        elif loss > WORSE_THAN_CHANCE:
+            lost = f"its loss is {loss:.3g} times that of guessing"
+        else:
+            return ""
+        return (
+            f"discriminator saturated: {lost}, and the generator learns little from it; lower "
+            "--discriminator_learning_rate, raise --r1_weight, or try --discriminator_spectral_norm"
+        )
 
-    def _norm_ratios(self) -> dict[str, float]:
-        """Returns per update the window's median gradient norm over the earlier median."""
+    def _exploding(self) -> str:
+        """Warning if the median gradient norm of an update exceeds the earlier median by far."""
         ratios = {}
         for update, norms in self._norms.items():
             if not norms:
@@ -189,18 +174,32 @@ class Health:
                 ratios[update] = now / statistics.median(before)
             before.append(now)
             self._norms[update] = []
-        return ratios
+        update = max(ratios, key=lambda name: ratios[name], default="")
+        if not update or ratios[update] <= EXPLODING_RATIO:
+            return ""
+        network = "generator" if update == "generator" else "discriminator"
+        return (
+            f"gradient norm exploding: that of the {update} update is {ratios[update]:.3g} "
+            f"times what it was; lower --{network}_learning_rate, or raise --r1_weight"
+        )
 
-    def _has_fallen(self, step: int, deviation: float | None) -> bool:
-        """Whether the deviation was small in two windows in a row."""
+    def _falling(self, step: int, deviation: float | None) -> str:
+        """Warning if the deviation was small in two windows in a row, else an empty text."""
         if deviation is None:
-            return False
+            return ""
         self.remember(deviation)
         largest = self._largest_deviation
         fallen = deviation < FALLEN_FRACTION * largest and largest > 2.0 * SMALLEST_DEVIATION
         none = deviation < SMALLEST_DEVIATION and step >= FROM_STEP
         self._small_deviations = self._small_deviations + 1 if fallen or none else 0
-        return self._small_deviations > 1
+        if self._small_deviations < 2:
+            return ""
+        return (
+            "within-caption diversity falling: pictures of one caption differ by "
+            f"{deviation:.3g} grey levels of 255, and by {largest:.3g} at best; try "
+            "--mode_seeking_weight, --minibatch_group=4, or --loss=relativistic with --r1_weight "
+            "and --r2_weight"
+        )
 
     def _once(self, kind: str, text: str) -> Notice | None:
         if kind in self._ongoing:

@@ -187,6 +187,10 @@ def train(
         def write_histograms(step: int) -> None:
             writer.histograms(gan.trainable_variables, step=step)
 
+        def finish(logs: dict | None) -> None:
+            work.finish(timer.step)
+            timer.summarize()  # Changes the weights: after saving.
+
         gan.fit(
             dataset,
             steps_per_epoch=steps - start,
@@ -201,8 +205,7 @@ def train(
                 callbacks.Every(save, every=schedule.checkpoint_every),
                 callbacks.Every(work.evaluate, every=schedule.evaluate_every),
                 callbacks.Every(write_histograms, every=schedule.histogram_every),
-                callbacks.AtEnd(work.finish),
-                callbacks.AtEnd(lambda _: timer.summarize()),  # Changes the weights: after saving.
+                keras.callbacks.LambdaCallback(on_train_end=finish),
                 leave,
             ],
         )
