@@ -66,3 +66,8 @@ def logits_do_not_depend_on_their_batch(
     together = head(features(image, training=True), sentence, training=True)
     alone = head(features(image[1:2], training=True), sentence[1:2], training=True)
     np.testing.assert_allclose(np.ravel(alone), np.reshape(together, [-1])[1:2], rtol=1e-4)
+
+
+def parameter_count(*networks: keras.Model) -> int:
+    """Number of parameters of networks, trainable or not."""
+    return sum(network.count_params() for network in networks)

@@ -9,6 +9,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tests.models import systems
+from tests.models.checks import parameter_count
 from tests.tiny import TINY, VARIANTS
 from tfgan2.adversarial.gan import GAN
 from tfgan2.adversarial.noise import StepNoise
@@ -17,7 +18,6 @@ from tfgan2.models.auto_write import networks as auto_write
 from tfgan2.models.auto_write.model import AutoWrite
 from tfgan2.models.auto_write.networks import Discriminator, Generator
 from tfgan2.models.auto_write.options import AutoWriteOptions
-from tfgan2.models.layers.blocks import parameter_count
 
 WARM_UP_STEPS = 2
 RECIPE = dataclasses.replace(TINY["auto_write"], warm_up_steps=WARM_UP_STEPS)

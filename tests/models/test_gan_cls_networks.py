@@ -6,10 +6,16 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tests.models import checks
-from tests.models.checks import bottleneck, images, linear_ends, normalization, normals
+from tests.models.checks import (
+    bottleneck,
+    images,
+    linear_ends,
+    normalization,
+    normals,
+    parameter_count,
+)
 from tfgan2.models.gan_cls.networks import Generator, Head, ImageFeatures
 from tfgan2.models.gan_cls.options import FORMS, GANCLSOptions
-from tfgan2.models.layers.blocks import parameter_count
 
 
 def make_generator(

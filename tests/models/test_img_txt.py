@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.models import systems
+from tests.models.checks import parameter_count
 from tests.tiny import TINY, VARIANTS
 from tfgan2.adversarial.sampler import JointSampler
 from tfgan2.models.img_txt.networks import Condition, Discriminator, Generator, Texts
 from tfgan2.models.img_txt.options import ImgTxtOptions
-from tfgan2.models.layers.blocks import parameter_count
 from tfgan2.models.layers.conditioning import truncated
 from tfgan2.text.tokenizers import WordTokenizer, write_vocabulary
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.models.checks import parameter_count
 from tfgan2.models.gan_cls.options import GANCLSOptions
 from tfgan2.models.gan_cls.ranking import MARGIN, RankingImageEncoder, ranking
-from tfgan2.models.layers.blocks import parameter_count
 
 ROWS, SIZE = 5, 3
 

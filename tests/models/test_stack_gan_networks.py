@@ -10,8 +10,14 @@ import tf_keras as keras
 from scipy import stats
 
 from tests.models import checks
-from tests.models.checks import bottleneck, images, linear_ends, normalization, normals
-from tfgan2.models.layers.blocks import parameter_count
+from tests.models.checks import (
+    bottleneck,
+    images,
+    linear_ends,
+    normalization,
+    normals,
+    parameter_count,
+)
 from tfgan2.models.layers.conditioning import ConditioningAugmentation, kl_divergence, truncated
 from tfgan2.models.layers.dense_blocks import DenseBlock, NormalizedDenseBlock
 from tfgan2.models.stack_gan.discriminators import StageFeatures, StageHead

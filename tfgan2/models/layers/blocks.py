@@ -118,8 +118,3 @@ def tile(vectors: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
     """Repeats vectors [B, D] at every position of feature maps [B, H, W, C]: [B, H, W, D]."""
     shape = [tf.shape(like)[0], like.shape[1], like.shape[2], vectors.shape[1]]
     return tf.broadcast_to(vectors[:, tf.newaxis, tf.newaxis, :], shape)
-
-
-def parameter_count(*networks: keras.Model) -> int:
-    """Number of parameters of networks, trainable or not."""
-    return sum(network.count_params() for network in networks)
