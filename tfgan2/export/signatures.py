@@ -1,7 +1,7 @@
 """Signatures of a SavedModel: inputs and outputs for clients."""
 
 import abc
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar, TypeAlias
 
 import tensorflow as tf
@@ -32,7 +32,7 @@ class Signatures(tf.Module, abc.ABC):
         """Returns the function of every signature, with shapes and dtypes of its inputs."""
         return {
             name: tf.function(
-                self._method(name), input_signature=[self._specification(it) for it in inputs]
+                getattr(self, name), input_signature=[self._specification(it) for it in inputs]
             )
             for name, inputs in self.inputs.items()
         }
@@ -51,9 +51,6 @@ class Signatures(tf.Module, abc.ABC):
             signature: {name: example(name) for name in inputs}
             for signature, inputs in self.inputs.items()
         }
-
-    def _method(self, name: str) -> Callable[..., Outputs]:
-        return getattr(self, name)
 
     def _specification(self, name: str) -> tf.TensorSpec:
         return tf.TensorSpec([None], INPUT_TYPES[name], name)

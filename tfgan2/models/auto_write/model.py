@@ -47,15 +47,7 @@ class AutoWrite(GAN):
         ema: EMA,
         dtype: DType = "float32",
     ) -> None:
-        """Builds the networks.
-
-        Args:
-          options: options of the system.
-          image_channels: 1 or 3.
-          vocabulary_size: ignored; the system has no captions.
-          ema: EMA options.
-          dtype: dtype policy of the live networks; the EMA generator is float32.
-        """
+        """Builds the networks; arguments as for `MatchingAwareGAN`; without a vocabulary."""
         super().__init__(name="auto_write", seed=options.seed, ema=ema, stabilizers=options)
         self.options = options
         self.generator, self.average_generator = (

@@ -7,11 +7,12 @@ In the paper, a mismatched caption is any other caption; in the Torch code it ha
 (`--mismatch_other_class`). GAN-INT interpolates between two captions of the batch.
 """
 
+from typing import Any
+
 import tensorflow as tf
 import tf_keras as keras
 
 from tfgan2.adversarial import losses
-from tfgan2.adversarial.ema import EMA
 from tfgan2.adversarial.updates import Logs, LossInputs, Update
 from tfgan2.models.gan_cls.networks import Generator, Head, ImageFeatures
 from tfgan2.models.gan_cls.options import GANCLSOptions
@@ -33,18 +34,11 @@ class GANCLS(MatchingAwareGAN):
         options: GANCLSOptions,
         *,
         image_channels: int,
-        vocabulary_size: int,
-        ema: EMA,
         dtype: DType = "float32",
+        **others: Any,
     ) -> None:
         """Builds the networks; for the arguments see `MatchingAwareGAN`."""
-        super().__init__(
-            options,
-            image_channels=image_channels,
-            vocabulary_size=vocabulary_size,
-            ema=ema,
-            dtype=dtype,
-        )
+        super().__init__(options, image_channels=image_channels, dtype=dtype, **others)
         if self.ranks:
             self.image_encoder = RankingImageEncoder(
                 options, image_channels=image_channels, dtype=dtype

@@ -76,15 +76,7 @@ class ImgTxt(GAN):
         ema: EMA,
         dtype: DType = "float32",
     ) -> None:
-        """Builds the networks.
-
-        Args:
-          options: options of the system.
-          image_channels: 1 or 3.
-          vocabulary_size: number of ids of the tokenizer, padding included.
-          ema: EMA options.
-          dtype: dtype policy of the live networks; the EMA generator is float32.
-        """
+        """Builds the networks; for the arguments see `MatchingAwareGAN`."""
         super().__init__(name="img_txt", seed=options.seed, ema=ema, stabilizers=options)
         self.options = options
         self.texts = Texts(
@@ -236,8 +228,8 @@ class ImgTxt(GAN):
         """Generator loss against the current discriminators, plus the KL loss of conditions."""
         options, batch, noise = self.options, inputs.batch, inputs.noise
         generated: GeneratedPairs = inputs.generated
-        rows, real = (generated.image, generated.text, *generated.pair), None
-        _, fake = self._critic(*rows, noise=noise, name="fake")
+        rows, real = (generated.image, generated.text), None
+        _, fake = self._critic(*rows, *generated.pair, noise=noise, name="fake")
         if options.loss == "relativistic":
             rows = (batch["image"], generated.given["text"])
             _, real = self._critic(*rows, noise=noise, name="real")

@@ -295,7 +295,7 @@ class Discriminator(keras.Model):
         if text_size is not None:
             inputs["text"] = tf.zeros([1, text_size])
         self.projection = None
-        if options.discriminator_head == "projection" and len(inputs) == 2:
+        if options.discriminator_head == "projection" and image_channels and text_size:
             self.projection = ProjectionHead(
                 feature_shape=(FIRST_SIDE_PX, FIRST_SIDE_PX, many + (self.minibatch_group > 0)),
                 sentence_size=text_size,

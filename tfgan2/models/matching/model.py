@@ -49,15 +49,7 @@ class Matching(MultiUpdateModel):
         ema: EMA,
         dtype: DType = "float32",
     ) -> None:
-        """Builds the encoders.
-
-        Args:
-          options: options of the system.
-          image_channels: 1 or 3.
-          vocabulary_size: number of ids of the tokenizer, padding included.
-          ema: its batch size gives the steps per epoch; there is no EMA.
-          dtype: dtype policy of the networks.
-        """
+        """Builds the encoders; arguments as for `MatchingAwareGAN`; `ema` gives the batch size."""
         super().__init__(name=type(self).__name__.lower(), seed=options.seed, ema=ema)
         self.options = options
         self.augmentation = Augmentation(translation_px=options.augment_translation_px)
