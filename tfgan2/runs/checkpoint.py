@@ -6,7 +6,7 @@ import shutil
 
 import tensorflow as tf
 
-from tfgan2.adversarial.gan import GAN
+from tfgan2.adversarial.multi_update import MultiUpdateModel
 from tfgan2.program import UsageError, warn
 
 PREFIX = "ckpt"
@@ -17,7 +17,9 @@ UNREADABLE = (tf.errors.OpError, IndexError, ValueError, RuntimeError)
 class Checkpoints:
     """Saves and restores checkpoints in a folder."""
 
-    def __init__(self, gan: GAN | tf.Module, folder: pathlib.Path, *, keep: int) -> None:
+    def __init__(
+        self, gan: MultiUpdateModel | tf.Module, folder: pathlib.Path, *, keep: int
+    ) -> None:
         """Opens the folder.
 
         Args:

@@ -1,6 +1,6 @@
 """Loads samplers and matching models from runs on disk."""
 
-from tfgan2.adversarial.gan import GAN
+from tfgan2.adversarial.multi_update import MultiUpdateModel
 from tfgan2.adversarial.sampler import AnySampler
 from tfgan2.models.matching.matcher import Matcher
 from tfgan2.program import UsageError
@@ -74,7 +74,7 @@ def load_model(
     *,
     checkpoint: str,
     flag: str = "--run_dir",
-) -> tuple[GAN, str]:
+) -> tuple[MultiUpdateModel, str]:
     """Builds the float32 model of a run from a checkpoint.
 
     Args:

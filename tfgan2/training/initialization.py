@@ -1,12 +1,16 @@
 """Starts a run or resumes an earlier one: configuration, vocabulary, initial weights."""
 
 import dataclasses
+from typing import cast
 
 import numpy as np
 import tf_keras as keras
 
-from tfgan2.adversarial.gan import GAN
+from tfgan2.adversarial.multi_update import MultiUpdateModel
 from tfgan2.data import records
+from tfgan2.models.matching.model import Matching
+from tfgan2.models.matching_aware.model import MatchingAwareGAN
+from tfgan2.models.stack_gan.model import StackGAN
 from tfgan2.program import UsageError, write_file
 from tfgan2.runs import environment
 from tfgan2.runs import recipe as recipes
@@ -101,25 +105,27 @@ def read_inception(weights: str | None) -> list[np.ndarray]:
 
 
 def load_initial_weights(
-    gan: GAN, run: RunDirectory, new_run: NewRun, inception: list[np.ndarray] | None
+    model: MultiUpdateModel, run: RunDirectory, new_run: NewRun, inception: list[np.ndarray] | None
 ) -> None:
     """Sets a new model's initial weights: text encoder, stage-I generator, Inception-v3.
+
+    `checks` has verified that the system of the model has these parts.
 
     Raises:
       UsageError: the run started with pretrained weights, and they are not given.
     """
     if new_run.stage_one is not None:
-        gan.load_stage1(new_run.stage_one.generator)
+        cast(StackGAN, model).load_stage1(new_run.stage_one.generator)
     elif run.read_config().stage_one is not None:
         rule = "must be given until the run has a checkpoint"
         raise UsageError("--stage1_run_dir", rule, "nothing")
     if new_run.text_encoder is not None:
-        gan.load_text_encoder(new_run.text_encoder.encoder)
+        cast(MatchingAwareGAN, model).load_text_encoder(new_run.text_encoder.encoder)
     elif run.read_config().text_encoder is not None:
         rule = "must be given until the run has a checkpoint"
         raise UsageError("--text_encoder", rule, "nothing")
     if inception is not None:
-        gan.image_encoder.inception.set_weights(inception)
+        cast(Matching, model).image_encoder.inception.set_weights(inception)
 
 
 def _begin(

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import numpy as np
 import tf_keras as keras
 
-from tfgan2.adversarial.gan import GAN
 from tfgan2.data import pipeline, records
 from tfgan2.models.matching.model import Matching
 from tfgan2.runs import label_texts, pretrained
@@ -16,7 +15,6 @@ from tfgan2.runs import recipe as recipes
 from tfgan2.runs.checkpoint import Checkpoints, find
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.sampling import make_tokenizer
-from tfgan2.text.tokenizers import Tokenizer
 from tfgan2.training import callbacks, checks, initialization, inputs, runtime, workers
 from tfgan2.training.periodic import GeneratorWork, MatchingWork
 from tfgan2.training.run_monitor import RunMonitor
@@ -124,7 +122,13 @@ def train(
     # Build the model, and restore the newest checkpoint.
     tokenizer = make_tokenizer(run, recipe)
     with group.strategy.scope():
-        gan = _build(recipe, manifest, tokenizer)
+        keras.utils.set_random_seed(recipe.seed)
+        gan = recipes.build_model(
+            recipe,
+            image_channels=manifest.channels,
+            vocabulary_size=0 if tokenizer is None else tokenizer.vocabulary_size,
+            dtype=recipe.precision,
+        )
         if not find(run.checkpoints):
             initialization.load_initial_weights(gan, run, new_run, inception)
         # After the initial weights are set: some optimizers copy them.
@@ -248,13 +252,3 @@ def _load_pretrained(
     if encoder is not None:
         recipe = dataclasses.replace(recipe, **dataclasses.asdict(encoder.options))
     return recipe, encoder, stage_one
-
-
-def _build(recipe: recipes.Recipe, manifest: records.Manifest, tokenizer: Tokenizer | None) -> GAN:
-    keras.utils.set_random_seed(recipe.seed)
-    return recipes.build_model(
-        recipe,
-        image_channels=manifest.channels,
-        vocabulary_size=0 if tokenizer is None else tokenizer.vocabulary_size,
-        dtype=recipe.precision,
-    )
