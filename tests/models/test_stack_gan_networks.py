@@ -18,10 +18,14 @@ from tests.models.checks import (
     normals,
     parameter_count,
 )
-from tfgan2.models.layers.conditioning import ConditioningAugmentation, kl_divergence, truncated
+from tfgan2.models.layers.conditioning import kl_divergence, truncated
 from tfgan2.models.layers.dense_blocks import DenseBlock, NormalizedDenseBlock
 from tfgan2.models.stack_gan.discriminators import StageFeatures, StageHead
-from tfgan2.models.stack_gan.networks import StageOneGenerator, StageTwoGenerator
+from tfgan2.models.stack_gan.networks import (
+    ConditioningAugmentation,
+    StageOneGenerator,
+    StageTwoGenerator,
+)
 from tfgan2.models.stack_gan.options import StackGANOptions
 
 LATENT_SIZE, CONDITIONING_SIZE, SENTENCE_SIZE = 4, 3, 5
@@ -360,9 +364,10 @@ def test_kl_divergence_equals_the_hand_computed_one() -> None:
 def test_forms_split_the_conditioning_units_as_published(
     form: str, mean: list[float], log_sigma: list[float]
 ) -> None:
-    network = ConditioningAugmentation(sentence_size=1, conditioning_size=2, form=form)
-    network.dense.kernel.assign([[3.0, -2.0, -1.0, 0.5]])
-    sentence, noise = tf.ones([1, 1]), tf.constant([[0.3, -1.5]])
+    options = StackGANOptions(sentence_size=2, conditioning_size=2, generator_form=form)
+    network = ConditioningAugmentation(options)
+    network.dense.kernel.assign([[3.0, -2.0, -1.0, 0.5], [0.0] * 4])
+    sentence, noise = tf.ones([1, 2]), tf.constant([[0.3, -1.5]])
     np.testing.assert_allclose(network(sentence), [[mean], [log_sigma]], rtol=1e-6)
     noises = noise if form == "pytorch" else truncated(noise)
     expected = np.array(mean) + np.exp(log_sigma) * noises

@@ -15,8 +15,8 @@ import functools
 import tensorflow as tf
 import tf_keras as keras
 
-from tfgan2.models.layers.blocks import DType, tile
-from tfgan2.models.layers.conditioning import ConditioningAugmentation
+from tfgan2.models.layers.blocks import DType, leaky_relu, tile
+from tfgan2.models.layers.conditioning import truncated
 from tfgan2.models.layers.dense_blocks import DenseBlock, NormalizedDenseBlock, make_dense_block
 from tfgan2.models.layers.gan_cls_blocks import (
     Normalized,
@@ -25,6 +25,7 @@ from tfgan2.models.layers.gan_cls_blocks import (
     channels_by_halving,
     doubling,
     normal_convolution,
+    normal_dense,
     up_blocks,
 )
 from tfgan2.models.stack_gan.options import StackGANOptions
@@ -46,16 +47,44 @@ def residual_block(
     return make_dense_block(form, channels, growth=channels // 4, faithful=faithful, dtype=dtype)
 
 
-def conditioning_augmentation(
-    options: StackGANOptions, *, dtype: DType
-) -> ConditioningAugmentation:
-    """Builds the conditioning augmentation of a stage."""
-    return ConditioningAugmentation(
-        sentence_size=options.sentence_size,
-        conditioning_size=options.conditioning_size,
-        form=options.generator_form,
-        dtype=dtype,
-    )
+class ConditioningAugmentation(keras.Model):
+    """Conditioning augmentation: maps a sentence embedding to mean and log sigma of its condition.
+
+    In the published `tensorflow` code a leaky ReLU gives log sigma, and the noise is truncated. In
+    the `pytorch` code a ReLU gives log sigma squared, and the noise is not truncated.
+    """
+
+    def __init__(self, options: StackGANOptions, *, dtype: DType = "float32") -> None:
+        """Builds the network.
+
+        Args:
+          options: options of the stage; any form of the generator but `pytorch` means `tensorflow`.
+          dtype: dtype policy of the layer.
+        """
+        super().__init__(name="conditioning", dtype=dtype)
+        self.form = options.generator_form
+        self.conditioning_size = options.conditioning_size
+        self.dense = normal_dense(2 * self.conditioning_size, dtype=dtype)
+        self(tf.zeros([1, options.sentence_size]))
+
+    def call(self, sentence: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Mean and log sigma of sentence embeddings [B, E]; each float32 [B, conditioning_size]."""
+        units = tf.cast(self.dense(tf.cast(sentence, self.compute_dtype)), tf.float32)
+        if self.form == "pytorch":
+            mean, log_variance = tf.split(tf.nn.relu(units), 2, axis=1)
+            return mean, log_variance / 2.0
+        mean, log_sigma = tf.split(leaky_relu(units), 2, axis=1)
+        return mean, log_sigma
+
+    def draw(self, sentence: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
+        """Samples mean + sigma * noise: float32 [B, conditioning_size].
+
+        Args:
+          sentence: sentence embeddings [B, E].
+          noise: standard normal; float32 [B, conditioning_size].
+        """
+        mean, log_sigma = self(sentence)
+        return mean + tf.exp(log_sigma) * (noise if self.form == "pytorch" else truncated(noise))
 
 
 class StageOneGenerator(keras.Model):
@@ -80,7 +109,7 @@ class StageOneGenerator(keras.Model):
         # Conditions are sampled in float32, so Keras must not cast the latent.
         super().__init__(name="stage_one_generator", dtype=dtype, autocast=False)
         self.latent_size, form = options.latent_size, options.generator_form
-        self.conditioning = conditioning_augmentation(options, dtype=dtype)
+        self.conditioning = ConditioningAugmentation(options, dtype=dtype)
         channels = channels_by_halving(options.generator_channels, options.image_size)[::-1]
         double = functools.partial(doubling, dtype=dtype)
         if form == "pytorch":
@@ -155,7 +184,7 @@ class StageTwoGenerator(keras.Model):
         small = dataclasses.replace(options, image_size=options.image_size // MAGNIFICATION)
         self.stage_one = StageOneGenerator(small, image_channels=image_channels, dtype=dtype)
         self.stage_one.trainable = False
-        self.conditioning = conditioning_augmentation(options, dtype=dtype)
+        self.conditioning = ConditioningAugmentation(options, dtype=dtype)
 
         def normalized(layer: keras.layers.Layer, *, batch_norm: bool = True) -> Normalized:
             return Normalized(layer, activation=tf.nn.relu, batch_norm=batch_norm, dtype=dtype)
