@@ -1,13 +1,12 @@
 """Update schedule: which optional parts run in which training step."""
 
 import dataclasses
-import itertools
 import math
 
 import tensorflow as tf
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, order=True)
 class Phase:
     """Phase of a step: the optional parts that run in this step.
 
@@ -55,9 +54,7 @@ class UpdateSchedule:
     @property
     def phases(self) -> tuple[Phase, ...]:
         """All phases of the schedule; the first phase runs everything."""
-        cycle, factors = self._cycle, (float(self.penalty_every), 0.0)
-        every = (Phase(*parts) for parts in itertools.product((True, False), factors))
-        return tuple(phase for phase in every if phase in cycle)
+        return tuple(sorted(set(self._cycle), reverse=True))
 
     def phase_index(self, step: tf.Tensor) -> tf.Tensor:
         """Phase of step number `step`, as an index of `phases`: int32 scalar."""

@@ -30,14 +30,6 @@ GROWTH_MULTIPLE = 2
 RESIDUAL_BLOCKS = 2
 
 
-def channels_by_stage(base: int, image_size: int) -> list[int]:
-    """Channels at 4 px, 8 px, ... up to `image_size`: the first of the 256 px network."""
-    return [
-        base * multiple
-        for multiple in CHANNEL_MULTIPLES[: (image_size // FIRST_SIDE_PX).bit_length()]
-    ]
-
-
 class UpStage(keras.layers.Layer):
     """2x upsampling: three convolutions plus a gated one, then normalization (upSample)."""
 
@@ -105,7 +97,8 @@ class ResidualDenseGenerator(keras.Model):
         """
         super().__init__(name="generator", dtype=dtype)
         base_channels, faithful = options.generator_channels, options.faithful
-        channels = channels_by_stage(base_channels, options.image_size)
+        sides = (options.image_size // FIRST_SIDE_PX).bit_length()
+        channels = [base_channels * multiple for multiple in CHANNEL_MULTIPLES[:sides]]
         self.first_shape = (FIRST_SIDE_PX, FIRST_SIDE_PX, channels[0])
         self.first = dense(FIRST_SIDE_PX**2 * channels[0], dtype=dtype)
         stages = [
