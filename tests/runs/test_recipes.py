@@ -70,7 +70,7 @@ def test_published_recipes_have_the_published_figures(name: str) -> None:
     assert (recipe.image_size, recipe.batch_size, recipe.latent_size) == (256, 32, 100)
     assert (recipe.generator_form, recipe.discriminator_form) == ("2022", "2022")
     assert (recipe.text_encoder_kind, recipe.sentence_size) == ("bi_lstm", 256)
-    assert recipe.max_words == 18
+    assert (recipe.max_words, recipe.sampling_max_words) == (18, 1000)
     assert recipe.freeze_text_encoder
     assert recipe.no_ema
     assert recipe.truncation == 0.88

@@ -33,6 +33,14 @@ class TokenizerOptions(Options):
 class TextOptions(TokenizerOptions):
     """Text: options of the tokenizer and the text encoder."""
 
+    sampling_max_words: int = option(
+        0,
+        "maximum number of known words read per caption in sample grids, evaluation and export; 0: "
+        "--max_words, as in training; imported weights: 1000; --text_encoder replaces this by its "
+        "run's value",
+        low=0,
+        since="0.3.0",
+    )
     word_embedding_size: int = option(300, "length of a word embedding in bi_lstm and lstm", low=1)
     sentence_size: int = option(256, "length of a sentence embedding; bi_lstm: even", low=2)
 
