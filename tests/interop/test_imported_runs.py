@@ -54,6 +54,7 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
     )
     assert shown.startswith("DF-GAN of 2022, 32 px, step 2: ")
     assert "anew" not in shown
+    assert "\nnot used: epoch, lr, betas, eps, weight_decay, amsgrad, wordtoix\n" in shown
     return RunDirectory.existing(path)
 
 

@@ -126,7 +126,8 @@ def read_vocabulary(path: pathlib.Path, *, words: int) -> tuple[list[str], list[
     vocabulary = [by_id[number] for number in range(words) if number != END_WORD_ID]
     broken = [word for word in vocabulary if not isinstance(word, str) or word.split() != [word]]
     if broken or len(set(vocabulary)) != len(vocabulary):
-        raise UsageError(str(path), "must hold each word once, without spaces", broken[:3])
+        faults = f"{broken[:3]!r:.100}" if broken else "a word twice"
+        raise UsageError(str(path), "must hold each word once, without spaces", faults)
     return vocabulary, _examples(content[1], by_id) or [" ".join(vocabulary[:MAX_WORDS])]
 
 
