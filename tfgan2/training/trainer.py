@@ -242,7 +242,7 @@ def _load_pretrained(
     if checks.is_stage_two(recipe):
         recipe = dataclasses.replace(recipe, freeze_text_encoder=True)
     if encoder is not None:
-        recipe = dataclasses.replace(recipe, **dataclasses.asdict(encoder.options))
+        recipe = dataclasses.replace(recipe, **encoder.options.of_encoder())
     return recipe, encoder, stage_one
 
 
