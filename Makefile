@@ -5,6 +5,7 @@
 # make test-variants  the same promises with every variant of the systems
 # make test-long    200 steps in every mixed precision
 # make test-torch   published weights against PyTorch, in an environment of its own
+# make test-parity DF_GAN=DIR  imported weights and a training step against a checkout of DF-GAN's code
 # make test-browser the pages in a real Chromium; installs Debian's if none is there
 # make test-addons  models, training and export on the TensorFlow Addons line, in an environment of its own
 # make test-gpu     the promises of every system on the GPUs that are there
@@ -28,7 +29,7 @@ SUPPORTED := import sys; sys.exit(0 if (3, 10) <= sys.version_info[:2] <= (3, 13
 ADDONS_SUPPORTED := import sys; sys.exit(0 if (3, 10) <= sys.version_info[:2] <= (3, 11) else 1)
 HAS_GPU := import sys, tensorflow as tf; sys.exit(not tf.config.list_physical_devices('GPU'))
 
-.PHONY: quickstart check test test-contract test-variants test-long test-torch test-browser test-addons test-gpu clean
+.PHONY: quickstart check test test-contract test-variants test-long test-torch test-parity checkout test-browser test-addons test-gpu clean
 
 quickstart: $(VENV)/.quickstart
 	$(BIN)/python -m tools.quickstart
@@ -55,6 +56,15 @@ test-torch: $(VENV)/.dev $(TORCH_VENV)/.made
 	files=$$(mktemp -d) && trap 'rm -rf "$$files"' EXIT INT TERM && \
 	  $(TORCH_VENV)/bin/python tests/published_torch/write.py "$$files" && \
 	  TFGAN2_TORCH_FILES="$$files" $(BIN)/python -m pytest -m torch tests/interop tests/published_torch
+
+test-parity: checkout $(VENV)/.dev $(TORCH_VENV)/.parity
+	files=$$(mktemp -d) && trap 'rm -rf "$$files"' EXIT INT TERM && \
+	  $(TORCH_VENV)/bin/python -X utf8 tests/published_torch/write_parity.py "$(DF_GAN)" "$$files" && \
+	  TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m tests.published_torch.parity "$$files"
+
+checkout:
+	@test -d "$(DF_GAN)/code" || { \
+	  echo "error: DF_GAN: must be a checkout of github.com/tobran/DF-GAN, got '$(DF_GAN)'" >&2; exit 2; }
 
 test-browser: $(VENV)/.browser
 	@command -v chromium >/dev/null || { \
@@ -99,6 +109,12 @@ $(VENV)/.browser: $(VENV)/.dev
 $(TORCH_VENV)/.made: constraints.txt
 	$(PYTHON) -m venv $(TORCH_VENV)
 	$(TORCH_VENV)/bin/pip $(INSTALL) torch==2.13.0 numpy
+	touch $@
+
+# What DF-GAN's code imports.
+$(TORCH_VENV)/.parity: $(TORCH_VENV)/.made
+	$(TORCH_VENV)/bin/pip $(INSTALL) torchvision==0.28.0 easydict nltk pandas pillow python-dateutil \
+	  pyyaml scipy tqdm
 	touch $@
 
 $(ADDONS_VENV)/.made: setup.py constraints-addons.txt

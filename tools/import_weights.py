@@ -29,6 +29,13 @@ flags.DEFINE_string("generator", None, "state_epoch_NNN.pth (2022), or netG_NNN.
 flags.DEFINE_string(
     "discriminator", None, "netD_NNN.pth (2020); default: new weights, or those of a 2022 file"
 )
+flags.DEFINE_enum(
+    "weights",
+    None,
+    ("ema", "live"),
+    "generator weights that sampling uses; default: the EMA, if the file of --generator holds one "
+    "beside the live weights",
+)
 flags.DEFINE_string("text_encoder", None, "text_encoderNNN.pth", required=True)
 flags.DEFINE_string("vocabulary", None, "captions_DAMSM.pickle or captions.pickle")
 flags.DEFINE_string("run_dir", None, "run directory to write", required=True)
@@ -58,6 +65,7 @@ def main() -> None:
             ),
             run_dir=FLAGS.run_dir,
             versions=environment.versions(),
+            weights=FLAGS.weights,
         )
     else:
         notes = importing.import_text_encoder(
@@ -76,9 +84,10 @@ def _check_flags(kind: str) -> None:
         if not needs and FLAGS[name].value is not None:
             rule = f"must be left out for --from={kind}"
             raise program.UsageError(f"--{name}", rule, FLAGS[name].value)
-    if FLAGS.discriminator is not None and kind != "df_gan":
-        rule = f"must be left out for --from={kind}"
-        raise program.UsageError("--discriminator", rule, FLAGS.discriminator)
+    for name in ("discriminator", "weights"):
+        if FLAGS[name].value is not None and kind != "df_gan":
+            rule = f"must be left out for --from={kind}"
+            raise program.UsageError(f"--{name}", rule, FLAGS[name].value)
 
 
 if __name__ == "__main__":

@@ -10,9 +10,11 @@ import tensorflow as tf
 from tests import programs
 from tests.contract.runs import eagerly, start, train_to, without_sample_grids
 from tests.data import drawn
+from tests.reference import rnn_encoder
 from tests.tiny import QUICK
 from tfgan2.data import preparing, records, sources
 from tfgan2.evaluation import extractors
+from tfgan2.interop import torch_files
 from tfgan2.metrics import features
 from tfgan2.program import UsageError
 from tfgan2.runs import recipe as recipes
@@ -52,6 +54,7 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
     )
     assert shown.startswith("DF-GAN of 2022, 32 px, step 2: ")
     assert "anew" not in shown
+    assert "\nnot used: epoch, lr, betas, eps, weight_decay, amsgrad, wordtoix\n" in shown
     return RunDirectory.existing(path)
 
 
@@ -121,6 +124,28 @@ def test_imported_run_is_exported_evaluated_and_trained_further(
     assert 0 < max(changes) < 1e-3  # One step of Adam, no new initialization.
     for ours, old in zip(sampler.text_encoder.get_weights(), text_before, strict=True):
         np.testing.assert_array_equal(ours, old)
+
+
+def test_imported_run_and_its_export_read_all_words_of_long_captions(
+    imported: RunDirectory, tmp_path: pathlib.Path
+) -> None:
+    state = torch_files.read(DAMSM / "legacy" / "text_encoder200.pth")
+    generator = np.random.default_rng(0)
+    # The training cut is 18 words; the published sampling code has no cut.
+    rows = [generator.integers(1, 50, count) for count in (28, 5, 100)]
+    captions = [" ".join(f"word{number}" for number in row) for row in rows]
+    expected = [rnn_encoder.encode(state, row[None], np.array([len(row)]))[1] for row in rows]
+    sampler, config, _ = load_sampler(imported)
+    assert config.recipe.max_words == 18
+    np.testing.assert_allclose(
+        sampler.embed(tf.constant(captions)), np.concatenate(expected), atol=1e-6
+    )
+    command("tools.export", f"--run_dir={imported.path}", f"--export_dir={tmp_path}/e")
+    embed = tf.saved_model.load(f"{tmp_path}/e/1").signatures["embed"]
+    for caption, sentence in zip(captions, expected, strict=True):
+        np.testing.assert_allclose(
+            embed(caption=tf.constant([caption]))["sentence"], sentence, atol=1e-6
+        )
 
 
 def test_images_of_other_channels_are_refused(

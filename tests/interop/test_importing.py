@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from tests.reference import char_cnn_rnn, df_gan_2020, df_gan_2022, rnn_encoder, states
-from tfgan2.interop import df_gan, importing, text_encoders
+from tfgan2.interop import df_gan, importing, text_encoders, weight_mapping
 from tfgan2.models.df_gan.model import DFGAN
 from tfgan2.program import UsageError
 from tfgan2.runs import recipe as recipes
@@ -71,12 +71,17 @@ def test_imported_networks_compute_the_outputs_of_the_reference(form: str, nf: i
 
 
 @pytest.mark.parametrize("form", ["2022", "2020"])
-def test_prefix_of_parallel_training_is_ignored(form: str) -> None:
+@pytest.mark.parametrize(
+    "prefix", ["module.", "module.module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."]
+)
+def test_prefixes_of_wrapped_networks_are_ignored(form: str, prefix: str) -> None:
     made = networks(form)
     prefixed = {
-        name: {f"module.{key}": tensor for key, tensor in state.items()}
+        name: {f"{prefix}{key}": tensor for key, tensor in state.items()}
         for name, state in made.items()
     }
+    # PyTorch's AveragedModel counts the averaged states.
+    prefixed["netG"]["n_averaged"] = np.array(7)
     assert published(form, prefixed) == published(form, made)
 
 
@@ -140,6 +145,106 @@ def test_missing_optimizer_state_starts_anew(gan: DFGAN) -> None:
     assert int(gan.step) == 7
 
 
+def test_generator_without_discriminator_has_a_new_discriminator_with_a_new_optimizer(
+    gan: DFGAN,
+) -> None:
+    made = networks("2022")
+    optimizers = {
+        "optimizer_G": adam(made, ("netG",), seed=3),
+        "optimizer_D": adam(made, ("netD", "netC"), seed=4),
+    }
+    files = published("2022", {"netG": made["netG"]}, **optimizers)
+    new_parts = ["the discriminator", "the discriminator's optimizer"]
+    assert df_gan.load_weights(gan, files) == new_parts
+    assert int(gan.step) == 7
+
+
+BROKEN_VALUES = [
+    (np.nan, "must hold finite floating-point numbers, got NaN or infinity in"),
+    (-np.inf, "must hold finite floating-point numbers, got NaN or infinity in"),
+    (np.float64(1e39), "must hold finite floating-point numbers, got NaN or infinity in"),
+    (np.int64(1), "must hold finite floating-point numbers, got int64 in"),
+]
+
+
+@pytest.mark.parametrize(("value", "rule"), BROKEN_VALUES)
+def test_weights_without_finite_fractions_are_refused_by_name(
+    gan: DFGAN, value: np.generic, rule: str
+) -> None:
+    made = networks("2022")
+    broken = made["netD"]["conv_img.weight"].astype(np.asarray(value).dtype)
+    broken[0, 0] = value
+    with pytest.raises(UsageError, match=f"netD: {rule} conv_img.weight$"):
+        published("2022", {**made, "netD": {**made["netD"], "conv_img.weight": broken}})
+    # The same for text encoders and for the moments of an optimizer.
+    state = states.rnn_encoder(vocabulary_size=9, seed=2)
+    state["rnn.bias_hh_l0"] = np.full_like(state["rnn.bias_hh_l0"], value, type(value))
+    with pytest.raises(UsageError, match=f"a.pth: {rule} rnn.bias_hh_l0$"):
+        weight_mapping.weights_of(state, name="a.pth")
+    moments = adam(made, ("netG",), seed=3)
+    moments["state"][0]["exp_avg"] = np.full_like(made["netG"]["fc.weight"], value, type(value))
+    with pytest.raises(UsageError, match=f"generator's optimizer: {rule} exp_avg of fc.weight$"):
+        df_gan.load_weights(gan, published("2022", made, optimizer_G=moments))
+
+
+def test_error_about_many_broken_tensors_is_short() -> None:
+    made = networks("2022")
+    made["netG"] = {key: np.full_like(tensor, np.nan) for key, tensor in made["netG"].items()}
+    with pytest.raises(
+        UsageError, match=r"^netG: .* in fc\.weight, .*, and in \d\d+ others$"
+    ) as it:
+        published("2022", made)
+    assert len(str(it.value)) < 400
+
+
+@pytest.mark.parametrize("step", [-1, 2**60, float("nan"), float("inf"), np.zeros([2]), {}])
+def test_optimizer_state_of_no_possible_step_is_refused(gan: DFGAN, step: object) -> None:
+    made = networks("2022")
+    state = adam(made, ("netG",), seed=3)
+    for moments in state["state"].values():
+        moments["step"] = step
+    with pytest.raises(UsageError, match="the generator's optimizer: must be Adam's"):
+        df_gan.load_weights(gan, published("2022", made, optimizer_G=state))
+
+
+@pytest.mark.parametrize("name", df_gan.AVERAGES)
+@pytest.mark.parametrize("inside", [False, True])
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_sampling_uses_the_ema_beside_the_weights_unless_live_weights_are_wanted(
+    gan: DFGAN, name: str, inside: bool, wrapped: bool
+) -> None:
+    live, average = networks("2022"), networks("2022", seed=8)["netG"]
+    ema: dict = {"netG": average} if wrapped else average
+    model = {**live, name: ema} if inside else live
+    checkpoint = {"model": model, **({} if inside else {name: ema})}
+    for weights in (None, "ema"):
+        files = df_gan.published(checkpoint, None, file="f", weights=weights)
+        df_gan.load_weights(gan, files)
+        assert files.unused == ()
+        for network, state in ((gan.average_generator, average), (gan.generator, live["netG"])):
+            np.testing.assert_array_equal(network.to_image.bias, state["to_rgb.1.bias"])
+    files = df_gan.published(checkpoint, None, file="f", weights="live")
+    df_gan.load_weights(gan, files)
+    assert files.unused == (name,)
+    bias = live["netG"]["to_rgb.1.bias"]
+    np.testing.assert_array_equal(gan.average_generator.to_image.bias, bias)
+
+
+def test_missing_ema_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"--weights: must be live, for f\.pth holds no EMA, got"):
+        df_gan.published({"model": networks("2022")}, None, file="f.pth", weights="ema")
+
+
+def test_entries_without_use_are_named() -> None:
+    made = networks("2022")
+    group = {"lr": 0.1, "betas": (0, 1), "weight_decay": 0.5, "fused": None, "params": []}
+    for state in ({"param_groups": [group]}, {"param_groups": [group, 5]}):
+        optimizers = {"optimizer_D": state, "optimizer_G": {"param_groups": 5}, "other": {}}
+        content = {"model": made, "optimizers": optimizers, "epoch": 3, "args": {"a": 5}}
+        files = df_gan.published(content, None, file="f")
+        assert files.unused == ("epoch", "args", "other", "lr", "betas", "weight_decay")
+
+
 def test_optimizer_state_of_other_networks_is_refused(gan: DFGAN) -> None:
     made = networks("2022")
     state = adam(made, ("netD",), seed=5)
@@ -162,17 +267,25 @@ def test_optimizer_state_of_other_networks_is_refused(gan: DFGAN) -> None:
         {"a": np.zeros(3)},
         {5: np.zeros(3)},
         {"a": 5},
+        {"model": {"netG": {}}, "optimizers": np.zeros(3)},
+        {"model": np.zeros(3)},
+        {"model": {"netG": {}, "ema": np.zeros(3)}},
+        {"model": {"netG": {}, "other": np.zeros(3)}},
+        {"model": {"netG": {"fc.weight": [np.zeros(3)]}}},
+        {"model": {"other": np.zeros(3)}},
     ],
 )
-def test_files_of_other_content_are_refused(content: object) -> None:
-    with pytest.raises(UsageError, match="must h"):
+def test_files_of_other_content_are_refused_without_a_dump(content: object) -> None:
+    with pytest.raises(UsageError, match="must h") as error:
         df_gan.sizes(df_gan.published(content, None, file="f.pth"))
+    assert "array(" not in str(error.value)
+    assert "0." not in str(error.value)
 
 
 def test_imported_damsm_computes_the_published_sentences() -> None:
     state = states.rnn_encoder(vocabulary_size=40, seed=2)
     options = text_encoders.damsm_options(state)
-    assert options == TextOptions("bi_lstm", 18, 300, 256)
+    assert options == TextOptions("bi_lstm", 18, 1000, 300, 256)
     encoder = make_encoder(options, vocabulary_size=40)
     text_encoders.load_damsm(encoder, state)
     ids = np.random.default_rng(0).integers(1, 40, (4, 18)).astype(np.int32)
@@ -231,12 +344,12 @@ def test_invalid_vocabularies_are_refused(
 def test_run_directory_is_complete_or_absent(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = TextOptions("bi_lstm", 18, 3, 4)
+    options = TextOptions("bi_lstm", 18, 0, 3, 4)
     text_encoder = importing.PublishedTextEncoder(
         pathlib.Path("t.pth"), options, make_encoder(options, vocabulary_size=3), ["a", "b"], ["a"]
     )
     notes = importing.import_text_encoder(text_encoder, run_dir=tmp_path / "run", versions={})
-    assert notes == ["bi_lstm: 105 parameters, 2 words"]
+    assert notes == ["bi_lstm: 105 parameters, 2 words", "not used: wordtoix"]
     with pytest.raises(UsageError, match="--run_dir: must be absent or empty"):
         importing.import_text_encoder(text_encoder, run_dir=tmp_path / "run", versions={})
 

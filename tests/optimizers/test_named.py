@@ -7,7 +7,7 @@ import tf_keras as keras
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfgan2.optimizers.fused_adam import FusedAdam
+from tfgan2.optimizers.fused_adam import FusedAdam, PyTorchAdam
 from tfgan2.optimizers.named import make
 from tfgan2.optimizers.options import OptimizerOptions
 from tfgan2.program import UsageError
@@ -26,6 +26,16 @@ def test_adam_is_a_keras_adam_with_the_settings_of_the_recipe() -> None:
     assert isinstance(adam, keras.optimizers.Adam)
     assert adam.get_config()["learning_rate"] == pytest.approx(0.01)
     assert (adam.beta_1, adam.beta_2, adam.epsilon) == (0.25, 0.75, 1e-5)
+
+
+def test_pytorch_adam_has_the_settings_of_the_recipe_and_none_that_differ_in_keras() -> None:
+    adam = make("pytorch_adam(global_clipnorm=2.0)", **SETTINGS)
+    assert type(adam) is PyTorchAdam
+    assert (adam.beta_1, adam.beta_2, adam.epsilon) == (0.25, 0.75, 1e-5)
+    assert adam.global_clipnorm == 2.0
+    for setting in ("amsgrad=True", "weight_decay=0.1"):
+        with pytest.raises(UsageError, match=r"must set nothing but .* of pytorch_adam"):
+            make(f"pytorch_adam({setting})", **SETTINGS)
 
 
 def test_settings_in_the_name_override_those_of_the_recipe() -> None:

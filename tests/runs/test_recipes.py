@@ -66,11 +66,12 @@ def test_published_recipes_have_the_published_figures(name: str) -> None:
     recipe = recipes.from_flagfile(path)
     assert (recipe.generator_learning_rate, recipe.discriminator_learning_rate) == (1e-4, 4e-4)
     assert (recipe.adam_beta1, recipe.adam_beta2, recipe.adam_epsilon) == (0.0, 0.9, 1e-8)
+    assert {recipe.generator_optimizer, recipe.discriminator_optimizer} == {"pytorch_adam"}
     assert (recipe.ma_gp_weight, recipe.ma_gp_power, recipe.ma_gp_norm) == (2.0, 6.0, "joint")
     assert (recipe.image_size, recipe.batch_size, recipe.latent_size) == (256, 32, 100)
     assert (recipe.generator_form, recipe.discriminator_form) == ("2022", "2022")
     assert (recipe.text_encoder_kind, recipe.sentence_size) == ("bi_lstm", 256)
-    assert recipe.max_words == 18
+    assert (recipe.max_words, recipe.sampling_max_words) == (18, 1000)
     assert recipe.freeze_text_encoder
     assert recipe.no_ema
     assert recipe.truncation == 0.88

@@ -64,6 +64,22 @@ def test_empty_caption_has_a_finite_sentence_and_finite_gradients(kind: type[ker
     assert all(np.isfinite(tf.convert_to_tensor(gradient)).all() for gradient in gradients)
 
 
+@pytest.mark.parametrize("kind", [LSTM, BiLSTM])
+def test_sentence_is_the_same_for_any_number_of_steps(kind: type[keras.Model]) -> None:
+    encoder, tokens = small(kind), some_captions()
+    of_any_length = tf.function(
+        lambda ids, length: encoder({"ids": ids, "length": length}),
+        input_signature=[tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf.int32)],
+    )
+    np.testing.assert_allclose(encoder(tokens), of_any_length(**tokens), atol=1e-6)
+    longer = tf.pad(tokens["ids"], [[0, 0], [0, 30]])
+    np.testing.assert_allclose(encoder(tokens), of_any_length(longer, tokens["length"]), atol=1e-6)
+    ids = tf.constant([[1, 2, 3, 4, 5] * 8])
+    length = tf.constant([40])
+    unrolled = encoder({"ids": ids, "length": length})
+    np.testing.assert_allclose(unrolled, of_any_length(ids, length), atol=1e-6)
+
+
 def test_bi_lstm_words_do_not_depend_on_padding() -> None:
     encoder, tokens = small(BiLSTM), some_captions()
     real = tf.sequence_mask(tokens["length"], 6)

@@ -63,6 +63,21 @@ def test_long_captions_are_truncated_but_counted_as_a_whole(
     assert tokens["ids"].numpy().tolist() == [[2, 3, 4, 1]]
 
 
+def test_captions_can_be_padded_to_the_longest_of_the_batch(
+    tokenizer: tokenizers.WordTokenizer, tmp_path: pathlib.Path
+) -> None:
+    path = tmp_path / "words"
+    tokenizers.write_vocabulary(path, dict.fromkeys(tokenizer.words, 1))
+    longer = tokenizers.WordTokenizer(path, max_words=6, pad_to_longest=True)
+    tokens = longer(tf.constant(["seven " * 5, "the nope digit"]))
+    assert tokens["ids"].numpy().tolist() == [[1] * 5, [2, 3, 0, 0, 0]]
+    assert tokens["length"].numpy().tolist() == [5, 2]
+    assert tokens["unknown_words"].numpy().tolist() == [0, 1]
+    assert ids(longer, "seven " * 9) == [1] * 6
+    assert ids(longer, "") == [0]
+    assert longer(tf.constant([], tf.string))["ids"].shape == (0, 1)
+
+
 @given(st.lists(st.text(alphabet=st.characters(codec="utf-8"), max_size=40), max_size=4))
 def test_words_are_matches_of_a_regular_expression(captions: list[str]) -> None:
     captions = [re.sub(NOT_OLD, " ", c) for c in captions]

@@ -14,14 +14,15 @@ import tf_keras as keras
 from tfgan2.adversarial.updates import Update
 from tfgan2.interop.weight_mapping import (
     Target,
+    check_values,
     convolution,
+    described,
     expect,
     fill,
-    is_state,
     linear,
     scalar,
     under,
-    without_prefix,
+    weights_of,
 )
 from tfgan2.models.df_gan.model import DFGAN
 from tfgan2.models.df_gan.networks import (
@@ -38,6 +39,13 @@ from tfgan2.program import UsageError
 State = dict[str, np.ndarray]
 HEAD_PREFIX = "COND_DNET."
 NETWORKS = ("netG", "netD", "netC")
+# Names of an EMA of netG, beside or inside the entry `model`.
+AVERAGES = ("netG_ema", "ema", "model_ema")
+OPTIMIZERS = ("optimizer_G", "optimizer_D")
+# Settings of a published optimizer, for which the recipe has its own.
+SETTINGS = ("lr", "betas", "eps", "weight_decay", "amsgrad")
+MOMENTS = ("exp_avg", "exp_avg_sq")
+MOST_STEPS = 2**40
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +59,8 @@ class Published:
       head: state dict of netC, or of COND_DNET in the form of 2020; empty if absent.
       generator_optimizer: Adam's state dict; None if absent.
       discriminator_optimizer: Adam's state dict over netD, then netC; None if absent.
+      average: state dict of the EMA of netG, for sampling; empty if absent or not wanted.
+      unused: names of the entries of the files that have no use here.
     """
 
     form: str
@@ -59,35 +69,50 @@ class Published:
     head: State
     generator_optimizer: Mapping[str, Any] | None = None
     discriminator_optimizer: Mapping[str, Any] | None = None
+    average: State = dataclasses.field(default_factory=dict)
+    unused: tuple[str, ...] = ()
 
 
-def published(generator: Any, discriminator: Any | None, *, file: str) -> Published:
+def published(
+    generator: Any, discriminator: Any | None, *, file: str, weights: str | None = None
+) -> Published:
     """Sorts the content of the files by network.
 
     Args:
       generator: content of `state_epoch_NNN.pth` (2022) or `netG_NNN.pth` (2020).
       discriminator: content of `netD_NNN.pth` (2020), or None.
       file: name of the generator's file, for error messages.
+      weights: generator weights that sampling uses: `ema`, `live`, or None: the EMA if there is
+        one.
 
     Raises:
-      UsageError: the content is not a checkpoint of DF-GAN.
+      UsageError: the content is not a checkpoint of DF-GAN, or has no EMA.
     """
     if not isinstance(generator, dict) or not generator:
         raise UsageError(file, "must hold a checkpoint of DF-GAN", type(generator).__name__)
     if "model" in generator and discriminator is not None:
         raise UsageError("--discriminator", f"must be left out, for {file} holds one", "a file")
+    checkpoint = generator
     if "model" not in generator:
-        networks = {"netG": generator, "netD": {} if discriminator is None else discriminator}
-        optimizers: dict[str, Any] = {}
-    else:
-        networks, optimizers = generator["model"], generator.get("optimizers") or {}
-    only_states = isinstance(networks, dict) and all(map(is_state, networks.values()))
-    if not only_states or "netG" not in networks or not isinstance(optimizers, dict):
-        raise UsageError(file, "must hold netG, as a state dict", f"{networks!r:.100}")
-    unknown = [name for name in networks if name not in NETWORKS]
+        given = {} if discriminator is None else discriminator
+        checkpoint = {"model": {"netG": generator, "netD": given}}
+    networks, optimizers = checkpoint["model"], checkpoint.get("optimizers")
+    optimizers = {} if optimizers is None else optimizers
+    if not isinstance(networks, dict) or "netG" not in networks:
+        raise UsageError(file, "must hold netG, as a state dict", described(networks))
+    if not isinstance(optimizers, dict):
+        raise UsageError(file, "must hold optimizers by name", described(optimizers))
+    unknown = [str(name) for name in networks if name not in (*NETWORKS, *AVERAGES)]
     if unknown:
-        raise UsageError(file, f"must hold {', '.join(NETWORKS)} alone", ", ".join(unknown))
-    states = {name: without_prefix(state) for name, state in networks.items()}
+        raise UsageError(
+            file, f"must hold {', '.join(NETWORKS)} alone", f"{', '.join(unknown):.99}"
+        )
+    states = {name: weights_of(networks[name], name=name) for name in NETWORKS if name in networks}
+    average = {} if weights == "live" else _average(checkpoint)
+    if weights == "ema" and not average:
+        raise UsageError("--weights", f"must be live, for {file} holds no EMA", weights)
+    used = {"model", "optimizers", *NETWORKS, *OPTIMIZERS, *(AVERAGES if average else ())}
+    entries = [str(name) for name in (*checkpoint, *networks, *optimizers) if name not in used]
     # The form of 2020 keeps the head inside netD, under COND_DNET.
     features, head = states.get("netD", {}), states.get("netC", {})
     early = any(key.startswith("block0.") for key in states["netG"])
@@ -101,7 +126,28 @@ def published(generator: Any, discriminator: Any | None, *, file: str) -> Publis
         head=head,
         generator_optimizer=optimizers.get("optimizer_G"),
         discriminator_optimizer=optimizers.get("optimizer_D"),
+        average=average,
+        unused=(*entries, *_settings(optimizers)),
     )
+
+
+def _average(checkpoint: Mapping[str, Any]) -> State:
+    """Returns the EMA of netG in a checkpoint; empty if absent."""
+    for holder in (checkpoint, checkpoint["model"]):
+        for content in (holder[name] for name in AVERAGES if name in holder):
+            has_networks = isinstance(content, dict) and "netG" in content
+            return weights_of(content["netG"] if has_networks else content, name="the EMA of netG")
+    return {}
+
+
+def _settings(optimizers: Mapping[str, Any]) -> list[str]:
+    """Names of the settings that published optimizers have."""
+    found: set[Any] = set()
+    for state in (optimizers.get(name) for name in OPTIMIZERS):
+        groups = state.get("param_groups") if isinstance(state, dict) else None
+        for group in groups if isinstance(groups, list) else ():
+            found.update(group if isinstance(group, dict) else ())
+    return [name for name in SETTINGS if name in found]
 
 
 def sizes(files: Published) -> dict[str, Any]:
@@ -148,7 +194,7 @@ def load_weights(gan: DFGAN, files: Published) -> list[str]:
 
     Args:
       gan: compiled model with the sizes that `sizes` returns.
-      files: content of the files.
+      files: content of the files; sampling uses their EMA if there is one.
 
     Returns:
       Names of the parts that are not in the files, and have new weights.
@@ -164,7 +210,8 @@ def load_weights(gan: DFGAN, files: Published) -> list[str]:
     }
     fill(mappings["netG"], files.generator, name="netG")
     new_parts = []
-    if files.image_features or files.head:
+    has_discriminator = bool(files.image_features or files.head)
+    if has_discriminator:
         fill(mappings["netD"], files.image_features, name="netD")
         fill(mappings["netC"], files.head, name="netC")
     else:
@@ -175,13 +222,16 @@ def load_weights(gan: DFGAN, files: Published) -> list[str]:
         ("discriminator", ("netD", "netC"), files.discriminator_optimizer),
         ("generator", ("netG",), files.generator_optimizer),
     ):
-        if optimizer is None:
+        if optimizer is None or (update == "discriminator" and not has_discriminator):
             new_parts.append(f"the {update}'s optimizer")
         else:
             # A state dict without buffers has the parameters in the order of the optimizer.
-            order = [mappings[name][key] for name in networks for key in states[name]]
+            order = {key: mappings[name][key] for name in networks for key in states[name]}
             gan.step.assign(_load_adam(updates[update], order, optimizer, name=update))
     gan.initialize_ema()
+    if files.average:
+        mapping = generator_mapping(gan.average_generator, early=early)
+        fill(mapping, files.average, name="the EMA of netG")
     return new_parts
 
 
@@ -261,34 +311,40 @@ def _down_block_mapping(block: DownBlock) -> dict[str, Target]:
     }
 
 
-def _load_adam(update: Update, order: list[Target], state: Mapping[str, Any], *, name: str) -> int:
+def _load_adam(
+    update: Update, order: Mapping[str, Target], state: Mapping[str, Any], *, name: str
+) -> int:
     """Loads the moments of a published Adam into an optimizer, and returns its step number.
 
     Raises:
-      UsageError: the state belongs to other parameters.
+      UsageError: the state belongs to other parameters, or holds integers, NaN or infinities.
     """
     subject = f"the {name}'s optimizer"
     try:
         numbers = [number for group in state["param_groups"] for number in group["params"]]
         saved = [state["state"].get(number, {}) for number in numbers]
         steps = max((int(moments["step"]) for moments in saved if moments), default=0)
-        matched = list(zip(order, saved, strict=True))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        if not 0 <= steps < MOST_STEPS:
+            raise ValueError(f"step {steps}")
+        matched = list(zip(order.items(), saved, strict=True))
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         rule = "must be Adam's, of as many parameters as the networks have"
         raise UsageError(subject, rule, f"{error!r:.100}") from error
     optimizer = _inner(update.optimizer)
     # Keras creates both moments of a variable before those of the next one.
     made = optimizer.variables[-2 * len(update.variables) :]
     slots = {
-        variable.ref(): {"exp_avg": first, "exp_avg_sq": second}
-        for variable, first, second in zip(update.variables, made[::2], made[1::2], strict=True)
+        variable.ref(): dict(zip(MOMENTS, pair, strict=True))
+        for variable, *pair in zip(update.variables, made[::2], made[1::2], strict=True)
     }
-    for target, moments in matched:
+    for (parameter, target), moments in matched:
         # A parameter without gradient has no moments; a variable that is not trained has no slots.
         for key, slot in slots.get(target.variable.ref(), {}).items() if moments else ():
             shape = getattr(moments.get(key), "shape", None)
             if shape != target.shape:
-                raise UsageError(subject, f"must have {key} of the shape {target.shape}", shape)
+                rule = f"must have {key} of the shape {target.shape} for {parameter}"
+                raise UsageError(subject, rule, shape)
+            check_values({f"{key} of {parameter}": moments[key]}, name=subject)
             slot.assign(target.convert(moments[key]))
     optimizer.iterations.assign(steps)
     return steps

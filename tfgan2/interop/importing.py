@@ -4,7 +4,7 @@ import dataclasses
 import os
 import pathlib
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,7 +13,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tfgan2.interop import df_gan, text_encoders, torch_files
-from tfgan2.interop.weight_mapping import is_state, without_prefix
+from tfgan2.interop.weight_mapping import weights_of
 from tfgan2.program import UsageError
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.checkpoint import Checkpoints
@@ -43,6 +43,11 @@ class PublishedTextEncoder:
     vocabulary: list[str]
     example_captions: list[str]
 
+    @property
+    def unused(self) -> list[str]:
+        """Names of the entries of its files that have no use here."""
+        return ["wordtoix"] if self.vocabulary else []
+
 
 def read_text_encoder(
     path: pathlib.Path, *, vocabulary: pathlib.Path | None
@@ -52,10 +57,7 @@ def read_text_encoder(
     Raises:
       UsageError: a file cannot be read, or holds something else.
     """
-    state = torch_files.read(path)
-    if not is_state(state):
-        raise UsageError(str(path), "must hold the state dict of a text encoder", f"{state!r:.100}")
-    state = without_prefix(state)
+    state = weights_of(torch_files.read(path), name=str(path))
     words: list[str] = []
     captions = [CHARACTER_EXAMPLE]
     load: Callable[[Any, dict[str, np.ndarray]], None]
@@ -81,6 +83,7 @@ def import_df_gan(
     recipe: recipes.Recipe,
     run_dir: str | os.PathLike,
     versions: Mapping[str, str],
+    weights: str | None = None,
 ) -> list[str]:
     """Writes a run of DF-GAN with published weights.
 
@@ -91,17 +94,21 @@ def import_df_gan(
       recipe: fields that the tensors do not define, its precision resolved.
       run_dir: absent or empty.
       versions: package versions.
+      weights: generator weights that sampling uses: `ema`, `live`, or None: the EMA if the file
+        holds one.
 
     Returns:
-      Lines of text: the imported parts, and the parts with new weights.
+      Lines of text: the imported parts, the parts with new weights, and the unused entries.
 
     Raises:
-      UsageError: a file cannot be read or is not valid, or `run_dir` is not empty.
+      UsageError: a file cannot be read or is not valid, the EMA is missing, or `run_dir` is not
+        empty.
     """
     files = df_gan.published(
         torch_files.read(generator),
         discriminator and torch_files.read(discriminator),
         file=str(generator),
+        weights=weights,
     )
     fields = df_gan.sizes(files)
     if fields["sentence_size"] != text_encoder.options.sentence_size:
@@ -123,7 +130,10 @@ def import_df_gan(
         _write(run, gan, recipe, text_encoder, versions, file=generator, channels=channels)
     counts = f"{gan.generator.count_params():,} parameters of the generator"
     summary = f"DF-GAN of {files.form}, {recipe.image_size} px, step {int(gan.step)}: {counts}"
-    notes = [summary, *(f"{part} was not in the files and starts anew" for part in new_parts)]
+    notes = [summary, *(f"{part} starts anew" for part in new_parts)]
+    if files.average:
+        notes.append("sampling uses the EMA; training continues from the live weights")
+    notes.append(_unused_entries([*files.unused, *text_encoder.unused]))
     flags = " ".join(f"--{name}={getattr(recipe, name)}" for name in recipe.differences(base))
     return [*notes, f"goes on with the recipe and {flags}"] if flags else notes
 
@@ -148,7 +158,12 @@ def import_text_encoder(
     with _new_run(run_dir) as run:
         _write(run, part, recipe, text_encoder, versions, file=text_encoder.file, channels=3)
     kind, count = text_encoder.options.text_encoder_kind, text_encoder.encoder.count_params()
-    return [f"{kind}: {count:,} parameters, {len(text_encoder.vocabulary)} words"]
+    summary = f"{kind}: {count:,} parameters, {len(text_encoder.vocabulary)} words"
+    return [summary, *([_unused_entries(text_encoder.unused)] if text_encoder.unused else [])]
+
+
+def _unused_entries(names: Sequence[str]) -> str:
+    return f"not used: {', '.join(names) or 'nothing':.200}"
 
 
 def _write(

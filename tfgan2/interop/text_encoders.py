@@ -15,6 +15,8 @@ from tfgan2.text.encoders import BiLSTM, TextOptions
 END_WORD_ID = 0
 EXAMPLES = 10
 MAX_WORDS = 18
+# The published sampling code reads all words; the limit bounds the time of one request.
+SAMPLING_MAX_WORDS = 1000
 DIRECTIONS = {"": "forward", "_reverse": "backward"}
 EMBEDDING, STATE = "encoder.weight", "rnn.weight_hh_l0"
 
@@ -29,6 +31,7 @@ def damsm_options(state: dict[str, np.ndarray]) -> TextOptions:
     return TextOptions(
         text_encoder_kind="bi_lstm",
         max_words=MAX_WORDS,
+        sampling_max_words=SAMPLING_MAX_WORDS,
         word_embedding_size=state[EMBEDDING].shape[-1],
         sentence_size=2 * state[STATE].shape[-1],
     )
@@ -123,7 +126,8 @@ def read_vocabulary(path: pathlib.Path, *, words: int) -> tuple[list[str], list[
     vocabulary = [by_id[number] for number in range(words) if number != END_WORD_ID]
     broken = [word for word in vocabulary if not isinstance(word, str) or word.split() != [word]]
     if broken or len(set(vocabulary)) != len(vocabulary):
-        raise UsageError(str(path), "must hold each word once, without spaces", broken[:3])
+        faults = f"{broken[:3]!r:.100}" if broken else "a word twice"
+        raise UsageError(str(path), "must hold each word once, without spaces", faults)
     return vocabulary, _examples(content[1], by_id) or [" ".join(vocabulary[:MAX_WORDS])]
 
 

@@ -10,7 +10,10 @@ import tf_keras as keras
 
 from tfgan2.program import UsageError
 
-PARALLEL_PREFIX = "module."
+# Prefixes that wrappers add to every key: parallel training and AveragedModel, torch.compile.
+WRAPPERS = ("module.", "_orig_mod.")
+AVERAGED_COUNT = "n_averaged"  # AveragedModel's number of averaged states, beside the weights.
+MOST_NAMED = 5
 
 Convert = Callable[[np.ndarray], np.ndarray]
 
@@ -66,11 +69,43 @@ def is_state(content: Any) -> bool:
     )
 
 
-def without_prefix(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Removes the prefix that parallel training adds to every key of a state dict."""
-    if all(key.startswith(PARALLEL_PREFIX) for key in state):
-        return {key.removeprefix(PARALLEL_PREFIX): tensor for key, tensor in state.items()}
-    return dict(state)
+def weights_of(content: Any, *, name: str) -> dict[str, np.ndarray]:
+    """Returns the weights of a state dict by key, without what wrappers of the network add.
+
+    Args:
+      content: the state dict.
+      name: name of the network or its file, for error messages.
+
+    Raises:
+      UsageError: the content is no state dict, or a tensor holds integers, NaN or infinities.
+    """
+    if not is_state(content):
+        raise UsageError(name, "must hold a state dict, of tensors by name", described(content))
+    state = {key: tensor for key, tensor in content.items() if key != AVERAGED_COUNT}
+    while prefix := _common_prefix(state):
+        state = {key.removeprefix(prefix): tensor for key, tensor in state.items()}
+    check_values(state, name=name)
+    return state
+
+
+def check_values(tensors: Mapping[str, np.ndarray], *, name: str) -> None:
+    """Checks that tensors hold numbers with which a network can compute.
+
+    Raises:
+      UsageError: tensors hold integers, NaN, or numbers that are not finite in float32.
+    """
+    faults = [f"{fault} in {key}" for key, it in tensors.items() if (fault := _fault(it))]
+    if faults:
+        more = len(faults) - MOST_NAMED
+        named = ", ".join([*faults[:MOST_NAMED], *([f"and in {more} others"] if more > 0 else [])])
+        raise UsageError(name, "must hold finite floating-point numbers", named)
+
+
+def described(content: Any) -> str:
+    """Describes a value by its type, and a dict by its first keys."""
+    if not isinstance(content, dict):
+        return type(content).__name__
+    return f"a dict of {', '.join(map(str, list(content)[:MOST_NAMED])) or 'nothing':.100}"
 
 
 def fill(targets: Mapping[str, Target], state: Mapping[str, np.ndarray], *, name: str) -> None:
@@ -115,6 +150,18 @@ def expect(state: Mapping[str, np.ndarray], ranks: Mapping[str, int], *, name: s
         shape = state[key].shape if key in state else None
         if shape is None or len(shape) != rank:
             raise UsageError(name, f"must have {key} of {rank} dimensions", shape)
+
+
+def _common_prefix(state: Mapping[str, np.ndarray]) -> str:
+    found = (it for it in WRAPPERS if state and all(key.startswith(it) for key in state))
+    return next(found, "")
+
+
+def _fault(tensor: np.ndarray) -> str:
+    if not np.issubdtype(tensor.dtype, np.floating):
+        return str(tensor.dtype)
+    with np.errstate(over="ignore"):
+        return "" if np.isfinite(tensor.astype(np.float32)).all() else "NaN or infinity"
 
 
 def _bias(name: str, layer: keras.layers.Layer) -> dict[str, Target]:

@@ -17,7 +17,7 @@ from typing import Any
 
 import tf_keras as keras
 
-from tfgan2.optimizers.fused_adam import FusedAdam
+from tfgan2.optimizers.fused_adam import FusedAdam, PyTorchAdam
 from tfgan2.optimizers.options import OptimizerOptions
 from tfgan2.program import UsageError
 
@@ -180,7 +180,7 @@ def _kinds(name: str, *, wrapped: bool) -> dict[str, type]:
         return {PREFIX + name: kind for name, kind in found.items()}
     module = keras.optimizers.legacy if wrapped else keras.optimizers
     kinds = {name.lower(): kind for name, kind in _optimizers_in(module).items()}
-    return kinds if wrapped else {**kinds, "adam": FusedAdam}
+    return kinds if wrapped else {**kinds, "adam": FusedAdam, "pytorch_adam": PyTorchAdam}
 
 
 def _optimizers_in(module: ModuleType) -> dict[str, type]:

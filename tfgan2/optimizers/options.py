@@ -31,8 +31,9 @@ class OptimizerOptions(UpdateScheduleOptions):
 
     generator_optimizer: str = option(
         "adam",
-        "generator optimizer: a Keras name, or on the TensorFlow Addons line a name such as "
-        "addons.LAMB or addons.Lookahead(adam, sync_period=5)",
+        "generator optimizer: a Keras name; pytorch_adam: Adam with PyTorch's epsilon; on the "
+        "TensorFlow Addons line a name such as addons.LAMB or "
+        "addons.Lookahead(adam, sync_period=5)",
         since="0.2.0",
     )
     discriminator_optimizer: str = option(

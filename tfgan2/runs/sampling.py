@@ -13,11 +13,14 @@ from tfgan2.text.tokenizers import Tokenizer
 CHECKPOINTS = ("latest", "best")
 
 
-def make_tokenizer(run: RunDirectory, recipe: recipes.Recipe) -> Tokenizer | None:
+def make_tokenizer(
+    run: RunDirectory, recipe: recipes.Recipe, *, for_training: bool = False
+) -> Tokenizer | None:
     """Builds the tokenizer of a run; None for a system without captions or texts."""
     if recipes.system_class(recipe).reads is None:
         return None
-    return encoders.make_tokenizer(recipes.text_options(recipe), run.vocabulary_file)
+    options = recipes.text_options(recipe)
+    return encoders.make_tokenizer(options, run.vocabulary_file, for_training=for_training)
 
 
 def load_sampler(

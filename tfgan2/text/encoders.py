@@ -1,6 +1,7 @@
 """Text encoders: ids to sentence embeddings, and in BiLSTM also to word features."""
 
 import pathlib
+from typing import Any
 
 import tensorflow as tf
 import tf_keras as keras
@@ -14,10 +15,22 @@ DROPOUT = 0.5
 EMBEDDING_START = 0.1
 
 
-def make_tokenizer(options: TextOptions, vocabulary_file: pathlib.Path) -> Tokenizer:
-    """Builds the tokenizer of the text encoder that the options define."""
+def make_tokenizer(
+    options: TextOptions, vocabulary_file: pathlib.Path, *, for_training: bool = False
+) -> Tokenizer:
+    """Builds the tokenizer of the text encoder that the options define.
+
+    Args:
+      options: options of the text encoder.
+      vocabulary_file: file with one word per line; character encoders have none.
+      for_training: whether captions are cut at `max_words` and all have this length.
+    """
     if options.text_encoder_kind in CHARACTER_ENCODERS:
         return CharacterTokenizer()
+    if options.sampling_max_words and not for_training:
+        return WordTokenizer(
+            vocabulary_file, max_words=options.sampling_max_words, pad_to_longest=True
+        )
     return WordTokenizer(vocabulary_file, max_words=options.max_words)
 
 
@@ -168,7 +181,7 @@ class BiLSTM(keras.Model):
         if dropout is not None:
             is_kept = tf.reshape(dropout, tf.shape(words)) >= DROPOUT
             words = tf.where(is_kept, words / (1.0 - DROPOUT), tf.zeros_like(words))
-        mask = tf.sequence_mask(tokens["length"], tokens["ids"].shape[1])
+        mask = _mask(tokens)
         onward, last, _ = self.forward(words, mask=mask)
         back, first, _ = self.backward(words, mask=mask)
         features = tf.cast(tf.concat([onward, tf.reverse(back, axis=[1])], axis=2), tf.float32)
@@ -221,9 +234,25 @@ class LSTM(keras.Model):
         Returns:
           Sentence embeddings, float32 [B, sentence_size] in (-1, 1).
         """
-        mask = tf.sequence_mask(tokens["length"], tokens["ids"].shape[1])
+        mask = _mask(tokens)
         _, last, _ = self.forward(self.word_embedding(tokens["ids"]), mask=mask)
         return tf.cast(last, tf.float32)
+
+
+def _mask(tokens: dict[str, tf.Tensor]) -> tf.Tensor:
+    """Marks the words among the padding; bool [B, T]."""
+    steps = tokens["ids"].shape[1]
+    return tf.sequence_mask(
+        tokens["length"], tf.shape(tokens["ids"])[1] if steps is None else steps
+    )
+
+
+class _RNN(keras.layers.RNN):
+    """An RNN that is unrolled over a fixed number of steps, and a loop over any other number."""
+
+    def call(self, inputs: tf.Tensor, **arguments: Any) -> list[tf.Tensor]:
+        self.unroll = inputs.shape[1] is not None
+        return super().call(inputs, **arguments)
 
 
 def _lstm(units: int, *, backwards: bool, dtype: DType) -> keras.layers.RNN:
@@ -237,11 +266,4 @@ def _lstm(units: int, *, backwards: bool, dtype: DType) -> keras.layers.RNN:
         unit_forget_bias=False,
         dtype=dtype,
     )
-    return keras.layers.RNN(
-        cell,
-        return_sequences=True,
-        return_state=True,
-        go_backwards=backwards,
-        unroll=True,
-        dtype=dtype,
-    )
+    return _RNN(cell, return_sequences=True, return_state=True, go_backwards=backwards, dtype=dtype)

@@ -1,6 +1,7 @@
 """Options of text encoders; this module imports no TensorFlow."""
 
 import dataclasses
+from typing import Any
 
 from tfgan2.options import Options, option
 from tfgan2.program import UsageError
@@ -33,8 +34,21 @@ class TokenizerOptions(Options):
 class TextOptions(TokenizerOptions):
     """Text: options of the tokenizer and the text encoder."""
 
+    sampling_max_words: int = option(
+        0,
+        "maximum number of known words read per caption in sample grids, evaluation and export; 0: "
+        "--max_words, as in training; imported weights: 1000",
+        low=0,
+        since="0.3.0",
+    )
     word_embedding_size: int = option(300, "length of a word embedding in bi_lstm and lstm", low=1)
     sentence_size: int = option(256, "length of a sentence embedding; bi_lstm: even", low=2)
+
+    def of_encoder(self) -> dict[str, Any]:
+        """Values of the options that a pretrained encoder defines: all but those of sampling."""
+        values = dataclasses.asdict(self)
+        del values["sampling_max_words"]
+        return values
 
     def check(self) -> None:
         """Checks that the two directions of a bi_lstm have equal sizes."""

@@ -94,15 +94,20 @@ class WordTokenizer(tf.Module):
     ASCII vocabulary this equals DF-GAN's tokenizer; other vocabularies keep whole words.
     """
 
-    def __init__(self, vocabulary_file: str | os.PathLike, *, max_words: int) -> None:
+    def __init__(
+        self, vocabulary_file: str | os.PathLike, *, max_words: int, pad_to_longest: bool = False
+    ) -> None:
         """Loads a vocabulary.
 
         Args:
           vocabulary_file: file with one word per line; the first word has id 1, because 0 pads.
           max_words: maximum number of known words per caption; later words are ignored.
+          pad_to_longest: whether captions are padded to the longest one of the batch, and to at
+            least one word; otherwise to `max_words`.
         """
         super().__init__(name="word_tokenizer")
         self.max_words = max_words
+        self._pad_to_longest = pad_to_longest
         initializer = tf.lookup.TextFileInitializer(
             str(vocabulary_file),
             tf.string,
@@ -130,17 +135,19 @@ class WordTokenizer(tf.Module):
           captions: string [B].
 
         Returns:
-          ids: int32 [B, max_words], padded with 0; length: int32 [B], number of known words in
-          `ids`; unknown_words: int32 [B], counted over the whole caption.
+          ids: int32 [B, T], padded with 0; length: int32 [B], number of known words in `ids`;
+          unknown_words: int32 [B], counted over the whole caption.
         """
         lines = tf.ragged.map_flat_values(self._look_up, split_words(captions))
         known = tf.greater_equal(lines, 0)
         ids = tf.ragged.boolean_mask(lines + 1, known)[:, : self.max_words]
         unknown = tf.reduce_sum(tf.cast(tf.logical_not(known), tf.int32), axis=1)
-        padded, _ = tf_text.pad_model_inputs(ids, self.max_words, pad_value=PADDING_ID)
+        length = tf.cast(ids.row_lengths(), tf.int32)
+        width = tf.maximum(1, tf.reduce_max(length)) if self._pad_to_longest else self.max_words
+        padded, _ = tf_text.pad_model_inputs(ids, width, pad_value=PADDING_ID)
         return {
             "ids": tf.cast(padded, tf.int32),
-            "length": tf.cast(ids.row_lengths(), tf.int32),
+            "length": length,
             "unknown_words": unknown,
         }
 

@@ -64,7 +64,7 @@ def begin_or_join(
         recipe = dataclasses.replace(recipe, precision=config.recipe.precision)
     if config.text_encoder is not None:
         options = recipes.text_options(config.recipe)
-        recipe = dataclasses.replace(recipe, **dataclasses.asdict(options))
+        recipe = dataclasses.replace(recipe, **options.of_encoder())
     checksum = (config.text_encoder or {}).get("checksum")
     if text_encoder is not None and text_encoder.description["checksum"] != checksum:
         rule = f"must be left out, or what the run began with ({config.text_encoder})"

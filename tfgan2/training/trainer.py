@@ -173,9 +173,8 @@ def train(
             work = GeneratorWork(
                 own_run, writer, gan, tokenizer, recipe, schedule, data_dir, captions
             )
-        dataset = inputs.distributed(
-            inputs.tokenized(batches, tokenizer, texts=texts), group.strategy
-        )
+        cut = make_tokenizer(run, recipe, for_training=True)
+        dataset = inputs.distributed(inputs.tokenized(batches, cut, texts=texts), group.strategy)
         timer = StepTimer(goal=steps, batch_size=recipe.batch_size, batches=lambda: iter(dataset))
         log = callbacks.MetricsLog(
             own_run, log_every=schedule.log_every, batch_size=recipe.batch_size
@@ -250,5 +249,5 @@ def _load_pretrained(
     if checks.is_stage_two(recipe):
         recipe = dataclasses.replace(recipe, freeze_text_encoder=True)
     if encoder is not None:
-        recipe = dataclasses.replace(recipe, **dataclasses.asdict(encoder.options))
+        recipe = dataclasses.replace(recipe, **encoder.options.of_encoder())
     return recipe, encoder, stage_one

@@ -198,7 +198,7 @@ class Bench:
             if self._texts is not None:
                 words = tokenizers.count_words(self._texts)
             tokenizers.write_vocabulary(run.vocabulary_file, words)
-        return make_tokenizer(run, recipe)
+        return make_tokenizer(run, recipe, for_training=True)
 
     @functools.cached_property
     def _gan(self) -> GAN:
