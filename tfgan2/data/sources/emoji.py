@@ -77,9 +77,7 @@ def read(options: SourceOptions) -> Collection:
             "train": items(text for text in drawable if text not in test),
             "test": items(text for text in drawable if text in test),
         },
-        label_names=(),
         licence=LICENCE,
-        channels=3,
         rejects=tuple(rejects),
         notes=tuple(notes),
     )

@@ -85,9 +85,7 @@ def read(options: SourceOptions) -> Collection:
             "train": [item for item in items if item.key not in test],
             "test": [item for item in items if item.key in test],
         },
-        label_names=(),
         licence=LICENCE,
-        channels=3,
         rejects=tuple(rejects),
     )
 
