@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -79,13 +79,16 @@ def batches(
     decode = functools.partial(_decode, manifest=manifest, size=view.resized)
     stored = [view.resized, view.resized, manifest.channels]
     cached = len(reader) * int(np.prod(stored)) <= cache_mb * MIB
-    decoded = _DecodedImages(reader, decode, stored) if cached else None
 
     def serialized(step: np.ndarray) -> np.ndarray:
         return np.array([reader[row] for row in rows(int(step))], object)
 
+    @functools.cache
+    def decoded(row: int) -> np.ndarray:
+        return decode(records.parse(reader[row])["image"]).numpy()
+
     def images(step: np.ndarray) -> np.ndarray:
-        return decoded(rows(int(step)))  # type: ignore[misc]
+        return np.stack([decoded(row) for row in rows(int(step))])
 
     def read(step: tf.Tensor) -> dict[str, tf.Tensor]:
         def draws(stream: int, count: int) -> tf.Tensor:
@@ -215,28 +218,6 @@ def _middle(record: dict[str, tf.Tensor], manifest: records.Manifest, view: View
     start = (view.resized - view.image_size) // 2
     image = _decode(record["image"], manifest=manifest, size=view.resized)
     return _crop(image, start, start, view).numpy()
-
-
-class _DecodedImages:
-    """Decoded images by record index; each image is decoded at its first use."""
-
-    def __init__(
-        self,
-        reader: records.RecordReader,
-        decode: Callable[[tf.Tensor], tf.Tensor],
-        shape: Sequence[int],
-    ) -> None:
-        self._reader, self._decode = reader, decode
-        self._images = np.empty([len(reader), *shape], np.uint8)
-        self._ready = np.zeros([len(reader)], bool)
-
-    def __call__(self, rows: Sequence[int]) -> np.ndarray:
-        for row in rows:
-            if not self._ready[row]:
-                record = records.parse(self._reader[row])
-                self._images[row] = self._decode(record["image"]).numpy()
-                self._ready[row] = True
-        return self._images[rows]
 
 
 def _nearest_before(label: tf.Tensor, *, other_class: bool) -> tf.Tensor:
