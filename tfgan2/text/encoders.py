@@ -25,27 +25,17 @@ def make_encoder(
     options: TextOptions, *, vocabulary_size: int, dtype: DType = "float32"
 ) -> keras.Model:
     """Builds a text encoder with new weights: tokens to sentence embeddings, float32 [B, D]."""
-    if options.text_encoder_kind == "word_cnn":
-        return WordCNN(
-            vocabulary_size=vocabulary_size, sentence_size=options.sentence_size, dtype=dtype
-        )
-    if options.text_encoder_kind == "bi_lstm":
-        return BiLSTM(
-            vocabulary_size=vocabulary_size,
-            sentence_size=options.sentence_size,
-            word_embedding_size=options.word_embedding_size,
-            dtype=dtype,
-        )
-    if options.text_encoder_kind == "lstm":
-        return LSTM(
-            vocabulary_size=vocabulary_size,
-            sentence_size=options.sentence_size,
-            word_embedding_size=options.word_embedding_size,
-            dtype=dtype,
-        )
-    return CharCNNRNN(
-        variant=VARIANTS[options.text_encoder_kind.removeprefix("char_cnn_rnn_")],
-        sentence_size=options.sentence_size,
+    kind, sentence_size = options.text_encoder_kind, options.sentence_size
+    if kind in CHARACTER_ENCODERS:
+        variant = VARIANTS[kind.removeprefix("char_cnn_rnn_")]
+        return CharCNNRNN(variant=variant, sentence_size=sentence_size, dtype=dtype)
+    if kind == "word_cnn":
+        return WordCNN(vocabulary_size=vocabulary_size, sentence_size=sentence_size, dtype=dtype)
+    encoder = {"bi_lstm": BiLSTM, "lstm": LSTM}[kind]
+    return encoder(
+        vocabulary_size=vocabulary_size,
+        sentence_size=sentence_size,
+        word_embedding_size=options.word_embedding_size,
         dtype=dtype,
     )
 
@@ -124,14 +114,7 @@ class BiLSTM(keras.Model):
         """
         super().__init__(name="text_encoder", dtype=dtype)
         self.sentence_size = sentence_size
-        self.word_embedding = keras.layers.Embedding(
-            vocabulary_size,
-            word_embedding_size,
-            embeddings_initializer=keras.initializers.RandomUniform(
-                -EMBEDDING_START, EMBEDDING_START
-            ),
-            dtype=dtype,
-        )
+        self.word_embedding = _embedding(vocabulary_size, word_embedding_size, dtype=dtype)
         self.forward = _lstm(sentence_size // 2, backwards=False, dtype=dtype)
         self.backward = _lstm(sentence_size // 2, backwards=True, dtype=dtype)
         self({"ids": tf.zeros([1, 1], tf.int32), "length": tf.zeros([1], tf.int32)})
@@ -201,14 +184,7 @@ class LSTM(keras.Model):
         """
         super().__init__(name="text_encoder", dtype=dtype)
         self.sentence_size = sentence_size
-        self.word_embedding = keras.layers.Embedding(
-            vocabulary_size,
-            word_embedding_size,
-            embeddings_initializer=keras.initializers.RandomUniform(
-                -EMBEDDING_START, EMBEDDING_START
-            ),
-            dtype=dtype,
-        )
+        self.word_embedding = _embedding(vocabulary_size, word_embedding_size, dtype=dtype)
         self.forward = _lstm(sentence_size, backwards=False, dtype=dtype)
         self({"ids": tf.zeros([1, 1], tf.int32), "length": tf.zeros([1], tf.int32)})
 
@@ -224,6 +200,13 @@ class LSTM(keras.Model):
         mask = tf.sequence_mask(tokens["length"], tokens["ids"].shape[1])
         _, last, _ = self.forward(self.word_embedding(tokens["ids"]), mask=mask)
         return tf.cast(last, tf.float32)
+
+
+def _embedding(vocabulary_size: int, size: int, *, dtype: DType) -> keras.layers.Embedding:
+    initializer = keras.initializers.RandomUniform(-EMBEDDING_START, EMBEDDING_START)
+    return keras.layers.Embedding(
+        vocabulary_size, size, embeddings_initializer=initializer, dtype=dtype
+    )
 
 
 def _lstm(units: int, *, backwards: bool, dtype: DType) -> keras.layers.RNN:
