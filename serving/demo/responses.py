@@ -14,10 +14,10 @@ from serving.client.picture_request import MODEL_DEFAULT
 from serving.demo import parameters
 from serving.demo.cache import PictureCache
 from serving.demo.card import Card
-from serving.demo.gallery import Gallery, VersionedPicture
+from serving.demo.gallery import Gallery
 from serving.demo.limiting import RateLimit
 from serving.demo.parameters import ParameterError, PictureParameters
-from serving.demo.served import Kind, ServedModel
+from serving.demo.served import Kind, ServedModel, VersionedPicture
 
 PAGE = pathlib.Path(__file__).parent / "page"
 
