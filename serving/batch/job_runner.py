@@ -18,7 +18,7 @@ from serving.batch.caption_files import DamagedFileError
 from serving.batch.handlers import ExportHandler, ServerHandler
 from serving.batch.job import CaptionsDigest, Job, JobOptions
 from serving.batch.job_folder import JOB, PARTIAL, SUCCESS, WORK, JobFolder, Summary
-from serving.batch.models import ModelInfo
+from serving.batch.models import ModelInfo, ServerSource
 from serving.batch.staging import StagedCaptions
 from serving.program import UsageError
 
@@ -38,23 +38,6 @@ class ExportSource:
     """
 
     export_dir: str
-
-
-@dataclasses.dataclass(frozen=True)
-class ServerSource:
-    """A model on a server.
-
-    Attributes:
-      target: host:port, or several separated by commas; requests rotate over them.
-      model: name of the model on the servers.
-      concurrent_requests: requests at the same time, per process.
-      timeout_seconds: limit of a request, with all its attempts.
-    """
-
-    target: str
-    model: str
-    concurrent_requests: int = 4
-    timeout_seconds: float = 60.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +94,11 @@ def run(request: JobRequest, *, dry_run: bool = False) -> tuple[Job, Summary | N
         return job, None
     # Draw the unfinished shards, and write the manifest.
     job_folder = JobFolder(folder, job)
-    _begin(job_folder, new, resume=request.resume)
+    if not request.resume:
+        job_folder.clear()
+    job_folder.begin()
+    if storage.exists(new):
+        storage.rename(new, job_folder.captions)
     data = beam_pipeline.WorkerData(
         job_folder, None if request.captions is None else staged.offsets, request.max_errors
     )
@@ -119,7 +106,12 @@ def run(request: JobRequest, *, dry_run: bool = False) -> tuple[Job, Summary | N
         generator = BlockGenerator(
             job.options.batch_size, model.takes_captions, job.options.truncation
         )
-        handler = _handler(source, generator, job_folder, threads=_threads(beam_options))
+        handler: ExportHandler | ServerHandler
+        if isinstance(source, ServerSource):
+            handler = ServerHandler(source, generator, job_folder)
+        else:
+            threads = _threads(beam_options)
+            handler = ExportHandler(source.export_dir, generator, job_folder, threads=threads)
         _draw(data, handler, beam_options)
     summary = Summary(**json.loads(storage.read(job_folder.path(SUCCESS))))
     storage.remove(work)
@@ -136,25 +128,6 @@ def _model(request: JobRequest) -> tuple[ModelInfo, ExportSource | ServerSource]
     if model.takes_captions != takes_captions:
         raise models.wrong_kind(version, takes_captions=model.takes_captions)
     return model, ExportSource(version)
-
-
-def _handler(
-    source: ExportSource | ServerSource,
-    generator: BlockGenerator,
-    job_folder: JobFolder,
-    *,
-    threads: int | None,
-) -> ExportHandler | ServerHandler:
-    if isinstance(source, ExportSource):
-        return ExportHandler(source.export_dir, generator, job_folder, threads=threads)
-    return ServerHandler(
-        source.target,
-        source.model,
-        generator,
-        job_folder,
-        concurrent_requests=source.concurrent_requests,
-        timeout_seconds=source.timeout_seconds,
-    )
 
 
 def _earlier_job(folder: str, request: JobRequest) -> bytes | None:
@@ -181,14 +154,6 @@ def _stage(request: JobRequest, path: str | None, *, partial_folder: str) -> Sta
         return staging.stage(sources, path, partial_folder=partial_folder)
     except DamagedFileError as error:
         raise UsageError(f"--captions: must be whole files, got {error}") from error
-
-
-def _begin(job_folder: JobFolder, new: str, *, resume: bool) -> None:
-    if not resume:
-        job_folder.clear()
-    job_folder.begin()
-    if storage.exists(new):
-        storage.rename(new, job_folder.captions)
 
 
 def _draw(

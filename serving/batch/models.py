@@ -29,6 +29,23 @@ class ModelInfo:
     identity: str
 
 
+@dataclasses.dataclass(frozen=True)
+class ServerSource:
+    """A model on a server.
+
+    Attributes:
+      target: host:port, or several separated by commas; requests rotate over them.
+      model: name of the model on the servers.
+      concurrent_requests: requests at the same time, per process.
+      timeout_seconds: limit of a request, with all its attempts.
+    """
+
+    target: str
+    model: str
+    concurrent_requests: int = 4
+    timeout_seconds: float = 60.0
+
+
 def inspect_export(export_dir: str) -> tuple[str, ModelInfo]:
     """Inspects an export.
 

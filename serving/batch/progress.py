@@ -1,7 +1,6 @@
 """Progress of a local job, measured by the files that exist."""
 
 import contextlib
-import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ from typing import TextIO
 
 from tqdm import tqdm
 
+from serving.batch import storage
 from serving.batch.job_folder import JobFolder
 
 POLL_SECONDS = 1.0
@@ -20,8 +20,7 @@ def done(job_folder: JobFolder) -> int:
     job = job_folder.job
     finished = job_folder.finished_shards()
     rows = sum(job.shard_rows(job.shard(number)) for number in finished)
-    blocks = os.listdir(job_folder.blocks) if os.path.isdir(job_folder.blocks) else []
-    for name in blocks:
+    for name in storage.names(job_folder.blocks):
         number, _, kind = name.partition(".")
         if kind == "lines":
             rows += len(job.block_rows(int(number)))
