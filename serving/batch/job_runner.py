@@ -18,7 +18,7 @@ from serving.batch.caption_files import DamagedFileError
 from serving.batch.handlers import ExportHandler, ServerHandler
 from serving.batch.job import CaptionsDigest, Job, JobOptions
 from serving.batch.job_folder import JOB, PARTIAL, SUCCESS, WORK, JobFolder, Summary
-from serving.batch.models import ModelInfo, ServerSource
+from serving.batch.models import ServerSource
 from serving.batch.staging import StagedCaptions
 from serving.program import UsageError
 
@@ -30,22 +30,11 @@ _USAGE_ERROR = re.compile(r"\bUsageError: (--.+?)(?: \[while running .*)?$", re.
 
 
 @dataclasses.dataclass(frozen=True)
-class ExportSource:
-    """A model to load from disk.
-
-    Attributes:
-      export_dir: folder of the versions, or folder of one version.
-    """
-
-    export_dir: str
-
-
-@dataclasses.dataclass(frozen=True)
 class JobRequest:
     """The arguments of a run.
 
     Attributes:
-      source: the model.
+      source: the model: folder of an export's versions or of one version, or a model on a server.
       captions: file or pattern; None for an unconditional model.
       output_dir: folder of the job.
       options: options that determine the outputs.
@@ -54,7 +43,7 @@ class JobRequest:
       beam_options: options of Beam, as on a command line.
     """
 
-    source: ExportSource | ServerSource
+    source: str | ServerSource
     captions: str | None
     output_dir: str
     options: JobOptions
@@ -78,14 +67,18 @@ def run(request: JobRequest, *, dry_run: bool = False) -> tuple[Job, Summary | N
     """
     # Check the arguments, and stage the captions.
     beam_options = _parse_beam_options(request.beam_options)
-    model, source = _model(request)
+    source, takes_captions = request.source, request.captions is not None
+    if isinstance(source, ServerSource):
+        model = models.inspect_server(source, takes_captions=takes_captions)
+    else:
+        source, model = models.inspect_export(source, takes_captions=takes_captions)
     folder = storage.absolute(request.output_dir)
     earlier = _earlier_job(folder, request)
     work = storage.join(folder, WORK)
     new = storage.join(work, "captions.new")
     staged = _stage(request, None if dry_run else new, partial_folder=storage.join(work, PARTIAL))
     # Compare with the job of an earlier run in the same folder.
-    job = Job(model.identity, staged.captions, request.options)
+    job = Job(model, staged.captions, request.options)
     if earlier is not None and (differences := job.differences(earlier)):
         storage.remove(new)
         raise UsageError(f"--output_dir: {_SAME_JOB}, got one with other {', '.join(differences)}")
@@ -100,34 +93,20 @@ def run(request: JobRequest, *, dry_run: bool = False) -> tuple[Job, Summary | N
     if storage.exists(new):
         storage.rename(new, job_folder.captions)
     data = beam_pipeline.WorkerData(
-        job_folder, None if request.captions is None else staged.offsets, request.max_errors
+        job_folder, staged.offsets if takes_captions else None, request.max_errors
     )
     if not storage.exists(job_folder.path(SUCCESS)):
-        generator = BlockGenerator(
-            job.options.batch_size, model.takes_captions, job.options.truncation
-        )
+        generator = BlockGenerator(job.options.batch_size, takes_captions, job.options.truncation)
         handler: ExportHandler | ServerHandler
         if isinstance(source, ServerSource):
             handler = ServerHandler(source, generator, job_folder)
         else:
             threads = _threads(beam_options)
-            handler = ExportHandler(source.export_dir, generator, job_folder, threads=threads)
+            handler = ExportHandler(source, generator, job_folder, threads=threads)
         _draw(data, handler, beam_options)
     summary = Summary(**json.loads(storage.read(job_folder.path(SUCCESS))))
     storage.remove(work)
     return job, summary
-
-
-def _model(request: JobRequest) -> tuple[ModelInfo, ExportSource | ServerSource]:
-    """The facts about the model, and its source with the folder of the chosen version."""
-    source, takes_captions = request.source, request.captions is not None
-    if isinstance(source, ServerSource):
-        model = models.inspect_server(source.target, source.model, takes_captions=takes_captions)
-        return model, source
-    version, model = models.inspect_export(source.export_dir)
-    if model.takes_captions != takes_captions:
-        raise models.wrong_kind(version, takes_captions=model.takes_captions)
-    return model, ExportSource(version)
 
 
 def _earlier_job(folder: str, request: JobRequest) -> bytes | None:

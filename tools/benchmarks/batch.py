@@ -27,7 +27,7 @@ def measure(bench: Bench) -> list[Result]:
     times = []
     for number in range(REPETITIONS):
         request = job_runner.JobRequest(
-            source=job_runner.ExportSource(str(exported.version)),
+            source=str(exported.version),
             captions=str(captions) if exported.reads_captions else None,
             output_dir=str(bench.folder / f"generated_{number}"),
             options=JobOptions(
