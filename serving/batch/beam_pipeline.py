@@ -23,12 +23,12 @@ class WorkerData:
 
     Attributes:
       job_folder: the folder of the job.
-      offsets: byte offsets in the staged captions; None for an unconditional model.
+      offsets: byte offsets in the staged captions.
       max_errors: rows that may fail; None for any number.
     """
 
     job_folder: JobFolder
-    offsets: tuple[int, ...] | None
+    offsets: tuple[int, ...]
     max_errors: int | None
 
 
@@ -77,7 +77,7 @@ def _rows(data: WorkerData, begin: int) -> Iterator[Row]:
     """Yields the rows of a job from row `begin` on."""
     job = data.job_folder.job
     copies = job.options.images_per_caption
-    if data.offsets is None:
+    if not job.has_captions:
         for copy in range(begin, copies):
             yield Row(0, copy, None, seed_of(job.options.seed, b"", copy))
         return

@@ -10,7 +10,8 @@ import grpc
 import numpy as np
 from apache_beam.ml.inference.base import ModelHandler
 
-from serving.batch.block_generator import BlockGenerator, RowError
+from serving.batch import block_generator
+from serving.batch.block_generator import RowError
 from serving.batch.job_folder import JobFolder
 from serving.batch.models import SIGNATURE, ServerSource
 from serving.batch.rows import Block, WrittenBlock
@@ -34,9 +35,9 @@ _threads_lock = threading.Lock()
 class _BlockHandler(ModelHandler[Block, WrittenBlock, Any]):
     """Base class of both handlers: draws and writes `blocks` blocks at the same time."""
 
-    def __init__(self, generator: BlockGenerator, job_folder: JobFolder, *, blocks: int) -> None:
+    def __init__(self, job_folder: JobFolder, *, blocks: int) -> None:
         super().__init__(min_batch_size=blocks, max_batch_size=blocks)
-        self._generator, self._job_folder = generator, job_folder
+        self._job_folder = job_folder
 
     def run_inference(
         self,
@@ -47,7 +48,8 @@ class _BlockHandler(ModelHandler[Block, WrittenBlock, Any]):
         """Draws and writes all blocks at the same time, and waits for all of them."""
 
         def made(block: Block) -> WrittenBlock:
-            return self._job_folder.write_block(self._generator.generate(model, block))
+            results = block_generator.generate(self._job_folder.job, model, block)
+            return self._job_folder.write_block(block, results)
 
         # Wait for all: if one fails, no other may still write after the job has ended.
         futures = [model.pool.submit(made, block) for block in batch]
@@ -62,24 +64,16 @@ class _BlockHandler(ModelHandler[Block, WrittenBlock, Any]):
 class ExportHandler(_BlockHandler):
     """Draws with a SavedModel, loaded once per process."""
 
-    def __init__(
-        self,
-        version: str,
-        generator: BlockGenerator,
-        job_folder: JobFolder,
-        *,
-        threads: int | None = None,
-    ) -> None:
+    def __init__(self, version: str, job_folder: JobFolder, *, threads: int | None = None) -> None:
         """Stores the arguments; loads nothing yet.
 
         Args:
           version: folder of the SavedModel.
-          generator: draws blocks with the model.
           job_folder: receives the pictures.
           threads: intra-op threads of TensorFlow; None: one per processor.
         """
         self._blocks = 1 if threads == 1 else _CONCURRENT_BLOCKS
-        super().__init__(generator, job_folder, blocks=self._blocks)
+        super().__init__(job_folder, blocks=self._blocks)
         self._version, self._threads = version, threads
 
     def load_model(self) -> "_LoadedModel":
@@ -98,17 +92,14 @@ class ExportHandler(_BlockHandler):
 class ServerHandler(_BlockHandler):
     """Draws with a model server, with several concurrent requests."""
 
-    def __init__(
-        self, source: ServerSource, generator: BlockGenerator, job_folder: JobFolder
-    ) -> None:
+    def __init__(self, source: ServerSource, job_folder: JobFolder) -> None:
         """Stores the arguments; connects to no server yet.
 
         Args:
           source: the model on a server.
-          generator: draws blocks with the model.
           job_folder: receives the pictures.
         """
-        super().__init__(generator, job_folder, blocks=source.concurrent_requests)
+        super().__init__(job_folder, blocks=source.concurrent_requests)
         self._source = source
 
     def load_model(self) -> "_RemoteModel":

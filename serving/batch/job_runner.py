@@ -13,7 +13,6 @@ from apache_beam.io.filesystem import BeamIOError
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 
 from serving.batch import beam_pipeline, models, progress, staging, storage
-from serving.batch.block_generator import BlockGenerator
 from serving.batch.caption_files import DamagedFileError
 from serving.batch.handlers import ExportHandler, ServerHandler
 from serving.batch.job import CaptionsDigest, Job, JobOptions
@@ -92,17 +91,14 @@ def run(request: JobRequest, *, dry_run: bool = False) -> tuple[Job, Summary | N
     job_folder.begin()
     if storage.exists(new):
         storage.rename(new, job_folder.captions)
-    data = beam_pipeline.WorkerData(
-        job_folder, staged.offsets if takes_captions else None, request.max_errors
-    )
+    data = beam_pipeline.WorkerData(job_folder, staged.offsets, request.max_errors)
     if not storage.exists(job_folder.path(SUCCESS)):
-        generator = BlockGenerator(job.options.batch_size, takes_captions, job.options.truncation)
         handler: ExportHandler | ServerHandler
         if isinstance(source, ServerSource):
-            handler = ServerHandler(source, generator, job_folder)
+            handler = ServerHandler(source, job_folder)
         else:
             threads = _threads(beam_options)
-            handler = ExportHandler(source, generator, job_folder, threads=threads)
+            handler = ExportHandler(source, job_folder, threads=threads)
         _draw(data, handler, beam_options)
     summary = Summary(**json.loads(storage.read(job_folder.path(SUCCESS))))
     storage.remove(work)
