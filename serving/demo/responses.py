@@ -131,7 +131,7 @@ class Responses:
             caption=self._caption(query.get("from"), name="from"),
             seed=0,
             towards=self._caption(query.get("to"), name="to"),
-            share=parameters.share(query.get("share")),
+            share=parameters.fraction(query.get("share"), name="share"),
         )
         wanted = _with_query(request, mixed)
         if not (await self._model.abilities()).mixes:
