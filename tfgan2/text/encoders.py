@@ -1,6 +1,7 @@
 """Text encoders: ids to sentence embeddings, and in BiLSTM also to word features."""
 
 import pathlib
+from typing import ClassVar
 
 import tensorflow as tf
 import tf_keras as keras
@@ -89,11 +90,10 @@ class WordCNN(keras.Model):
         return self.normalization(self.projection(tf.reduce_max(features, axis=1)))
 
 
-class BiLSTM(keras.Model):
-    """A bidirectional LSTM over words: DAMSM's text encoder, which DF-GAN uses.
+class _WordLSTM(keras.Model):
+    """LSTMs over words, in one direction or two."""
 
-    Source: Xu et al. 2018, "AttnGAN", section 3.2; sizes and initializers as in the published code.
-    """
+    directions: ClassVar[int]
 
     def __init__(
         self,
@@ -107,17 +107,31 @@ class BiLSTM(keras.Model):
 
         Args:
           vocabulary_size: number of ids, padding included.
-          sentence_size: length of the sentence embedding and of a word's features; even, because
-            each direction gives one half.
+          sentence_size: length of the sentence embedding; in two directions also of a word's
+            features, and even, because each direction gives one half.
           word_embedding_size: length of a word embedding.
           dtype: dtype policy of the layers.
         """
         super().__init__(name="text_encoder", dtype=dtype)
         self.sentence_size = sentence_size
-        self.word_embedding = _embedding(vocabulary_size, word_embedding_size, dtype=dtype)
-        self.forward = _lstm(sentence_size // 2, backwards=False, dtype=dtype)
-        self.backward = _lstm(sentence_size // 2, backwards=True, dtype=dtype)
+        initializer = keras.initializers.RandomUniform(-EMBEDDING_START, EMBEDDING_START)
+        self.word_embedding = keras.layers.Embedding(
+            vocabulary_size, word_embedding_size, embeddings_initializer=initializer, dtype=dtype
+        )
+        units = sentence_size // self.directions
+        self.forward = _lstm(units, backwards=False, dtype=dtype)
+        if self.directions == 2:
+            self.backward = _lstm(units, backwards=True, dtype=dtype)
         self({"ids": tf.zeros([1, 1], tf.int32), "length": tf.zeros([1], tf.int32)})
+
+
+class BiLSTM(_WordLSTM):
+    """A bidirectional LSTM over words: DAMSM's text encoder, which DF-GAN uses.
+
+    Source: Xu et al. 2018, "AttnGAN", section 3.2; sizes and initializers as in the published code.
+    """
+
+    directions = 2
 
     def call(self, tokens: dict[str, tf.Tensor]) -> tf.Tensor:
         """Encodes captions; padding has no influence.
@@ -159,34 +173,14 @@ class BiLSTM(keras.Model):
         return features * tf.cast(mask, tf.float32)[:, :, tf.newaxis], sentence
 
 
-class LSTM(keras.Model):
+class LSTM(_WordLSTM):
     """An LSTM over words; its last state is the embedding: the flowers project's text encoder.
 
     Source: the published code https://github.com/zsdonghao/text-to-image, with PyTorch's
-    initializers.
+    initializers; published: word_embedding_size 256, sentence_size 128.
     """
 
-    def __init__(
-        self,
-        *,
-        vocabulary_size: int,
-        sentence_size: int,
-        word_embedding_size: int,
-        dtype: DType = "float32",
-    ) -> None:
-        """Builds the encoder.
-
-        Args:
-          vocabulary_size: number of ids, padding included.
-          sentence_size: length of the sentence embedding (published: 128).
-          word_embedding_size: length of a word embedding (published: 256).
-          dtype: dtype policy of the layers.
-        """
-        super().__init__(name="text_encoder", dtype=dtype)
-        self.sentence_size = sentence_size
-        self.word_embedding = _embedding(vocabulary_size, word_embedding_size, dtype=dtype)
-        self.forward = _lstm(sentence_size, backwards=False, dtype=dtype)
-        self({"ids": tf.zeros([1, 1], tf.int32), "length": tf.zeros([1], tf.int32)})
+    directions = 1
 
     def call(self, tokens: dict[str, tf.Tensor]) -> tf.Tensor:
         """Encodes captions; padding has no influence.
@@ -200,13 +194,6 @@ class LSTM(keras.Model):
         mask = tf.sequence_mask(tokens["length"], tokens["ids"].shape[1])
         _, last, _ = self.forward(self.word_embedding(tokens["ids"]), mask=mask)
         return tf.cast(last, tf.float32)
-
-
-def _embedding(vocabulary_size: int, size: int, *, dtype: DType) -> keras.layers.Embedding:
-    initializer = keras.initializers.RandomUniform(-EMBEDDING_START, EMBEDDING_START)
-    return keras.layers.Embedding(
-        vocabulary_size, size, embeddings_initializer=initializer, dtype=dtype
-    )
 
 
 def _lstm(units: int, *, backwards: bool, dtype: DType) -> keras.layers.RNN:
