@@ -182,12 +182,12 @@ def _images_per_second(run: Run) -> str:
 
 
 def _images_trained_on(run: Run) -> str:
-    rows = run.recipe.get("batch_size")
+    rows = run.config["recipe"].get("batch_size")
     return f"{run.last_step * rows:,}" if isinstance(rows, int) else "not known"
 
 
 OVERVIEW = {
-    "system": lambda run: _text(run.recipe.get("model", "not known")),
+    "system": lambda run: _text(run.config["recipe"].get("model", "not known")),
     "data": lambda run: _text(run.config["data"].get("source", "not known")),
     "last step in metrics.jsonl": lambda run: f"{run.last_step:,}" if run.curves else "none yet",
     "written last": lambda run: run.last_line or "never",
