@@ -11,6 +11,7 @@ a function that runs one training step, or draws one batch. Its calls alternate 
 """
 
 import dataclasses
+import functools
 import importlib
 import importlib.util
 import pathlib
@@ -88,11 +89,11 @@ def main() -> None:
     from tools.benchmarks import against, machine
     from tools.benchmarks.bench import Bench
 
-    others = {
-        what: against.load(FLAGS[what].value, what=what)
-        for what in against.MEASURES
-        if FLAGS[what].value is not None
-    }
+    others = [
+        functools.partial(measure, make=against.load(name, what=what), name=name)
+        for what, measure in against.MEASURES.items()
+        if (name := FLAGS[what].value) is not None
+    ]
     runtime.quieten_tensorflow()
     recipe = _with_flags(recipe)
     checks.check_foreign_options(recipe)
@@ -112,8 +113,8 @@ def main() -> None:
         print(results.header(), flush=True)
         for what in FLAGS.what:
             measured += _shown(importlib.import_module(f"tools.benchmarks.{what}").measure(bench))
-        for what, make in others.items():
-            measured += _shown(against.MEASURES[what](bench, make, name=FLAGS[what].value))
+        for measure in others:
+            measured += _shown(measure(bench))
     if FLAGS.json is not None:
         peaks = {precision: peak / 1e9 for precision, peak in bench.peaks.items()}
         described = {**machine.describe(), "matrix_multiply_gflops": peaks}

@@ -4,6 +4,7 @@ import dataclasses
 import os
 import pathlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -38,8 +39,9 @@ def measure(
     for size in sizes:
         files = folder / f"{what}_{size}"
         files.mkdir(exist_ok=True)
+        varied: dict[str, Any] = {what: size}
         bench = Bench(
-            dataclasses.replace(recipe, **{what: size}),
+            dataclasses.replace(recipe, **varied),
             name=name,
             folder=files,
             seconds=seconds,
