@@ -97,7 +97,7 @@ def _measure(
 ) -> Series:
     from tools.benchmarks import synthetic_data
     from tools.benchmarks.bench import SAMPLING_PRECISION, Bench
-    from tools.benchmarks.growth import memory, programs, step_times
+    from tools.benchmarks.growth import programs, step_times
 
     name = FLAGS.model if FLAGS.model in systems.SYSTEMS else path.stem
     if what == "prepare":
@@ -128,7 +128,7 @@ def _measure(
                 train=MEMORY_IMAGES,
                 test=TEST_IMAGES,
             )
-        return memory.measure(
+        return programs.memory(
             memory_path,
             folder,
             data_dir=FLAGS.data_dir or data_dir,
