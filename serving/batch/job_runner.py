@@ -6,11 +6,16 @@ import io
 import json
 import os
 import re
+import shlex
+import sys
 from collections.abc import Sequence
 
 import apache_beam as beam
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
+from apache_beam.runners import PipelineRunner
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
 from serving.batch import beam_pipeline, models, progress, staging, storage
 from serving.batch.caption_files import DamagedFileError
@@ -141,7 +146,7 @@ def _draw(
     watch = local and storage.is_local(job_folder.folder)
     with progress.shown(job_folder) if watch else contextlib.nullcontext():
         try:
-            job = beam.Pipeline(options=options)
+            job = beam.Pipeline(runner=_runner(options), options=options)
             shards = [job_folder.job.shard(number) for number in numbers]
             beam_pipeline.build(job, data, shards=shards, handler=handler)
             job.run().wait_until_finish()
@@ -151,6 +156,18 @@ def _draw(
             if not messages:
                 raise
             raise UsageError(messages[-1]) from error
+
+
+def _runner(options: PipelineOptions) -> PipelineRunner | None:
+    """The local runner with quiet worker processes, if these are wanted; else None."""
+    direct = options.view_as(DirectOptions)
+    local = options.view_as(StandardOptions).runner == LOCAL_RUNNER
+    if not local or direct.direct_running_mode != "multi_processing":
+        return None
+    # In its own mode of several processes, the runner would start Beam's worker program.
+    direct.direct_running_mode = "in_memory"
+    command = f"{shlex.quote(sys.executable)} -m serving.batch.worker"
+    return FnApiRunner(SubprocessSDKEnvironment.from_command_string(command))
 
 
 def _parse_beam_options(arguments: Sequence[str]) -> PipelineOptions:
