@@ -123,8 +123,9 @@ def batches(
     def example(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         record = records.parse(inputs["record"])
         image = inputs["image"] if cached else decode(record["image"])
+        image = _random_view(image, inputs["view_draws"], view)
         return {
-            "image": _normalize(_random_view(image, inputs["view_draws"], view)),
+            "image": tf.cast(image, tf.float32) / 127.5 - 1.0,
             "caption": _pick(record["captions"], inputs["caption_draws"]),
             "label": record["label"],
         }
@@ -191,12 +192,8 @@ def examples(
 ) -> Examples:
     """Reads records of a split into memory, in the order of the shards.
 
-    Args:
-      data_dir: folder of the data set.
-      manifest: content of dataset.json.
-      split: `train` or `test`.
-      view: crop and size of the images; the crop is in the centre.
-      limit: number of records at most, evenly chosen from the split; None: all.
+    The arguments are those of `StoredExamples`, and `limit`, the number of records at most, evenly
+    chosen from the split; None: all.
     """
     reader = records.RecordReader(data_dir, manifest.splits[split])
     count = len(reader) if limit is None else min(limit, len(reader))
@@ -266,10 +263,6 @@ def _random_view(image: tf.Tensor, draws: tf.Tensor, view: View) -> tf.Tensor:
     if view.horizontal_flip:
         image = tf.where(draws[2] < 0.5, image[:, ::-1], image)
     return image
-
-
-def _normalize(image: tf.Tensor) -> tf.Tensor:
-    return tf.cast(image, tf.float32) / 127.5 - 1.0
 
 
 def _rows(step: int, *, records: int, batch_size: int, seed: int) -> list[int]:
