@@ -18,13 +18,10 @@ from serving.batch.rows import Block, WrittenBlock
 from serving.client import Client
 from serving.program import UsageError
 
-# Error codes of a row that the model or the server always refuses.
-_SERVER_REFUSALS = {"INVALID_ARGUMENT", "FAILED_PRECONDITION", "OUT_OF_RANGE", "UNIMPLEMENTED"}
-_TF_REFUSALS = {
-    "InvalidArgumentError",
-    "FailedPreconditionError",
-    "OutOfRangeError",
-    "UnimplementedError",
+# Error codes of a row that the model or the server always refuses; gRPC's equal TensorFlow's.
+_REFUSALS = {
+    grpc.StatusCode[name].value[0]
+    for name in ("INVALID_ARGUMENT", "FAILED_PRECONDITION", "OUT_OF_RANGE", "UNIMPLEMENTED")
 }
 _ROW_RULE = "caption: must be one that the model draws"
 # While one block is written, or runs a single-threaded op, the other uses the other processors.
@@ -127,7 +124,7 @@ class _LoadedModel:
         try:
             outputs = self._generate(**{name: tf.constant(inputs[name]) for name in inputs})
         except tf.errors.OpError as error:
-            if type(error).__name__ not in _TF_REFUSALS:
+            if error.error_code not in _REFUSALS:
                 raise
             raise RowError(f"{_ROW_RULE}, got {error.message:.200}") from error
         return {name: output.numpy() for name, output in outputs.items()}
@@ -146,7 +143,7 @@ class _RemoteModel:
         try:
             return self._client.predict(SIGNATURE, inputs)
         except grpc.RpcError as error:
-            if error.code().name not in _SERVER_REFUSALS:
+            if error.code().value[0] not in _REFUSALS:
                 status = f"{error.code().name}: {error.details()} from {self._source.target}"
                 rule = f"must go on serving the model {self._source.model} (then --resume)"
                 raise UsageError(f"--target: {rule}, got {status}") from error
