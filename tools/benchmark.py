@@ -11,6 +11,7 @@ a function that runs one training step, or draws one batch. Its calls alternate 
 """
 
 import dataclasses
+import functools
 import importlib
 import importlib.util
 import pathlib
@@ -85,13 +86,14 @@ def main() -> None:
     recipe = recipes.from_flagfile(path)
     # Imported here, so that wrong flags are reported without waiting for TensorFlow.
     from tfgan2.training import checks, runtime
-    from tools.benchmarks import against, against_generation, machine
+    from tools.benchmarks import against, machine
     from tools.benchmarks.bench import Bench
 
-    make_step = None if FLAGS.against is None else against.load(FLAGS.against)
-    make_drawer = None
-    if FLAGS.against_generation is not None:
-        make_drawer = against.load(FLAGS.against_generation, flag=against_generation.FLAG)
+    others = [
+        functools.partial(measure, make=against.load(name, what=what), name=name)
+        for what, measure in against.MEASURES.items()
+        if (name := FLAGS[what].value) is not None
+    ]
     runtime.quieten_tensorflow()
     recipe = _with_flags(recipe)
     checks.check_foreign_options(recipe)
@@ -111,11 +113,8 @@ def main() -> None:
         print(results.header(), flush=True)
         for what in FLAGS.what:
             measured += _shown(importlib.import_module(f"tools.benchmarks.{what}").measure(bench))
-        if make_step is not None:
-            measured += _shown(against.measure(bench, make_step, name=FLAGS.against))
-        if make_drawer is not None:
-            name = FLAGS.against_generation
-            measured += _shown(against_generation.measure(bench, make_drawer, name=name))
+        for measure in others:
+            measured += _shown(measure(bench))
     if FLAGS.json is not None:
         peaks = {precision: peak / 1e9 for precision, peak in bench.peaks.items()}
         described = {**machine.describe(), "matrix_multiply_gflops": peaks}

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from absl import flags
 
 from tfgan2 import program
-from tfgan2.data import pipeline, records
+from tfgan2.data import records
 from tfgan2.evaluation import comparison, extractors, measure
 from tfgan2.metrics.protocol import LIGHT, METRICS, Protocol
 from tfgan2.program import UsageError
@@ -168,24 +168,16 @@ def _generator() -> tuple[measure.MeasuredGenerator, Mapping[str, str] | None, p
         generator = measure.measured_generator(sampler, checkpoint=checkpoint, recipe=config.recipe)
         output = pathlib.Path(FLAGS.output or run.evaluations_file)
         return generator, config.text_encoder or {}, output
-    other: samplers.ExportSampler | samplers.ServedSampler
-    crop_margin, text_source = FLAGS.crop_margin, FLAGS.text_source
-    text_encoder: Mapping[str, str] | None = None
+    output = pathlib.Path(FLAGS.output)
     if FLAGS.export_dir is not None:
-        other = export = samplers.ExportSampler(FLAGS.export_dir)
-        crop_margin, text_source = export.crop_margin, export.text_source
-        text_encoder = export.text_encoder or {}
-    else:
-        other = samplers.ServedSampler(FLAGS.target, model=FLAGS.model)
-    generator = measure.MeasuredGenerator(
-        sample=other.sample,
-        reads=other.reads,
-        view=pipeline.View(other.image_size, crop_margin=crop_margin),
-        truncation=other.truncation,
-        name=other.name,
-        text_source=text_source,
+        return *samplers.exported(FLAGS.export_dir), output
+    served = samplers.served(
+        FLAGS.target,
+        model=FLAGS.model,
+        crop_margin=FLAGS.crop_margin,
+        text_source=FLAGS.text_source,
     )
-    return generator, text_encoder, pathlib.Path(FLAGS.output)
+    return served, None, output
 
 
 if __name__ == "__main__":

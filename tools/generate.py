@@ -61,12 +61,11 @@ def main(beam_options: Sequence[str]) -> None:
         raise UsageError(f"apache-beam: {rule}, got {error}") from error
     from serving.batch import job_runner
     from serving.batch.job import JobOptions
+    from serving.batch.models import ServerSource
 
-    source: job_runner.ExportSource | job_runner.ServerSource
-    if FLAGS.export_dir is not None:
-        source = job_runner.ExportSource(FLAGS.export_dir)
-    else:
-        source = job_runner.ServerSource(
+    source = FLAGS.export_dir
+    if source is None:
+        source = ServerSource(
             FLAGS.target,
             FLAGS.model,
             concurrent_requests=FLAGS.concurrent_requests,

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
@@ -11,7 +10,7 @@ from apache_beam.ml.inference.base import RunInference
 from serving.batch import staging
 from serving.batch.handlers import ExportHandler, ServerHandler
 from serving.batch.job import OutputShard
-from serving.batch.job_folder import JobFolder, Summary
+from serving.batch.job_folder import JobFolder
 from serving.batch.rows import Block, Row, WrittenBlock, seed_of
 from serving.program import UsageError
 
@@ -24,12 +23,12 @@ class WorkerData:
 
     Attributes:
       job_folder: the folder of the job.
-      offsets: byte offsets in the staged captions; None for an unconditional model.
+      offsets: byte offsets in the staged captions.
       max_errors: rows that may fail; None for any number.
     """
 
     job_folder: JobFolder
-    offsets: tuple[int, ...] | None
+    offsets: tuple[int, ...]
     max_errors: int | None
 
 
@@ -52,21 +51,21 @@ def build(
         pipeline
         | "Shards" >> beam.Create(list(shards), reshuffle=False)
         | "Spread" >> beam.Reshuffle()
-        | "Read" >> beam.ParDo(_ReadBlocks(data))
+        | "Read" >> beam.FlatMap(blocks_of, data)
         # The handler writes the pictures itself: they never pass through Beam's memory or coders.
         | "Draw" >> RunInference(handler)
         | "Count" >> beam.ParDo(_CountBlocks(data))
         | "Gather" >> beam.CombinePerKey(sum)
-        | "Finish" >> beam.ParDo(_FinishShard(data))
+        | "Finish" >> beam.Map(_finish_shard, data)
     )
     _ = (
         pipeline
         | "End" >> beam.Create([None], reshuffle=False)
-        | "Manifest" >> beam.ParDo(_FinishJob(data), beam.pvalue.AsIter(made))
+        | "Manifest" >> beam.Map(_finish_job, data, beam.pvalue.AsIter(made))
     )
 
 
-def blocks_of(data: WorkerData, shard: OutputShard) -> Iterator[Block]:
+def blocks_of(shard: OutputShard, data: WorkerData) -> Iterator[Block]:
     """Reads the blocks of a shard, one at a time."""
     job = data.job_folder.job
     rows = _rows(data, shard.begin * job.options.batch_size)
@@ -78,7 +77,7 @@ def _rows(data: WorkerData, begin: int) -> Iterator[Row]:
     """Yields the rows of a job from row `begin` on."""
     job = data.job_folder.job
     copies = job.options.images_per_caption
-    if data.offsets is None:
+    if not job.has_captions:
         for copy in range(begin, copies):
             yield Row(0, copy, None, seed_of(job.options.seed, b"", copy))
         return
@@ -92,21 +91,11 @@ def _rows(data: WorkerData, begin: int) -> Iterator[Row]:
         number, first = number + 1, 0
 
 
-class _JobDoFn(beam.DoFn):
-    def __init__(self, data: WorkerData) -> None:
-        self._data = data
-
-
-class _ReadBlocks(_JobDoFn):
-    def process(self, shard: OutputShard) -> Iterator[Block]:
-        yield from blocks_of(self._data, shard)
-
-
-class _CountBlocks(_JobDoFn):
+class _CountBlocks(beam.DoFn):
     """Counts written rows; finishes a shard if all its blocks come in the same bundle."""
 
     def __init__(self, data: WorkerData) -> None:
-        super().__init__(data)
+        self._data = data
         self._pictures = Metrics.counter(METRICS, "pictures")
         self._errors = Metrics.counter(METRICS, "errors")
 
@@ -130,19 +119,17 @@ class _CountBlocks(_JobDoFn):
         yield shard.number, written.pictures + written.failed
 
 
-class _FinishShard(_JobDoFn):
-    """Finishes each shard; shards that `_CountBlocks` has finished stay as they are."""
-
-    def process(self, made: tuple[int, int]) -> Iterator[int]:
-        job_folder = self._data.job_folder
-        job_folder.finish_shard(job_folder.job.shard(made[0]))
-        yield made[0]
+def _finish_shard(made: tuple[int, int], data: WorkerData) -> int:
+    """Finishes a shard; shards that `_CountBlocks` has finished stay as they are."""
+    number, _ = made
+    data.job_folder.finish_shard(data.job_folder.job.shard(number))
+    return number
 
 
-class _FinishJob(_JobDoFn):
-    def process(self, _: Any, made: Iterable[int]) -> None:
-        summary: Summary = self._data.job_folder.finish_job(max_errors=self._data.max_errors)
-        check_errors(summary.errors, self._data.max_errors)
+def _finish_job(_: None, data: WorkerData, made: Iterable[int]) -> None:
+    """Writes the manifest, after all shards are made."""
+    summary = data.job_folder.finish_job(max_errors=data.max_errors)
+    check_errors(summary.errors, data.max_errors)
 
 
 def check_errors(errors: int, max_errors: int | None) -> None:

@@ -108,24 +108,16 @@ def _json_entry(line: bytes | None) -> Entry:
         return Entry(None, f"line: {rule}, got {error}")
 
 
-class _TableLines:
-    """The lines of a CSV file for `csv.reader`; the iteration can go on after a too long line."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._lines = _lines(stream)
-
-    def __iter__(self) -> "_TableLines":
-        return self
-
-    def __next__(self) -> str:
-        line = next(self._lines)
-        if line is None:
-            raise csv.Error(_TOO_LONG)
-        return line.decode("utf-8", "surrogateescape") + "\n"
+def _table_line(line: bytes | None) -> str:
+    """The line of a CSV file for `csv.reader`."""
+    if line is None:
+        raise csv.Error(_TOO_LONG)
+    return line.decode("utf-8", "surrogateescape") + "\n"
 
 
 def _csv_entries(stream: BinaryIO) -> Iterator[Entry]:
-    table = csv.reader(_TableLines(stream))
+    # `map`, unlike a generator, goes on after the error of a too long line.
+    table = csv.reader(map(_table_line, _lines(stream)))
     try:
         header = next(table, [])
         column = header.index(COLUMN)

@@ -66,6 +66,11 @@ class Job:
     options: JobOptions
 
     @property
+    def has_captions(self) -> bool:
+        """Whether the model draws captions; else it is unconditional."""
+        return self.captions.sha256 is not None
+
+    @property
     def rows(self) -> int:
         """The number of requested pictures."""
         return self.captions.count * self.options.images_per_caption

@@ -3,11 +3,11 @@
 import contextlib
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from serving.batch import messages, storage, tfrecords
 from serving.batch.job import Job, OutputShard
-from serving.batch.rows import GeneratedBlock, Row, RowResult, WrittenBlock
+from serving.batch.rows import Block, Row, RowResult, WrittenBlock
 from serving.batch.staging import json_line, text_of
 
 JOB, MANIFEST, ERRORS, SUCCESS = "job.json", "manifest.jsonl", "errors.jsonl", "_SUCCESS"
@@ -68,11 +68,11 @@ class JobFolder:
         """Writes job.json."""
         self._write(self.path(JOB), self.job.as_json())
 
-    def write_block(self, drawn: GeneratedBlock) -> WrittenBlock:
-        """Writes the pictures of a block, then its lines."""
-        shard = self.job.shard(drawn.block.shard)
+    def write_block(self, block: Block, results: Sequence[RowResult]) -> WrittenBlock:
+        """Writes the pictures of a block with a result per row, then its lines."""
+        shard = self.job.shard(block.shard)
         lines, records, offset, failed = [], [], 0, 0
-        for row, result in zip(drawn.block.rows, drawn.results, strict=True):
+        for row, result in zip(block.rows, results, strict=True):
             if result.png is None:
                 lines.append(_ERROR + json_line(_error_fields(row, result)))
                 failed += 1
@@ -87,8 +87,8 @@ class JobFolder:
                 records.append(tfrecords.frame(_example(row, result)))
                 offset += len(records[-1])
         if self.job.options.format == "tfrecord":
-            self._write(self._block(drawn.block.number, "tfrecord"), b"".join(records))
-        self._write(self._block(drawn.block.number, "lines"), b"".join(lines))
+            self._write(self._block(block.number, "tfrecord"), b"".join(records))
+        self._write(self._block(block.number, "lines"), b"".join(lines))
         return WrittenBlock(shard.number, len(lines) - failed, failed)
 
     def finish_shard(self, shard: OutputShard) -> None:

@@ -6,19 +6,23 @@ import io
 import json
 import os
 import re
+import shlex
+import sys
 from collections.abc import Sequence
 
 import apache_beam as beam
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
+from apache_beam.runners import PipelineRunner
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
 from serving.batch import beam_pipeline, models, progress, staging, storage
-from serving.batch.block_generator import BlockGenerator
 from serving.batch.caption_files import DamagedFileError
 from serving.batch.handlers import ExportHandler, ServerHandler
 from serving.batch.job import CaptionsDigest, Job, JobOptions
 from serving.batch.job_folder import JOB, PARTIAL, SUCCESS, WORK, JobFolder, Summary
-from serving.batch.models import ModelInfo
+from serving.batch.models import ServerSource
 from serving.batch.staging import StagedCaptions
 from serving.program import UsageError
 
@@ -30,39 +34,11 @@ _USAGE_ERROR = re.compile(r"\bUsageError: (--.+?)(?: \[while running .*)?$", re.
 
 
 @dataclasses.dataclass(frozen=True)
-class ExportSource:
-    """A model to load from disk.
-
-    Attributes:
-      export_dir: folder of the versions, or folder of one version.
-    """
-
-    export_dir: str
-
-
-@dataclasses.dataclass(frozen=True)
-class ServerSource:
-    """A model on a server.
-
-    Attributes:
-      target: host:port, or several separated by commas; requests rotate over them.
-      model: name of the model on the servers.
-      concurrent_requests: requests at the same time, per process.
-      timeout_seconds: limit of a request, with all its attempts.
-    """
-
-    target: str
-    model: str
-    concurrent_requests: int = 4
-    timeout_seconds: float = 60.0
-
-
-@dataclasses.dataclass(frozen=True)
 class JobRequest:
     """The arguments of a run.
 
     Attributes:
-      source: the model.
+      source: the model: folder of an export's versions or of one version, or a model on a server.
       captions: file or pattern; None for an unconditional model.
       output_dir: folder of the job.
       options: options that determine the outputs.
@@ -71,7 +47,7 @@ class JobRequest:
       beam_options: options of Beam, as on a command line.
     """
 
-    source: ExportSource | ServerSource
+    source: str | ServerSource
     captions: str | None
     output_dir: str
     options: JobOptions
@@ -95,14 +71,18 @@ def run(request: JobRequest, *, dry_run: bool = False) -> tuple[Job, Summary | N
     """
     # Check the arguments, and stage the captions.
     beam_options = _parse_beam_options(request.beam_options)
-    model, source = _model(request)
+    source, takes_captions = request.source, request.captions is not None
+    if isinstance(source, ServerSource):
+        model = models.inspect_server(source, takes_captions=takes_captions)
+    else:
+        source, model = models.inspect_export(source, takes_captions=takes_captions)
     folder = storage.absolute(request.output_dir)
     earlier = _earlier_job(folder, request)
     work = storage.join(folder, WORK)
     new = storage.join(work, "captions.new")
     staged = _stage(request, None if dry_run else new, partial_folder=storage.join(work, PARTIAL))
     # Compare with the job of an earlier run in the same folder.
-    job = Job(model.identity, staged.captions, request.options)
+    job = Job(model, staged.captions, request.options)
     if earlier is not None and (differences := job.differences(earlier)):
         storage.remove(new)
         raise UsageError(f"--output_dir: {_SAME_JOB}, got one with other {', '.join(differences)}")
@@ -111,50 +91,23 @@ def run(request: JobRequest, *, dry_run: bool = False) -> tuple[Job, Summary | N
         return job, None
     # Draw the unfinished shards, and write the manifest.
     job_folder = JobFolder(folder, job)
-    _begin(job_folder, new, resume=request.resume)
-    data = beam_pipeline.WorkerData(
-        job_folder, None if request.captions is None else staged.offsets, request.max_errors
-    )
+    if not request.resume:
+        job_folder.clear()
+    job_folder.begin()
+    if storage.exists(new):
+        storage.rename(new, job_folder.captions)
+    data = beam_pipeline.WorkerData(job_folder, staged.offsets, request.max_errors)
     if not storage.exists(job_folder.path(SUCCESS)):
-        generator = BlockGenerator(
-            job.options.batch_size, model.takes_captions, job.options.truncation
-        )
-        handler = _handler(source, generator, job_folder, threads=_threads(beam_options))
+        handler: ExportHandler | ServerHandler
+        if isinstance(source, ServerSource):
+            handler = ServerHandler(source, job_folder)
+        else:
+            threads = _threads(beam_options)
+            handler = ExportHandler(source, job_folder, threads=threads)
         _draw(data, handler, beam_options)
     summary = Summary(**json.loads(storage.read(job_folder.path(SUCCESS))))
     storage.remove(work)
     return job, summary
-
-
-def _model(request: JobRequest) -> tuple[ModelInfo, ExportSource | ServerSource]:
-    """The facts about the model, and its source with the folder of the chosen version."""
-    source, takes_captions = request.source, request.captions is not None
-    if isinstance(source, ServerSource):
-        model = models.inspect_server(source.target, source.model, takes_captions=takes_captions)
-        return model, source
-    version, model = models.inspect_export(source.export_dir)
-    if model.takes_captions != takes_captions:
-        raise models.wrong_kind(version, takes_captions=model.takes_captions)
-    return model, ExportSource(version)
-
-
-def _handler(
-    source: ExportSource | ServerSource,
-    generator: BlockGenerator,
-    job_folder: JobFolder,
-    *,
-    threads: int | None,
-) -> ExportHandler | ServerHandler:
-    if isinstance(source, ExportSource):
-        return ExportHandler(source.export_dir, generator, job_folder, threads=threads)
-    return ServerHandler(
-        source.target,
-        source.model,
-        generator,
-        job_folder,
-        concurrent_requests=source.concurrent_requests,
-        timeout_seconds=source.timeout_seconds,
-    )
 
 
 def _earlier_job(folder: str, request: JobRequest) -> bytes | None:
@@ -183,14 +136,6 @@ def _stage(request: JobRequest, path: str | None, *, partial_folder: str) -> Sta
         raise UsageError(f"--captions: must be whole files, got {error}") from error
 
 
-def _begin(job_folder: JobFolder, new: str, *, resume: bool) -> None:
-    if not resume:
-        job_folder.clear()
-    job_folder.begin()
-    if storage.exists(new):
-        storage.rename(new, job_folder.captions)
-
-
 def _draw(
     data: beam_pipeline.WorkerData, handler: ExportHandler | ServerHandler, options: PipelineOptions
 ) -> None:
@@ -201,7 +146,7 @@ def _draw(
     watch = local and storage.is_local(job_folder.folder)
     with progress.shown(job_folder) if watch else contextlib.nullcontext():
         try:
-            job = beam.Pipeline(options=options)
+            job = beam.Pipeline(runner=_runner(options), options=options)
             shards = [job_folder.job.shard(number) for number in numbers]
             beam_pipeline.build(job, data, shards=shards, handler=handler)
             job.run().wait_until_finish()
@@ -211,6 +156,18 @@ def _draw(
             if not messages:
                 raise
             raise UsageError(messages[-1]) from error
+
+
+def _runner(options: PipelineOptions) -> PipelineRunner | None:
+    """The local runner with quiet worker processes, if these are wanted; else None."""
+    direct = options.view_as(DirectOptions)
+    local = options.view_as(StandardOptions).runner == LOCAL_RUNNER
+    if not local or direct.direct_running_mode != "multi_processing":
+        return None
+    # In its own mode of several processes, the runner would start Beam's worker program.
+    direct.direct_running_mode = "in_memory"
+    command = f"{shlex.quote(sys.executable)} -m serving.batch.worker"
+    return FnApiRunner(SubprocessSDKEnvironment.from_command_string(command))
 
 
 def _parse_beam_options(arguments: Sequence[str]) -> PipelineOptions:

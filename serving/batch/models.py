@@ -1,4 +1,4 @@
-"""Inspects the model of a job before it is loaded: its location, inputs and identity."""
+"""Inspects the model of a job before it is loaded; finds its location and `Job.model`."""
 
 import dataclasses
 import hashlib
@@ -15,31 +15,35 @@ _INPUTS = {"caption", "seed", "truncation"}
 
 
 @dataclasses.dataclass(frozen=True)
-class ModelInfo:
-    """Facts about a model.
+class ServerSource:
+    """A model on a server.
 
     Attributes:
-      name: name in error messages.
-      takes_captions: whether the model has a caption input; else it is unconditional.
-      identity: differs between models: see `Job.model`.
+      target: host:port, or several separated by commas; requests rotate over them.
+      model: name of the model on the servers.
+      concurrent_requests: requests at the same time, per process.
+      timeout_seconds: limit of a request, with all its attempts.
     """
 
-    name: str
-    takes_captions: bool
-    identity: str
+    target: str
+    model: str
+    concurrent_requests: int = 4
+    timeout_seconds: float = 60.0
 
 
-def inspect_export(export_dir: str) -> tuple[str, ModelInfo]:
+def inspect_export(export_dir: str, *, takes_captions: bool) -> tuple[str, str]:
     """Inspects an export.
 
     Args:
       export_dir: folder of the versions, or folder of one version.
+      takes_captions: whether the job has captions.
 
     Returns:
-      The folder of the newest version or of the given version, and the facts about its model.
+      The folder of the newest version or of the given version, and the identity of its model.
 
     Raises:
-      UsageError: there is no version, or it lacks the `generate` signature of tools.export.
+      UsageError: there is no version, it lacks the `generate` signature of tools.export, or only
+        one of the job and the model has captions.
     """
     folder = storage.absolute(export_dir)
     version = folder
@@ -58,20 +62,22 @@ def inspect_export(export_dir: str) -> tuple[str, ModelInfo]:
     if inputs not in (_INPUTS, _INPUTS - {"caption"}) or "image_bytes" not in signature.outputs:
         rule = f"must have the signature {SIGNATURE} of tools.export"
         raise UsageError(f"--export_dir: {rule}, got {version}")
-    return version, ModelInfo(version, "caption" in inputs, _checksum(version))
+    if ("caption" in inputs) != takes_captions:
+        raise _wrong_kind(version, takes_captions=not takes_captions)
+    return version, _checksum(version)
 
 
-def inspect_server(target: str, model: str, *, takes_captions: bool) -> ModelInfo:
-    """Inspects a served model: requests one picture.
+def inspect_server(source: ServerSource, *, takes_captions: bool) -> str:
+    """Requests one picture of a served model, and returns the identity of the model.
 
     Args:
-      target: host:port, or several separated by commas.
-      model: name of the model on the servers.
+      source: the served model.
       takes_captions: whether the job has captions.
 
     Raises:
       UsageError: the model is not served, or only one of the job and the model has captions.
     """
+    target, model = source.target, source.model
     try:
         with Client(target, model=model) as client:
             (probe,) = client.draw([""] if takes_captions else None, seeds=[0])
@@ -79,14 +85,13 @@ def inspect_server(target: str, model: str, *, takes_captions: bool) -> ModelInf
         raise UsageError(f"--{error}") from error
     except grpc.RpcError as error:
         if error.code() is grpc.StatusCode.INVALID_ARGUMENT:
-            raise wrong_kind(f"{model} at {target}", takes_captions=not takes_captions) from error
+            raise _wrong_kind(f"{model} at {target}", takes_captions=not takes_captions) from error
         status = f"{error.code().name}: {error.details()} from {target}"
         raise UsageError(f"--target: must serve the model {model}, got {status}") from error
-    drawn = hashlib.sha256(probe.png).hexdigest()
-    return ModelInfo(f"{model} at {target}", takes_captions, f"{model}, draws {drawn}")
+    return f"{model}, draws {hashlib.sha256(probe.png).hexdigest()}"
 
 
-def wrong_kind(name: str, *, takes_captions: bool) -> UsageError:
+def _wrong_kind(name: str, *, takes_captions: bool) -> UsageError:
     """The error if a model takes captions and the job has none, or the other way round."""
     flag, kind = ("captions", "with") if takes_captions else ("count", "without")
     rule = f"must be given for a model that draws {kind} captions"

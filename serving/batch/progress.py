@@ -1,14 +1,14 @@
 """Progress of a local job, measured by the files that exist."""
 
 import contextlib
-import os
 import sys
 import threading
+import types
 from collections.abc import Iterator
-from typing import TextIO
 
 from tqdm import tqdm
 
+from serving.batch import storage
 from serving.batch.job_folder import JobFolder
 
 POLL_SECONDS = 1.0
@@ -20,8 +20,7 @@ def done(job_folder: JobFolder) -> int:
     job = job_folder.job
     finished = job_folder.finished_shards()
     rows = sum(job.shard_rows(job.shard(number)) for number in finished)
-    blocks = os.listdir(job_folder.blocks) if os.path.isdir(job_folder.blocks) else []
-    for name in blocks:
+    for name in storage.names(job_folder.blocks):
         number, _, kind = name.partition(".")
         if kind == "lines":
             rows += len(job.block_rows(int(number)))
@@ -33,13 +32,14 @@ def shown(job_folder: JobFolder) -> Iterator[None]:
     """Shows a progress bar with rate and remaining time on stderr inside the `with` block."""
     begun = done(job_folder)
     terminal = sys.stderr.isatty()
+    lines = types.SimpleNamespace(write=_write_line, flush=sys.stderr.flush)
     bar = tqdm(
         total=job_folder.job.rows,
         initial=begun,
         desc="generate",
         unit=" pictures",
         dynamic_ncols=terminal,
-        file=sys.stderr if terminal else _Lines(sys.stderr),
+        file=sys.stderr if terminal else lines,
         mininterval=0.1 if terminal else LINE_SECONDS,
     )
     ended = threading.Event()
@@ -61,17 +61,7 @@ def shown(job_folder: JobFolder) -> Iterator[None]:
         bar.close()
 
 
-class _Lines:
-    """Writes each state of a progress bar on its own line, for logs."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def write(self, text: str) -> None:
-        """Writes a state without the carriage return before it."""
-        if text.strip():
-            self._stream.write(text.strip() + "\n")
-
-    def flush(self) -> None:
-        """Flushes the stream."""
-        self._stream.flush()
+def _write_line(text: str) -> None:
+    """Writes a state of the bar on its own line, without the carriage return before it."""
+    if text.strip():
+        print(text.strip(), file=sys.stderr)

@@ -63,14 +63,6 @@ class RowResult:
 
 
 @dataclasses.dataclass(frozen=True)
-class GeneratedBlock:
-    """A block, and one result per row."""
-
-    block: Block
-    results: tuple[RowResult, ...]
-
-
-@dataclasses.dataclass(frozen=True)
 class WrittenBlock:
     """The row counts of a written block.
 

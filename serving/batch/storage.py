@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pathlib
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -28,6 +29,11 @@ def join(folder: str, *names: str) -> str:
 
 def match(pattern: str) -> list[str]:
     """The sorted paths of the files that match a pattern or path."""
+    if is_local(pattern) and "**" not in pattern:
+        # Beam would list all files below the fixed part of the pattern: with /*.txt, of the disk.
+        relative = f"{pattern}*" if pattern.endswith("/") else pattern
+        root = pathlib.Path("/" if relative.startswith("/") else ".")
+        return sorted(str(path) for path in root.glob(relative.lstrip("/")) if path.is_file())
     (found,) = FileSystems.match([pattern])
     return sorted(file.path for file in found.metadata_list)
 

@@ -3,8 +3,9 @@
 import dataclasses
 import functools
 import itertools
+import operator
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, ClassVar
 
@@ -12,6 +13,7 @@ import grpc
 
 from serving.client import describe, predict
 from serving.client.retry import Attempts, Retry
+from serving.wire import messages
 
 OPTIONS = [
     ("grpc.max_receive_message_length", -1),
@@ -108,16 +110,16 @@ class Connection:
             credentials = tls.credentials()
             open_channel = functools.partial(self._library.secure_channel, credentials=credentials)
         self._channels = [open_channel(address, options=OPTIONS) for address in addresses]
-        self._predict_stubs = self._stubs(predict.METHOD, predict.deserialize)
-        self._describe_stubs = self._stubs(describe.METHOD, describe.deserialize)
+        self._predict_stubs = self._stubs(predict.METHOD, messages.PredictResponse)
+        self._describe_stubs = self._stubs(describe.METHOD, messages.GetModelMetadataResponse)
         self._next_address = itertools.count()
 
-    def _stubs(self, method: str, deserialize: Callable[[bytes], Any]) -> list[Any]:
-        """The stubs of an RPC method, one per address."""
+    def _stubs(self, method: str, response: Any) -> list[Any]:
+        """The stubs of an RPC method with this class of responses, one per address."""
+        # The same request gives the same bytes, although maps are unordered.
+        serialize = operator.methodcaller("SerializeToString", deterministic=True)
         return [
-            channel.unary_unary(
-                method, request_serializer=predict.serialize, response_deserializer=deserialize
-            )
+            channel.unary_unary(method, serialize, response.FromString)
             for channel in self._channels
         ]
 

@@ -38,11 +38,6 @@ def make_request(model: str) -> Any:
     return request
 
 
-def deserialize(content: bytes) -> Any:
-    """Reads a response."""
-    return messages.GetModelMetadataResponse.FromString(content)
-
-
 def description(response: Any) -> ModelDescription:
     """Reads the version and the signatures from a response."""
     signatures = messages.SignatureDefMap.FromString(response.metadata[_FIELD].value)

@@ -45,16 +45,6 @@ def make_request(
     return request
 
 
-def serialize(request: Any) -> bytes:
-    """Serializes a request; the same request gives the same bytes, although maps are unordered."""
-    return request.SerializeToString(deterministic=True)
-
-
-def deserialize(content: bytes) -> Any:
-    """Reads a response."""
-    return messages.PredictResponse.FromString(content)
-
-
 def answer(response: Any) -> PredictResult:
     """Reads the outputs and the version from a response.
 

@@ -125,12 +125,10 @@ def _serve(target: str, model: str, model_card: card.Card) -> None:
     )
     web = web_server.WebServer(
         make_app(options, connect),
-        web_server.WebOptions(
-            host=FLAGS.host,
-            port=FLAGS.port,
-            drain_seconds=FLAGS.timeout_seconds,
-            trusted_proxies=FLAGS.trusted_proxies,
-        ),
+        host=FLAGS.host,
+        port=FLAGS.port,
+        drain_seconds=FLAGS.timeout_seconds,
+        trusted_proxies=FLAGS.trusted_proxies,
     )
     shown_host = "localhost" if FLAGS.host in ("0.0.0.0", "::") else FLAGS.host
     web_server.end_quietly_on_signals()

@@ -1,13 +1,11 @@
 """Returns pictures from the cache, or draws them within the rate limit."""
 
-import dataclasses
 from collections.abc import Sequence
 
-from serving.client import Picture
 from serving.demo.cache import PictureCache
 from serving.demo.limiting import RateLimit
 from serving.demo.parameters import PictureParameters
-from serving.demo.served import GeneratedPictures, ServedModel
+from serving.demo.served import ServedModel, VersionedPicture
 
 
 class RateLimitError(Exception):
@@ -21,14 +19,6 @@ class RateLimitError(Exception):
         """Stores the wait."""
         super().__init__(f"too many pictures, for {wait_seconds:.1f} seconds")
         self.wait_seconds = wait_seconds
-
-
-@dataclasses.dataclass(frozen=True)
-class VersionedPicture:
-    """A picture, and the model version that drew it."""
-
-    picture: Picture
-    version: int
 
 
 class Gallery:
@@ -58,25 +48,18 @@ class Gallery:
           RateLimitError: the client address has reached its rate limit.
         """
         version = (await self._model.abilities()).version
-        cached = {one: self._cache.get((version, one)) for one in wanted}
-        missing = [one for one, picture in cached.items() if picture is None]
-        pictures = {
-            one: VersionedPicture(picture, version)
-            for one, picture in cached.items()
-            if picture is not None
-        }
+        pictures: dict[PictureParameters, VersionedPicture] = {}
+        for one in wanted:
+            cached = self._cache.get((version, one))
+            if cached is not None:
+                pictures[one] = VersionedPicture(cached, version)
+        missing = [one for one in wanted if one not in pictures]
         # Draw only the pictures that are not in the cache.
         if missing:
             wait_seconds = self._limit.take(address, len(missing))
             if wait_seconds:
                 raise RateLimitError(wait_seconds)
-            drawn = await self._draw(missing)
-            for one, picture in zip(missing, drawn.pictures, strict=True):
-                self._cache.put((drawn.version, one), picture)
-                pictures[one] = VersionedPicture(picture, drawn.version)
+            for one, drawn in zip(missing, await self._model.draw(missing), strict=True):
+                self._cache.put((drawn.version, one), drawn.picture)
+                pictures[one] = drawn
         return [pictures[one] for one in wanted]
-
-    async def _draw(self, wanted: Sequence[PictureParameters]) -> GeneratedPictures:
-        if wanted[0].towards is not None:
-            return await self._model.mix(wanted[0])
-        return await self._model.draw(wanted)

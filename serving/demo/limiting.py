@@ -1,17 +1,12 @@
 """A rate limit of drawn pictures per client address."""
 
-import dataclasses
 import time
 from collections.abc import Callable
 
 # From this number of addresses on, full buckets are removed.
 _MANY_ADDRESSES = 10_000
-
-
-@dataclasses.dataclass
-class _Bucket:
-    pictures: float
-    filled_seconds: float
+_MINUTE_SECONDS = 60
+_ROUNDING_SECONDS = 1e-6
 
 
 class RateLimit:
@@ -27,7 +22,7 @@ class RateLimit:
           clock_seconds: returns the time in seconds.
         """
         self._most, self._clock_seconds = pictures_per_minute, clock_seconds
-        self._buckets: dict[str, _Bucket] = {}
+        self._full_at_seconds: dict[str, float] = {}  # Times at which the buckets are full again.
 
     def take(self, address: str, pictures: int) -> float:
         """Removes pictures from an address's bucket.
@@ -39,26 +34,13 @@ class RateLimit:
         if not self._most:
             return 0.0
         now_seconds = self._clock_seconds()
-        bucket = self._buckets.get(address)
-        if bucket is None:
-            if len(self._buckets) >= _MANY_ADDRESSES:
-                self._remove_full(now_seconds)
-            bucket = self._buckets[address] = _Bucket(self._most, now_seconds)
-        bucket.pictures = self._left(bucket, now_seconds)
-        bucket.filled_seconds = now_seconds
-        missing = pictures - bucket.pictures
-        if missing > 0:
-            return missing * 60 / self._most
-        bucket.pictures -= pictures
+        full_at_seconds = self._full_at_seconds.get(address)
+        if full_at_seconds is None and len(self._full_at_seconds) >= _MANY_ADDRESSES:
+            filling = {key: at for key, at in self._full_at_seconds.items() if at > now_seconds}
+            self._full_at_seconds = filling
+        filling_seconds = max(0.0, (full_at_seconds or now_seconds) - now_seconds)
+        filling_seconds += pictures * _MINUTE_SECONDS / self._most
+        if filling_seconds > _MINUTE_SECONDS + _ROUNDING_SECONDS:
+            return filling_seconds - _MINUTE_SECONDS
+        self._full_at_seconds[address] = now_seconds + filling_seconds
         return 0.0
-
-    def _left(self, bucket: _Bucket, now_seconds: float) -> float:
-        gained = (now_seconds - bucket.filled_seconds) * self._most / 60
-        return min(self._most, bucket.pictures + gained)
-
-    def _remove_full(self, now_seconds: float) -> None:
-        self._buckets = {
-            address: bucket
-            for address, bucket in self._buckets.items()
-            if self._left(bucket, now_seconds) < self._most
-        }

@@ -83,19 +83,15 @@ def truncation(value: Any) -> float:
     Raises:
       ParameterError: the value is not a number from 0 to 1.
     """
-    return MODEL_DEFAULT if value is None else _fraction("truncation", value)
+    return MODEL_DEFAULT if value is None else fraction(value, name="truncation")
 
 
-def share(value: Any) -> float:
-    """Returns the interpolation weight of the second caption.
+def fraction(value: Any, *, name: str) -> float:
+    """Returns the received number from 0 to 1.
 
     Raises:
-      ParameterError: the value is not a number from 0 to 1.
+      ParameterError: the value is something else.
     """
-    return _fraction("share", value)
-
-
-def _fraction(name: str, value: Any) -> float:
     text = str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
     if isinstance(text, str) and _DECIMAL.fullmatch(text):
         number = float(text)

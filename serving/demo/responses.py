@@ -14,10 +14,10 @@ from serving.client.picture_request import MODEL_DEFAULT
 from serving.demo import parameters
 from serving.demo.cache import PictureCache
 from serving.demo.card import Card
-from serving.demo.gallery import Gallery, VersionedPicture
+from serving.demo.gallery import Gallery
 from serving.demo.limiting import RateLimit
 from serving.demo.parameters import ParameterError, PictureParameters
-from serving.demo.served import Kind, ServedModel
+from serving.demo.served import Kind, ServedModel, VersionedPicture
 
 PAGE = pathlib.Path(__file__).parent / "page"
 
@@ -131,7 +131,7 @@ class Responses:
             caption=self._caption(query.get("from"), name="from"),
             seed=0,
             towards=self._caption(query.get("to"), name="to"),
-            share=parameters.share(query.get("share")),
+            share=parameters.fraction(query.get("share"), name="share"),
         )
         wanted = _with_query(request, mixed)
         if not (await self._model.abilities()).mixes:

@@ -57,11 +57,11 @@ class Abilities:
 
 
 @dataclasses.dataclass(frozen=True)
-class GeneratedPictures:
-    """Pictures, and the model version that drew them."""
+class VersionedPicture:
+    """A picture, and the model version that drew it."""
 
+    picture: Picture
     version: int
-    pictures: list[Picture]
 
 
 class ServedModel:
@@ -105,15 +105,18 @@ class ServedModel:
             last_text = text
             await asyncio.sleep(REFRESH_SECONDS)
 
-    async def draw(self, wanted: Sequence[PictureParameters]) -> GeneratedPictures:
-        """Draws pictures without a second caption, in one call.
+    async def draw(self, wanted: Sequence[PictureParameters]) -> list[VersionedPicture]:
+        """Draws pictures, in the order of `wanted`.
 
         Args:
-          wanted: at least one; all with a caption or all without; all with the same truncation.
+          wanted: one picture of any kind, or several without a second caption: all with a caption
+            or all without, all with the same truncation.
 
         Raises:
           ModelError: the model does not answer, is too slow or refuses.
         """
+        if wanted[0].towards is not None:
+            return await self._mix(wanted[0])
         captions = [one.caption for one in wanted if one.caption is not None]
         request = requests.make_request(
             captions or None, seeds=[one.seed for one in wanted], truncation=wanted[0].truncation
@@ -124,15 +127,8 @@ class ServedModel:
             raise _error(error) from error
         return self._drawn(result.version, request.read(result.outputs))
 
-    async def mix(self, wanted: PictureParameters) -> GeneratedPictures:
-        """Draws between two captions, by linear interpolation of their sentence embeddings.
-
-        Args:
-          wanted: a picture with a second caption.
-
-        Raises:
-          ModelError: the model does not answer, is too slow or refuses.
-        """
+    async def _mix(self, wanted: PictureParameters) -> list[VersionedPicture]:
+        """Draws between two captions, by linear interpolation of their sentence embeddings."""
         captions = [str(wanted.caption), str(wanted.towards)]
         inputs = {"caption": np.array([text.encode() for text in captions], object)}
         try:
@@ -153,10 +149,10 @@ class ServedModel:
         png = drawn.outputs["image_bytes"][0]
         return self._drawn(drawn.version, [Picture(png=png, seed=wanted.seed, unknown_words=0)])
 
-    def _drawn(self, version: int, pictures: list[Picture]) -> GeneratedPictures:
+    def _drawn(self, version: int, pictures: list[Picture]) -> list[VersionedPicture]:
         if self._abilities is not None and self._abilities.version != version:
             self._abilities = dataclasses.replace(self._abilities, version=version)
-        return GeneratedPictures(version, pictures)
+        return [VersionedPicture(picture, version) for picture in pictures]
 
 
 def _abilities(description: ModelDescription) -> Abilities:

@@ -1,6 +1,5 @@
 """Serves a web application on a port, until SIGTERM or SIGINT."""
 
-import dataclasses
 import signal
 import socket
 import sys
@@ -12,38 +11,36 @@ from starlette.types import ASGIApp
 from serving.program import UsageError
 
 
-@dataclasses.dataclass(frozen=True)
-class WebOptions:
-    """The options of the web server.
-
-    Attributes:
-      host: address of the port.
-      port: port number; 0 for a free one.
-      drain_seconds: longest time to finish running requests at the shutdown.
-      trusted_proxies: proxy addresses whose X-Forwarded-For header is trusted.
-    """
-
-    host: str = "0.0.0.0"
-    port: int = 8888
-    drain_seconds: float = 25.0
-    trusted_proxies: Sequence[str] = ()
-
-
 class WebServer:
     """A web server; the constructor opens the port, and `run` answers requests."""
 
-    def __init__(self, application: ASGIApp, options: WebOptions) -> None:
+    def __init__(
+        self,
+        application: ASGIApp,
+        *,
+        host: str,
+        port: int,
+        drain_seconds: float = 25.0,
+        trusted_proxies: Sequence[str] = (),
+    ) -> None:
         """Opens the port.
+
+        Args:
+          application: the application.
+          host: address of the port.
+          port: port number; 0 for a free one.
+          drain_seconds: longest time to finish running requests at the shutdown.
+          trusted_proxies: proxy addresses whose X-Forwarded-For header is trusted.
 
         Raises:
           UsageError: the port is in use, or the host is not an address of this machine.
         """
-        family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
-            self._socket = socket.create_server((options.host, options.port), family=family)
+            self._socket = socket.create_server((host, port), family=family)
         except OSError as error:
             rule = "must be free, at an address of this machine"
-            got = f"{options.port} at {options.host} ({error.strerror})"
+            got = f"{port} at {host} ({error.strerror})"
             raise UsageError(f"--port: {rule}, got {got}") from error
         # Connections inherit TCP_NODELAY. Without it, a small response waits 40 ms for an
         # acknowledgement: asyncio sets it only on sockets created with the protocol number of TCP.
@@ -59,9 +56,9 @@ class WebServer:
                 log_level="warning",
                 access_log=False,
                 server_header=False,
-                proxy_headers=bool(options.trusted_proxies),
-                forwarded_allow_ips=list(options.trusted_proxies),
-                timeout_graceful_shutdown=int(options.drain_seconds) + 1,
+                proxy_headers=bool(trusted_proxies),
+                forwarded_allow_ips=list(trusted_proxies),
+                timeout_graceful_shutdown=int(drain_seconds) + 1,
             )
         )
 

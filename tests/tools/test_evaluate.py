@@ -139,8 +139,9 @@ def test_export_sampler_draws_the_images_of_the_model(tmp_path: pathlib.Path) ->
     seeds, card = np.arange(5), {**CARD, "image_size": 16, "checkpoint": "ckpt-1"}
     live = kinds.joint(tmp_path)
     saved_model.export(live, tmp_path / "joint", captions=["7"], card=card)
-    joint = samplers.ExportSampler(str(tmp_path / "joint"))
-    assert (joint.reads, joint.image_size, joint.truncation) == ("texts", 16, 1.0)
+    joint, text_encoder = samplers.exported(str(tmp_path / "joint"))
+    assert (joint.reads, joint.view.image_size, joint.truncation) == ("texts", 16, 1.0)
+    assert text_encoder == {}
     assert joint.name == "joint/1 (ckpt-1)"
     captions = ["", "", "", "7", "3"]
     drawn, expected = joint.sample(captions, seeds, 0.5), live.sample(captions, seeds, 0.5)
@@ -190,25 +191,25 @@ def test_served_sampler_finds_the_kind_of_the_model(
 ) -> None:
     monkeypatch.setattr(samplers, "Client", lambda target, *, model: Served(model, tmp_path))
     seeds = np.arange(3)
-    alone = samplers.ServedSampler("localhost:1", model="alone")
-    assert (alone.reads, alone.image_size, alone.truncation) == (None, 28, None)
+    alone = samplers.served("localhost:1", model="alone")
+    assert (alone.reads, alone.view.image_size, alone.truncation) == (None, 28, None)
     drawn = alone.sample([""] * 3, seeds, 0.5)
     expected = kinds.unconditional().sample([""] * 3, seeds, 0.5).images
     assert drawn.texts is None
     np.testing.assert_array_equal(drawn.images, expected)
-    joint = samplers.ServedSampler("localhost:1", model="joint")
-    assert (joint.reads, joint.image_size) == ("texts", 16)
+    joint = samplers.served("localhost:1", model="joint")
+    assert (joint.reads, joint.view.image_size) == ("texts", 16)
     assert joint.sample(["7", "3", "7"], seeds, 0.0).texts == ["7", "3", "7"]
     with pytest.raises(UsageError, match="--target: must serve the model other, got NOT_FOUND"):
-        samplers.ServedSampler("localhost:1", model="other")
+        samplers.served("localhost:1", model="other")
 
 
 def test_folder_without_an_export_is_refused(tmp_path: pathlib.Path) -> None:
     with pytest.raises(UsageError, match="--export_dir: must hold a version"):
-        samplers.ExportSampler(str(tmp_path))
+        samplers.exported(str(tmp_path))
     (tmp_path / "1").mkdir()
     with pytest.raises(UsageError, match="must be a version as tools"):
-        samplers.ExportSampler(str(tmp_path))
+        samplers.exported(str(tmp_path))
 
 
 def test_statistics_are_shared(

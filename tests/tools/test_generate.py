@@ -86,6 +86,7 @@ def test_worker_processes_write_the_same_files(model: str, tmp_path: pathlib.Pat
     summary = "15 pictures, 15 of them with unknown words, 5 errors"
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.startswith(f"{tmp_path / 'out'}: {summary}, in ")
+    assert {line.partition(":")[0] for line in ended.stderr.splitlines()} == {"generate"}
     folder = pathlib.Path(model.partition("=")[2])
     generate(folder, captions, tmp_path / "one", images_per_caption=5, shards=4)
     assert tree(tmp_path / "out") == tree(tmp_path / "one")

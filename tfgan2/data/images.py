@@ -70,9 +70,8 @@ def decode(content: bytes, *, framing: Framing, box: Box | None = None) -> np.nd
     too_large = f"image has more than {framing.max_pixels} pixels (--max_pixels)"
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # `max_pixels` is stricter; other warnings are harmless.
+            # `max_pixels` is stricter than Pillow's limit; other warnings are harmless.
+            warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(content), formats=FORMATS) as image:
                 if image.width * image.height > framing.max_pixels:
                     raise UnreadableError(too_large)

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -79,13 +79,16 @@ def batches(
     decode = functools.partial(_decode, manifest=manifest, size=view.resized)
     stored = [view.resized, view.resized, manifest.channels]
     cached = len(reader) * int(np.prod(stored)) <= cache_mb * MIB
-    decoded = _DecodedImages(reader, decode, stored) if cached else None
 
     def serialized(step: np.ndarray) -> np.ndarray:
         return np.array([reader[row] for row in rows(int(step))], object)
 
+    @functools.cache
+    def decoded(row: int) -> np.ndarray:
+        return decode(records.parse(reader[row])["image"]).numpy()
+
     def images(step: np.ndarray) -> np.ndarray:
-        return decoded(rows(int(step)))  # type: ignore[misc]
+        return np.stack([decoded(row) for row in rows(int(step))])
 
     def read(step: tf.Tensor) -> dict[str, tf.Tensor]:
         def draws(stream: int, count: int) -> tf.Tensor:
@@ -120,8 +123,9 @@ def batches(
     def example(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         record = records.parse(inputs["record"])
         image = inputs["image"] if cached else decode(record["image"])
+        image = _random_view(image, inputs["view_draws"], view)
         return {
-            "image": _normalize(_random_view(image, inputs["view_draws"], view)),
+            "image": tf.cast(image, tf.float32) / 127.5 - 1.0,
             "caption": _pick(record["captions"], inputs["caption_draws"]),
             "label": record["label"],
         }
@@ -188,12 +192,8 @@ def examples(
 ) -> Examples:
     """Reads records of a split into memory, in the order of the shards.
 
-    Args:
-      data_dir: folder of the data set.
-      manifest: content of dataset.json.
-      split: `train` or `test`.
-      view: crop and size of the images; the crop is in the centre.
-      limit: number of records at most, evenly chosen from the split; None: all.
+    The arguments are those of `StoredExamples`, and `limit`, the number of records at most, evenly
+    chosen from the split; None: all.
     """
     reader = records.RecordReader(data_dir, manifest.splits[split])
     count = len(reader) if limit is None else min(limit, len(reader))
@@ -215,28 +215,6 @@ def _middle(record: dict[str, tf.Tensor], manifest: records.Manifest, view: View
     start = (view.resized - view.image_size) // 2
     image = _decode(record["image"], manifest=manifest, size=view.resized)
     return _crop(image, start, start, view).numpy()
-
-
-class _DecodedImages:
-    """Decoded images by record index; each image is decoded at its first use."""
-
-    def __init__(
-        self,
-        reader: records.RecordReader,
-        decode: Callable[[tf.Tensor], tf.Tensor],
-        shape: Sequence[int],
-    ) -> None:
-        self._reader, self._decode = reader, decode
-        self._images = np.empty([len(reader), *shape], np.uint8)
-        self._ready = np.zeros([len(reader)], bool)
-
-    def __call__(self, rows: Sequence[int]) -> np.ndarray:
-        for row in rows:
-            if not self._ready[row]:
-                record = records.parse(self._reader[row])
-                self._images[row] = self._decode(record["image"]).numpy()
-                self._ready[row] = True
-        return self._images[rows]
 
 
 def _nearest_before(label: tf.Tensor, *, other_class: bool) -> tf.Tensor:
@@ -285,10 +263,6 @@ def _random_view(image: tf.Tensor, draws: tf.Tensor, view: View) -> tf.Tensor:
     if view.horizontal_flip:
         image = tf.where(draws[2] < 0.5, image[:, ::-1], image)
     return image
-
-
-def _normalize(image: tf.Tensor) -> tf.Tensor:
-    return tf.cast(image, tf.float32) / 127.5 - 1.0
 
 
 def _rows(step: int, *, records: int, batch_size: int, seed: int) -> list[int]:

@@ -69,12 +69,17 @@ def prepare(
             prepared = _write(
                 collection, folder, source, image_size, processes, count_words=count_words
             )
-            _check_rejects(prepared, max_rejects)
+            count = len(prepared.rejects)
+            if max_rejects is not None and count > max_rejects:
+                rule = f"must be at least the {count} rejects{_examples(prepared.rejects)}"
+                raise UsageError("--max_rejects", rule, max_rejects)
             if not dry_run:
                 _replace(folder, target)
     except (OSError, tf.errors.OpError) as error:
         raise UsageError("--output_dir", "must have room and be writable", error) from error
-    _warn_of_overlap(prepared.manifest)
+    overlap = [f"{count} {kind}" for kind, count in prepared.manifest.overlap.items() if count]
+    if overlap:
+        warn(f"{' and '.join(overlap)} of the test split stand in the train split too")
     return prepared
 
 
@@ -151,13 +156,6 @@ def _shared(train: Iterable[object], test: Iterable[object]) -> int:
     return sum(item in known for item in test)
 
 
-def _check_rejects(prepared: Prepared, max_rejects: int | None) -> None:
-    count = len(prepared.rejects)
-    if max_rejects is not None and count > max_rejects:
-        rule = f"must be at least the {count} rejects{_examples(prepared.rejects)}"
-        raise UsageError("--max_rejects", rule, max_rejects)
-
-
 def _examples(rejects: Iterable[Reject]) -> str:
     """Returns the first rejects of different reasons, in brackets."""
     first: dict[str, str] = {}
@@ -165,13 +163,6 @@ def _examples(rejects: Iterable[Reject]) -> str:
         first.setdefault(reject.reason, reject.key)
     shown = [f"{key}: {reason}" for reason, key in itertools.islice(first.items(), SHOWN_REJECTS)]
     return f" ({'; '.join(shown)})" if shown else ""
-
-
-def _warn_of_overlap(manifest: records.Manifest) -> None:
-    found = {kind: count for kind, count in manifest.overlap.items() if count}
-    if found:
-        text = " and ".join(f"{count} {kind}" for kind, count in found.items())
-        warn(f"{text} of the test split stand in the train split too")
 
 
 def _check_replaceable(target: pathlib.Path) -> None:

@@ -1,7 +1,7 @@
 """Text encoders: ids to sentence embeddings, and in BiLSTM also to word features."""
 
 import pathlib
-from typing import Any
+from typing import Any, ClassVar
 
 import tensorflow as tf
 import tf_keras as keras
@@ -38,27 +38,17 @@ def make_encoder(
     options: TextOptions, *, vocabulary_size: int, dtype: DType = "float32"
 ) -> keras.Model:
     """Builds a text encoder with new weights: tokens to sentence embeddings, float32 [B, D]."""
-    if options.text_encoder_kind == "word_cnn":
-        return WordCNN(
-            vocabulary_size=vocabulary_size, sentence_size=options.sentence_size, dtype=dtype
-        )
-    if options.text_encoder_kind == "bi_lstm":
-        return BiLSTM(
-            vocabulary_size=vocabulary_size,
-            sentence_size=options.sentence_size,
-            word_embedding_size=options.word_embedding_size,
-            dtype=dtype,
-        )
-    if options.text_encoder_kind == "lstm":
-        return LSTM(
-            vocabulary_size=vocabulary_size,
-            sentence_size=options.sentence_size,
-            word_embedding_size=options.word_embedding_size,
-            dtype=dtype,
-        )
-    return CharCNNRNN(
-        variant=VARIANTS[options.text_encoder_kind.removeprefix("char_cnn_rnn_")],
-        sentence_size=options.sentence_size,
+    kind, sentence_size = options.text_encoder_kind, options.sentence_size
+    if kind in CHARACTER_ENCODERS:
+        variant = VARIANTS[kind.removeprefix("char_cnn_rnn_")]
+        return CharCNNRNN(variant=variant, sentence_size=sentence_size, dtype=dtype)
+    if kind == "word_cnn":
+        return WordCNN(vocabulary_size=vocabulary_size, sentence_size=sentence_size, dtype=dtype)
+    encoder = {"bi_lstm": BiLSTM, "lstm": LSTM}[kind]
+    return encoder(
+        vocabulary_size=vocabulary_size,
+        sentence_size=sentence_size,
+        word_embedding_size=options.word_embedding_size,
         dtype=dtype,
     )
 
@@ -112,11 +102,10 @@ class WordCNN(keras.Model):
         return self.normalization(self.projection(tf.reduce_max(features, axis=1)))
 
 
-class BiLSTM(keras.Model):
-    """A bidirectional LSTM over words: DAMSM's text encoder, which DF-GAN uses.
+class _WordLSTM(keras.Model):
+    """LSTMs over words, in one direction or two."""
 
-    Source: Xu et al. 2018, "AttnGAN", section 3.2; sizes and initializers as in the published code.
-    """
+    directions: ClassVar[int]
 
     def __init__(
         self,
@@ -130,24 +119,31 @@ class BiLSTM(keras.Model):
 
         Args:
           vocabulary_size: number of ids, padding included.
-          sentence_size: length of the sentence embedding and of a word's features; even, because
-            each direction gives one half.
+          sentence_size: length of the sentence embedding; in two directions also of a word's
+            features, and even, because each direction gives one half.
           word_embedding_size: length of a word embedding.
           dtype: dtype policy of the layers.
         """
         super().__init__(name="text_encoder", dtype=dtype)
         self.sentence_size = sentence_size
+        initializer = keras.initializers.RandomUniform(-EMBEDDING_START, EMBEDDING_START)
         self.word_embedding = keras.layers.Embedding(
-            vocabulary_size,
-            word_embedding_size,
-            embeddings_initializer=keras.initializers.RandomUniform(
-                -EMBEDDING_START, EMBEDDING_START
-            ),
-            dtype=dtype,
+            vocabulary_size, word_embedding_size, embeddings_initializer=initializer, dtype=dtype
         )
-        self.forward = _lstm(sentence_size // 2, backwards=False, dtype=dtype)
-        self.backward = _lstm(sentence_size // 2, backwards=True, dtype=dtype)
+        units = sentence_size // self.directions
+        self.forward = _lstm(units, backwards=False, dtype=dtype)
+        if self.directions == 2:
+            self.backward = _lstm(units, backwards=True, dtype=dtype)
         self({"ids": tf.zeros([1, 1], tf.int32), "length": tf.zeros([1], tf.int32)})
+
+
+class BiLSTM(_WordLSTM):
+    """A bidirectional LSTM over words: DAMSM's text encoder, which DF-GAN uses.
+
+    Source: Xu et al. 2018, "AttnGAN", section 3.2; sizes and initializers as in the published code.
+    """
+
+    directions = 2
 
     def call(self, tokens: dict[str, tf.Tensor]) -> tf.Tensor:
         """Encodes captions; padding has no influence.
@@ -189,41 +185,14 @@ class BiLSTM(keras.Model):
         return features * tf.cast(mask, tf.float32)[:, :, tf.newaxis], sentence
 
 
-class LSTM(keras.Model):
+class LSTM(_WordLSTM):
     """An LSTM over words; its last state is the embedding: the flowers project's text encoder.
 
     Source: the published code https://github.com/zsdonghao/text-to-image, with PyTorch's
-    initializers.
+    initializers; published: word_embedding_size 256, sentence_size 128.
     """
 
-    def __init__(
-        self,
-        *,
-        vocabulary_size: int,
-        sentence_size: int,
-        word_embedding_size: int,
-        dtype: DType = "float32",
-    ) -> None:
-        """Builds the encoder.
-
-        Args:
-          vocabulary_size: number of ids, padding included.
-          sentence_size: length of the sentence embedding (published: 128).
-          word_embedding_size: length of a word embedding (published: 256).
-          dtype: dtype policy of the layers.
-        """
-        super().__init__(name="text_encoder", dtype=dtype)
-        self.sentence_size = sentence_size
-        self.word_embedding = keras.layers.Embedding(
-            vocabulary_size,
-            word_embedding_size,
-            embeddings_initializer=keras.initializers.RandomUniform(
-                -EMBEDDING_START, EMBEDDING_START
-            ),
-            dtype=dtype,
-        )
-        self.forward = _lstm(sentence_size, backwards=False, dtype=dtype)
-        self({"ids": tf.zeros([1, 1], tf.int32), "length": tf.zeros([1], tf.int32)})
+    directions = 1
 
     def call(self, tokens: dict[str, tf.Tensor]) -> tf.Tensor:
         """Encodes captions; padding has no influence.

@@ -8,7 +8,7 @@ import time
 from serving.batch import job_runner
 from serving.batch.job import JobOptions
 from tools.benchmarks.bench import SAMPLING_PRECISION, Bench
-from tools.benchmarks.results import Rate, Result
+from tools.benchmarks.results import Result
 
 REPETITIONS = 3
 FEWEST_IMAGES, MOST_IMAGES = 16, 50_000
@@ -27,7 +27,7 @@ def measure(bench: Bench) -> list[Result]:
     times = []
     for number in range(REPETITIONS):
         request = job_runner.JobRequest(
-            source=job_runner.ExportSource(str(exported.version)),
+            source=str(exported.version),
             captions=str(captions) if exported.reads_captions else None,
             output_dir=str(bench.folder / f"generated_{number}"),
             options=JobOptions(
@@ -43,15 +43,7 @@ def measure(bench: Bench) -> list[Result]:
             began = time.perf_counter()
             job_runner.run(request)
             times.append(time.perf_counter() - began)
-    rate = Rate.of_times(times, images=images)
-    return [
-        bench.result(
-            "batch",
-            rate,
-            repetitions=REPETITIONS,
-            ratio=rate.median / rate_of_model,
-            ratio_to=f"{exported.description}; {images} images a job",
-            rows=rows,
-            precision=SAMPLING_PRECISION,
-        )
-    ]
+    rates = [images / it for it in times]
+    bound = (rate_of_model, f"{exported.description}; {images} images a job")
+    precision = SAMPLING_PRECISION
+    return [bench.result("batch", rates, bound=bound, rows=rows, precision=precision)]

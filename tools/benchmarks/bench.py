@@ -2,8 +2,9 @@
 
 import functools
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
@@ -143,48 +144,56 @@ class Bench:
     def result(
         self,
         what: str,
-        rate: Rate,
+        rates: Sequence[float] | np.ndarray,
         *,
-        repetitions: int,
-        ratio: float | None,
-        ratio_to: str,
+        bound: tuple[float | None, str],
         rows: int | None = None,
         precision: str | None = None,
         memory_mb: float | None = None,
         model: str | None = None,
     ) -> Result:
-        """Makes a result; the defaults are those of training this system in this process."""
+        """Makes a result; the defaults are those of training this system in this process.
+
+        Args:
+          what: name of the benchmark.
+          rates: images per second of each repetition.
+          bound: images per second to compare with, None if unknown; and a description of them.
+          rows: rows of a step or a call.
+          precision: precision of the forward and backward passes.
+          memory_mb: peak main memory in MiB.
+          model: name of the system.
+        """
+        rate, (limit, ratio_to) = Rate.of(rates), bound
         return Result(
             what=what,
             model=model or self._name,
             image_size=self.recipe.image_size,
             precision=precision or self.recipe.precision,
             batch_size=rows or self.recipe.batch_size,
-            repetitions=repetitions,
+            repetitions=len(rates),
             images_per_second=rate,
-            ratio=ratio,
+            ratio=None if limit is None else rate.median / limit,
             ratio_to=ratio_to,
             memory_mb=peak_memory_mb() if memory_mb is None else memory_mb,
         )
 
-    def fraction_of_peak(
-        self, rate: Rate, count: Callable[[], int], *, images: int, precision: str
+    def peak_rate(
+        self, count: Callable[[], int], *, images: int, precision: str
     ) -> tuple[float | None, str]:
-        """Returns a rate as a fraction of the machine's peak, and describes the peak.
+        """Returns the images per second at the machine's peak, and describes the peak.
 
         Args:
-          rate: images per second.
           count: counts the floating-point operations of `images` images.
           images: number of images.
           precision: precision of the operations.
 
         Returns:
-          None for the fraction if operations cannot be counted; a warning names the reason.
+          None for the rate if operations cannot be counted; a warning names the reason.
         """
         peak = self.peak(precision)
         description = f"the matrix-multiply peak, {peak / 1e9:.1f} GFLOP/s in {precision}"
         try:
-            return count() / images * rate.median / peak, description
+            return peak * images / count(), description
         except UncountableError as error:
             warn(f"operations cannot be counted: {error}")
             return None, description

@@ -4,7 +4,7 @@ import functools
 
 from tools.benchmarks import timing
 from tools.benchmarks.bench import SAMPLING_PRECISION, Bench
-from tools.benchmarks.results import Rate, Result
+from tools.benchmarks.results import Result
 
 BATCH_SIZES = (16, 1)
 
@@ -15,16 +15,8 @@ def measure(bench: Bench) -> list[Result]:
 
 
 def _measure(bench: Bench, rows: int) -> Result:
-    times = timing.repeat(bench.exported.drawer(rows), seconds=bench.seconds / len(BATCH_SIZES))
-    rate = Rate.of_times(times, images=rows)
+    seconds = bench.seconds / len(BATCH_SIZES)
+    rates = timing.rates(bench.exported.drawer(rows), images=rows, seconds=seconds)
     count = functools.partial(bench.exported.operations, rows)
-    ratio, bound = bench.fraction_of_peak(rate, count, images=rows, precision=SAMPLING_PRECISION)
-    return bench.result(
-        "generate",
-        rate,
-        repetitions=len(times),
-        ratio=ratio,
-        ratio_to=bound,
-        rows=rows,
-        precision=SAMPLING_PRECISION,
-    )
+    bound = bench.peak_rate(count, images=rows, precision=SAMPLING_PRECISION)
+    return bench.result("generate", rates, bound=bound, rows=rows, precision=SAMPLING_PRECISION)

@@ -12,7 +12,7 @@ from tfgan2.metrics.features import Classifier
 from tfgan2.metrics.protocol import Protocol
 from tools.benchmarks import timing
 from tools.benchmarks.bench import SAMPLING_PRECISION, Bench
-from tools.benchmarks.results import Rate, Result
+from tools.benchmarks.results import Result
 
 METRICS = ("kid", "fid", "precision", "recall", "density", "coverage")
 SAMPLES = 256
@@ -39,17 +39,7 @@ def measure(bench: Bench) -> list[Result]:
         with contextlib.redirect_stderr(io.StringIO()):  # Progress bars.
             evaluate.evaluate(sample, real, models, metrics=METRICS, protocol=protocol, reads=None)
 
-    times = timing.repeat(evaluate_once, seconds=bench.seconds)
-    rate = Rate.of_times(times, images=SAMPLES)
-    rate_of_model = bench.exported.best[1]
-    return [
-        bench.result(
-            "metrics",
-            rate,
-            repetitions=len(times),
-            ratio=rate.median / rate_of_model,
-            ratio_to=f"drawing them by {bench.exported.description}",
-            rows=SAMPLES,
-            precision=SAMPLING_PRECISION,
-        )
-    ]
+    rates = timing.rates(evaluate_once, images=SAMPLES, seconds=bench.seconds)
+    bound = (bench.exported.best[1], f"drawing them by {bench.exported.description}")
+    precision = SAMPLING_PRECISION
+    return [bench.result("metrics", rates, bound=bound, rows=SAMPLES, precision=precision)]

@@ -2,7 +2,7 @@
 
 from tools.benchmarks import timing
 from tools.benchmarks.bench import Bench
-from tools.benchmarks.results import Rate, Result
+from tools.benchmarks.results import Result
 
 # Several batches per call, because of prefetching: one may be ready at once and the next late.
 BATCHES = 8
@@ -18,14 +18,7 @@ def measure(bench: Bench) -> list[Result]:
             batch = next(iterator)
         batch["image"].numpy()
 
-    times = timing.repeat(read, seconds=bench.seconds)
-    rate = Rate.of_times(times, images=BATCHES * bench.recipe.batch_size)
-    return [
-        bench.result(
-            "pipeline",
-            rate,
-            repetitions=len(times),
-            ratio=rate.median / demand,
-            ratio_to=f"the demand of the training step, {demand:.1f} images/s",
-        )
-    ]
+    images = BATCHES * bench.recipe.batch_size
+    rates = timing.rates(read, images=images, seconds=bench.seconds)
+    bound = (demand, f"the demand of the training step, {demand:.1f} images/s")
+    return [bench.result("pipeline", rates, bound=bound)]

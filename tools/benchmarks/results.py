@@ -24,14 +24,9 @@ class Rate:
 
     @classmethod
     def of(cls, rates: Sequence[float] | np.ndarray) -> "Rate":
-        """Rate of repetitions with these rates."""
+        """Rate of repetitions with these images per second."""
         low, median, high = (float(it) for it in np.quantile(rates, QUARTILES))
         return cls(median=median, low=low, high=high)
-
-    @classmethod
-    def of_times(cls, seconds: Sequence[float], *, images: int) -> "Rate":
-        """Rate of repetitions that drew or trained `images` images in these seconds."""
-        return cls.of([images / it for it in seconds])
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,7 +15,7 @@ from serving.client import Client
 from tfgan2.program import Failure
 from tools.benchmarks.bench import SAMPLING_PRECISION, Bench
 from tools.benchmarks.exported import Exported
-from tools.benchmarks.results import Rate, Result
+from tools.benchmarks.results import Result
 
 CLIENTS = 16
 WINDOWS = 8
@@ -33,17 +33,15 @@ num_batch_threads { value: 2 }
 def measure(bench: Bench) -> list[Result]:
     """Serves the export; 16 clients request one image per call."""
     exported = bench.exported
-    rate_of_model = exported.best[1]
+    bound = (exported.best[1], exported.description)
     with _server(exported, bench.folder) as (target, process):
-        rate = _measure_rate(target, exported, seconds=bench.seconds)
+        rates = _measure_rates(target, exported, seconds=bench.seconds)
         memory_mb = _peak_memory_mb(process)
     return [
         bench.result(
             "serve",
-            rate,
-            repetitions=WINDOWS,
-            ratio=rate.median / rate_of_model,
-            ratio_to=exported.description,
+            rates,
+            bound=bound,
             rows=1,
             precision=SAMPLING_PRECISION,
             memory_mb=memory_mb,
@@ -51,7 +49,7 @@ def measure(bench: Bench) -> list[Result]:
     ]
 
 
-def _measure_rate(target: str, exported: Exported, *, seconds: float) -> Rate:
+def _measure_rates(target: str, exported: Exported, *, seconds: float) -> np.ndarray:
     """Measures images per second in eight windows of time, after a warm-up."""
     ended = threading.Event()
     answer_times: list[float] = []
@@ -82,7 +80,7 @@ def _measure_rate(target: str, exported: Exported, *, seconds: float) -> Rate:
     if errors:
         raise Failure(f"the server did not answer: {errors[0]}")
     counts, _ = np.histogram(answer_times, bins=WINDOWS, range=(began, end))
-    return Rate.of(counts * WINDOWS / (end - began))
+    return counts * WINDOWS / (end - began)
 
 
 @contextlib.contextmanager

@@ -18,6 +18,11 @@ def repeat(call: Call, *, seconds: float) -> list[float]:
     return alternate([call], seconds=seconds)[0]
 
 
+def rates(call: Call, *, images: int, seconds: float) -> list[float]:
+    """Calls like `repeat`; returns the images per second of each call, which makes `images`."""
+    return [images / it for it in repeat(call, seconds=seconds)]
+
+
 def alternate(calls: Sequence[Call], *, seconds: float) -> list[list[float]]:
     """Calls the functions in alternation, so that other load on the machine slows all alike.
 

@@ -2,15 +2,13 @@
 
 from tools.benchmarks import timing
 from tools.benchmarks.bench import Bench
-from tools.benchmarks.results import Rate, Result
+from tools.benchmarks.results import Result
 
 
 def measure(bench: Bench) -> list[Result]:
     """Runs steps as the trainer does, without checkpoints, sample grids and logs."""
     steps = bench.steps
-    times = timing.repeat(steps.from_disk, seconds=bench.seconds)
-    rate = Rate.of_times(times, images=steps.images)
-    ratio, bound = bench.fraction_of_peak(
-        rate, steps.operations, images=steps.images, precision=bench.recipe.precision
-    )
-    return [bench.result("train", rate, repetitions=len(times), ratio=ratio, ratio_to=bound)]
+    rates = timing.rates(steps.from_disk, images=steps.images, seconds=bench.seconds)
+    precision = bench.recipe.precision
+    bound = bench.peak_rate(steps.operations, images=steps.images, precision=precision)
+    return [bench.result("train", rates, bound=bound)]

@@ -142,22 +142,21 @@ def _shared(protocol: Mapping[str, Any]) -> dict[str, Any]:
 
 def _fields(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
     """Returns every field of config.json, with its values of all runs."""
-    parts = ("recipe", "data", "versions")
+    prefixes = {"recipe": "", "data": "data: ", "versions": "versions: "}
     flat = []
     for run in runs:
-        fields = {name: value for part in parts for name, value in _named(run, part)}
-        others = {name: value for name, value in run.config.items() if name not in parts}
+        fields = {
+            prefix + name: value
+            for part, prefix in prefixes.items()
+            for name, value in run.config[part].items()
+        }
+        others = {name: value for name, value in run.config.items() if name not in prefixes}
         flat.append({**fields, **others})
     names = dict.fromkeys(name for fields in flat for name in fields)
     return [
         (name, [_text(fields[name]) if name in fields else ABSENT for fields in flat])
         for name in names
     ]
-
-
-def _named(run: Run, part: str) -> list[tuple[str, Any]]:
-    prefix = "" if part == "recipe" else f"{part}: "
-    return [(prefix + name, value) for name, value in run.config[part].items()]
 
 
 def _text(value: Any) -> str:
@@ -177,25 +176,18 @@ def _address(grid: SampleGrid) -> str:
 
 
 def _images_per_second(run: Run) -> str:
-    known = finite(run.curves["images_per_second"].values) if _has_rate(run) else []
+    curve = run.curves.get("images_per_second")
+    known = finite(curve.values) if curve is not None else []
     return f"{statistics.median(known):.3g}" if known else "not known"
 
 
-def _has_rate(run: Run) -> bool:
-    return "images_per_second" in run.curves
-
-
 def _images_trained_on(run: Run) -> str:
-    rows = run.recipe.get("batch_size")
+    rows = run.config["recipe"].get("batch_size")
     return f"{run.last_step * rows:,}" if isinstance(rows, int) else "not known"
 
 
-def _shown(run: Run) -> str:
-    return f"{run.grid_count}, of which {len(run.grids)} are shown"
-
-
 OVERVIEW = {
-    "system": lambda run: _text(run.recipe.get("model", "not known")),
+    "system": lambda run: _text(run.config["recipe"].get("model", "not known")),
     "data": lambda run: _text(run.config["data"].get("source", "not known")),
     "last step in metrics.jsonl": lambda run: f"{run.last_step:,}" if run.curves else "none yet",
     "written last": lambda run: run.last_line or "never",
@@ -203,5 +195,5 @@ OVERVIEW = {
     "images/s, median": _images_per_second,
     "warnings": lambda run: str(len(run.warnings)),
     "evaluations": lambda run: str(len(run.evaluations)),
-    "sample grids": _shown,
+    "sample grids": lambda run: f"{run.grid_count}, of which {len(run.grids)} are shown",
 }

@@ -74,7 +74,7 @@ class Run:
 
     Attributes:
       name: name of its directory, with as many parent folders as distinguish the runs.
-      config: content of config.json, unchanged.
+      config: content of config.json, unchanged; its recipe may be one of an earlier version.
       curves: curves of metrics.jsonl, by name.
       last_line: time of the last write to metrics.jsonl, in UTC; empty if there is none.
       warnings: warnings, in the order of the file.
@@ -93,11 +93,6 @@ class Run:
     grid_count: int
     evaluations: Sequence[Evaluation]
     unreadable: Sequence[str]
-
-    @property
-    def recipe(self) -> Mapping[str, Any]:
-        """Fields of the recipe, which may be those of an earlier version."""
-        return self.config["recipe"]
 
     @property
     def last_step(self) -> int:

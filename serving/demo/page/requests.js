@@ -42,8 +42,8 @@ async function errorText(response) {
 }
 
 /** Shows a picture in an image element once the picture is loaded. */
-export async function show(image, address, { signal } = {}) {
-  const response = await request(address, { signal });
+export async function show(image, address) {
+  const response = await request(address);
   await response.arrayBuffer(); // Now the browser's cache has the picture.
   image.src = address;
   await image.decode();

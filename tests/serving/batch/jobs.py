@@ -25,7 +25,7 @@ def generate(
 ) -> Summary | None:
     """Runs a job; default: three rows per block."""
     if isinstance(source, pathlib.Path):
-        source = job_runner.ExportSource(str(source))
+        source = str(source)
     request = job_runner.JobRequest(
         source=source,
         captions=None if captions is None else str(captions),

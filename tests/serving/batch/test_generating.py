@@ -7,8 +7,7 @@ import shutil
 import pytest
 import tensorflow as tf
 
-from serving.batch import beam_pipeline, storage
-from serving.batch.block_generator import BlockGenerator
+from serving.batch import beam_pipeline, block_generator, storage
 from serving.batch.job_folder import JobFolder, Summary
 from serving.program import UsageError
 from tests.serving.batch import painted
@@ -196,17 +195,17 @@ def test_a_block_is_written_before_the_next_but_one_is_drawn(
 ) -> None:
     """So memory does not grow with the number of captions."""
     events = []
-    generate_block, write = BlockGenerator.generate, JobFolder.write_block
+    generate_block, write = block_generator.generate, JobFolder.write_block
 
-    def logged_generate(self: BlockGenerator, model: object, block: object) -> object:
+    def logged_generate(*arguments: object) -> object:
         events.append("drawn")
-        return generate_block(self, model, block)
+        return generate_block(*arguments)
 
     def logged_write(self: JobFolder, *arguments: object) -> object:
         events.append("written")
         return write(self, *arguments)
 
-    monkeypatch.setattr(BlockGenerator, "generate", logged_generate)
+    monkeypatch.setattr(block_generator, "generate", logged_generate)
     monkeypatch.setattr(JobFolder, "write_block", logged_write)
     generate(painted_dir, captions, tmp_path / "out", images_per_caption=10)
     assert events.count("drawn") == events.count("written") == 24

@@ -7,8 +7,9 @@ import threading
 import pytest
 import tensorflow as tf
 
-from serving.batch.block_generator import BlockGenerator
-from serving.batch.rows import Block, GeneratedBlock
+from serving.batch import block_generator
+from serving.batch.job import Job
+from serving.batch.rows import Block
 from tests.serving.batch.jobs import generate, write_captions
 
 HANG_SECONDS = 300
@@ -25,13 +26,13 @@ def test_two_blocks_are_drawn_at_the_same_time(
     tmp_path: pathlib.Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    met, generate_block = threading.Barrier(2, timeout=HANG_SECONDS), BlockGenerator.generate
+    met, generate_block = threading.Barrier(2, timeout=HANG_SECONDS), block_generator.generate
 
-    def meeting_generate(self: BlockGenerator, model: object, block: Block) -> GeneratedBlock:
+    def meeting_generate(job: Job, model: object, block: Block) -> object:
         met.wait()
-        return generate_block(self, model, block)
+        return generate_block(job, model, block)
 
-    monkeypatch.setattr(BlockGenerator, "generate", meeting_generate)
+    monkeypatch.setattr(block_generator, "generate", meeting_generate)
     summary = generate(painted_dir, captions, tmp_path / "out")
     assert (summary.pictures, summary.errors) == (12, 0)
 
@@ -42,16 +43,16 @@ def test_nothing_is_written_after_a_job_that_failed(
     tmp_path: pathlib.Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    failed, generate_block = threading.Event(), BlockGenerator.generate
+    failed, generate_block = threading.Event(), block_generator.generate
 
-    def failing_generate(self: BlockGenerator, model: object, block: Block) -> GeneratedBlock:
+    def failing_generate(job: Job, model: object, block: Block) -> object:
         if block.number == 0:
             failed.set()
             raise OSError("no space left")
         assert failed.wait(HANG_SECONDS)
-        return generate_block(self, model, block)
+        return generate_block(job, model, block)
 
-    monkeypatch.setattr(BlockGenerator, "generate", failing_generate)
+    monkeypatch.setattr(block_generator, "generate", failing_generate)
     with pytest.raises(OSError, match="no space left"):
         generate(painted_dir, captions, tmp_path / "out")
     written = sorted((tmp_path / "out" / ".work" / "blocks").iterdir())

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from serving.client import AsyncClient, Retry
 from serving.demo.app import make_app
 from serving.demo.responses import DemoOptions
-from serving.demo.web_server import WebOptions, WebServer
+from serving.demo.web_server import WebServer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +70,9 @@ def serve(
     )
     web = WebServer(
         make_app(options, connect),
-        WebOptions(host="127.0.0.1", port=0, trusted_proxies=trusted_proxies),
+        host="127.0.0.1",
+        port=0,
+        trusted_proxies=trusted_proxies,
     )
     thread = threading.Thread(target=web.run)
     thread.start()

@@ -27,21 +27,14 @@ def read(path: pathlib.Path, *, dimensions: int) -> np.ndarray:
     Raises:
       UsageError: the file cannot be read, or is not exactly one such array.
     """
+    # Read the file.
     try:
         content = path.read_bytes()
         if content[:2] == b"\x1f\x8b":
             content = gzip.decompress(content)
     except (OSError, EOFError, zlib.error) as error:
         raise UsageError(str(path), "must be a readable IDX file", error) from error
-    return parse(content, path=path, dimensions=dimensions)
-
-
-def parse(content: bytes, *, path: pathlib.Path, dimensions: int) -> np.ndarray:
-    """Parses the content of an IDX file; see `read`.
-
-    Raises:
-      UsageError: the content is not such an array; the error names `path`.
-    """
+    # Check the header, and the size that it states.
     magic, expected = content[:4], bytes([0, 0, UNSIGNED_BYTES, dimensions])
     if magic != expected:
         rule = f"must begin as IDX of {dimensions} dimensions ({expected.hex()})"

@@ -38,15 +38,6 @@ def read(path: pathlib.Path) -> Any:
         content = path.read_bytes()
     except OSError as error:
         raise UsageError(str(path), "must be a readable pickle", error.strerror) from error
-    return parse(content, path=path)
-
-
-def parse(content: bytes, *, path: pathlib.Path) -> Any:
-    """Parses a pickle of plain data; see `read`.
-
-    Raises:
-      UsageError: the content is no pickle, or needs more; the error names `path`.
-    """
     try:
         for opcode, argument in _opcodes(content):
             if opcode not in PLAIN_OPCODES:

@@ -37,15 +37,6 @@ def read(path: pathlib.Path) -> Any:
         content = path.read_bytes()
     except OSError as error:
         raise UsageError(str(path), "must be a readable .t7 file", error.strerror) from error
-    return parse(content, path=path)
-
-
-def parse(content: bytes, *, path: pathlib.Path) -> Any:
-    """Parses the content of a .t7 file; see `read`.
-
-    Raises:
-      UsageError: the file is damaged, or holds functions or other classes; the error names `path`.
-    """
     parser = _Parser(content)
     try:
         value = parser.value(depth=0)

@@ -50,17 +50,17 @@ class Collection:
 
     Attributes:
       splits: items by split, `train` and `test`.
-      label_names: names of the classes, in order.
       licence: licence notice of the source.
+      label_names: names of the classes, in order.
       channels: 1 (grey) or 3 (RGB).
       rejects: unusable items found so far; reading the images may find more.
       notes: lines of text about how the source was read.
     """
 
     splits: Mapping[str, Sequence[Item]]
-    label_names: tuple[str, ...]
     licence: str
-    channels: int
+    label_names: tuple[str, ...] = ()
+    channels: int = 3
     rejects: tuple[Reject, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -115,15 +115,13 @@ class SourceOptions:
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """A layout: its reader and its options.
+    """A layout; the file with its name has `read`, which maps `SourceOptions` to a `Collection`.
 
     Attributes:
-      reader: `module:function`, which maps `SourceOptions` to a `Collection`.
       image_size: default side of the square images, in pixels.
       options: names of the options of this source, besides `image_size` and `input_dir`.
     """
 
-    reader: str
     image_size: int
     options: frozenset[str]
 
@@ -133,21 +131,13 @@ _IMAGE_FILES = frozenset({"resize", "background", "max_pixels"})
 _PHOTOGRAPH_SIZE_PX = 304
 
 SOURCES = {
-    "digits": Source("tfgan2.data.sources.digits:read", 32, frozenset({"test_fraction"})),
-    "mnist_idx": Source("tfgan2.data.sources.mnist_idx:read", 32, frozenset({"class_names"})),
-    "emoji": Source(
-        "tfgan2.data.sources.emoji:read",
-        64,
-        frozenset({"test_fraction", "background", "held_out"}),
-    ),
-    "folder": Source(
-        "tfgan2.data.sources.folder:read", 64, frozenset({"test_fraction"}) | _IMAGE_FILES
-    ),
-    "oxford_flowers": Source(
-        "tfgan2.data.sources.oxford_flowers:read", _PHOTOGRAPH_SIZE_PX, _IMAGE_FILES
-    ),
-    "cub_birds": Source("tfgan2.data.sources.cub_birds:read", _PHOTOGRAPH_SIZE_PX, _IMAGE_FILES),
-    "coco": Source("tfgan2.data.sources.coco:read", _PHOTOGRAPH_SIZE_PX, _IMAGE_FILES),
+    "digits": Source(32, frozenset({"test_fraction"})),
+    "mnist_idx": Source(32, frozenset({"class_names"})),
+    "emoji": Source(64, frozenset({"test_fraction", "background", "held_out"})),
+    "folder": Source(64, frozenset({"test_fraction"}) | _IMAGE_FILES),
+    "oxford_flowers": Source(_PHOTOGRAPH_SIZE_PX, _IMAGE_FILES),
+    "cub_birds": Source(_PHOTOGRAPH_SIZE_PX, _IMAGE_FILES),
+    "coco": Source(_PHOTOGRAPH_SIZE_PX, _IMAGE_FILES),
 }
 
 
@@ -157,5 +147,4 @@ def read(name: str, options: SourceOptions) -> Collection:
     Raises:
       UsageError: files of the source are missing or not valid.
     """
-    module, function = SOURCES[name].reader.split(":")
-    return getattr(importlib.import_module(module), function)(options)
+    return importlib.import_module(f"tfgan2.data.sources.{name}").read(options)

@@ -50,9 +50,7 @@ def read(options: SourceOptions) -> Collection:
             if captions:
                 draw = functools.partial(images.load, folder / file_name, framing=framing)
                 splits[split].append(Item(key, draw, captions))
-    return Collection(
-        splits=splits, label_names=(), licence=LICENCE, channels=3, rejects=tuple(rejects)
-    )
+    return Collection(splits=splits, licence=LICENCE, rejects=tuple(rejects))
 
 
 def _image_folder(root: pathlib.Path, name: str) -> pathlib.Path:

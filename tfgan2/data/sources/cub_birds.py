@@ -83,7 +83,6 @@ def read(options: SourceOptions) -> Collection:
         splits=splits,
         label_names=tuple(name.partition(".")[2].replace("_", " ") or name for name in classes),
         licence=LICENCE,
-        channels=3,
         rejects=tuple(rejects),
         notes=(note,),
     )

@@ -4,7 +4,6 @@ import functools
 import hashlib
 import pathlib
 from collections import defaultdict
-from collections.abc import Iterable
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, features
@@ -57,29 +56,21 @@ def read(options: SourceOptions) -> Collection:
     rest = [text for text in drawable if text not in held_out]
     test = held_out | splits.by_key(rest, test_fraction=options.test_fraction)
 
-    def items(texts: Iterable[str]) -> list[Item]:
-        return [
-            Item(
-                key=_key(text),
-                draw=functools.partial(
-                    draw, text, font_file, size=options.image_size, background=options.background
-                ),
-                captions=names[text],
-            )
-            for text in texts
-        ]
-
+    draw_text = functools.partial(
+        draw, font_file=font_file, size=options.image_size, background=options.background
+    )
+    items = {
+        text: Item(_key(text), functools.partial(draw_text, text), names[text]) for text in drawable
+    }
     notes = [f"{len(drawable)} emoji without skin tones; {len(held_out)} held out by name"]
     if not features.check("raqm"):
         notes.append("without Raqm (Debian: libfribidi0) only single code points can be drawn")
     return Collection(
         splits={
-            "train": items(text for text in drawable if text not in test),
-            "test": items(text for text in drawable if text in test),
+            "train": [item for text, item in items.items() if text not in test],
+            "test": [item for text, item in items.items() if text in test],
         },
-        label_names=(),
         licence=LICENCE,
-        channels=3,
         rejects=tuple(rejects),
         notes=tuple(notes),
     )
@@ -187,11 +178,7 @@ def _held_out(path: str | None, names: dict[str, tuple[str, ...]]) -> set[str]:
     held_out = set()
     for line in read_lines(file):
         wanted = " ".join(line.split()).casefold()
-        found = {
-            text
-            for text, captions in names.items()
-            if wanted in (caption.casefold() for caption in captions)
-        }
+        found = {text for text, captions in names.items() if wanted in map(str.casefold, captions)}
         if not found:
             raise UsageError("--held_out", "must name emoji that are drawn", repr(line))
         held_out |= found

@@ -66,7 +66,12 @@ def read(options: SourceOptions) -> Collection:
     for key, path in files.items():
         name = pathlib.PurePath(key).name
         if name in (JSONL_NAME, CSV_NAME):
-            rows = _read_jsonl(path, key) if name == JSONL_NAME else _read_csv(path, key)
+            try:
+                text = captions.decode(path.read_bytes())
+            except OSError as error:
+                rejects.append(Reject(key, _unreadable(error)))
+                continue
+            rows = _jsonl_rows(text, key) if name == JSONL_NAME else _csv_rows(text, key, path)
             rejects += _assign(rows, table=key, texts=texts)
     # Keep the images with usable captions, and split them.
     framing = options.framing(resize="pad")
@@ -85,9 +90,7 @@ def read(options: SourceOptions) -> Collection:
             "train": [item for item in items if item.key not in test],
             "test": [item for item in items if item.key in test],
         },
-        label_names=(),
         licence=LICENCE,
-        channels=3,
         rejects=tuple(rejects),
     )
 
@@ -130,13 +133,8 @@ def _assign(rows: Iterator[Row], *, table: str, texts: dict[str, list[object]]) 
             yield Reject(_printable(name) or table, f"{table} names an image that is not there")
 
 
-def _read_jsonl(path: pathlib.Path, table: str) -> Iterator[Row]:
-    try:
-        lines = captions.decode(path.read_bytes()).split("\n")
-    except OSError as error:
-        yield Reject(table, _unreadable(error))
-        return
-    for number, line in enumerate(lines, start=1):
+def _jsonl_rows(text: str, table: str) -> Iterator[Row]:
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:
@@ -149,16 +147,11 @@ def _read_jsonl(path: pathlib.Path, table: str) -> Iterator[Row]:
             rule = 'must be {"file_name": NAME, "text": CAPTION} or {..., "captions": [CAPTION, ]}'
             yield Reject(f"{table}:{number}", f"line {rule}")
             continue
-        for text in found:
-            yield name, text
+        for caption in found:
+            yield name, caption
 
 
-def _read_csv(path: pathlib.Path, table: str) -> Iterator[Row]:
-    try:
-        text = captions.decode(path.read_bytes())
-    except OSError as error:
-        yield Reject(table, _unreadable(error))
-        return
+def _csv_rows(text: str, table: str, path: pathlib.Path) -> Iterator[Row]:
     rows = csv.reader(io.StringIO(text, newline=""), strict=True)
     columns = _next(rows)
     if not isinstance(columns, list) or not set(CSV_COLUMNS) <= set(columns):

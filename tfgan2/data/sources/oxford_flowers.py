@@ -65,7 +65,6 @@ def read(options: SourceOptions) -> Collection:
         splits=splits,
         label_names=tuple(map(_class_name, range(1, CLASSES + 1))),
         licence=LICENCE,
-        channels=3,
         rejects=tuple(rejects),
         notes=(note,),
     )

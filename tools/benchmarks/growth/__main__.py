@@ -97,8 +97,7 @@ def _measure(
 ) -> Series:
     from tools.benchmarks import synthetic_data
     from tools.benchmarks.bench import SAMPLING_PRECISION, Bench
-    from tools.benchmarks.growth import memory, programs
-    from tools.benchmarks.growth.step_times import StepTimes
+    from tools.benchmarks.growth import programs, step_times
 
     name = FLAGS.model if FLAGS.model in systems.SYSTEMS else path.stem
     if what == "prepare":
@@ -129,7 +128,7 @@ def _measure(
                 train=MEMORY_IMAGES,
                 test=TEST_IMAGES,
             )
-        return memory.measure(
+        return programs.memory(
             memory_path,
             folder,
             data_dir=FLAGS.data_dir or data_dir,
@@ -144,10 +143,15 @@ def _measure(
         train=max(recipe.batch_size, *sizes["batch_sizes"]),
         test=TEST_IMAGES,
     )
-    times = StepTimes(recipe, name=name, data_dir=data_dir, folder=folder, seconds=FLAGS.seconds)
-    if what == "batch_size":
-        return times.over_rows(sizes["batch_sizes"])
-    return times.over_pixels(sizes["image_sizes"])
+    return step_times.measure(
+        recipe,
+        what,
+        sizes[f"{what}s"],
+        name=name,
+        data_dir=data_dir,
+        folder=folder,
+        seconds=FLAGS.seconds,
+    )
 
 
 def _check_flags() -> None:

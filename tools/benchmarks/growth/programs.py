@@ -1,6 +1,8 @@
-"""Times the command-line programs as users start them, each in its own process."""
+"""Measures the command-line programs as users start them, each in its own process."""
 
 import itertools
+import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -10,6 +12,7 @@ from collections.abc import Callable, Sequence
 from PIL import Image
 
 from tfgan2.program import Failure
+from tfgan2.runs.directory import RunDirectory
 from tools.benchmarks import synthetic_data
 from tools.benchmarks.exported import Exported
 from tools.benchmarks.growth.series import Series
@@ -19,6 +22,10 @@ MULTIPLES = (1, 2, 4)
 # Side of the source images, relative to the side of the data set: real images rarely fit.
 SIDE_OF_SOURCES = 2
 CAPTION = "a drawn picture, number {number}"
+# Fraction of the training steps that the line of the memory leaves out: traces, caches and buffers
+# grow first.
+SETTLING = 0.2
+MEMORY_FIELD = "resident_mib"
 
 
 def run(module: str, *options: str) -> float:
@@ -36,6 +43,38 @@ def run(module: str, *options: str) -> float:
     if code:
         raise Failure(f"{module} ended with code {code}")
     return time.perf_counter() - began
+
+
+def memory(
+    flagfile: pathlib.Path,
+    folder: pathlib.Path,
+    *,
+    data_dir: str | os.PathLike,
+    steps: int,
+    log_every: int,
+) -> Series:
+    """Trains a recipe with checkpoints, sample grids and logs; returns the memory that it logs.
+
+    Args:
+      flagfile: flagfile of the recipe.
+      folder: empty folder.
+      data_dir: data set.
+      steps: number of training steps.
+      log_every: steps between two measurements.
+
+    Raises:
+      Failure: training failed.
+    """
+    directory = RunDirectory(folder / "run")
+    run(
+        "tfgan2.train",
+        *(f"--flagfile={flagfile}", f"--data_dir={data_dir}", f"--run_dir={directory.path}"),
+        *(f"--steps={steps}", f"--log_every={log_every}"),
+    )
+    lines = map(json.loads, directory.metrics_file.read_text(encoding="utf-8").splitlines())
+    points = [(line["step"], line[MEMORY_FIELD]) for line in lines if MEMORY_FIELD in line]
+    title = f"training by {flagfile.stem}"
+    return Series("memory", title, "steps", "resident memory, MiB", points, SETTLING * steps)
 
 
 def prepare(folder: pathlib.Path, *, images: int, image_size: int, repetitions: int) -> Series:

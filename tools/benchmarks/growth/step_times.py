@@ -4,6 +4,7 @@ import dataclasses
 import os
 import pathlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -12,58 +13,45 @@ from tools.benchmarks import timing
 from tools.benchmarks.bench import Bench
 from tools.benchmarks.growth.series import Series
 
-Y = "seconds a step"
 
+def measure(
+    recipe: Recipe,
+    what: str,
+    sizes: Sequence[int],
+    *,
+    name: str,
+    data_dir: str | os.PathLike,
+    folder: pathlib.Path,
+    seconds: float,
+) -> Series:
+    """Measures median step times over the rows of a batch or the pixels of an image.
 
-class StepTimes:
-    """Step times of a recipe, on a data set with images of the largest size."""
-
-    def __init__(
-        self,
-        recipe: Recipe,
-        *,
-        name: str,
-        data_dir: str | os.PathLike,
-        folder: pathlib.Path,
-        seconds: float,
-    ) -> None:
-        """Stores the arguments.
-
-        Args:
-          recipe: the recipe, its precision resolved.
-          name: name of the recipe.
-          data_dir: data set.
-          folder: empty folder.
-          seconds: seconds of each measurement.
-        """
-        self._recipe, self._name = recipe, name
-        self._data_dir, self._folder, self._seconds = str(data_dir), folder, seconds
-
-    def over_rows(self, batch_sizes: Sequence[int]) -> Series:
-        """Median step times over the batch size in rows."""
-        points = [
-            (float(rows), self._median(rows, self._recipe.image_size)) for rows in batch_sizes
-        ]
-        title = f"{self._name}, {self._recipe.image_size} px, {self._recipe.precision}"
-        return Series("batch_size", title, "rows of a batch", Y, points)
-
-    def over_pixels(self, image_sizes: Sequence[int]) -> Series:
-        """Median step times over the image size in pixels (side squared)."""
-        rows = self._recipe.batch_size
-        points = [(float(side**2), self._median(rows, side)) for side in image_sizes]
-        title = f"{self._name}, {rows} rows, {self._recipe.precision}"
-        return Series("image_size", title, "pixels of an image", Y, points)
-
-    def _median(self, rows: int, side: int) -> float:
-        folder = self._folder / f"{rows}_rows_{side}_px"
-        folder.mkdir(exist_ok=True)
+    Args:
+      recipe: the recipe, its precision resolved.
+      what: `batch_size` or `image_size`, the field of the recipe that varies.
+      sizes: values of this field.
+      name: name of the recipe.
+      data_dir: data set with images of the largest size.
+      folder: empty folder.
+      seconds: seconds of each measurement.
+    """
+    points = []
+    for size in sizes:
+        files = folder / f"{what}_{size}"
+        files.mkdir(exist_ok=True)
+        varied: dict[str, Any] = {what: size}
         bench = Bench(
-            dataclasses.replace(self._recipe, batch_size=rows, image_size=side),
-            name=self._name,
-            folder=folder,
-            seconds=self._seconds,
-            data_dir=self._data_dir,
+            dataclasses.replace(recipe, **varied),
+            name=name,
+            folder=files,
+            seconds=seconds,
+            data_dir=str(data_dir),
         )
-        steps = bench.steps
-        times = timing.repeat(steps.from_memory, seconds=self._seconds)
-        return float(np.median(times)) / steps.cycle
+        times = timing.repeat(bench.steps.from_memory, seconds=seconds)
+        amount = size if what == "batch_size" else size**2
+        points.append((float(amount), float(np.median(times)) / bench.steps.cycle))
+    if what == "batch_size":
+        fixed, x = f"{recipe.image_size} px", "rows of a batch"
+    else:
+        fixed, x = f"{recipe.batch_size} rows", "pixels of an image"
+    return Series(what, f"{name}, {fixed}, {recipe.precision}", x, "seconds a step", points)
