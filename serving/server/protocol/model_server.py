@@ -133,8 +133,9 @@ class ModelServer:
         """
         if self._health is not None:
             await self._health.enter_graceful_shutdown()
-        # Refuse new calls, and wait for the running ones.
+        # Refuse new calls, end the reloads that wait for models, and wait for the running calls.
         self._calls.refuse_new()
+        self._manager.end_waits()
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._calls.wait_ended(), DRAIN_SECONDS)
         await self._calls.wait_quiet()

@@ -4,6 +4,7 @@ import pathlib
 import shutil
 import threading
 from collections.abc import Callable
+from concurrent import futures
 
 import grpc
 import pytest
@@ -12,8 +13,9 @@ from tensorflow_serving.apis import model_pb2
 
 from serving.server.execution.servable import Servable
 from serving.server.lifecycle import trim_memory
+from serving.server.lifecycle.base_paths import list_versions
 from serving.server.lifecycle.manager import Manager, ManagerOptions
-from serving.server.lifecycle.model_config import ModelConfig, Policy, list_versions
+from serving.server.lifecycle.model_config import ModelConfig, Policy
 from serving.server.status import StatusError
 from tests.serving.models import predict_request
 from tests.serving.servers import UNPOLLED, serve, states, until
@@ -187,7 +189,73 @@ def test_waiting_for_a_model_ends_when_the_server_stops(tmp_path: pathlib.Path) 
     waiting.start()
     manager.close()
     waiting.join(30)
-    assert [error.code for error in errors] == [grpc.StatusCode.CANCELLED]
+    assert [error.code for error in errors] == [grpc.StatusCode.UNAVAILABLE]
+
+
+def missing(tmp_path: pathlib.Path, name: str = "late") -> ModelConfig:
+    return ModelConfig(name=name, base_path=str(tmp_path / "missing"))
+
+
+def error_of(wait: futures.Future) -> StatusError:
+    error = wait.exception(60)
+    assert isinstance(error, StatusError)
+    return error
+
+
+def test_a_wait_for_a_model_ends_when_a_newer_configuration_comes(tmp_path: pathlib.Path) -> None:
+    good = config(make(tmp_path / "good", 1))
+    with Manager(failing(), UNPOLLED) as manager:
+        earlier = manager.apply([good, missing(tmp_path)])
+        until(lambda: states(manager, "m") == {1: "AVAILABLE"})
+        manager.apply([good]).result(60)
+        error = error_of(earlier)
+        assert error.code == grpc.StatusCode.ABORTED
+        assert str(error) == (
+            "A newer configuration came before these models were available: {name: late} Could "
+            f"not find base path {tmp_path}/missing for servable late with error NOT_FOUND: No "
+            f"such file or directory: {tmp_path}/missing"
+        )
+
+
+def test_a_wait_for_a_model_ends_with_its_deadline(tmp_path: pathlib.Path) -> None:
+    with Manager(failing(), UNPOLLED) as manager:
+        error = error_of(manager.apply([missing(tmp_path)], seconds=0))
+        assert error.code == grpc.StatusCode.DEADLINE_EXCEEDED
+        assert "{name: late}" in str(error)
+
+
+def test_the_same_configuration_again_waits_for_the_same_models(tmp_path: pathlib.Path) -> None:
+    with Manager(failing(), UNPOLLED) as manager:
+        first = manager.apply([missing(tmp_path)])
+        second = manager.apply([missing(tmp_path)])
+        make(tmp_path / "missing", 1)
+        manager.apply([missing(tmp_path)]).result(60)
+        assert [first.result(60), second.result(60)] == [None, None]
+
+
+def test_the_first_configuration_waits_for_the_models_of_a_newer_one(
+    tmp_path: pathlib.Path,
+) -> None:
+    good = config(make(tmp_path / "good", 1))
+    with Manager(failing(), UNPOLLED) as manager:
+        start = threading.Thread(target=manager.configure, args=([missing(tmp_path)],))
+        start.start()
+        until(lambda: manager.knows("late"))
+        manager.apply([good])
+        start.join(60)
+        assert not start.is_alive()
+        assert answering(manager) == 1
+
+
+def test_a_failed_version_is_loaded_from_another_base_path(tmp_path: pathlib.Path) -> None:
+    def load(name: str, version: int, path: str) -> Servable:
+        return failing(*[1] if "broken" in path else [])(name, version, path)
+
+    with Manager(load, UNPOLLED) as manager:
+        wrong = config(make(tmp_path / "broken", 1))
+        assert error_of(manager.apply([wrong])).code == grpc.StatusCode.UNKNOWN
+        manager.apply([config(make(tmp_path / "good", 1))]).result(60)
+        assert answering(manager) == 1
 
 
 def test_a_base_path_that_vanished_unloads_nothing_and_an_empty_one_everything(

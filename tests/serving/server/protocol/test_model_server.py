@@ -248,6 +248,40 @@ def test_the_configuration_is_replaced_by_a_request(doubler_versions: pathlib.Pa
         assert text.startswith("1 model(s) did not become available: {{{name: bad version: 1}")
 
 
+def model_list(*models: tuple[str, pathlib.Path]) -> model_management_pb2.ReloadConfigRequest:
+    text = 'config { name: "%s" base_path: "%s" model_platform: "tensorflow" }'
+    listed = "\n".join(text % model for model in models)
+    return reload_request(f"model_config_list {{ {listed} }}")
+
+
+def test_reloads_that_wait_for_models_delay_no_other_call(
+    doubler_versions: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    good = ("m", doubler_versions)
+    late = [(f"late_{number}", tmp_path / "missing") for number in range(40)]
+    with serve({"m": doubler_versions}) as running:
+        reload = running.models.HandleReloadConfigRequest
+        waiting = []
+        for number, (name, _) in enumerate(late):
+            waiting.append(reload.future(model_list(good, *late[: number + 1])))
+            until(lambda name=name: running.manager.knows(name))
+        large = predict_request("m", {"x": np.ones(100_000, np.float32)})
+        answer = running.predictions.Predict(large, timeout=60)
+        assert len(answer.outputs["y"].float_val) == 100_000
+        # A wait ends with its call.
+        last = waiting.pop()
+        last.cancel()
+        assert refused(lambda: reload(model_list(good, *late), timeout=1))[0] == (
+            grpc.StatusCode.DEADLINE_EXCEEDED
+        )
+        # And with a newer configuration.
+        reload(model_list(good), timeout=60)
+        for call in waiting:
+            code, text = refused(call.result)
+            assert code == grpc.StatusCode.ABORTED
+            assert text.startswith("A newer configuration came before these models were available")
+
+
 def test_bad_model_lists(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "models.config"
     for text, rule in (
