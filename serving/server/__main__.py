@@ -57,9 +57,12 @@ def main() -> None:
         warmup_iterations=warmups if FLAGS.enable_model_warmup else 0,
     )
     manager = Manager(loader, settings.manager())
-    # Load in a second thread, so that the main thread can handle signals; then open the ports.
+    # Load the models, then open the ports.
+    ended = threading.Event()
     try:
-        threading.Thread(target=_load, args=(manager, models, events), daemon=True).start()
+        _load(manager, models, events)
+        if FLAGS.model_config_file and FLAGS.model_config_file_poll_wait_seconds:
+            threading.Thread(target=_follow_file, args=(manager, ended), daemon=True).start()
         event = _next(events)
         if isinstance(event, StatusError):
             flag = "model_config_file" if FLAGS.model_config_file else "model_base_path"
@@ -67,8 +70,9 @@ def main() -> None:
         if isinstance(event, Exception):
             raise event
         if event == LOADED:
-            _serve(ModelServer(manager, runner, metrics, options), options, manager, events)
+            _serve(ModelServer(manager, runner, metrics, options), options, events)
     finally:
+        ended.set()
         manager.close()
         runner.close()
 
@@ -86,34 +90,37 @@ def _next(events: Events) -> str | Exception:
 
 def _load(manager: Manager, models: Sequence[ModelConfig], events: Events) -> None:
     try:
-        manager.configure(models)
-        events.put(LOADED)
-    except Exception as error:
+        loaded = manager.configure(models, starting=True)
+    except StatusError as error:
         events.put(error)
+    else:
+        loaded.add_done_callback(lambda done: events.put(done.exception() or LOADED))
 
 
-def _serve(server: ModelServer, options: ServerOptions, manager: Manager, events: Events) -> None:
+def _serve(server: ModelServer, options: ServerOptions, events: Events) -> None:
     if options.port is not None:
         print(f"Running gRPC ModelServer at {options.host}:{server.port} ...", flush=True)
     if options.socket_path:
         print(f"Running gRPC ModelServer at UDS: unix:{options.socket_path} ...", flush=True)
     if options.rest_port is not None:
         print(f"Exporting HTTP/REST API at:{options.host}:{server.rest_port} ...", flush=True)
-    ended = threading.Event()
-    if FLAGS.model_config_file and FLAGS.model_config_file_poll_wait_seconds:
-        threading.Thread(target=_follow_file, args=(manager, ended), daemon=True).start()
     _next(events)
-    ended.set()
     server.stop()
 
 
 def _follow_file(manager: Manager, ended: threading.Event) -> None:
     """Reads --model_config_file again at each interval, and serves the models in the file."""
+    known_error = ""
     while not ended.wait(FLAGS.model_config_file_poll_wait_seconds):
+        new_error = ""
         try:
-            manager.configure(config_files.models(FLAGS.model_config_file))
+            # Does not wait: the file can be corrected while a model is missing.
+            manager.configure(config_files.models(FLAGS.model_config_file)).cancel()
         except StatusError as error:
-            logging.error("--model_config_file: %s", error)
+            new_error = str(error)
+        if new_error and new_error != known_error:
+            logging.error("--model_config_file: %s", new_error)
+        known_error = new_error
 
 
 if __name__ == "__main__":

@@ -82,8 +82,8 @@ class Manager:
     def close(self) -> None:
         """Stops polling and loading, and unloads all versions when no request uses them.
 
-        A `configure` that still waits raises StatusError. If requests do not end within 30 s, no
-        version is unloaded.
+        The futures of `configure` that still wait fail with a StatusError. If requests do not end
+        within 30 s, no version is unloaded.
         """
         with self._changed:
             self._closing = True
@@ -101,25 +101,19 @@ class Manager:
             if version.servable is not None:
                 version.servable.close()
 
-    def configure(self, models: Sequence[ModelConfig]) -> None:
-        """Serves exactly these models; returns when they, or those of a newer call, are available.
-
-        Args:
-          models: models with different names.
-
-        Raises:
-          StatusError: a label names a version that is not loaded, a new model cannot be loaded, or
-            the manager was closed.
-        """
-        self._apply(models, unit="servable", until=math.inf, follows=True).result()
-
-    def apply(
-        self, models: Sequence[ModelConfig], *, seconds: float = math.inf
+    def configure(
+        self,
+        models: Sequence[ModelConfig],
+        *,
+        starting: bool = False,
+        seconds: float = math.inf,
     ) -> "futures.Future[None]":
         """Serves exactly these models; returns at once.
 
         Args:
           models: models with different names.
+          starting: the server starts: if a newer configuration comes, the future waits for the
+            models of that one instead. Error messages say "servable" instead of "model".
           seconds: seconds until the future fails with DEADLINE_EXCEEDED.
 
         Returns:
@@ -128,13 +122,8 @@ class Manager:
           `end_waits` is called. Cancelling it ends the wait and changes nothing else.
 
         Raises:
-          StatusError: a label names a version that is not loaded.
+          StatusError: a label names a version that is not loaded, or the manager is closed.
         """
-        return self._apply(models, unit="model", until=time.monotonic() + seconds, follows=False)
-
-    def _apply(
-        self, models: Sequence[ModelConfig], *, unit: str, until: float, follows: bool
-    ) -> "futures.Future[None]":
         with self._changed:
             if self._closing:
                 raise _stopping()
@@ -145,7 +134,7 @@ class Manager:
             self._configuration += 1
             if self._models != earlier:
                 self._replace_waits(names)
-            wait = Wait(names, self._configuration, unit, until, follows)
+            wait = Wait(names, self._configuration, starting, time.monotonic() + seconds)
             self._waits.append(wait)
             self._next_poll = -math.inf
             self._changed.notify_all()
@@ -266,9 +255,9 @@ class Manager:
         ]
 
     def _replace_waits(self, names: tuple[str, ...]) -> None:
-        """Ends the waits for an earlier configuration; those that follow wait for `names`."""
+        """Ends the waits for an earlier configuration; a start waits for `names` instead."""
         for wait in self._waits:
-            if wait.follows:
+            if wait.starting:
                 wait.names, wait.configuration = names, self._configuration
             else:
                 reason = "A newer configuration came before these models were available"
@@ -292,7 +281,8 @@ class Manager:
         if not failures:
             return None
         listed = "".join(f"{{{text}}}, " for text in failures)
-        text = f"{len(failures)} {wait.unit}(s) did not become available: {{{listed}}}"
+        unit = "servable" if wait.starting else "model"
+        text = f"{len(failures)} {unit}(s) did not become available: {{{listed}}}"
         return StatusError(grpc.StatusCode.UNKNOWN, text)
 
     def _open(self, wait: Wait) -> str:

@@ -11,17 +11,15 @@ class Wait:
     Attributes:
       names: names of the models.
       configuration: number of the configuration that lists them.
-      unit: word for a model in error messages.
+      starting: a newer configuration replaces the models of the wait; else it ends the wait.
       until: time.monotonic() at which the wait ends with DEADLINE_EXCEEDED.
-      follows: a newer configuration replaces the models of the wait; else it ends the wait.
       future: completes when the models are available; fails with a StatusError.
     """
 
     names: tuple[str, ...]
     configuration: int
-    unit: str
+    starting: bool
     until: float
-    follows: bool
     future: "futures.Future[None]" = dataclasses.field(default_factory=futures.Future)
 
     def end(self, error: Exception | None) -> None:

@@ -164,7 +164,7 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
         seconds = math.inf if remaining is None else remaining - ANSWER_SECONDS
         # The manager completes the future, so that a wait needs no thread, and cancelling the call
         # ends the wait.
-        await asyncio.wrap_future(self._manager.apply(models, seconds=seconds))
+        await asyncio.wrap_future(self._manager.configure(models, seconds=seconds))
         response = model_management_pb2.ReloadConfigResponse()
         response.status.error_code = 0
         return response
