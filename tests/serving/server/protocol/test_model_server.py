@@ -1,14 +1,17 @@
 """The server as a whole: any SavedModel, sockets, health, reflection, warm-up, reload."""
 
+import asyncio
 import itertools
 import pathlib
 import socket
+import threading
 from collections.abc import Iterator
 
 import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
+import uvicorn
 from google.protobuf import descriptor_pb2, text_format
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
@@ -329,3 +332,22 @@ def test_inputs_with_defaults_may_be_left_out(doubler_versions: pathlib.Path) ->
         "Inputs contains invalid name. Used request inputs: data, request input: data,z"
     )
     servable.close()
+
+
+def test_a_rest_server_that_ends_is_an_error(
+    doubler_versions: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", failures.append)
+    gone = threading.Event()
+
+    async def main_loop(self: uvicorn.Server) -> None:
+        while not gone.is_set():
+            await asyncio.sleep(0.01)
+
+    monkeypatch.setattr(uvicorn.Server, "main_loop", main_loop)
+    options = ServerOptions(host="127.0.0.1", port=0, rest_port=0)
+    with serve({"m": doubler_versions}, options=options):
+        gone.set()
+        until(lambda: bool(failures))
+    assert str(failures[0].exc_value) == "The REST server has ended"
