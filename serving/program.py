@@ -17,6 +17,14 @@ os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
 from absl import app, flags, logging
 
+# Opens /dev/null for each standard stream that is closed, before a library opens its descriptors:
+# otherwise a connection could get the number of stderr, and the messages of native libraries.
+for _descriptor in range(3):
+    try:
+        os.fstat(_descriptor)
+    except OSError:
+        os.open(os.devnull, os.O_RDWR)  # Gets the lowest free number.
+
 USAGE_ERROR_EXIT_CODE = 2
 
 

@@ -63,7 +63,7 @@ def serve(
     )
     manager = Manager(Loader(runner=runner, metrics=metrics), managing)
     try:
-        manager.configure(models)
+        manager.configure(models, starting=True).result()
         server = ModelServer(manager, runner, metrics, options)
         try:
             with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:

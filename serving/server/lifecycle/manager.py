@@ -12,14 +12,15 @@ from collections.abc import Callable, Sequence
 from concurrent import futures
 
 import grpc
-import tensorflow as tf
 from absl import logging
 from tensorflow_serving.apis import model_pb2
 
 from serving.server.execution.servable import Servable
 from serving.server.lifecycle import trim_memory
-from serving.server.lifecycle.model_config import ModelConfig, list_versions
+from serving.server.lifecycle.base_paths import BasePaths
+from serving.server.lifecycle.model_config import ModelConfig
 from serving.server.lifecycle.versions import Lease, State, Version, VersionStatus
+from serving.server.lifecycle.waits import Wait
 from serving.server.status import StatusError, from_exception, invalid_argument
 
 LAST_REQUESTS_SECONDS = 30.0
@@ -63,8 +64,11 @@ class Manager:
         self._versions: dict[str, dict[int, Version]] = {}
         self._closing = False
         self._next_poll = math.inf
+        # Configurations are numbered; a wait ends only after the paths of its own have been read.
+        self._configuration = self._read_configuration = 0
+        self._base_paths = BasePaths()
+        self._waits: list[Wait] = []
         self._changed = threading.Condition()
-        self._poll_lock = threading.Lock()
         self._loaders = futures.ThreadPoolExecutor(options.load_threads, "load")
         self._thread = threading.Thread(target=self._manage, name="manager", daemon=True)
         self._thread.start()
@@ -78,11 +82,12 @@ class Manager:
     def close(self) -> None:
         """Stops polling and loading, and unloads all versions when no request uses them.
 
-        A `configure` that still waits raises StatusError. If requests do not end within 30 s, no
-        version is unloaded.
+        The futures of `configure` that still wait fail with a StatusError. If requests do not end
+        within 30 s, no version is unloaded.
         """
         with self._changed:
             self._closing = True
+            self.end_waits()
             self._changed.notify_all()
         self._thread.join()
         self._loaders.shutdown(cancel_futures=True)
@@ -96,36 +101,51 @@ class Manager:
             if version.servable is not None:
                 version.servable.close()
 
-    def configure(self, models: Sequence[ModelConfig], *, unit: str = "servable") -> None:
-        """Serves exactly these models; returns when the new ones are available.
+    def configure(
+        self,
+        models: Sequence[ModelConfig],
+        *,
+        starting: bool = False,
+        seconds: float = math.inf,
+    ) -> "futures.Future[None]":
+        """Serves exactly these models; returns at once.
 
         Args:
           models: models with different names.
-          unit: word in error messages; TensorFlow Serving uses "servable" at the start and "model"
-            later.
+          starting: the server starts: if a newer configuration comes, the future waits for the
+            models of that one instead. Error messages say "servable" instead of "model".
+          seconds: seconds until the future fails with DEADLINE_EXCEEDED.
+
+        Returns:
+          A future that completes when the new models are available. It fails with a StatusError if
+          a model cannot be loaded, a newer configuration comes first, the time is over, or
+          `end_waits` is called. Cancelling it ends the wait and changes nothing else.
 
         Raises:
-          StatusError: a label names a version that is not loaded, a new model cannot be loaded, or
-            the manager was closed.
+          StatusError: a label names a version that is not loaded, or the manager is closed.
         """
         with self._changed:
+            if self._closing:
+                raise _stopping()
             for model in models:
                 self._check_labels(model)
-            new = [model for model in models if model.name not in self._models]
-            self._models = {model.name: model for model in models}
-        self._poll()
+            names = tuple(model.name for model in models if self._is_new(model))
+            earlier, self._models = self._models, {model.name: model for model in models}
+            self._configuration += 1
+            if self._models != earlier:
+                self._replace_waits(names)
+            wait = Wait(names, self._configuration, starting, time.monotonic() + seconds)
+            self._waits.append(wait)
+            self._next_poll = -math.inf
+            self._changed.notify_all()
+            return wait.future
+
+    def end_waits(self) -> None:
+        """Ends every wait for models with UNAVAILABLE: the server stops."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closing or all(map(self._settled, new)))
-            if self._closing:
-                raise StatusError(grpc.StatusCode.CANCELLED, "the server is stopping")
-            failed = [version for model in new for version in self._failed(model)]
-        if failed:
-            listed = "".join(
-                f"{{{version} due to error: {version.error.full_text if version.error else ''}}}, "
-                for version in failed
-            )
-            text = f"{len(failed)} {unit}(s) did not become available: {{{listed}}}"
-            raise StatusError(grpc.StatusCode.UNKNOWN, text)
+            for wait in self._waits:
+                wait.end(_stopping())
+            self._waits.clear()
 
     def acquire(self, spec: model_pb2.ModelSpec) -> Lease:
         """Leases the version that a request names, or the newest available version.
@@ -197,67 +217,110 @@ class Manager:
     def _desired(self, name: str) -> list[Version]:
         return [version for version in self._versions.get(name, {}).values() if version.desired]
 
-    def _settled(self, model: ModelConfig) -> bool:
-        states = {version.state for version in self._desired(model.name)}
-        # Do not wait for a model that a later `configure` has removed.
-        return model.name not in self._models or (
-            bool(states) and states <= {State.AVAILABLE, State.END}
+    def _is_new(self, model: ModelConfig) -> bool:
+        """Returns whether a model has no available version, and has not failed where it is."""
+        known = self._models.get(model.name)
+        moved = known is not None and known.base_path != model.base_path
+        versions = self._versions.get(model.name, {}).values()
+        if any(version.state == State.AVAILABLE for version in versions):
+            return False
+        return moved or {one.state for one in versions if one.desired} != {State.END}
+
+    def _settled(self, name: str) -> bool:
+        """Returns whether a wait for a model is over: its versions are available or have failed."""
+        if self._never_readable(name):
+            return True
+        states = {version.state for version in self._desired(name)}
+        # The failure of a version is final only if its base path can be read.
+        failed = set() if self._base_paths.error(name) else {State.END}
+        return bool(states) and states <= {State.AVAILABLE, *failed}
+
+    def _never_readable(self, name: str) -> StatusError | None:
+        """The error of a base path that no wait can mend."""
+        error = self._base_paths.error(name)
+        unknown_scheme = error is not None and error.code == grpc.StatusCode.UNIMPLEMENTED
+        return error if unknown_scheme else None
+
+    def _failures(self, name: str) -> list[str]:
+        """Why a model is not available, once it is settled; empty if it is available."""
+        if (error := self._never_readable(name)) is not None:
+            return [f"{{name: {name}}} due to error: {error.full_text}"]
+        desired = self._desired(name)
+        failed = [version for version in desired if version.state == State.END]
+        if len(failed) < len(desired) and not self._models[name].policy.specific:
+            return []
+        return [
+            f"{version} due to error: {version.error.full_text if version.error else ''}"
+            for version in failed
+        ]
+
+    def _replace_waits(self, names: tuple[str, ...]) -> None:
+        """Ends the waits for an earlier configuration; a start waits for `names` instead."""
+        for wait in self._waits:
+            if wait.starting:
+                wait.names, wait.configuration = names, self._configuration
+            else:
+                reason = "A newer configuration came before these models were available"
+                wait.end(StatusError(grpc.StatusCode.ABORTED, f"{reason}: {self._open(wait)}"))
+        self._waits = [wait for wait in self._waits if not wait.future.done()]
+
+    def _finish_waits(self) -> None:
+        """Ends the waits whose models are settled, and those whose time is over."""
+        for wait in self._waits:
+            read = wait.configuration <= self._read_configuration
+            if read and all(map(self._settled, wait.names)):
+                wait.end(self._outcome(wait))
+            elif wait.until <= time.monotonic():
+                reason = "These models are not available yet"
+                text = f"{reason}: {self._open(wait)}"
+                wait.end(StatusError(grpc.StatusCode.DEADLINE_EXCEEDED, text))
+        self._waits = [wait for wait in self._waits if not wait.future.done()]
+
+    def _outcome(self, wait: Wait) -> StatusError | None:
+        failures = [text for name in wait.names for text in self._failures(name)]
+        if not failures:
+            return None
+        listed = "".join(f"{{{text}}}, " for text in failures)
+        unit = "servable" if wait.starting else "model"
+        text = f"{len(failures)} {unit}(s) did not become available: {{{listed}}}"
+        return StatusError(grpc.StatusCode.UNKNOWN, text)
+
+    def _open(self, wait: Wait) -> str:
+        """The models that a wait still waits for, with the problems of their base paths."""
+        return "; ".join(
+            " ".join([f"{{name: {name}}}", *self._base_paths.problems(name)])
+            for name in wait.names
+            if not self._settled(name)
         )
 
-    def _failed(self, model: ModelConfig) -> list[Version]:
-        desired = self._desired(model.name)
-        failed = [version for version in desired if version.state == State.END]
-        return failed if model.policy.specific or len(failed) == len(desired) else []
-
     def _poll(self) -> None:
-        """Reads all base paths; if one cannot be read, no model changes."""
-        with self._poll_lock:
-            with self._changed:
-                models = list(self._models.values())
-                wait = self._options.poll_wait_seconds
-                self._next_poll = time.monotonic() + wait if wait > 0 else math.inf
-                self._changed.notify_all()
-            if wait < 0:
-                return
-            try:
-                found = {model.name: list_versions(model.base_path) for model in models}
-            except (tf.errors.OpError, UnicodeDecodeError) as error:
-                logging.error(
-                    "FileSystemStoragePathSource encountered a filesystem access error: "
-                    "Could not find base path: %s",
-                    error,
-                )
-                return
-            with self._changed:
-                for model in models:
+        """Reads the base paths; a model whose base path cannot be read keeps its versions."""
+        with self._changed:
+            configuration, models = self._configuration, list(self._models.values())
+            seconds = self._options.poll_wait_seconds
+            self._next_poll = time.monotonic() + seconds if seconds > 0 else math.inf
+        found = self._base_paths.read(models) if seconds >= 0 else {}
+        with self._changed:
+            for model in models:
+                # A newer configuration may have replaced the model in between.
+                if model.name in found and self._models.get(model.name) == model:
                     self._choose_desired(model, found[model.name])
-                for name in self._versions.keys() - found.keys():
+            if seconds >= 0:
+                for name in self._versions.keys() - self._models.keys():
                     for version in self._versions[name].values():
                         version.desired = False
-                self._changed.notify_all()
+            self._read_configuration = configuration
 
     def _choose_desired(self, model: ModelConfig, paths: dict[int, str]) -> None:
-        if not paths:
-            logging.warning(
-                "No versions of servable %s found under base path %s. Did you forget to name your "
-                "leaf directory as a number (eg. '/1/')?",
-                model.name,
-                model.base_path,
-            )
-        for number in sorted(set(model.policy.specific) - paths.keys()):
-            logging.warning(
-                "Version %d of servable %s, which was requested to be served as a 'specific' "
-                "version in the servable's version policy, was not found in the file system",
-                number,
-                model.name,
-            )
         chosen = model.policy.choose(paths)
         versions = self._versions.setdefault(model.name, {})
         for number in chosen:
             known = versions.get(number)
             ended = known is not None and known.state == State.END
-            # Do not retry a failed version until it has disappeared from disk or from the policy.
-            if known is None or (ended and not (known.desired and known.error)):
+            # Do not retry a failed version until it has disappeared from disk or from the policy,
+            # or the model has another base path.
+            failed = known is not None and known.desired and known.error
+            if known is None or (ended and not (failed and known.path == paths[number])):
                 versions[number] = Version(model.name, number, paths[number])
         for version in versions.values():
             version.desired = version.number in chosen
@@ -269,6 +332,7 @@ class Manager:
             with self._changed:
                 if self._closing:
                     return
+                self._finish_waits()
                 drained = self._start_changes()
                 if not drained:
                     self._changed.wait(self._idle_seconds())
@@ -276,7 +340,8 @@ class Manager:
                 self._unload(version)
 
     def _idle_seconds(self) -> float | None:
-        due = min([self._next_poll, *(version.retry_at for version in self._all_versions())])
+        retries = [version.retry_at for version in self._all_versions()]
+        due = min([self._next_poll, *retries, *(wait.until for wait in self._waits)])
         return None if due == math.inf else max(0.0, due - time.monotonic())
 
     def _start_changes(self) -> list[Version]:
@@ -340,3 +405,7 @@ class Manager:
             self._changed.notify_all()
         trim_memory.trim()
         logging.info("Done unloading servable version %s", version)
+
+
+def _stopping() -> StatusError:
+    return StatusError(grpc.StatusCode.UNAVAILABLE, "The server is stopping")

@@ -4,13 +4,11 @@ import dataclasses
 import re
 from collections.abc import Collection, Mapping
 
-import tensorflow as tf
 from tensorflow_serving.config import model_server_config_pb2
 
 from serving.server.status import invalid_argument
 
 PLATFORM = "tensorflow"
-_MOST_INT64 = 2**63 - 1
 _ABSOLUTE_OR_URI = re.compile(r"/|[A-Za-z][A-Za-z0-9+.-]*://")
 
 
@@ -101,20 +99,3 @@ def _policy(model: model_server_config_pb2.ModelConfig) -> Policy:
             raise invalid_argument(f"specific versions of model {model.name} must be named")
         return Policy(specific=tuple(policy.specific.versions))
     return Policy(newest=policy.latest.num_versions or 1)
-
-
-def list_versions(base_path: str) -> dict[int, str]:
-    """The versions on disk: paths by version number.
-
-    Raises:
-      tf.errors.OpError: the base path cannot be read.
-    """
-    versions: dict[int, str] = {}
-    for child in tf.io.gfile.listdir(base_path):
-        name = child.rstrip("/")
-        # If two names mean one number, such as 1 and 01, the shortest name wins.
-        if re.fullmatch("[0-9]+", name) and int(name) <= _MOST_INT64:
-            path = tf.io.gfile.join(base_path, name)
-            known = versions.get(int(name), path)
-            versions[int(name)] = min(known, path, key=len)
-    return versions

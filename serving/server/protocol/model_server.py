@@ -6,6 +6,7 @@ import dataclasses
 import socket
 import threading
 from collections.abc import Sequence
+from typing import NoReturn
 
 import grpc
 import uvicorn
@@ -83,7 +84,7 @@ class ModelServer:
         self._stopping, self._calls = asyncio.Event(), CallTracker()
         self._opened: threading.Event = threading.Event()
         self._health: health.aio.HealthServicer | None = None
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None
         self.port = self.rest_port = 0
         self._thread = threading.Thread(target=self._run, name="server")
         self._thread.start()
@@ -101,7 +102,9 @@ class ModelServer:
     def _run(self) -> None:
         try:
             self._loop.run_until_complete(self._serve())
-        except Exception as error:
+        except BaseException as error:
+            if self._opened.is_set():
+                raise  # The program ends; see `threading.excepthook`.
             self._failure = error
         finally:
             self._loop.close()
@@ -115,9 +118,15 @@ class ModelServer:
         serving = None if web is None else asyncio.create_task(web.serve(sockets))
         while web is not None and serving is not None and not (web.started or serving.done()):
             await asyncio.sleep(0.01)
+        if serving is not None and serving.done():
+            await _raise_end(serving)
         self._opened.set()
         # Serve until `stop`, then drain both servers.
-        await self._stopping.wait()
+        stopping = asyncio.create_task(self._stopping.wait())
+        tasks = [stopping] if serving is None else [stopping, serving]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if serving is not None and not stopping.done():
+            await _raise_end(serving)
         if web is not None:
             web.should_exit = True
         await self._end(server)
@@ -133,8 +142,9 @@ class ModelServer:
         """
         if self._health is not None:
             await self._health.enter_graceful_shutdown()
-        # Refuse new calls, and wait for the running ones.
+        # Refuse new calls, end the reloads that wait for models, and wait for the running calls.
         self._calls.refuse_new()
+        self._manager.end_waits()
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._calls.wait_ended(), DRAIN_SECONDS)
         await self._calls.wait_quiet()
@@ -228,3 +238,9 @@ class ModelServer:
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.rest_port = listening.getsockname()[1]
         return [listening]
+
+
+async def _raise_end(serving: asyncio.Task) -> NoReturn:
+    """Raises the error of a REST server that has ended before it was stopped."""
+    await serving
+    raise RuntimeError("The REST server has ended")

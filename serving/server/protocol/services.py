@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -26,6 +27,9 @@ from serving.server.protocol.draining import CallTracker
 from serving.server.protocol.predicting import Predictor, check_spec, in_thread_if_large
 from serving.server.status import StatusError, from_exception, invalid_argument
 
+# Before its deadline, a reload answers why models are missing; after it the client reads no answer.
+ANSWER_SECONDS = 0.1
+
 
 def _rpc_method(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     """Wraps a method: counts the call, and ends it with the status of an exception."""
@@ -34,7 +38,7 @@ def _rpc_method(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitabl
     async def call(self: Any, request: Any, context: grpc.aio.ServicerContext) -> Any:
         await self.calls.begin(context)
         try:
-            return await method(self, request)
+            return await method(self, request, context)
         except Exception as error:
             status = from_exception(error)
             if not isinstance(error, StatusError):
@@ -68,7 +72,9 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         self.calls = calls
 
     @_rpc_method
-    async def Predict(self, request: predict_pb2.PredictRequest) -> predict_pb2.PredictResponse:
+    async def Predict(
+        self, request: predict_pb2.PredictRequest, _: grpc.aio.ServicerContext
+    ) -> predict_pb2.PredictResponse:
         """Runs a signature."""
         spec = check_spec(_spec(request))
         prediction = await self._predictor.predict(
@@ -93,7 +99,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
     @_rpc_method
     async def GetModelMetadata(
-        self, request: get_model_metadata_pb2.GetModelMetadataRequest
+        self, request: get_model_metadata_pb2.GetModelMetadataRequest, _: grpc.aio.ServicerContext
     ) -> get_model_metadata_pb2.GetModelMetadataResponse:
         """Returns all signatures of a model."""
         spec = check_spec(_spec(request))
@@ -105,17 +111,17 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         return response
 
     @_rpc_method
-    async def Classify(self, request: object) -> object:
+    async def Classify(self, request: object, _: object) -> object:
         """Answers UNIMPLEMENTED."""
         raise _unimplemented("Classify")
 
     @_rpc_method
-    async def Regress(self, request: object) -> object:
+    async def Regress(self, request: object, _: object) -> object:
         """Answers UNIMPLEMENTED."""
         raise _unimplemented("Regress")
 
     @_rpc_method
-    async def MultiInference(self, request: object) -> object:
+    async def MultiInference(self, request: object, _: object) -> object:
         """Answers UNIMPLEMENTED."""
         raise _unimplemented("MultiInference")
 
@@ -134,23 +140,31 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
 
     @_rpc_method
     async def GetModelStatus(
-        self, request: get_model_status_pb2.GetModelStatusRequest
+        self, request: get_model_status_pb2.GetModelStatusRequest, _: grpc.aio.ServicerContext
     ) -> get_model_status_pb2.GetModelStatusResponse:
         """Returns the state of one version or of all versions."""
         return model_info.status(self._manager, check_spec(_spec(request)))
 
     @_rpc_method
     async def HandleReloadConfigRequest(
-        self, request: model_management_pb2.ReloadConfigRequest
+        self, request: model_management_pb2.ReloadConfigRequest, context: grpc.aio.ServicerContext
     ) -> model_management_pb2.ReloadConfigResponse:
-        """Replaces the list of models; returns when the new models are available."""
+        """Replaces the list of models; returns when the new models are available.
+
+        A reload whose models are missing ends with its deadline, or as ABORTED when a newer
+        configuration comes. The error names the missing models and their base paths.
+        """
         if request.config.WhichOneof("config") != "model_config_list":
             raise invalid_argument(
                 "ServerModelConfig type not supported by HandleReloadConfigRequest. "
                 "Only ModelConfigList is currently supported"
             )
         models = model_config.from_proto(request.config)
-        await asyncio.to_thread(self._manager.configure, models, unit="model")
+        remaining = context.time_remaining()
+        seconds = math.inf if remaining is None else remaining - ANSWER_SECONDS
+        # The manager completes the future, so that a wait needs no thread, and cancelling the call
+        # ends the wait.
+        await asyncio.wrap_future(self._manager.configure(models, seconds=seconds))
         response = model_management_pb2.ReloadConfigResponse()
         response.status.error_code = 0
         return response

@@ -10,6 +10,7 @@ import grpc
 import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from tensorflow_serving.apis import model_management_pb2
 
 from serving.client import Client
 from serving.server.execution.servable import Servable
@@ -17,7 +18,7 @@ from serving.server.lifecycle.manager import ManagerOptions
 from serving.server.protocol.model_server import DRAIN_SECONDS
 from tests.serving.conftest import HeldRuns
 from tests.serving.models import predict_request
-from tests.serving.servers import LOCAL, Served, serve
+from tests.serving.servers import LOCAL, Served, serve, until
 
 CLIENTS = 32
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
@@ -162,3 +163,19 @@ def test_health_watch_gets_the_end_and_does_not_delay_it(server: Served) -> None
     assert not put_off
     states = health_pb2.HealthCheckResponse
     assert statuses == [states.SERVING, states.NOT_SERVING]
+
+
+def test_a_reload_that_waits_for_a_model_does_not_delay_the_stop(
+    server: Served, tmp_path: pathlib.Path
+) -> None:
+    request = model_management_pb2.ReloadConfigRequest()
+    request.config.model_config_list.config.add(
+        name="late", base_path=str(tmp_path / "missing"), model_platform="tensorflow"
+    )
+    call = server.models.HandleReloadConfigRequest.future(request)
+    until(lambda: server.manager.knows("late"))
+    server.server.stop()
+    with pytest.raises(grpc.RpcError) as caught:
+        call.result(60)
+    assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+    assert caught.value.details() == "The server is stopping"

@@ -4,6 +4,7 @@ import pathlib
 import shutil
 import threading
 from collections.abc import Callable
+from concurrent import futures
 
 import grpc
 import pytest
@@ -13,7 +14,7 @@ from tensorflow_serving.apis import model_pb2
 from serving.server.execution.servable import Servable
 from serving.server.lifecycle import trim_memory
 from serving.server.lifecycle.manager import Manager, ManagerOptions
-from serving.server.lifecycle.model_config import ModelConfig, Policy, list_versions
+from serving.server.lifecycle.model_config import ModelConfig, Policy
 from serving.server.status import StatusError
 from tests.serving.models import predict_request
 from tests.serving.servers import UNPOLLED, serve, states, until
@@ -39,6 +40,10 @@ class FakeServable:
 
 def config(base_path: pathlib.Path, **options: object) -> ModelConfig:
     return ModelConfig(name="m", base_path=str(base_path), **options)
+
+
+def configure(manager: Manager, models: list[ModelConfig]) -> None:
+    manager.configure(models, starting=True).result(60)
 
 
 def make(base_path: pathlib.Path, *versions: int | str) -> pathlib.Path:
@@ -78,18 +83,13 @@ def test_a_policy_chooses_versions() -> None:
     assert Policy(specific=(1, 5, 7)).choose([1, 9, 5]) == [5, 1]
 
 
-def test_versions_are_folders_named_by_numbers(tmp_path: pathlib.Path) -> None:
-    make(tmp_path, "0", "7", "00012", ".partial-3", "notes", "-1", "1e3", "9" * 30, "٣")
-    assert list_versions(str(tmp_path)).keys() == {0, 7, 12}
-
-
 def test_a_new_version_takes_over_and_the_old_one_drains(tmp_path: pathlib.Path) -> None:
     with Manager(failing(), UNPOLLED) as manager:
-        manager.configure([config(make(tmp_path, 1))])
+        configure(manager, [config(make(tmp_path, 1))])
         held = manager.acquire(spec())
         assert held.servable.version == 1
         make(tmp_path, 2)
-        manager.configure([config(tmp_path)])
+        configure(manager, [config(tmp_path)])
         until(lambda: states(manager, "m") == {2: "AVAILABLE", 1: "UNLOADING"})
         assert not held.servable.closed
         assert answering(manager) == 2
@@ -102,9 +102,9 @@ def test_a_new_version_takes_over_and_the_old_one_drains(tmp_path: pathlib.Path)
 
 def test_old_version_serves_while_the_new_one_is_broken(tmp_path: pathlib.Path) -> None:
     with Manager(failing(2), UNPOLLED) as manager:
-        manager.configure([config(make(tmp_path, 1))])
+        configure(manager, [config(make(tmp_path, 1))])
         make(tmp_path, 2)
-        manager.configure([config(tmp_path)])
+        configure(manager, [config(tmp_path)])
         until(lambda: states(manager, "m") == {2: "END", 1: "AVAILABLE"})
         error = manager.statuses("m")[0].error
         assert error is not None
@@ -121,17 +121,17 @@ def test_a_failed_version_is_tried_again_after_it_was_gone(tmp_path: pathlib.Pat
         return failing(*bad)(name, version, path)
 
     with Manager(load, UNPOLLED) as manager:
-        manager.configure([config(make(tmp_path, 1))])
+        configure(manager, [config(make(tmp_path, 1))])
         make(tmp_path, 2)
         for _ in range(3):
-            manager.configure([config(tmp_path)])
+            configure(manager, [config(tmp_path)])
             until(lambda: states(manager, "m")[2] == "END")
         assert tried == [1, 2]
         bad.clear()
         (tmp_path / "2").rmdir()
-        manager.configure([config(tmp_path)])
+        configure(manager, [config(tmp_path)])
         make(tmp_path, 2)
-        manager.configure([config(tmp_path)])
+        configure(manager, [config(tmp_path)])
         until(lambda: states(manager, "m") == {2: "AVAILABLE", 1: "END"})
 
 
@@ -145,7 +145,7 @@ def test_failed_load_is_retried_the_given_number_of_times(tmp_path: pathlib.Path
     options = ManagerOptions(poll_wait_seconds=0, max_load_retries=2, load_retry_seconds=0)
     with Manager(load, options) as manager:
         with pytest.raises(StatusError) as caught:
-            manager.configure([config(make(tmp_path, 7))])
+            configure(manager, [config(make(tmp_path, 7))])
         assert str(caught.value) == (
             "1 servable(s) did not become available: "
             "{{{name: m version: 7} due to error: INTERNAL: ValueError: broken}, }"
@@ -154,40 +154,118 @@ def test_failed_load_is_retried_the_given_number_of_times(tmp_path: pathlib.Path
 
 
 def test_a_late_base_path_is_waited_for(tmp_path: pathlib.Path) -> None:
-    looked = threading.Event()
-    options = ManagerOptions(poll_wait_seconds=0.01)
-    with Manager(failing(), options) as manager:
-
-        def configure() -> None:
-            looked.set()
-            manager.configure([config(tmp_path / "later")])
-
-        waiting = threading.Thread(target=configure)
-        waiting.start()
-        looked.wait()
+    with Manager(failing(), ManagerOptions(poll_wait_seconds=0.01)) as manager:
+        loaded = manager.configure([config(tmp_path / "later")])
         with pytest.raises(StatusError, match="Latest"):
             manager.acquire(spec())
         make(tmp_path / "later", "notes")
+        assert not loaded.done()
         make(tmp_path / "later", 3)
-        waiting.join(30)
+        loaded.result(60)
         assert answering(manager) == 3
 
 
 def test_waiting_for_a_model_ends_when_the_server_stops(tmp_path: pathlib.Path) -> None:
-    manager = Manager(failing(), ManagerOptions(poll_wait_seconds=0.01))
-    errors: list[StatusError] = []
+    with Manager(failing(), ManagerOptions(poll_wait_seconds=0.01)) as manager:
+        wait = manager.configure([config(tmp_path / "never")])
+    assert error_of(wait).code == grpc.StatusCode.UNAVAILABLE
+    with pytest.raises(StatusError, match="The server is stopping"):
+        manager.configure([])
 
-    def configure() -> None:
-        try:
-            manager.configure([config(tmp_path / "never")])
-        except StatusError as error:
-            errors.append(error)
 
-    waiting = threading.Thread(target=configure)
-    waiting.start()
-    manager.close()
-    waiting.join(30)
-    assert [error.code for error in errors] == [grpc.StatusCode.CANCELLED]
+def missing(tmp_path: pathlib.Path, name: str = "late") -> ModelConfig:
+    return ModelConfig(name=name, base_path=str(tmp_path / "missing"))
+
+
+def error_of(wait: futures.Future) -> StatusError:
+    error = wait.exception(60)
+    assert isinstance(error, StatusError)
+    return error
+
+
+def test_a_wait_for_a_model_ends_when_a_newer_configuration_comes(tmp_path: pathlib.Path) -> None:
+    good = config(make(tmp_path / "good", 1))
+    with Manager(failing(), UNPOLLED) as manager:
+        earlier = manager.configure([good, missing(tmp_path)])
+        until(lambda: states(manager, "m") == {1: "AVAILABLE"})
+        manager.configure([good]).result(60)
+        error = error_of(earlier)
+        assert error.code == grpc.StatusCode.ABORTED
+        assert str(error) == (
+            "A newer configuration came before these models were available: {name: late} Could "
+            f"not find base path {tmp_path}/missing for servable late with error NOT_FOUND: No "
+            f"such file or directory: {tmp_path}/missing"
+        )
+
+
+def test_a_wait_for_a_model_ends_with_its_deadline(tmp_path: pathlib.Path) -> None:
+    with Manager(failing(), UNPOLLED) as manager:
+        error = error_of(manager.configure([missing(tmp_path)], seconds=0))
+        assert error.code == grpc.StatusCode.DEADLINE_EXCEEDED
+        assert "{name: late}" in str(error)
+
+
+def test_the_same_configuration_again_waits_for_the_same_models(tmp_path: pathlib.Path) -> None:
+    with Manager(failing(), UNPOLLED) as manager:
+        first = manager.configure([missing(tmp_path)])
+        second = manager.configure([missing(tmp_path)])
+        make(tmp_path / "missing", 1)
+        manager.configure([missing(tmp_path)]).result(60)
+        assert [first.result(60), second.result(60)] == [None, None]
+
+
+def test_the_first_configuration_waits_for_the_models_of_a_newer_one(
+    tmp_path: pathlib.Path,
+) -> None:
+    good = config(make(tmp_path / "good", 1))
+    with Manager(failing(), UNPOLLED) as manager:
+        start = manager.configure([missing(tmp_path)], starting=True)
+        manager.configure([good])
+        start.result(60)
+        assert answering(manager) == 1
+
+
+def test_a_base_path_that_cannot_be_read_changes_no_model(tmp_path: pathlib.Path) -> None:
+    good, moved = config(make(tmp_path / "good", 1)), make(tmp_path / "moved", 1)
+    models = [ModelConfig(name="moved", base_path=str(moved)), good, missing(tmp_path)]
+    with Manager(failing(), UNPOLLED) as manager:
+        configure(manager, models[:2])
+        moved.rename(tmp_path / "elsewhere")
+        make(tmp_path / "good", 2)
+        manager.configure(models)
+        until(lambda: states(manager, "m") == {2: "AVAILABLE", 1: "END"})
+        assert states(manager, "moved") == {1: "AVAILABLE"}
+        manager.configure([good])
+        until(lambda: states(manager, "moved") == {1: "END"})
+
+
+def test_an_unknown_scheme_fails_its_model_alone(tmp_path: pathlib.Path) -> None:
+    good = config(make(tmp_path, 1))
+    models = [ModelConfig(name="far", base_path="s3x://bucket/far"), good]
+    with Manager(failing(), UNPOLLED) as manager:
+        for _ in range(2):
+            error = error_of(manager.configure(models))
+            assert str(error) == (
+                "1 model(s) did not become available: {{{name: far} due to error: UNIMPLEMENTED: "
+                "File system scheme 's3x' not implemented (file: 's3x://bucket/far')}, }"
+            )
+            until(lambda: states(manager, "m") == {1: "AVAILABLE"})
+        # The model is loaded once its base path is corrected.
+        make(tmp_path / "near", 1)
+        near = ModelConfig(name="far", base_path=str(tmp_path / "near"))
+        manager.configure([near, good]).result(60)
+        assert states(manager, "far") == {1: "AVAILABLE"}
+
+
+def test_a_failed_version_is_loaded_from_another_base_path(tmp_path: pathlib.Path) -> None:
+    def load(name: str, version: int, path: str) -> Servable:
+        return failing(*[1] if "broken" in path else [])(name, version, path)
+
+    with Manager(load, UNPOLLED) as manager:
+        wrong = config(make(tmp_path / "broken", 1))
+        assert error_of(manager.configure([wrong])).code == grpc.StatusCode.UNKNOWN
+        manager.configure([config(make(tmp_path / "good", 1))]).result(60)
+        assert answering(manager) == 1
 
 
 def test_a_base_path_that_vanished_unloads_nothing_and_an_empty_one_everything(
@@ -195,23 +273,23 @@ def test_a_base_path_that_vanished_unloads_nothing_and_an_empty_one_everything(
 ) -> None:
     base = make(tmp_path / "a", 1)
     with Manager(failing(), UNPOLLED) as manager:
-        manager.configure([config(base)])
+        configure(manager, [config(base)])
         base.rename(tmp_path / "b")
-        manager.configure([config(base)])
+        configure(manager, [config(base)])
         assert states(manager, "m") == {1: "AVAILABLE"}
         base.mkdir()
-        manager.configure([config(base)])
+        configure(manager, [config(base)])
         until(lambda: states(manager, "m") == {1: "END"})
         # A version that reappears is loaded again.
         make(base, 1)
-        manager.configure([config(base)])
+        configure(manager, [config(base)])
         until(lambda: states(manager, "m") == {1: "AVAILABLE"})
 
 
 def test_a_model_that_is_no_longer_listed_is_unloaded(tmp_path: pathlib.Path) -> None:
     with Manager(failing(), UNPOLLED) as manager:
-        manager.configure([config(make(tmp_path, 1))])
-        manager.configure([])
+        configure(manager, [config(make(tmp_path, 1))])
+        configure(manager, [])
         until(lambda: states(manager, "m") == {1: "END"})
 
 
@@ -220,14 +298,14 @@ def test_labels_name_versions_that_are_loaded(tmp_path: pathlib.Path) -> None:
     labelled = config(tmp_path, policy=BOTH, labels={"stable": 1, "canary": 2})
     with Manager(failing(), UNPOLLED) as manager:
         with pytest.raises(StatusError) as caught:
-            manager.configure([labelled])
+            configure(manager, [labelled])
         assert caught.value.code == grpc.StatusCode.FAILED_PRECONDITION
         assert str(caught.value) == (
             "Request to assign label to version 1 of model m, "
             "which is not currently available for inference"
         )
-        manager.configure([config(tmp_path, policy=BOTH)])
-        manager.configure([labelled])
+        configure(manager, [config(tmp_path, policy=BOTH)])
+        configure(manager, [labelled])
         assert answering(manager, label="stable") == 1
         assert answering(manager, label="canary") == 2
         with pytest.raises(StatusError, match="Unrecognized servable version label: best"):
@@ -239,10 +317,10 @@ def test_a_new_label_may_be_early_where_that_is_allowed_but_not_move_so(
 ) -> None:
     options = ManagerOptions(poll_wait_seconds=0, labels_for_unavailable=True)
     with Manager(failing(), options) as manager:
-        manager.configure([config(make(tmp_path, 1), labels={"stable": 1})])
+        configure(manager, [config(make(tmp_path, 1), labels={"stable": 1})])
         assert answering(manager, label="stable") == 1
         with pytest.raises(StatusError, match="assign label to version 2"):
-            manager.configure([config(tmp_path, labels={"stable": 2})])
+            configure(manager, [config(tmp_path, labels={"stable": 2})])
 
 
 def test_no_call_fails_while_versions_are_swapped(
@@ -269,7 +347,7 @@ def test_no_call_fails_while_versions_are_swapped(
         for version in range(2, 8):
             (base_path / str(version)).symlink_to(doubler_versions / str(1 + version % 2))
             (base_path / str(version - 1)).unlink()
-            served.manager.configure(live)
+            served.manager.configure(live).result(60)
             until(
                 lambda version=version: (
                     [*states(served.manager, "m").values()][:2] == ["AVAILABLE", "END"]

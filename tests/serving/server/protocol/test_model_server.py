@@ -1,14 +1,17 @@
 """The server as a whole: any SavedModel, sockets, health, reflection, warm-up, reload."""
 
+import asyncio
 import itertools
 import pathlib
 import socket
+import threading
 from collections.abc import Iterator
 
 import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
+import uvicorn
 from google.protobuf import descriptor_pb2, text_format
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
@@ -248,6 +251,40 @@ def test_the_configuration_is_replaced_by_a_request(doubler_versions: pathlib.Pa
         assert text.startswith("1 model(s) did not become available: {{{name: bad version: 1}")
 
 
+def model_list(*models: tuple[str, pathlib.Path]) -> model_management_pb2.ReloadConfigRequest:
+    text = 'config { name: "%s" base_path: "%s" model_platform: "tensorflow" }'
+    listed = "\n".join(text % model for model in models)
+    return reload_request(f"model_config_list {{ {listed} }}")
+
+
+def test_reloads_that_wait_for_models_delay_no_other_call(
+    doubler_versions: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    good = ("m", doubler_versions)
+    late = [(f"late_{number}", tmp_path / "missing") for number in range(40)]
+    with serve({"m": doubler_versions}) as running:
+        reload = running.models.HandleReloadConfigRequest
+        waiting = []
+        for number, (name, _) in enumerate(late):
+            waiting.append(reload.future(model_list(good, *late[: number + 1])))
+            until(lambda name=name: running.manager.knows(name))
+        large = predict_request("m", {"x": np.ones(100_000, np.float32)})
+        answer = running.predictions.Predict(large, timeout=60)
+        assert len(answer.outputs["y"].float_val) == 100_000
+        # A wait ends with its call.
+        last = waiting.pop()
+        last.cancel()
+        assert refused(lambda: reload(model_list(good, *late), timeout=1))[0] == (
+            grpc.StatusCode.DEADLINE_EXCEEDED
+        )
+        # And with a newer configuration.
+        reload(model_list(good), timeout=60)
+        for call in waiting:
+            code, text = refused(call.result)
+            assert code == grpc.StatusCode.ABORTED
+            assert text.startswith("A newer configuration came before these models were available")
+
+
 def test_bad_model_lists(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "models.config"
     for text, rule in (
@@ -295,3 +332,22 @@ def test_inputs_with_defaults_may_be_left_out(doubler_versions: pathlib.Path) ->
         "Inputs contains invalid name. Used request inputs: data, request input: data,z"
     )
     servable.close()
+
+
+def test_a_rest_server_that_ends_is_an_error(
+    doubler_versions: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", failures.append)
+    gone = threading.Event()
+
+    async def main_loop(self: uvicorn.Server) -> None:
+        while not gone.is_set():
+            await asyncio.sleep(0.01)
+
+    monkeypatch.setattr(uvicorn.Server, "main_loop", main_loop)
+    options = ServerOptions(host="127.0.0.1", port=0, rest_port=0)
+    with serve({"m": doubler_versions}, options=options):
+        gone.set()
+        until(lambda: bool(failures))
+    assert str(failures[0].exc_value) == "The REST server has ended"
