@@ -14,6 +14,7 @@ import dataclasses
 import functools
 import importlib
 import importlib.util
+import itertools
 import pathlib
 import tempfile
 from typing import Any
@@ -111,10 +112,12 @@ def main() -> None:
             cache_mb=FLAGS.cache_mb,
         )
         print(results.header(), flush=True)
-        for what in FLAGS.what:
-            measured += _shown(importlib.import_module(f"tools.benchmarks.{what}").measure(bench))
-        for measure in others:
-            measured += _shown(measure(bench))
+        # Each module is loaded just before its benchmark, so that memory counts no later module.
+        ours = (importlib.import_module(f"tools.benchmarks.{what}").measure for what in FLAGS.what)
+        for measure in itertools.chain(ours, others):
+            for result in measure(bench):
+                print(result, flush=True)
+                measured.append(result)
     if FLAGS.json is not None:
         peaks = {precision: peak / 1e9 for precision, peak in bench.peaks.items()}
         described = {**machine.describe(), "matrix_multiply_gflops": peaks}
@@ -146,12 +149,6 @@ def _with_flags(recipe: recipes.Recipe) -> recipes.Recipe:
         if FLAGS[name].value is not None:
             given[name] = FLAGS[name].value
     return dataclasses.replace(recipe, **given)
-
-
-def _shown(measured: list[results.Result]) -> list[results.Result]:
-    for result in measured:
-        print(result, flush=True)
-    return measured
 
 
 if __name__ == "__main__":

@@ -77,17 +77,16 @@ def main() -> None:
 
 
 def _check_flags(kind: str) -> None:
-    needed = {"generator": kind == "df_gan", "vocabulary": kind != "char_cnn_rnn"}
-    for name, needs in needed.items():
-        if needs and FLAGS[name].value is None:
+    flags_of_kind = {
+        "df_gan": ("generator", "vocabulary", "discriminator", "weights"),
+        "damsm": ("vocabulary",),
+    }.get(kind, ())
+    for name in ("generator", "vocabulary", "discriminator", "weights"):
+        allows, value = name in flags_of_kind, FLAGS[name].value
+        if allows and value is None and name in ("generator", "vocabulary"):
             raise program.UsageError(f"--{name}", f"must be given for --from={kind}", "nothing")
-        if not needs and FLAGS[name].value is not None:
-            rule = f"must be left out for --from={kind}"
-            raise program.UsageError(f"--{name}", rule, FLAGS[name].value)
-    for name in ("discriminator", "weights"):
-        if FLAGS[name].value is not None and kind != "df_gan":
-            rule = f"must be left out for --from={kind}"
-            raise program.UsageError(f"--{name}", rule, FLAGS[name].value)
+        if not allows and value is not None:
+            raise program.UsageError(f"--{name}", f"must be left out for --from={kind}", value)
 
 
 if __name__ == "__main__":

@@ -48,9 +48,9 @@ class _BlockHandler(ModelHandler[Block, WrittenBlock, Any]):
             results = block_generator.generate(self._job_folder.job, model, block)
             return self._job_folder.write_block(block, results)
 
-        # The pool waits for all: if one fails, no other may still write after the job has ended.
-        with concurrent.futures.ThreadPoolExecutor(len(batch), "generate") as pool:
-            futures = [pool.submit(made, block) for block in batch]
+        # Wait for all: if one fails, no other may still write after the job has ended.
+        futures = [model.pool.submit(made, block) for block in batch]
+        concurrent.futures.wait(futures)
         return [future.result() for future in futures]
 
     def get_num_bytes(self, batch: Sequence[Block]) -> int:
@@ -69,7 +69,8 @@ class ExportHandler(_BlockHandler):
           job_folder: receives the pictures.
           threads: intra-op threads of TensorFlow; None: one per processor.
         """
-        super().__init__(job_folder, blocks=1 if threads == 1 else _CONCURRENT_BLOCKS)
+        self._blocks = 1 if threads == 1 else _CONCURRENT_BLOCKS
+        super().__init__(job_folder, blocks=self._blocks)
         self._version, self._threads = version, threads
 
     def load_model(self) -> "_LoadedModel":
@@ -78,7 +79,7 @@ class ExportHandler(_BlockHandler):
         enabled = gc.isenabled()
         gc.disable()
         try:
-            return _LoadedModel(self._version, threads=self._threads)
+            return _LoadedModel(self._version, threads=self._threads, blocks=self._blocks)
         finally:
             gc.freeze()
             if enabled:
@@ -104,9 +105,9 @@ class ServerHandler(_BlockHandler):
 
 
 class _LoadedModel:
-    """A loaded SavedModel."""
+    """A loaded SavedModel, and the threads that draw with it."""
 
-    def __init__(self, version: str, *, threads: int | None) -> None:
+    def __init__(self, version: str, *, threads: int | None, blocks: int) -> None:
         import tensorflow as tf
         import tensorflow_text  # noqa: F401  Registers the ops of exported graphs.
 
@@ -115,6 +116,7 @@ class _LoadedModel:
             limit = tf.config.threading.get_intra_op_parallelism_threads()
             if threads is not None and limit != threads:
                 tf.config.threading.set_intra_op_parallelism_threads(threads)
+        self.pool = concurrent.futures.ThreadPoolExecutor(blocks, "generate")
         self._tf = tf
         self._model = tf.saved_model.load(version)
         self._generate = self._model.signatures[SIGNATURE]
@@ -131,9 +133,10 @@ class _LoadedModel:
 
 
 class _RemoteModel:
-    """A model on a server."""
+    """A model on a server, and the threads that send requests."""
 
     def __init__(self, source: ServerSource) -> None:
+        self.pool = concurrent.futures.ThreadPoolExecutor(source.concurrent_requests, "generate")
         self._source = source
         self._client = Client(
             source.target, model=source.model, timeout_seconds=source.timeout_seconds

@@ -159,7 +159,9 @@ class Responses:
             headers["Cache-Control"] = "no-store"
         else:
             headers["Cache-Control"] = f"public, max-age={self.options.max_age_seconds}"
-            headers["ETag"] = _entity_tag(shown)
+            # The version number is not enough: another export folder starts again at 1.
+            checksum = hashlib.sha256(shown.picture.png).hexdigest()
+            headers["ETag"] = f'"{shown.version}-{checksum[:16]}"'
             if headers["ETag"] in request.headers.get("If-None-Match", ""):
                 return Response(status_code=304, headers=headers)
         return Response(shown.picture.png, media_type="image/png", headers=headers)
@@ -193,14 +195,10 @@ def _picture_address(wanted: PictureParameters) -> str:
     query = {"seed": str(wanted.seed)}
     if wanted.truncation != MODEL_DEFAULT:
         query["truncation"] = str(wanted.truncation)
-    path = f"text/{_quoted(wanted.caption)}" if wanted.caption else "picture"
-    return f"{path}?{urllib.parse.urlencode(query)}"
-
-
-def _quoted(caption: str) -> str:
     # Browsers resolve "." and ".." as path segments. White space around a caption is ignored.
-    padded = f"{caption} " if caption in (".", "..") else caption
-    return urllib.parse.quote(padded, safe="")
+    padded = f"{wanted.caption} " if wanted.caption in (".", "..") else wanted.caption
+    path = f"text/{urllib.parse.quote(padded, safe='')}" if padded else "picture"
+    return f"{path}?{urllib.parse.urlencode(query)}"
 
 
 def _picture_headers(shown: VersionedPicture) -> dict[str, str]:
@@ -214,8 +212,3 @@ def _picture_headers(shown: VersionedPicture) -> dict[str, str]:
     if picture.text is not None:
         headers["Text"] = urllib.parse.quote(picture.text)
     return headers
-
-
-def _entity_tag(shown: VersionedPicture) -> str:
-    # The version number is not enough: another export folder starts again at 1.
-    return f'"{shown.version}-{hashlib.sha256(shown.picture.png).hexdigest()[:16]}"'

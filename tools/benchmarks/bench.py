@@ -152,16 +152,10 @@ class Bench:
         memory_mb: float | None = None,
         model: str | None = None,
     ) -> Result:
-        """Makes a result; the defaults are those of training this system in this process.
+        """Makes a result from `rates`, the images per second of each repetition.
 
-        Args:
-          what: name of the benchmark.
-          rates: images per second of each repetition.
-          bound: images per second to compare with, None if unknown; and a description of them.
-          rows: rows of a step or a call.
-          precision: precision of the forward and backward passes.
-          memory_mb: peak main memory in MiB.
-          model: name of the system.
+        `bound` is the rate to compare with, None if unknown, and its description. The defaults of
+        the other fields are those of training this system in this process.
         """
         rate, (limit, ratio_to) = Rate.of(rates), bound
         return Result(

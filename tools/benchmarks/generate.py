@@ -11,12 +11,11 @@ BATCH_SIZES = (16, 1)
 
 def measure(bench: Bench) -> list[Result]:
     """Draws images of captions as PNG files in memory."""
-    return [_measure(bench, rows) for rows in BATCH_SIZES]
-
-
-def _measure(bench: Bench, rows: int) -> Result:
-    seconds = bench.seconds / len(BATCH_SIZES)
-    rates = timing.rates(bench.exported.drawer(rows), images=rows, seconds=seconds)
-    count = functools.partial(bench.exported.operations, rows)
-    bound = bench.peak_rate(count, images=rows, precision=SAMPLING_PRECISION)
-    return bench.result("generate", rates, bound=bound, rows=rows, precision=SAMPLING_PRECISION)
+    results, precision = [], SAMPLING_PRECISION
+    for rows in BATCH_SIZES:
+        seconds = bench.seconds / len(BATCH_SIZES)
+        rates = timing.rates(bench.exported.drawer(rows), images=rows, seconds=seconds)
+        count = functools.partial(bench.exported.operations, rows)
+        bound = bench.peak_rate(count, images=rows, precision=precision)
+        results.append(bench.result("generate", rates, bound=bound, rows=rows, precision=precision))
+    return results

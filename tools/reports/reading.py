@@ -5,7 +5,6 @@ import datetime
 import io
 import json
 import math
-import os
 import pathlib
 import re
 from collections.abc import Mapping, Sequence
@@ -144,20 +143,22 @@ def _read(path: str, *, name: str, grids: int) -> Run:
     run = RunDirectory.existing(path, flag=FLAG)
     unreadable: list[str] = []
     curves, warnings = _metrics(run.metrics_file, unreadable)
-    found = sorted(
-        (int(match[1]), file)
-        for file in (run.samples.iterdir() if run.samples.is_dir() else ())
-        if (match := GRID_NAME.fullmatch(file.name))
-    )
-    chosen = [found[index] for index in evenly_spaced(len(found), grids)]
+    names = (file.name for file in run.samples.glob("step_*.png"))
+    steps = sorted(int(match[1]) for name in names if (match := GRID_NAME.fullmatch(name)))
+    chosen = [steps[index] for index in evenly_spaced(len(steps), grids)]
+    last_line = ""
+    if run.metrics_file.exists():
+        seconds = run.metrics_file.stat().st_mtime
+        written = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
+        last_line = f"{written:%Y-%m-%d %H:%M UTC}"
     return Run(
         name=name,
         config=_config(run.config_file),
         curves=curves,
-        last_line=_written(run.metrics_file),
+        last_line=last_line,
         warnings=warnings,
-        grids=[grid for step, _ in chosen if (grid := _grid(run, step, unreadable)) is not None],
-        grid_count=len(found),
+        grids=[grid for step in chosen if (grid := _grid(run, step, unreadable)) is not None],
+        grid_count=len(steps),
         evaluations=_evaluations(run.evaluations_file, unreadable),
         unreadable=unreadable,
     )
@@ -238,16 +239,6 @@ def _grid(run: RunDirectory, step: int, unreadable: list[str]) -> SampleGrid | N
         unreadable.append(f"{file.name} is no picture that can be read")
         return None
     return SampleGrid(step, png, *image.size, written)
-
-
-def _written(file: pathlib.Path) -> str:
-    try:
-        seconds = os.stat(file).st_mtime
-    except OSError:
-        return ""
-    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime(
-        "%Y-%m-%d %H:%M UTC"
-    )
 
 
 def _is_number(value: Any) -> bool:

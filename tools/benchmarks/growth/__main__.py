@@ -70,7 +70,13 @@ def main() -> None:
     from tfgan2.training import checks, runtime
 
     runtime.quieten_tensorflow()
-    recipe = _with_flags(recipes.from_flagfile(path))
+    recipe = recipes.from_flagfile(path)
+    recipe = dataclasses.replace(
+        recipe,
+        image_size=FLAGS.image_size,
+        batch_size=FLAGS.batch_size,
+        precision=FLAGS.precision or recipe.precision,
+    )
     checks.check_foreign_options(recipe)
     for side in sizes["image_sizes"]:
         dataclasses.replace(recipe, image_size=side).check()
@@ -183,13 +189,6 @@ def _sizes(name: str) -> list[int]:
         rule = f"must be {FEWEST_SIZES} numbers or more with commas between, each 2 or more"
         raise UsageError(f"--{name}", rule, ",".join(texts) or "nothing")
     return [int(it) for it in texts]
-
-
-def _with_flags(recipe: recipes.Recipe) -> recipes.Recipe:
-    given = {"image_size": FLAGS.image_size, "batch_size": FLAGS.batch_size}
-    if FLAGS.precision is not None:
-        given["precision"] = FLAGS.precision
-    return dataclasses.replace(recipe, **given)
 
 
 def _write(measured: list[Series]) -> None:
