@@ -26,6 +26,19 @@ def test_agreement_is_a_fraction_with_wilson_interval() -> None:
     assert result["high"] == pytest.approx(0.9448, abs=1e-4)
 
 
+def test_clip_scores_differ_in_what_counts_as_0() -> None:
+    sentences = np.array([[1.0, 0.0]] * 3)
+
+    def values(*cosines: float) -> list[float]:
+        images = np.array([[cosine, np.sqrt(1 - cosine**2)] for cosine in cosines])
+        scores = (text_image.clip_score, text_image.clip_score_of_mean)
+        return [score(images, sentences)["value"] for score in scores]
+
+    assert values(1.0, 0.0, 0.8) == pytest.approx([60.0, 60.0])
+    assert values(1.0, -0.6, 0.8) == pytest.approx([60.0, 40.0])
+    assert values(0.3, -0.6, -0.9) == pytest.approx([10.0, 0.0])
+
+
 def test_diversity_is_0_for_copies_and_1_for_the_real_deviation() -> None:
     generator = np.random.default_rng(0)
     captions = np.repeat(np.arange(20), 200)

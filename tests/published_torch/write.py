@@ -14,6 +14,7 @@ from typing import Any
 
 import cases
 import df_gan_step
+import inception
 import networks
 import numpy as np
 import torch
@@ -227,6 +228,24 @@ def write_char_cnn_rnn(case: cases.CharCNNRNN, folder: Folder) -> None:
 
 
 @torch.no_grad()
+def write_inception(folder: Folder) -> None:
+    """Writes torchvision's Inception-v3, and its outputs with DF-GAN's scaling of images."""
+    network = inception.Inception().eval()
+    for name, tensor in network.state_dict().items():
+        if tensor.dim() > 1:
+            tensor.normal_(std=(2 / tensor[0].numel()) ** 0.5)
+        elif name.endswith(("bias", "running_mean")):
+            tensor.normal_(std=0.1)
+        elif tensor.is_floating_point():
+            tensor.uniform_(0.5, 1.5)
+    folder.save(network.state_dict(), "inception_v3.pth")
+    image = torch.randint(256, (ROWS, 3, 64, 64))
+    features, probabilities = network(inception.as_in_df_gan(image))
+    answers = {"image": image, "features": features, "probabilities": probabilities}
+    folder.save_answers(answers)
+
+
+@torch.no_grad()
 def randomise(network: nn.Module) -> None:
     """Randomizes every parameter so that each has influence, unlike some published initial values.
 
@@ -265,6 +284,8 @@ def main() -> None:
             if formats:
                 torch.manual_seed(0)
                 writer(case, Folder(options.folder / name, formats))
+    if not options.committed:
+        write_inception(Folder(options.folder / "inception", ("zip",)))
 
 
 if __name__ == "__main__":

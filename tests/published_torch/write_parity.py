@@ -142,7 +142,7 @@ def main() -> None:
     torch.manual_seed(0)
     try:
         checkout = Checkout(options.checkout)
-    except ImportError as error:
+    except Exception as error:  # Its packages may be absent, or of versions that do not fit.
         rule = "must be a checkout of DF-GAN's code of 2022, with the packages that it imports"
         sys.exit(f"error: {options.checkout}: {rule}, got {error}")
     write(checkout, options.folder, image_size=options.image_size, nf=options.nf)

@@ -82,6 +82,14 @@ BAD = [
         "none.pth: must be a readable PyTorch file, got No such file or directory",
     ),
     (f"{IMPORT}={{run}}/config.json --from=char_cnn_rnn", "config.json: must be"),
+    (
+        f"{IMPORT}={{tmp}}/none.pth --from=char_cnn_rnn --weights=ema",
+        "--weights: must be left out for --from=char_cnn_rnn, got ema",
+    ),
+    (
+        "tools.import_inception --weights={tmp}/none.pth --output_dir={tmp}/out",
+        "none.pth: must be a readable PyTorch file, got No such file or directory",
+    ),
     ("serving.server --rest_port=1", "--rest_port: must be a flag"),
     (
         "serving.server --model_base_path=exports",

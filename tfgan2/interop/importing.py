@@ -3,9 +3,7 @@
 import dataclasses
 import os
 import pathlib
-import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +11,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tfgan2.interop import df_gan, text_encoders, torch_files
+from tfgan2.interop.new_folder import new_folder
 from tfgan2.interop.weight_mapping import weights_of
 from tfgan2.program import UsageError
 from tfgan2.runs import recipe as recipes
@@ -126,8 +125,16 @@ def import_df_gan(
     new_parts = df_gan.load_weights(gan, files)
     gan.load_text_encoder(text_encoder.encoder)
     channels = df_gan.image_channels(files)
-    with _new_run(run_dir) as run:
-        _write(run, gan, recipe, text_encoder, versions, file=generator, channels=channels)
+    with new_folder(run_dir, flag="--run_dir") as folder:
+        _write(
+            RunDirectory(folder),
+            gan,
+            recipe,
+            text_encoder,
+            versions,
+            file=generator,
+            channels=channels,
+        )
     counts = f"{gan.generator.count_params():,} parameters of the generator"
     summary = f"DF-GAN of {files.form}, {recipe.image_size} px, step {int(gan.step)}: {counts}"
     notes = [summary, *(f"{part} starts anew" for part in new_parts)]
@@ -155,8 +162,16 @@ def import_text_encoder(
     part = tf.Module()
     part.step = tf.Variable(0, dtype=tf.int64)
     part.text_encoder = text_encoder.encoder
-    with _new_run(run_dir) as run:
-        _write(run, part, recipe, text_encoder, versions, file=text_encoder.file, channels=3)
+    with new_folder(run_dir, flag="--run_dir") as folder:
+        _write(
+            RunDirectory(folder),
+            part,
+            recipe,
+            text_encoder,
+            versions,
+            file=text_encoder.file,
+            channels=3,
+        )
     kind, count = text_encoder.options.text_encoder_kind, text_encoder.encoder.count_params()
     summary = f"{kind}: {count:,} parameters, {len(text_encoder.vocabulary)} words"
     return [summary, *([_unused_entries(text_encoder.unused)] if text_encoder.unused else [])]
@@ -188,20 +203,3 @@ def _write(
     }
     run.write_config(Config(recipe=recipe, data=data, versions=versions, text_encoder=None))
     Checkpoints(state, run.checkpoints, keep=1).save()
-
-
-@contextmanager
-def _new_run(run_dir: str | os.PathLike) -> Iterator[RunDirectory]:
-    """Yields a temporary run directory, and renames it to `run_dir` when it is complete."""
-    target = pathlib.Path(run_dir)
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise UsageError("--run_dir", "must be absent or empty", run_dir)
-    partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
-    try:
-        yield RunDirectory(partial)
-        if target.exists():
-            target.rmdir()
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial.rename(target)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)

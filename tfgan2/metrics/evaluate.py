@@ -58,10 +58,11 @@ def evaluate(
 
     Returns:
       By metric name, `value` and, if defined, `low` and `high`. `kid` comes with `kid_blurred`, the
-      value of real images blurred to 8x8. `r_precision` (rank 1 of 100), `r_precision_at_5` and
-      `clip_score` come with the values of real images (`_real`) and of permuted captions
-      (`_shuffled`), `inception_score` with the value of real images. `agreement` of a joint model
-      comes with `agreement_given`, the agreement of images of given texts.
+      value of real images blurred to 8x8. `clip_score` comes with `clip_score_of_mean`. These two,
+      `r_precision` (rank 1 of 100) and `r_precision_at_5` come with the values of real images
+      (`_real`) and of permuted captions (`_shuffled`), `inception_score` with the value of real
+      images. `agreement` of a joint model comes with `agreement_given`, the agreement of images of
+      given texts.
 
     Raises:
       UsageError: the data set, the model or the protocol does not allow a metric.
@@ -210,11 +211,14 @@ def _clip_score(
     *,
     seed: int,
 ) -> dict[str, dict[str, float]]:
-    """CLIP score of generated images, of real images, and with permuted captions."""
-    return {
-        f"clip_score{suffix}": text_image.clip_score(codes, sentences[own])
-        for suffix, codes, own in _pairs(captions, generated, of_real, chosen, seed=seed)
-    }
+    """CLIP scores of generated images, of real images, and with permuted captions."""
+    results = {}
+    for suffix, codes, own in _pairs(captions, generated, of_real, chosen, seed=seed):
+        results[f"clip_score{suffix}"] = text_image.clip_score(codes, sentences[own])
+        results[f"clip_score_of_mean{suffix}"] = text_image.clip_score_of_mean(
+            codes, sentences[own]
+        )
+    return results
 
 
 def _pairs(

@@ -123,6 +123,22 @@ def clip_score(images: np.ndarray, sentences: np.ndarray) -> dict[str, float]:
     return mean(100.0 * np.maximum(np.einsum("nd,nd->n", images, sentences), 0.0))
 
 
+def clip_score_of_mean(images: np.ndarray, sentences: np.ndarray) -> dict[str, float]:
+    """Mean cosine of images and their captions times 100; a negative mean counts as 0.
+
+    Args:
+      images: float64 [N, D], codes of length 1.
+      sentences: float64 [N, D], codes of length 1.
+
+    Returns:
+      `value`, and `low` and `high` of the normal 95 % interval.
+
+    Source: CLIPScore of torchmetrics.
+    """
+    unclipped = mean(100.0 * np.einsum("nd,nd->n", images, sentences))
+    return {name: max(value, 0.0) for name, value in unclipped.items()}
+
+
 def mean(values: np.ndarray) -> dict[str, float]:
     """Mean of values float64 [N]: `value`, and `low` and `high` of the normal 95 % interval."""
     error = values.std(ddof=1) / math.sqrt(len(values)) if len(values) > 1 else 0.0
