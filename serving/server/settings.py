@@ -10,6 +10,7 @@ from tensorflow.core.protobuf import config_pb2
 
 from serving.program import UsageError
 from serving.server import config_files
+from serving.server.execution import arrays
 from serving.server.execution.batch_options import BatchOptions
 from serving.server.lifecycle.manager import ManagerOptions
 from serving.server.lifecycle.model_config import ModelConfig
@@ -47,7 +48,7 @@ _Content = TypeVar("_Content")
 
 
 def define_flags() -> None:
-    """Defines the flags that this server shares with tensorflow_model_server."""
+    """Defines the flags: those of tensorflow_model_server, and --max_repeated_tensor_bytes."""
     _define_models()
     _define_ports()
     _define_running()
@@ -124,6 +125,13 @@ def _define_ports() -> None:
         "enable_serialization_as_tensor_content",
         False,
         "send numbers as packed bytes (tensor_content)",
+    )
+    flags.DEFINE_integer(
+        "max_repeated_tensor_bytes",
+        arrays.MOST_REPEATED_BYTES,
+        "most bytes of an input whose message has fewer values than its shape: the last value is "
+        "repeated, so that a small request can need much memory",
+        0,
     )
 
 
@@ -248,6 +256,7 @@ def server() -> ServerOptions:
         channel_arguments=_channel_arguments(FLAGS.grpc_channel_arguments),
         health=FLAGS.enable_grpc_healthcheck_service,
         as_content=FLAGS.enable_serialization_as_tensor_content,
+        most_repeated_bytes=FLAGS.max_repeated_tensor_bytes,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 MOST_DIMENSIONS, MOST_VALUES = 32, 2**31
+PIECE = 2**16
 STRING_TYPE, HALF_TYPE, BFLOAT16_TYPE = 7, 19, 14
 # DataType number: NumPy type, and the field that holds the values one by one.
 _TYPES = {
@@ -44,12 +45,18 @@ def fill(proto: Any, array: np.ndarray) -> None:
         proto.string_val.extend(array.ravel().tolist())
     elif array.dtype in _NUMBERS:
         proto.dtype = _NUMBERS[array.dtype]
-        getattr(proto, _TYPES[proto.dtype][1]).extend(array.ravel().tolist())
+        _extend(getattr(proto, _TYPES[proto.dtype][1]), array.ravel())
     elif array.dtype == np.float16 or array.dtype.name == "bfloat16":
         proto.dtype = HALF_TYPE if array.dtype == np.float16 else BFLOAT16_TYPE
-        proto.half_val.extend(array.ravel().view(np.uint16).tolist())
+        _extend(proto.half_val, array.ravel().view(np.uint16))
     else:
         raise TypeError(f"array: must hold numbers, booleans or bytes, got {array.dtype}")
+
+
+def _extend(field: Any, numbers: np.ndarray) -> None:
+    """Appends numbers in pieces: a list of all would need eight times the memory of the array."""
+    for begin in range(0, len(numbers), PIECE):
+        field.extend(numbers[begin : begin + PIECE].tolist())
 
 
 def parse(proto: Any) -> np.ndarray:

@@ -10,8 +10,8 @@ from tensorflow.core.framework import tensor_pb2
 from serving.wire import tensors
 
 # The last value of a proto replaces all missing values, so a few bytes could request a tensor of
-# any size.
-MOST_REPEATED_BYTES = 2**28
+# any size; this is the limit of a server for its clients.
+MOST_REPEATED_BYTES = 2**26
 _FIRST_REF_TYPE = 100
 _FIELDS = {
     tf.string: "string_val",
@@ -31,12 +31,15 @@ _FIELDS = {
 }
 
 
-def parse(proto: tensor_pb2.TensorProto) -> np.ndarray:
+def parse(proto: tensor_pb2.TensorProto, *, most_repeated_bytes: float = math.inf) -> np.ndarray:
     """Reads an array; strings become an object array of bytes.
 
+    Args:
+      proto: the tensor.
+      most_repeated_bytes: most bytes of an array whose proto leaves out values.
+
     Raises:
-      ValueError: type, shape and content do not match, or a proto with missing values needs more
-        than 256 MiB.
+      ValueError: type, shape and content do not match, or the array has more bytes than that.
     """
     (kind, field), tensor_shape = _kind(proto.dtype), proto.tensor_shape
     shape = [dim.size for dim in tensor_shape.dim]
@@ -44,13 +47,13 @@ def parse(proto: tensor_pb2.TensorProto) -> np.ndarray:
         raise ValueError(f"tensor_shape: must be known, got {shape}")
     count = math.prod(shape)
     try:
-        values = _values(proto, kind, field, count)
+        values = _values(proto, kind, field, count, most_repeated_bytes)
     except (OverflowError, TypeError, ValueError) as error:
         raise ValueError(f"values: must be those of the dtype, got {error}") from error
     if len(values) > count:
         raise ValueError(f"values: must be {count} for shape {shape}, got {len(values)}")
     if len(values) < count:
-        if proto.tensor_content or count * values.itemsize > MOST_REPEATED_BYTES:
+        if proto.tensor_content or count * values.itemsize > most_repeated_bytes:
             raise ValueError(f"values: must be {count} for shape {shape}, got {len(values)}")
         zero = b"" if kind.hasobject else 0
         filled = np.full(count, values[-1] if len(values) else zero, values.dtype)
@@ -72,7 +75,11 @@ def _kind(number: int) -> tuple[np.dtype, str | None]:
 
 
 def _values(
-    proto: tensor_pb2.TensorProto, kind: np.dtype, field: str | None, count: int
+    proto: tensor_pb2.TensorProto,
+    kind: np.dtype,
+    field: str | None,
+    count: int,
+    most_repeated_bytes: float,
 ) -> np.ndarray:
     if field == "string_val":
         return np.array(proto.string_val[:], object)
@@ -82,7 +89,7 @@ def _values(
         return np.fromiter(proto.half_val, np.uint16).view(kind)
     if field is not None:
         return np.fromiter(getattr(proto, field), kind)
-    if count * kind.itemsize > MOST_REPEATED_BYTES:
+    if count * kind.itemsize > most_repeated_bytes:
         raise ValueError(f"{count} of them")
     return tf.make_ndarray(proto).ravel()
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import grpc
@@ -178,15 +179,28 @@ class Servable:
         return self._session._make_callable_from_options(options)
 
 
-def plan_of_request(servable: Servable, request: predict_pb2.PredictRequest) -> RunPlan:
+def plan_of_request(
+    servable: Servable,
+    request: predict_pb2.PredictRequest,
+    *,
+    most_repeated_bytes: float = math.inf,
+) -> RunPlan:
     """Parses a request.
+
+    Args:
+      servable: the version that answers.
+      request: the request.
+      most_repeated_bytes: most bytes of an input that leaves out repeated values.
 
     Raises:
       StatusError: the request does not match the model's signature.
     """
     signature = request.model_spec.signature_name or DEFAULT_SIGNATURE
     servable.signature(signature)
-    inputs = {alias: parse_input(alias, proto) for alias, proto in request.inputs.items()}
+    inputs = {
+        alias: parse_input(alias, proto, most_repeated_bytes=most_repeated_bytes)
+        for alias, proto in request.inputs.items()
+    }
     return servable.plan(signature, inputs, request.output_filter)
 
 
@@ -252,14 +266,16 @@ def _choose_outputs(
     return chosen or {alias: info.name for alias, info in definition.outputs.items()}
 
 
-def parse_input(alias: str, proto: tensor_pb2.TensorProto) -> np.ndarray:
-    """Reads the tensor of an input.
+def parse_input(
+    alias: str, proto: tensor_pb2.TensorProto, *, most_repeated_bytes: float = math.inf
+) -> np.ndarray:
+    """Reads the tensor of an input; see `arrays.parse`.
 
     Raises:
       StatusError: the proto is invalid; the message is TensorFlow Serving's.
     """
     try:
-        return arrays.parse(proto)
+        return arrays.parse(proto, most_repeated_bytes=most_repeated_bytes)
     except ValueError as error:
         raise invalid_argument(f"tensor parsing error: {alias}") from error
 

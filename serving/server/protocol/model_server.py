@@ -15,6 +15,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
 from serving.program import UsageError
+from serving.server.execution import arrays
 from serving.server.execution.runner import Runner
 from serving.server.lifecycle.manager import Manager
 from serving.server.monitoring import Metrics
@@ -48,6 +49,7 @@ class ServerOptions:
       channel_arguments: (name, value) arguments of gRPC's core.
       health: serves grpc.health.v1.Health.
       as_content: sends numbers as packed bytes instead of value by value.
+      most_repeated_bytes: most bytes of a gRPC input that leaves out repeated values.
     """
 
     host: str = "0.0.0.0"
@@ -59,6 +61,7 @@ class ServerOptions:
     channel_arguments: Sequence[tuple[str, int | str]] = ()
     health: bool = False
     as_content: bool = False
+    most_repeated_bytes: int = arrays.MOST_REPEATED_BYTES
 
 
 class ModelServer:
@@ -169,6 +172,7 @@ class ModelServer:
                 self._predictor,
                 calls=self._calls,
                 as_content=options.as_content,
+                most_repeated_bytes=options.most_repeated_bytes,
             ),
             services,
         )

@@ -59,6 +59,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         *,
         calls: CallTracker,
         as_content: bool,
+        most_repeated_bytes: int,
     ) -> None:
         """Serves the models of a manager.
 
@@ -67,8 +68,10 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
           predictor: runs the models.
           calls: counts the calls, and refuses them during the shutdown.
           as_content: sends numbers as packed bytes instead of value by value.
+          most_repeated_bytes: most bytes of an input that leaves out repeated values.
         """
         self._manager, self._predictor, self._as_content = manager, predictor, as_content
+        self._most_repeated_bytes = most_repeated_bytes
         self.calls = calls
 
     @_rpc_method
@@ -79,7 +82,9 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         spec = check_spec(_spec(request))
         prediction = await self._predictor.predict(
             spec,
-            lambda servable: plan_of_request(servable, request),
+            lambda servable: plan_of_request(
+                servable, request, most_repeated_bytes=self._most_repeated_bytes
+            ),
             size_bytes=request.ByteSize(),
             entrypoint="GRPC",
         )

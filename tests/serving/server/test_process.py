@@ -7,8 +7,9 @@ import subprocess
 import sys
 
 import grpc
+import numpy as np
 import pytest
-from tensorflow_serving.apis import prediction_service_pb2_grpc
+from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from serving.child_server import free_port
 from tests import programs
@@ -19,14 +20,21 @@ from tests.serving.servers import until
 STOP_SECONDS = 40
 
 
-def answered(port: int) -> bool:
+def code_of(port: int, request: predict_pb2.PredictRequest) -> grpc.StatusCode:
     with grpc.insecure_channel(f"localhost:{port}") as channel:
         predict = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict
         try:
-            predict(predict_request("default", {"x": [1.0]}), timeout=60)
-        except grpc.RpcError:
-            return False
-        return True
+            predict(request, timeout=60)
+        except grpc.RpcError as error:
+            return error.code()
+        return grpc.StatusCode.OK
+
+
+def repeated(count: int) -> predict_pb2.PredictRequest:
+    """A request with one number, which the server repeats."""
+    request = predict_request("default", {"x": np.ones(1, np.float32)})
+    request.inputs["x"].tensor_shape.dim[0].size = count
+    return request
 
 
 def test_a_server_whose_output_nobody_reads_serves(doubler_versions: pathlib.Path) -> None:
@@ -34,7 +42,7 @@ def test_a_server_whose_output_nobody_reads_serves(doubler_versions: pathlib.Pat
     options = [f"--port={port}", f"--model_base_path={doubler_versions}"]
     with programs.start("serving.server", *options) as server:
         server.stdout.close()
-        until(lambda: answered(port))
+        until(lambda: code_of(port, repeated(1)) == grpc.StatusCode.OK)
         server.send_signal(signal.SIGTERM)
         assert server.wait(STOP_SECONDS) == 0
 
@@ -70,6 +78,16 @@ def test_an_address_in_use_is_told_before_models_load(tmp_path: pathlib.Path) ->
             ),
         ):
             assert programs.error_of("serving.server", *options, *flags).startswith(error)
+
+
+def test_the_memory_of_repeated_numbers_has_a_limit(doubler_versions: pathlib.Path) -> None:
+    port = free_port()
+    options = [f"--port={port}", f"--model_base_path={doubler_versions}"]
+    with programs.start("serving.server", *options, "--max_repeated_tensor_bytes=40") as server:
+        assert any(line.startswith("Running gRPC") for line in server.stdout)
+        codes = [code_of(port, repeated(count)) for count in (10, 11, 60_000_000)]
+    refused = grpc.StatusCode.INVALID_ARGUMENT
+    assert codes == [grpc.StatusCode.OK, refused, refused]
 
 
 def test_closed_standard_streams_are_no_connections() -> None:

@@ -1,5 +1,7 @@
 """TensorProto to arrays and back, checked against TensorFlow's own."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -21,6 +23,7 @@ ANY = st.sampled_from(NUMBERS).flatmap(
 @settings(max_examples=200)
 @example(np.zeros(2, np.float16))
 @example(np.zeros([0, 3], np.float16))
+@example(np.arange(2 * tensors.PIECE + 1, dtype=np.int32))
 def test_numbers_travel(array: np.ndarray) -> None:
     proto = messages.TensorProto()
     tensors.fill(proto, array)
@@ -28,6 +31,17 @@ def test_numbers_travel(array: np.ndarray) -> None:
     np.testing.assert_array_equal(tf.make_ndarray(theirs), array)
     packed = tf.make_tensor_proto(array).SerializeToString()
     np.testing.assert_array_equal(tensors.parse(messages.TensorProto.FromString(packed)), array)
+
+
+def test_many_numbers_are_written_without_a_list_of_all() -> None:
+    array = np.ones(2**20, np.float32)
+    tracemalloc.start()
+    try:
+        tensors.fill(messages.TensorProto(), array)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 2 * array.nbytes
 
 
 @given(st.lists(st.binary(max_size=20), max_size=5))
