@@ -8,6 +8,7 @@ import grpc
 from absl import flags
 from tensorflow.core.protobuf import config_pb2
 
+from serving.http_connections import ConnectionLimits, affordable
 from serving.program import UsageError
 from serving.server import config_files
 from serving.server.execution.batch_options import BatchOptions
@@ -102,7 +103,24 @@ def _define_ports() -> None:
         "grpc_socket_path", "", "path of a unix socket for gRPC, in addition to --port"
     )
     flags.DEFINE_integer("rest_api_port", 0, "REST port; 0: no REST", 0, 65535)
-    flags.DEFINE_integer("rest_api_timeout_in_ms", 30_000, "milliseconds for a REST request", 1)
+    flags.DEFINE_integer(
+        "rest_api_timeout_in_ms",
+        30_000,
+        "milliseconds for a REST request to arrive, and milliseconds to answer it",
+        1,
+    )
+    flags.DEFINE_integer(
+        "rest_api_keep_alive_in_ms",
+        75_000,
+        "milliseconds that a REST connection without a request stays open",
+        1,
+    )
+    flags.DEFINE_integer(
+        "max_connections",
+        1000,
+        "open connections per port; fewer if the process has fewer file descriptors (ulimit -n)",
+        1,
+    )
     flags.DEFINE_boolean(
         "rest_api_enable_cors_support", False, "allow web pages of other sites to send requests"
     )
@@ -235,15 +253,24 @@ def server() -> ServerOptions:
     if FLAGS.rest_api_port and FLAGS.rest_api_port == FLAGS.port:
         rule = "must differ from --port"
         raise UsageError(f"--rest_api_port: {rule}, got {FLAGS.rest_api_port}")
+    timeout_seconds = FLAGS.rest_api_timeout_in_ms / 1000
+    ports = sum(map(bool, (FLAGS.port, FLAGS.grpc_socket_path, FLAGS.rest_api_port)))
+    connections = affordable(FLAGS.max_connections, ports=ports)
     return ServerOptions(
         port=FLAGS.port or None,
         socket_path=FLAGS.grpc_socket_path.removeprefix("unix:"),
         rest_port=FLAGS.rest_api_port or None,
         rest=RestOptions(
-            timeout_seconds=FLAGS.rest_api_timeout_in_ms / 1000,
+            timeout_seconds=timeout_seconds,
             cors=FLAGS.rest_api_enable_cors_support,
             metrics_path=_metrics_path(),
         ),
+        rest_limits=ConnectionLimits(
+            request_seconds=timeout_seconds,
+            idle_seconds=FLAGS.rest_api_keep_alive_in_ms / 1000,
+            connections=connections,
+        ),
+        grpc_connections=connections,
         credentials=_credentials(),
         channel_arguments=_channel_arguments(FLAGS.grpc_channel_arguments),
         health=FLAGS.enable_grpc_healthcheck_service,

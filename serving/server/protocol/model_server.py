@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
+import errno
 import socket
 import threading
 from collections.abc import Sequence
@@ -13,6 +14,8 @@ from absl import logging
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
+from serving import http_server
+from serving.http_connections import ConnectionLimits, on_loop_error
 from serving.program import UsageError
 from serving.server.execution.runner import Runner
 from serving.server.lifecycle.manager import Manager
@@ -25,11 +28,14 @@ from serving.server.protocol.rest import RestApplication, RestOptions
 from serving.server.protocol.services import ModelService, PredictionService
 
 UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+ALL_ADDRESSES, ALL_IPV4_ADDRESSES = "::", "0.0.0.0"
 DRAIN_SECONDS = 30.0
 # Seconds for clients to learn that the server accepts no more calls.
 SETTLE_SECONDS = 0.1
 # Seconds before calls without an end are cancelled, such as the Watch call of a health check.
 GRACE_SECONDS = 1.0
+# Milliseconds for a gRPC client to say that it speaks HTTP/2, and for TLS.
+HANDSHAKE_MS = 20_000
 HEALTH_NAMES = ("", "ModelService", "PredictionService")
 
 
@@ -43,17 +49,21 @@ class ServerOptions:
       socket_path: path of a unix socket for gRPC; empty for none.
       rest_port: REST port; 0 for a free one, None for none.
       rest: options of the REST interface.
+      rest_limits: limits of the connections of the REST port.
+      grpc_connections: most open connections of the gRPC port, and as many of the socket.
       credentials: TLS credentials of the gRPC port; None for plain text.
       channel_arguments: (name, value) arguments of gRPC's core.
       health: serves grpc.health.v1.Health.
       as_content: sends numbers as packed bytes instead of value by value.
     """
 
-    host: str = "0.0.0.0"
+    host: str = ALL_IPV4_ADDRESSES
     port: int | None = 8500
     socket_path: str = ""
     rest_port: int | None = None
     rest: RestOptions = dataclasses.field(default_factory=RestOptions)
+    rest_limits: ConnectionLimits = ConnectionLimits()  # noqa: RUF009  It is frozen.
+    grpc_connections: int = 1000
     credentials: grpc.ServerCredentials | None = None
     channel_arguments: Sequence[tuple[str, int | str]] = ()
     health: bool = False
@@ -99,6 +109,7 @@ class ModelServer:
         self._thread.join()
 
     def _run(self) -> None:
+        self._loop.set_exception_handler(on_loop_error)
         try:
             self._loop.run_until_complete(self._serve())
         except Exception as error:
@@ -150,7 +161,13 @@ class ModelServer:
     async def _grpc(self) -> grpc.aio.Server:
         # Register the services.
         options = self._options
-        arguments = [*UNLIMITED, ("grpc.so_reuseport", 0), *options.channel_arguments]
+        arguments = [
+            *UNLIMITED,
+            ("grpc.so_reuseport", 0),
+            ("grpc.max_allowed_incoming_connections", options.grpc_connections),
+            ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
+            *options.channel_arguments,
+        ]
         server = grpc.aio.server(options=arguments)
         services = QuietServices(server)
         prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
@@ -203,15 +220,10 @@ class ModelServer:
             self._manager, self._predictor, self._metrics, self._options.rest
         )
         return uvicorn.Server(
-            uvicorn.Config(
+            http_server.configure(
                 application,
-                http="h11",
-                ws="none",
+                self._options.rest_limits,
                 lifespan="off",
-                log_config=None,
-                log_level="warning",
-                access_log=False,
-                server_header=False,
                 timeout_graceful_shutdown=int(DRAIN_SECONDS),
             )
         )
@@ -220,11 +232,20 @@ class ModelServer:
         if self._options.rest_port is None:
             return []
         try:
-            listening = socket.create_server((self._options.host, self._options.rest_port))
+            listening = _listen(self._options.host, self._options.rest_port)
         except OSError as error:
             text = f"--rest_api_port: must be free, got {self._options.rest_port}"
             raise UsageError(text) from error
-        # Like asyncio for ports that it opens itself; else small responses wait 40 ms.
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.rest_port = listening.getsockname()[1]
         return [listening]
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Opens the REST port; for all addresses, as TensorFlow Serving, it accepts IPv6 too."""
+    if host == ALL_IPV4_ADDRESSES and socket.has_dualstack_ipv6():
+        try:
+            return http_server.listen(ALL_ADDRESSES, port, also_ipv4=True)
+        except OSError as error:
+            if error.errno != errno.EADDRNOTAVAIL:  # Else IPv6 is switched off.
+                raise
+    return http_server.listen(host, port)
