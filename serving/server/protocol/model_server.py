@@ -130,9 +130,10 @@ class ModelServer:
         # Serve until `stop`, then drain both servers.
         await self._stopping.wait()
         if web is not None:
-            web.should_exit = True
+            await _stop_accepting(web, sockets)
         await self._end(server)
-        if serving is not None:
+        if web is not None and serving is not None:
+            web.should_exit = True
             await serving
 
     async def _end(self, server: grpc.aio.Server) -> None:
@@ -217,14 +218,18 @@ class ModelServer:
         if self._options.rest_port is None:
             return None
         application = RestApplication(
-            self._manager, self._predictor, self._metrics, self._options.rest
+            self._manager,
+            self._predictor,
+            self._metrics,
+            self._options.rest,
+            calls=self._calls,
         )
         return uvicorn.Server(
             http_server.configure(
                 application,
                 self._options.rest_limits,
                 lifespan="off",
-                timeout_graceful_shutdown=int(DRAIN_SECONDS),
+                timeout_graceful_shutdown=int(GRACE_SECONDS),
             )
         )
 
@@ -238,6 +243,16 @@ class ModelServer:
             raise UsageError(text) from error
         self.rest_port = listening.getsockname()[1]
         return [listening]
+
+
+async def _stop_accepting(web: uvicorn.Server, sockets: Sequence[socket.socket]) -> None:
+    """Closes the ports of a web server; its connections stay open."""
+    for listening in sockets:
+        asyncio.get_running_loop().remove_reader(listening)
+    # Closing loses connections that asyncio has accepted and not yet handed to the server.
+    await asyncio.sleep(0)
+    for listener in web.servers:
+        listener.close()
 
 
 def _listen(host: str, port: int) -> socket.socket:
