@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tensorflow.core.protobuf import meta_graph_pb2
 
 from serving.server.lifecycle.model_config import ModelConfig
-from serving.server.monitoring import Counter
+from serving.server.monitoring import Counter, Histogram
 from serving.server.protocol import rest_json
 from serving.server.protocol.model_server import ServerOptions
 from serving.server.protocol.rest import RestOptions
@@ -273,6 +273,17 @@ def test_labels_are_quoted() -> None:
     counter = Counter("/a/b", ["name"])
     counter.add('with "quotes" and \\\n', by=2)
     assert counter.lines() == [':a:b{name="with \\"quotes\\" and \\\\\\n"} 2']
+
+
+def test_large_metrics_keep_all_their_digits() -> None:
+    counter = Counter("/a", [])
+    histogram = Histogram("/b", [], [1.0])
+    for total in (1_234_567, 12_345_678_901):
+        counter.add(by=total - counter.total())
+        assert counter.lines() == [f":a{{}} {total}"]
+    histogram.observe(12_345_678_901.0)
+    histogram.observe(0.25)
+    assert histogram.lines()[-2:] == [":b_sum{} 12345678901.25", ":b_count{} 2"]
 
 
 def test_cors_is_available_if_enabled(served: Served) -> None:
