@@ -92,7 +92,7 @@ class LimitedConnection(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """Ends the connection of a client that does not send HTTP."""
-        log_closed(self._peer, msg)
+        log_closed(self._peer, msg.rstrip("."))
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             super().send_400_response(msg)
         else:  # A response has begun: no other one may follow.

@@ -117,5 +117,13 @@ def _follow_file(manager: Manager, ended: threading.Event) -> None:
 
 
 if __name__ == "__main__":
-    settings.define_flags()
-    program.run(main, unsupported=settings.UNSUPPORTED)
+    groups = settings.define_flags()
+    program.run(
+        main,
+        unsupported=settings.UNSUPPORTED,
+        answers={
+            "help": lambda: program.grouped_help(groups),
+            "helpshort": lambda: program.grouped_help(groups),
+            "version": settings.version,
+        },
+    )

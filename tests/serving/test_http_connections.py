@@ -174,7 +174,7 @@ def test_the_log_has_one_line_per_second(clock: LogClock, caplog: pytest.LogCapt
     }
     for clock.seconds in (0.0, 1.0):
         for number in range(100):
-            http_connections.log_closed(f"10.0.0.1:{number}", "Invalid HTTP request received.")
+            http_connections.log_closed(f"10.0.0.1:{number}", "Invalid HTTP request received")
             http_connections.on_loop_error(loop, full)
     loop.close()
     lines = [record.getMessage() for record in caplog.records]

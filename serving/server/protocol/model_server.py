@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import dataclasses
 import errno
+import functools
 import socket
 import threading
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ from serving.server.monitoring import Metrics
 from serving.server.protocol import reflecting
 from serving.server.protocol.draining import CallTracker
 from serving.server.protocol.parsing import QuietServices
-from serving.server.protocol.predicting import Predictor
+from serving.server.protocol.predicting import UNKNOWN_MODEL, Predictor
 from serving.server.protocol.rest import RestApplication, RestOptions
 from serving.server.protocol.services import ModelService, PredictionService
 
@@ -170,7 +171,8 @@ class ModelServer:
             *options.channel_arguments,
         ]
         server = grpc.aio.server(options=arguments)
-        services = QuietServices(server)
+        count = self._metrics.request_count.add
+        services = QuietServices(server, functools.partial(count, UNKNOWN_MODEL, "INTERNAL"))
         prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
             PredictionService(
                 self._manager,

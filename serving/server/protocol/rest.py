@@ -109,14 +109,7 @@ class RestApplication:
         send: Callable[[Mapping[str, Any]], Awaitable[None]],
     ) -> None:
         try:
-            reply = await asyncio.wait_for(
-                self._answer(scope, path, receive), self._options.timeout_seconds
-            )
-        except asyncio.TimeoutError:
-            text = "Timed out waiting for notification"
-            reply = _error_reply(StatusError(grpc.StatusCode.DEADLINE_EXCEEDED, text))
-        except ConnectionError:
-            return
+            reply = await self._answer(scope, path, receive)
         except Exception as error:
             if not isinstance(error, StatusError):
                 logging.exception("%s %s failed", scope["method"], path)
@@ -151,17 +144,30 @@ class RestApplication:
             if verb.lower() != "predict":
                 text = f"{verb} is not offered by the embedded server; ask by predict"
                 raise StatusError(grpc.StatusCode.UNIMPLEMENTED, text)
-            body = await _read(receive)
-            if _is_packed(scope["headers"]):
-                body = await asyncio.to_thread(rest_json.unpack, body)
-            return await self._predict(_spec(*names), body)
+            spec = _spec(*names)
+            with self._predictor.counted(spec.name, "REST"):
+                try:
+                    return await asyncio.wait_for(
+                        self._predict(spec, scope, receive), self._options.timeout_seconds
+                    )
+                except asyncio.TimeoutError as error:
+                    text = "Timed out waiting for notification"
+                    raise StatusError(grpc.StatusCode.DEADLINE_EXCEEDED, text) from error
         if method == "GET" and status_call:
             *names, metadata = status_call.groups()
             answer = self._metadata if metadata else self._status
             return _Reply(200, answer(_spec(*names)))
         raise invalid_argument(f"Malformed request: {method} {path}")
 
-    async def _predict(self, spec: model_pb2.ModelSpec, body: bytes) -> _Reply:
+    async def _predict(
+        self,
+        spec: model_pb2.ModelSpec,
+        scope: Mapping[str, Any],
+        receive: Callable[[], Awaitable[Mapping[str, Any]]],
+    ) -> _Reply:
+        body = await _read(receive)
+        if _is_packed(scope["headers"]):
+            body = await asyncio.to_thread(rest_json.unpack, body)
         request = await in_thread_if_large(len(body), lambda: rest_json.parse_object(body))
         signature = request.get("signature_name", "")
         if not isinstance(signature, str):
@@ -176,9 +182,7 @@ class RestApplication:
             inputs = rest_json.read_inputs(request, servable.signatures[signature])
             return servable.plan(signature, inputs, [])
 
-        prediction = await self._predictor.predict(
-            spec, plan, size_bytes=len(body), entrypoint="REST"
-        )
+        prediction = await self._predictor.predict(spec, plan, size_bytes=len(body))
         size = sum(100 * array.size for array in prediction.outputs.values())
         rows = "instances" in request
         written = await in_thread_if_large(
@@ -217,7 +221,8 @@ async def _read(receive: Callable[[], Awaitable[Mapping[str, Any]]]) -> bytes:
     while more:
         event = await receive()
         if event["type"] == "http.disconnect":
-            raise ConnectionResetError
+            text = "The client has closed the connection"
+            raise StatusError(grpc.StatusCode.CANCELLED, text)
         parts.append(event.get("body", b""))
         more = event.get("more_body", False)
     return b"".join(parts)

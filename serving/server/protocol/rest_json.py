@@ -208,13 +208,10 @@ def _check_range(value: int | float, dtype: tf.DType) -> None:
         if not dtype.min <= value <= dtype.max:
             raise _unexpected(value, dtype)
         return
-    if isinstance(value, int) and -(2**63) <= value < 2**64:
-        most = _LARGEST_INTEGERS[dtype]
-    elif isinstance(value, int) or math.isfinite(value):
-        most = float(dtype.max)
-    else:
+    if isinstance(value, float) and not math.isfinite(value):
         return
-    if abs(value) > most:
+    integer = isinstance(value, int) and -(2**63) <= value < 2**64
+    if abs(value) > (_LARGEST_INTEGERS[dtype] if integer else float(dtype.max)):
         text = f"Cannot convert JSON value: {_as_json(value)} to {cpp_name(dtype)}"
         raise invalid_argument(f"{text} without loss of precision.")
 

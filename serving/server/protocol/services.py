@@ -26,6 +26,9 @@ from serving.server.protocol.draining import CallTracker
 from serving.server.protocol.predicting import Predictor, check_spec, in_thread_if_large
 from serving.server.status import StatusError, from_exception, invalid_argument
 
+# The share of a deadline that may be left when its client gives up.
+DEADLINE_TOLERANCE = 0.05
+
 
 def _rpc_method(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     """Wraps a method: counts the call, and ends it with the status of an exception."""
@@ -34,7 +37,7 @@ def _rpc_method(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitabl
     async def call(self: Any, request: Any, context: grpc.aio.ServicerContext) -> Any:
         await self.calls.begin(context)
         try:
-            return await method(self, request)
+            return await method(self, request, context)
         except Exception as error:
             status = from_exception(error)
             if not isinstance(error, StatusError):
@@ -68,14 +71,20 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         self.calls = calls
 
     @_rpc_method
-    async def Predict(self, request: predict_pb2.PredictRequest) -> predict_pb2.PredictResponse:
+    async def Predict(
+        self, request: predict_pb2.PredictRequest, context: grpc.aio.ServicerContext
+    ) -> predict_pb2.PredictResponse:
         """Runs a signature."""
+        is_expired = functools.partial(_is_expired, context, context.time_remaining())
+        with self._predictor.counted(request.model_spec.name, "GRPC", is_expired=is_expired):
+            return await self._predict(request)
+
+    async def _predict(self, request: predict_pb2.PredictRequest) -> predict_pb2.PredictResponse:
         spec = check_spec(_spec(request))
         prediction = await self._predictor.predict(
             spec,
             lambda servable: plan_of_request(servable, request),
             size_bytes=request.ByteSize(),
-            entrypoint="GRPC",
         )
         response = predict_pb2.PredictResponse()
         response.model_spec.name = spec.name
@@ -93,7 +102,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
     @_rpc_method
     async def GetModelMetadata(
-        self, request: get_model_metadata_pb2.GetModelMetadataRequest
+        self, request: get_model_metadata_pb2.GetModelMetadataRequest, context: object
     ) -> get_model_metadata_pb2.GetModelMetadataResponse:
         """Returns all signatures of a model."""
         spec = check_spec(_spec(request))
@@ -105,17 +114,17 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         return response
 
     @_rpc_method
-    async def Classify(self, request: object) -> object:
+    async def Classify(self, request: object, context: object) -> object:
         """Answers UNIMPLEMENTED."""
         raise _unimplemented("Classify")
 
     @_rpc_method
-    async def Regress(self, request: object) -> object:
+    async def Regress(self, request: object, context: object) -> object:
         """Answers UNIMPLEMENTED."""
         raise _unimplemented("Regress")
 
     @_rpc_method
-    async def MultiInference(self, request: object) -> object:
+    async def MultiInference(self, request: object, context: object) -> object:
         """Answers UNIMPLEMENTED."""
         raise _unimplemented("MultiInference")
 
@@ -134,14 +143,14 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
 
     @_rpc_method
     async def GetModelStatus(
-        self, request: get_model_status_pb2.GetModelStatusRequest
+        self, request: get_model_status_pb2.GetModelStatusRequest, context: object
     ) -> get_model_status_pb2.GetModelStatusResponse:
         """Returns the state of one version or of all versions."""
         return model_info.status(self._manager, check_spec(_spec(request)))
 
     @_rpc_method
     async def HandleReloadConfigRequest(
-        self, request: model_management_pb2.ReloadConfigRequest
+        self, request: model_management_pb2.ReloadConfigRequest, context: object
     ) -> model_management_pb2.ReloadConfigResponse:
         """Replaces the list of models; returns when the new models are available."""
         if request.config.WhichOneof("config") != "model_config_list":
@@ -158,6 +167,17 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
 
 def _spec(request: Any) -> model_pb2.ModelSpec | None:
     return request.model_spec if request.HasField("model_spec") else None
+
+
+def _is_expired(context: grpc.aio.ServicerContext, total_seconds: float | None) -> bool:
+    """Whether a cancelled call is past its deadline, of `total_seconds` at its begin.
+
+    A client cancels by its own clock, in which the deadline is earlier: by the time on the network,
+    and because gRPC rounds a deadline up.
+    """
+    if total_seconds is None:
+        return False
+    return context.time_remaining() <= DEADLINE_TOLERANCE * total_seconds
 
 
 def _unimplemented(name: str) -> StatusError:
