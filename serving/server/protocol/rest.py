@@ -47,6 +47,9 @@ _CORS = {
     "Access-Control-Allow-Headers": "Content-Type",
 }
 JSON, TEXT = "application/json", "text/plain"
+_Event = Mapping[str, Any]
+_Receive = Callable[[], Awaitable[_Event]]
+_Send = Callable[[_Event], Awaitable[None]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,8 +93,8 @@ class RestApplication:
     async def __call__(
         self,
         scope: Mapping[str, Any],
-        receive: Callable[[], Awaitable[Mapping[str, Any]]],
-        send: Callable[[Mapping[str, Any]], Awaitable[None]],
+        receive: _Receive,
+        send: _Send,
     ) -> None:
         """Answers one request."""
         if scope["type"] != "http":
@@ -105,8 +108,8 @@ class RestApplication:
         self,
         scope: Mapping[str, Any],
         path: str,
-        receive: Callable[[], Awaitable[Mapping[str, Any]]],
-        send: Callable[[Mapping[str, Any]], Awaitable[None]],
+        receive: _Receive,
+        send: _Send,
     ) -> None:
         try:
             reply = await self._answer(scope, path, receive)
@@ -127,7 +130,7 @@ class RestApplication:
         self,
         scope: Mapping[str, Any],
         path: str,
-        receive: Callable[[], Awaitable[Mapping[str, Any]]],
+        receive: _Receive,
     ) -> _Reply:
         method = scope["method"]
         if method == "GET" and path == self._options.metrics_path:
@@ -163,7 +166,7 @@ class RestApplication:
         self,
         spec: model_pb2.ModelSpec,
         scope: Mapping[str, Any],
-        receive: Callable[[], Awaitable[Mapping[str, Any]]],
+        receive: _Receive,
     ) -> _Reply:
         body = await _read(receive)
         if _is_packed(scope["headers"]):
@@ -216,7 +219,7 @@ def _as_dict(proto: message.Message) -> dict[str, Any]:
     )
 
 
-async def _read(receive: Callable[[], Awaitable[Mapping[str, Any]]]) -> bytes:
+async def _read(receive: _Receive) -> bytes:
     parts, more = [], True
     while more:
         event = await receive()

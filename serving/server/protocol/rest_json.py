@@ -29,7 +29,7 @@ _INTEGERS = (
     tf.int8, tf.int16, tf.int32, tf.int64, tf.uint8, tf.uint32, tf.uint64,
 )  # fmt: skip
 _FLOATS = (tf.float32, tf.float64)
-# The largest integers that these dtypes are sent without a decimal point or an exponent.
+# The largest integers, without decimal point and exponent, that are read as these dtypes.
 _LARGEST_INTEGERS = {tf.float32: 2**24 - 1, tf.float64: 2**53 - 1}
 
 
