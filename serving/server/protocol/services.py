@@ -75,7 +75,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         self, request: predict_pb2.PredictRequest, context: grpc.aio.ServicerContext
     ) -> predict_pb2.PredictResponse:
         """Runs a signature."""
-        is_expired = functools.partial(_is_expired, context, context.time_remaining())
+        is_expired = functools.partial(is_past_deadline, context, context.time_remaining())
         with self._predictor.counted(request.model_spec.name, "GRPC", is_expired=is_expired):
             return await self._predict(request)
 
@@ -169,11 +169,15 @@ def _spec(request: Any) -> model_pb2.ModelSpec | None:
     return request.model_spec if request.HasField("model_spec") else None
 
 
-def _is_expired(context: grpc.aio.ServicerContext, total_seconds: float | None) -> bool:
-    """Whether a cancelled call is past its deadline, of `total_seconds` at its begin.
+def is_past_deadline(context: grpc.aio.ServicerContext, total_seconds: float | None) -> bool:
+    """Whether a cancelled call is past its deadline.
 
     A client cancels by its own clock, in which the deadline is earlier: by the time on the network,
     and because gRPC rounds a deadline up.
+
+    Args:
+      context: the call.
+      total_seconds: time until the deadline when the call began; None without a deadline.
     """
     if total_seconds is None:
         return False

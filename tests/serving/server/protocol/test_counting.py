@@ -5,10 +5,12 @@ import gzip
 import http.client
 import pathlib
 from collections.abc import Callable, Iterator
+from unittest import mock
 
 import grpc
 import pytest
 
+from serving.server.protocol import services
 from serving.server.protocol.model_server import ServerOptions
 from serving.server.protocol.rest import RestOptions
 from tests.serving.conftest import HeldRuns
@@ -116,6 +118,17 @@ def test_grpc_calls_past_their_deadline(served: Served, held_runs: HeldRuns) -> 
         code = refused(lambda: served.predictions.Predict(request, timeout=0.3))
         assert code == grpc.StatusCode.DEADLINE_EXCEEDED
     held_runs.go.set()
+
+
+@pytest.mark.parametrize(
+    ("total", "remaining", "past"),
+    [(10.0, 0.0, True), (10.0, 0.1, True), (10.0, 5.0, False), (None, None, False)],
+)
+def test_a_client_s_clock_may_end_a_little_earlier(
+    total: float | None, remaining: float | None, past: bool
+) -> None:
+    context = mock.Mock(**{"time_remaining.return_value": remaining})
+    assert services.is_past_deadline(context, total) == past
 
 
 @pytest.mark.parametrize("timeout", [None, 600])
