@@ -106,7 +106,7 @@ def _parse(
     arguments: Sequence[str],
 ) -> list[str]:
     for name, answer in answers.items():
-        if f"--{name}" in arguments:
+        if {f"--{name}", f"-{name}"} & {*arguments}:
             print(answer())
             sys.exit(0)
     try:
