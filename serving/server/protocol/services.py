@@ -102,7 +102,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
     @_rpc_method
     async def GetModelMetadata(
-        self, request: get_model_metadata_pb2.GetModelMetadataRequest, context: object
+        self, request: get_model_metadata_pb2.GetModelMetadataRequest, _: grpc.aio.ServicerContext
     ) -> get_model_metadata_pb2.GetModelMetadataResponse:
         """Returns all signatures of a model."""
         spec = check_spec(_spec(request))
@@ -114,17 +114,17 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         return response
 
     @_rpc_method
-    async def Classify(self, request: object, context: object) -> object:
+    async def Classify(self, request: object, _: object) -> object:
         """Answers UNIMPLEMENTED."""
         raise _unimplemented("Classify")
 
     @_rpc_method
-    async def Regress(self, request: object, context: object) -> object:
+    async def Regress(self, request: object, _: object) -> object:
         """Answers UNIMPLEMENTED."""
         raise _unimplemented("Regress")
 
     @_rpc_method
-    async def MultiInference(self, request: object, context: object) -> object:
+    async def MultiInference(self, request: object, _: object) -> object:
         """Answers UNIMPLEMENTED."""
         raise _unimplemented("MultiInference")
 
@@ -143,14 +143,14 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
 
     @_rpc_method
     async def GetModelStatus(
-        self, request: get_model_status_pb2.GetModelStatusRequest, context: object
+        self, request: get_model_status_pb2.GetModelStatusRequest, _: grpc.aio.ServicerContext
     ) -> get_model_status_pb2.GetModelStatusResponse:
         """Returns the state of one version or of all versions."""
         return model_info.status(self._manager, check_spec(_spec(request)))
 
     @_rpc_method
     async def HandleReloadConfigRequest(
-        self, request: model_management_pb2.ReloadConfigRequest, context: object
+        self, request: model_management_pb2.ReloadConfigRequest, context: grpc.aio.ServicerContext
     ) -> model_management_pb2.ReloadConfigResponse:
         """Replaces the list of models; returns when the new models are available."""
         if request.config.WhichOneof("config") != "model_config_list":
