@@ -12,6 +12,7 @@ GOOGLE_CRC32C = "google-crc32c>=1.5"
 GRPC = "grpcio>=1.62"
 GRPC_HEALTH = "grpcio-health-checking>=1.62"
 GRPC_REFLECTION = "grpcio-reflection>=1.62"
+H11 = "h11>=0.14"
 HYPOTHESIS = "hypothesis>=6.100"
 IMPORT_LINTER = "import-linter>=2.1"
 JINJA = "jinja2>=3.1"
@@ -92,7 +93,7 @@ CORE = {
 }
 EXTRAS = {
     "serving": {
-        "serving": Target(external=(ABSL,)),
+        "serving": Target(external=(ABSL, H11, UVICORN)),
         "serving.client": Target(external=(ABSL, GRPC, NUMPY, PILLOW)),
         "serving.wire": Target(external=(NUMPY, PROTOBUF)),
         "serving.server": Target(
@@ -126,7 +127,7 @@ EXTRAS = {
     },
     "demo": {
         "serving.demo": Target(
-            external=(ABSL, GRPC, NUMPY, PROTOBUF, STARLETTE, UVICORN),
+            external=(ABSL, GRPC, H11, NUMPY, PROTOBUF, STARLETTE, UVICORN),
             data=("page/*",),
         ),
     },

@@ -9,8 +9,9 @@ WORKDIR /opt/tfgan2
 COPY constraints.txt ./
 # The extra `demo` of setup.py, without what the package itself needs.
 RUN pip install --no-cache-dir --constraint constraints.txt \
-      absl-py grpcio numpy protobuf starlette uvicorn
-COPY serving/__init__.py serving/program.py serving/
+      absl-py grpcio h11 numpy protobuf starlette uvicorn
+COPY serving/__init__.py serving/program.py serving/child_server.py serving/
+COPY serving/http_server.py serving/http_connections.py serving/
 COPY serving/wire serving/wire
 COPY serving/client serving/client
 COPY serving/demo serving/demo

@@ -7,7 +7,8 @@ import os
 import pathlib
 import re
 import sys
-from collections.abc import Callable, Collection, Sequence
+import types
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NoReturn
 
 # Set before TensorFlow loads: its start-up messages would hide a one-line error.
@@ -32,12 +33,18 @@ class UsageError(Exception):
     """A user's mistake; the message is `--flag: rule, got value`."""
 
 
-def run(main: Callable[[], None], *, unsupported: Collection[str] = ()) -> NoReturn:
+def run(
+    main: Callable[[], None],
+    *,
+    unsupported: Collection[str] = (),
+    answers: Mapping[str, Callable[[], str]] = types.MappingProxyType({}),
+) -> NoReturn:
     """Parses the flags, runs `main` and exits: 0 when it returns, 2 with one line on a mistake.
 
     Args:
       main: the program.
       unsupported: flags of the program that this one replaces but does not support.
+      answers: texts to print instead of running the program, by the flag that asks for them.
     """
 
     def without_rest(rest: Sequence[str]) -> None:
@@ -45,11 +52,14 @@ def run(main: Callable[[], None], *, unsupported: Collection[str] = ()) -> NoRet
             raise UsageError(f"arguments: only flags are taken, got {rest[0]}")
         main()
 
-    run_with_rest(without_rest, unsupported=unsupported)
+    run_with_rest(without_rest, unsupported=unsupported, answers=answers)
 
 
 def run_with_rest(
-    main: Callable[[Sequence[str]], None], *, unsupported: Collection[str] = ()
+    main: Callable[[Sequence[str]], None],
+    *,
+    unsupported: Collection[str] = (),
+    answers: Mapping[str, Callable[[], str]] = types.MappingProxyType({}),
 ) -> NoReturn:
     """Like `run`, but `main` receives the arguments that follow the flags, such as after `--`."""
 
@@ -63,7 +73,7 @@ def run_with_rest(
 
     # Hides warnings of libraries, unless --verbosity shows them.
     logging.set_verbosity(logging.ERROR)
-    app.run(guarded, flags_parser=functools.partial(_parse, unsupported))
+    app.run(guarded, flags_parser=functools.partial(_parse, unsupported, answers))
 
 
 def _quieten_tensorflow() -> None:
@@ -82,7 +92,31 @@ def _quieten_tensorflow() -> None:
         library[name](int(os.environ["TF_CPP_MIN_LOG_LEVEL"]))
 
 
-def _parse(unsupported: Collection[str], arguments: Sequence[str]) -> list[str]:
+def grouped_help(groups: Mapping[str, Sequence[str]]) -> str:
+    """The docstring of the program, and its flags by the titles of their groups."""
+    lines = [str(sys.modules["__main__"].__doc__)]
+    for title, names in groups.items():
+        lines += [f"{title}:", *map(_describe, names), ""]
+    lines.append("--helpfull lists the flags of the libraries too.")
+    return "\n".join(lines)
+
+
+def _describe(name: str) -> str:
+    flag = flags.FLAGS[name]
+    default = "" if flag.default in (None, "") else f" (default: {flag.default_as_str})"
+    text = f"--{'[no]' if flag.boolean else ''}{name}: {flag.help}{default}"
+    return flags.text_wrap(text, indent="    ", firstline_indent="  ")
+
+
+def _parse(
+    unsupported: Collection[str],
+    answers: Mapping[str, Callable[[], str]],
+    arguments: Sequence[str],
+) -> list[str]:
+    for name, answer in answers.items():
+        if {f"--{name}", f"-{name}"} & {*arguments}:
+            print(answer())
+            sys.exit(0)
     try:
         return flags.FLAGS(arguments)
     except SystemExit:  # absl exits with 1 after it has printed the help.

@@ -17,6 +17,7 @@ from serving.client.connection import parse_target
 from serving.demo import card, quickstart, web_server
 from serving.demo.app import make_app
 from serving.demo.responses import DemoOptions
+from serving.http_connections import ConnectionLimits, affordable
 
 FLAGS = flags.FLAGS
 MEGABYTE, KILOBYTE = 2**20, 2**10
@@ -58,6 +59,15 @@ def define_flags() -> None:
         0,
         "pictures per minute to draw for one client address, cached ones excluded; 0: no limit",
         0,
+    )
+    flags.DEFINE_float(
+        "keep_alive_seconds", 75.0, "seconds that a connection without a request stays open", 0.1
+    )
+    flags.DEFINE_integer(
+        "max_connections",
+        1000,
+        "open connections; fewer if the process has fewer file descriptors (ulimit -n)",
+        1,
     )
     flags.DEFINE_list(
         "trusted_proxies", [], "proxy addresses whose X-Forwarded-For header is trusted"
@@ -129,6 +139,11 @@ def _serve(target: str, model: str, model_card: card.Card) -> None:
         port=FLAGS.port,
         drain_seconds=FLAGS.timeout_seconds,
         trusted_proxies=FLAGS.trusted_proxies,
+        limits=ConnectionLimits(
+            request_seconds=FLAGS.timeout_seconds,
+            idle_seconds=FLAGS.keep_alive_seconds,
+            connections=affordable(FLAGS.max_connections),
+        ),
     )
     shown_host = "localhost" if FLAGS.host in ("0.0.0.0", "::") else FLAGS.host
     web_server.end_quietly_on_signals()

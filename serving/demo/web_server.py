@@ -1,13 +1,15 @@
 """Serves a web application on a port, until SIGTERM or SIGINT."""
 
+import asyncio
 import signal
-import socket
 import sys
 from collections.abc import Callable, Sequence
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from serving import http_server
+from serving.http_connections import ConnectionLimits, on_loop_error
 from serving.program import UsageError
 
 
@@ -22,6 +24,7 @@ class WebServer:
         port: int,
         drain_seconds: float = 25.0,
         trusted_proxies: Sequence[str] = (),
+        limits: ConnectionLimits = ConnectionLimits(),  # noqa: B008  It is frozen.
     ) -> None:
         """Opens the port.
 
@@ -31,31 +34,23 @@ class WebServer:
           port: port number; 0 for a free one.
           drain_seconds: longest time to finish running requests at the shutdown.
           trusted_proxies: proxy addresses whose X-Forwarded-For header is trusted.
+          limits: limits of the connections.
 
         Raises:
           UsageError: the port is in use, or the host is not an address of this machine.
         """
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
-            self._socket = socket.create_server((host, port), family=family)
+            self._socket = http_server.listen(host, port)
         except OSError as error:
             rule = "must be free, at an address of this machine"
             got = f"{port} at {host} ({error.strerror})"
             raise UsageError(f"--port: {rule}, got {got}") from error
-        # Connections inherit TCP_NODELAY. Without it, a small response waits 40 ms for an
-        # acknowledgement: asyncio sets it only on sockets created with the protocol number of TCP.
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.port: int = self._socket.getsockname()[1]
         self._server = uvicorn.Server(
-            uvicorn.Config(
+            http_server.configure(
                 application,
-                http="h11",
-                ws="none",
+                limits,
                 lifespan="on",
-                log_config=None,
-                log_level="warning",
-                access_log=False,
-                server_header=False,
                 proxy_headers=bool(trusted_proxies),
                 forwarded_allow_ips=list(trusted_proxies),
                 timeout_graceful_shutdown=int(drain_seconds) + 1,
@@ -64,7 +59,11 @@ class WebServer:
 
     def run(self) -> None:
         """Serves until `stop`, SIGTERM or SIGINT, then finishes the running requests."""
-        self._server.run(sockets=[self._socket])
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        asyncio.get_running_loop().set_exception_handler(on_loop_error)
+        await self._server.serve(sockets=[self._socket])
 
     def stop(self) -> None:
         """Makes `run` return; any thread may call this."""

@@ -168,13 +168,24 @@ def _follow_file(manager: Manager, ended: threading.Event) -> None:
         known_error = new_error
 
 
-def _run() -> None:
+def _run(groups: dict[str, list[str]]) -> None:
     """Runs `main`, and ends the process even if a load or a run of TensorFlow goes on.
 
     Nothing can interrupt these, and Python would wait for their threads.
+
+    Args:
+      groups: names of the flags by group, for --help.
     """
     try:
-        program.run(main, unsupported=settings.UNSUPPORTED)
+        program.run(
+            main,
+            unsupported=settings.UNSUPPORTED,
+            answers={
+                "help": lambda: program.grouped_help(groups),
+                "helpshort": lambda: program.grouped_help(groups),
+                "version": settings.version,
+            },
+        )
     except BaseException as error:
         others = set(threading.enumerate()) - {threading.main_thread()}
         if all(thread.daemon for thread in others):
@@ -186,5 +197,4 @@ def _run() -> None:
 
 
 if __name__ == "__main__":
-    settings.define_flags()
-    _run()
+    _run(settings.define_flags())

@@ -26,7 +26,11 @@ def _read(path: str, kind: Any) -> Any:
     """
     try:
         return text_format.Parse(pathlib.Path(path).read_text(encoding="utf-8"), kind())
-    except (OSError, UnicodeDecodeError, text_format.ParseError, message.Error) as error:
+    except text_format.ParseError as error:
+        place = str(error).replace(" : ", ": ", 1)
+        why = f"Error parsing text-format {kind.DESCRIPTOR.full_name}: {place}"
+        raise invalid_argument(f"Invalid protobuf file: '{path}' ({why})") from error
+    except (OSError, UnicodeDecodeError, message.Error) as error:
         raise invalid_argument(f"Invalid protobuf file: '{path}' ({error})") from error
 
 

@@ -1,4 +1,7 @@
-"""The server's metrics, with the names and text format of TensorFlow Serving's exporter."""
+"""The server's metrics, with the names and text format of TensorFlow Serving's exporter.
+
+The library prometheus-client cannot write these names: it appends `_total` to those of counters.
+"""
 
 import bisect
 import re
@@ -19,15 +22,15 @@ class Counter:
     def __init__(self, name: str, labels: Sequence[str]) -> None:
         """Creates a counter with a name such as /tensorflow/serving/request_count."""
         self.name, self.labels = name, tuple(labels)
-        self._values: dict[_Labels, float] = {}
+        self._values: dict[_Labels, int] = {}
         self._lock = threading.Lock()
 
-    def add(self, *labels: str, by: float = 1) -> None:
+    def add(self, *labels: str, by: int = 1) -> None:
         """Adds `by` to the sum of these labels."""
         with self._lock:
             self._values[labels] = self._values.get(labels, 0) + by
 
-    def total(self, *labels: str) -> float:
+    def total(self, *labels: str) -> int:
         """The sum of these labels."""
         with self._lock:
             return self._values.get(labels, 0)
@@ -36,7 +39,7 @@ class Counter:
         """The series in Prometheus' text format."""
         with self._lock:
             values = sorted(self._values.items())
-        return [f"{_series(self.name, self.labels, key)} {value:g}" for key, value in values]
+        return [f"{_series(self.name, self.labels, key)} {value}" for key, value in values]
 
 
 class Histogram:
@@ -72,7 +75,7 @@ class Histogram:
                 shown = "+Inf" if bound is None else f"{bound:.6g}"
                 series = _series(f"{self.name}_bucket", (*self.labels, "le"), (*key, shown))
                 lines.append(f"{series} {below}")
-            lines.append(f"{_series(f'{self.name}_sum', self.labels, key)} {sums[key]:.9g}")
+            lines.append(f"{_series(f'{self.name}_sum', self.labels, key)} {sums[key]}")
             lines.append(f"{_series(f'{self.name}_count', self.labels, key)} {below}")
         return lines
 

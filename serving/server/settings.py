@@ -1,13 +1,16 @@
 """The flags of tensorflow_model_server, and the options that the server builds from them."""
 
+import importlib.metadata
 import os
 from collections.abc import Callable
 from typing import TypeVar
 
 import grpc
+import tensorflow as tf
 from absl import flags
 from tensorflow.core.protobuf import config_pb2
 
+from serving.http_connections import ConnectionLimits, affordable
 from serving.program import UsageError
 from serving.server import config_files
 from serving.server.execution import arrays
@@ -36,7 +39,6 @@ UNSUPPORTED = frozenset(
         "skip_initialize_tpu",
         "thread_pool_factory_config_file",
         "use_alts_credentials",
-        "version",
         "xla_cpu_compilation_enabled",
         "xla_gpu_compilation_enabled",
     }
@@ -47,11 +49,34 @@ _CPUS = os.cpu_count() or 1
 _Content = TypeVar("_Content")
 
 
-def define_flags() -> None:
-    """Defines the flags: those of tensorflow_model_server, and --max_repeated_tensor_bytes."""
-    _define_models()
-    _define_ports()
-    _define_running()
+def define_flags() -> dict[str, list[str]]:
+    """Defines the flags of this server, most of which tensorflow_model_server has too.
+
+    Returns:
+      The names of the flags, by titles of groups.
+    """
+    groups: dict[str, list[str]] = {}
+    for title, define in (
+        ("Models", _define_models),
+        ("Loading of versions", _define_loading),
+        ("Ports", _define_ports),
+        ("gRPC", _define_grpc),
+        ("REST", _define_rest),
+        ("Running of requests", _define_running),
+    ):
+        others = set(FLAGS)
+        define()
+        groups[title] = [name for name in FLAGS if name not in others]
+    return groups
+
+
+def version() -> str:
+    """The versions of this server and of TensorFlow, in the form of tensorflow_model_server."""
+    try:
+        own = importlib.metadata.version("tfgan2")
+    except importlib.metadata.PackageNotFoundError:  # Runs in a checkout.
+        own = "not installed"
+    return f"TensorFlow ModelServer: tfgan2 {own}\nTensorFlow Library: {tf.__version__}"
 
 
 def _define_models() -> None:
@@ -68,6 +93,15 @@ def _define_models() -> None:
         "seconds between two reads of --model_config_file; 0: read once",
         0,
     )
+    flags.DEFINE_list("saved_model_tags", "serve", "tags of the graph in the SavedModel")
+    flags.DEFINE_boolean(
+        "allow_version_labels_for_unavailable_models",
+        False,
+        "accept a new label for a version that is not loaded",
+    )
+
+
+def _define_loading() -> None:
     flags.DEFINE_integer(
         "file_system_poll_wait_seconds",
         1,
@@ -84,17 +118,11 @@ def _define_models() -> None:
         "load_retry_interval_micros", 60_000_000, "microseconds between two load attempts", 0
     )
     flags.DEFINE_boolean(
-        "allow_version_labels_for_unavailable_models",
-        False,
-        "accept a new label for a version that is not loaded",
-    )
-    flags.DEFINE_boolean(
         "enable_model_warmup", True, "run a version's warm-up records before it serves requests"
     )
     flags.DEFINE_integer(
         "num_request_iterations_for_warmup", 0, "runs of each warm-up record; 0: one run", 0
     )
-    flags.DEFINE_list("saved_model_tags", "serve", "tags of the graph in the SavedModel")
 
 
 def _define_ports() -> None:
@@ -102,16 +130,18 @@ def _define_ports() -> None:
     flags.DEFINE_string(
         "grpc_socket_path", "", "path of a unix socket for gRPC, in addition to --port"
     )
-    flags.DEFINE_integer("rest_api_port", 0, "REST port; 0: no REST", 0, 65535)
-    flags.DEFINE_integer("rest_api_timeout_in_ms", 30_000, "milliseconds for a REST request", 1)
-    flags.DEFINE_boolean(
-        "rest_api_enable_cors_support", False, "allow web pages of other sites to send requests"
+    flags.DEFINE_integer(
+        "rest_api_port", 0, "REST port, on all addresses of IPv6 and IPv4; 0: no REST", 0, 65535
     )
-    flags.DEFINE_string(
-        "monitoring_config_file",
-        "",
-        "text file with a MonitoringConfig: Prometheus metrics on the REST port",
+    flags.DEFINE_integer(
+        "max_connections",
+        1000,
+        "open connections per port; fewer if the process has fewer file descriptors (ulimit -n)",
+        1,
     )
+
+
+def _define_grpc() -> None:
     flags.DEFINE_string(
         "ssl_config_file", "", "text file with an SSLConfig: TLS on the gRPC port; empty: no TLS"
     )
@@ -132,6 +162,29 @@ def _define_ports() -> None:
         "most bytes of an input whose message has fewer values than its shape: the last value is "
         "repeated, so that a small request can need much memory",
         0,
+    )
+
+
+def _define_rest() -> None:
+    flags.DEFINE_integer(
+        "rest_api_timeout_in_ms",
+        30_000,
+        "milliseconds for the headers of a REST request to arrive, and from there to its response",
+        1,
+    )
+    flags.DEFINE_integer(
+        "rest_api_keep_alive_in_ms",
+        75_000,
+        "milliseconds that a REST connection without a request stays open",
+        1,
+    )
+    flags.DEFINE_boolean(
+        "rest_api_enable_cors_support", False, "allow web pages of other sites to send requests"
+    )
+    flags.DEFINE_string(
+        "monitoring_config_file",
+        "",
+        "text file with a MonitoringConfig: Prometheus metrics on the REST port",
     )
 
 
@@ -243,15 +296,24 @@ def server() -> ServerOptions:
     if FLAGS.rest_api_port and FLAGS.rest_api_port == FLAGS.port:
         rule = "must differ from --port"
         raise UsageError(f"--rest_api_port: {rule}, got {FLAGS.rest_api_port}")
+    timeout_seconds = FLAGS.rest_api_timeout_in_ms / 1000
+    ports = sum(map(bool, (FLAGS.port, FLAGS.grpc_socket_path, FLAGS.rest_api_port)))
+    connections = affordable(FLAGS.max_connections, ports=ports)
     return ServerOptions(
         port=FLAGS.port or None,
         socket_path=FLAGS.grpc_socket_path.removeprefix("unix:"),
         rest_port=FLAGS.rest_api_port or None,
         rest=RestOptions(
-            timeout_seconds=FLAGS.rest_api_timeout_in_ms / 1000,
+            timeout_seconds=timeout_seconds,
             cors=FLAGS.rest_api_enable_cors_support,
             metrics_path=_metrics_path(),
         ),
+        rest_limits=ConnectionLimits(
+            request_seconds=timeout_seconds,
+            idle_seconds=FLAGS.rest_api_keep_alive_in_ms / 1000,
+            connections=connections,
+        ),
+        grpc_connections=connections,
         credentials=_credentials(),
         channel_arguments=_channel_arguments(FLAGS.grpc_channel_arguments),
         health=FLAGS.enable_grpc_healthcheck_service,

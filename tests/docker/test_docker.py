@@ -4,6 +4,9 @@ import functools
 import pathlib
 import re
 import runpy
+import shutil
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from typing import Any
@@ -131,6 +134,26 @@ def copies(path: pathlib.Path) -> dict[str, str]:
                 whole = target + pathlib.Path(source).name if target.endswith("/") else target
                 placed[whole] = source
     return placed
+
+
+def test_demo_image_has_every_module_of_the_page(tmp_path: pathlib.Path) -> None:
+    for source in copies(DOCKER / "demo.Dockerfile").values():
+        copied = tmp_path / source
+        copied.parent.mkdir(exist_ok=True)
+        copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copyfile
+        copy(ROOT / source, copied)
+    code = (
+        "import sys, serving.demo.__main__\n"
+        "for name, module in sorted(sys.modules.items()):\n"
+        "    if name.partition('.')[0] == 'serving':\n"
+        "        print(module.__file__)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    loaded = [pathlib.Path(line) for line in ended.stdout.splitlines()]
+    assert tmp_path / "serving/demo/__main__.py" in loaded
+    assert [path for path in loaded if not path.is_relative_to(tmp_path)] == []
 
 
 def test_flags_of_the_programs_exist() -> None:

@@ -159,7 +159,6 @@ def test_help_shows_an_example_and_the_flags_of_the_recipe() -> None:
     assert shown.returncode == 0
     for text in ("Example:", "--run_dir", "--batch_size", "--checkpoint_every", "--steps"):
         assert text in shown.stdout
-    assert programs.run("serving.server", "--helpshort").returncode == 0
 
 
 def shown_flags(*arguments: str) -> list[str]:

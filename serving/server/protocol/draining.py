@@ -1,7 +1,8 @@
-"""Draining of the gRPC server: counts running calls, and refuses calls during the shutdown."""
+"""Draining of the server: counts running calls, and refuses gRPC calls during the shutdown."""
 
 import asyncio
 import contextlib
+from collections.abc import Iterator
 
 import grpc
 
@@ -16,7 +17,9 @@ MOST_POLLS = 40
 
 
 class CallTracker:
-    """Counts the accepted calls, and refuses calls that arrive after `refuse_new`.
+    """Counts the accepted calls, and refuses gRPC calls that arrive after `refuse_new`.
+
+    REST calls are never refused: each connection of REST ends with its next response.
 
     A refused call waits before it is refused: if a call arrives after the server has closed and
     before its client has read the GOAWAY, gRPC ends the call as CANCELLED, which clients do not
@@ -34,8 +37,22 @@ class CallTracker:
         self._all_ended, self._closing, self._released = (asyncio.Event() for _ in range(3))
         self._all_ended.set()
 
+    @property
+    def refusing(self) -> bool:
+        """Whether the server is stopping."""
+        return self._refusing
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Counts a REST call as running until the end of the block."""
+        self._begin()
+        try:
+            yield
+        finally:
+            self._end()
+
     async def begin(self, context: grpc.aio.ServicerContext) -> None:
-        """Counts a call as running until its response is sent or the call is cancelled.
+        """Counts a gRPC call as running until its response is sent or the call is cancelled.
 
         Raises:
           grpc.aio.AbortError: the server is stopping; the status is UNAVAILABLE.
@@ -47,18 +64,21 @@ class CallTracker:
             if self._closing.is_set():
                 await self._released.wait()
             await context.abort(grpc.StatusCode.UNAVAILABLE, "The server is stopping")
+        self._begin()
+        context.add_done_callback(lambda _: self._end())
+
+    def _begin(self) -> None:
         self.accepted += 1
         self._open += 1
         self._all_ended.clear()
-        context.add_done_callback(self._end)
 
-    def _end(self, _: grpc.aio.ServicerContext) -> None:
+    def _end(self) -> None:
         self._open -= 1
         if not self._open:
             self._all_ended.set()
 
     def refuse_new(self) -> None:
-        """Refuses every call that begins after this."""
+        """Refuses every gRPC call that begins after this."""
         self._refusing = True
 
     async def wait_ended(self) -> None:

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import dataclasses
+import errno
+import functools
 import socket
 import threading
 from collections.abc import Sequence
@@ -14,6 +16,8 @@ from absl import logging
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
+from serving import http_server
+from serving.http_connections import ConnectionLimits, on_loop_error
 from serving.program import UsageError
 from serving.server.execution import arrays
 from serving.server.execution.runner import Runner
@@ -22,16 +26,19 @@ from serving.server.monitoring import Metrics
 from serving.server.protocol import reflecting
 from serving.server.protocol.draining import CallTracker
 from serving.server.protocol.parsing import QuietServices
-from serving.server.protocol.predicting import Predictor
+from serving.server.protocol.predicting import UNKNOWN_MODEL, Predictor
 from serving.server.protocol.rest import RestApplication, RestOptions
 from serving.server.protocol.services import ModelService, PredictionService
 
 UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+ALL_ADDRESSES, ALL_IPV4_ADDRESSES = "::", "0.0.0.0"
 DRAIN_SECONDS = 30.0
 # Seconds for clients to learn that the server accepts no more calls.
 SETTLE_SECONDS = 0.1
 # Seconds before calls without an end are cancelled, such as the Watch call of a health check.
 GRACE_SECONDS = 1.0
+# Milliseconds for a gRPC client to say that it speaks HTTP/2, and for TLS.
+HANDSHAKE_MS = 20_000
 HEALTH_NAMES = ("", "ModelService", "PredictionService")
 
 
@@ -45,6 +52,8 @@ class ServerOptions:
       socket_path: path of a unix socket for gRPC; empty for none.
       rest_port: REST port; 0 for a free one, None for none.
       rest: options of the REST interface.
+      rest_limits: limits of the connections of the REST port.
+      grpc_connections: most open connections of the gRPC port, and as many of the socket.
       credentials: TLS credentials of the gRPC port; None for plain text.
       channel_arguments: (name, value) arguments of gRPC's core.
       health: serves grpc.health.v1.Health.
@@ -52,11 +61,13 @@ class ServerOptions:
       most_repeated_bytes: most bytes of a gRPC input that leaves out repeated values.
     """
 
-    host: str = "0.0.0.0"
+    host: str = ALL_IPV4_ADDRESSES
     port: int | None = 8500
     socket_path: str = ""
     rest_port: int | None = None
     rest: RestOptions = dataclasses.field(default_factory=RestOptions)
+    rest_limits: ConnectionLimits = ConnectionLimits()  # noqa: RUF009  It is frozen.
+    grpc_connections: int = 1000
     credentials: grpc.ServerCredentials | None = None
     channel_arguments: Sequence[tuple[str, int | str]] = ()
     health: bool = False
@@ -103,6 +114,7 @@ class ModelServer:
         self._thread.join()
 
     def _run(self) -> None:
+        self._loop.set_exception_handler(on_loop_error)
         try:
             self._loop.run_until_complete(self._serve())
         except BaseException as error:
@@ -131,9 +143,10 @@ class ModelServer:
         if serving is not None and not stopping.done():
             await _raise_end(serving)
         if web is not None:
-            web.should_exit = True
+            await _stop_accepting(web, sockets)
         await self._end(server)
-        if serving is not None:
+        if web is not None and serving is not None:
+            web.should_exit = True
             await serving
 
     async def _end(self, server: grpc.aio.Server) -> None:
@@ -163,9 +176,16 @@ class ModelServer:
     async def _grpc(self) -> grpc.aio.Server:
         # Register the services.
         options = self._options
-        arguments = [*UNLIMITED, ("grpc.so_reuseport", 0), *options.channel_arguments]
+        arguments = [
+            *UNLIMITED,
+            ("grpc.so_reuseport", 0),
+            ("grpc.max_allowed_incoming_connections", options.grpc_connections),
+            ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
+            *options.channel_arguments,
+        ]
         server = grpc.aio.server(options=arguments)
-        services = QuietServices(server)
+        count = self._metrics.request_count.add
+        services = QuietServices(server, functools.partial(count, UNKNOWN_MODEL, "INTERNAL"))
         prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
             PredictionService(
                 self._manager,
@@ -214,19 +234,18 @@ class ModelServer:
         if self._options.rest_port is None:
             return None
         application = RestApplication(
-            self._manager, self._predictor, self._metrics, self._options.rest
+            self._manager,
+            self._predictor,
+            self._metrics,
+            self._options.rest,
+            calls=self._calls,
         )
         return uvicorn.Server(
-            uvicorn.Config(
+            http_server.configure(
                 application,
-                http="h11",
-                ws="none",
+                self._options.rest_limits,
                 lifespan="off",
-                log_config=None,
-                log_level="warning",
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=int(DRAIN_SECONDS),
+                timeout_graceful_shutdown=int(GRACE_SECONDS),
             )
         )
 
@@ -234,12 +253,10 @@ class ModelServer:
         if self._options.rest_port is None:
             return []
         try:
-            listening = socket.create_server((self._options.host, self._options.rest_port))
+            listening = _listen(self._options.host, self._options.rest_port)
         except OSError as error:
             text = f"--rest_api_port: must be free, got {self._options.rest_port}"
             raise UsageError(text) from error
-        # Like asyncio for ports that it opens itself; else small responses wait 40 ms.
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.rest_port = listening.getsockname()[1]
         return [listening]
 
@@ -248,3 +265,24 @@ async def _raise_end(serving: asyncio.Task) -> NoReturn:
     """Raises the error of a REST server that has ended before it was stopped."""
     await serving
     raise RuntimeError("The REST server has ended")
+
+
+async def _stop_accepting(web: uvicorn.Server, sockets: Sequence[socket.socket]) -> None:
+    """Closes the ports of a web server; its connections stay open."""
+    for listening in sockets:
+        asyncio.get_running_loop().remove_reader(listening)
+    # Closing loses connections that asyncio has accepted and not yet handed to the server.
+    await asyncio.sleep(0)
+    for listener in web.servers:
+        listener.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Opens the REST port; for all addresses, as TensorFlow Serving, it accepts IPv6 too."""
+    if host == ALL_IPV4_ADDRESSES and socket.has_dualstack_ipv6():
+        try:
+            return http_server.listen(ALL_ADDRESSES, port, also_ipv4=True)
+        except OSError as error:
+            if error.errno != errno.EADDRNOTAVAIL:  # Else IPv6 is switched off.
+                raise
+    return http_server.listen(host, port)

@@ -1,6 +1,6 @@
 """Ends calls with invalid message bytes quietly; gRPC would log a traceback for each."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import grpc
@@ -10,13 +10,20 @@ from google.protobuf import message
 class QuietServices:
     """Registers services with a server; unreadable requests get INTERNAL, as from C++ servers."""
 
-    def __init__(self, server: grpc.aio.Server) -> None:
-        """Wraps a server that is not started yet."""
-        self._server = server
+    def __init__(self, server: grpc.aio.Server, on_unreadable: Callable[[], None]) -> None:
+        """Wraps a server that is not started yet.
+
+        Args:
+          server: gets the handlers.
+          on_unreadable: called for each unreadable request.
+        """
+        self._server, self._on_unreadable = server, on_unreadable
 
     def add_generic_rpc_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
         """Adds handlers; the generated `add_..._to_server` functions call this."""
-        self._server.add_generic_rpc_handlers([_Quiet(handler) for handler in handlers])
+        self._server.add_generic_rpc_handlers(
+            [_Quiet(handler, self._on_unreadable) for handler in handlers]
+        )
 
     def add_registered_method_handlers(self, service: str, handlers: object) -> None:
         """Ignores the same methods in a second form, which would replace the quiet handlers."""
@@ -25,8 +32,8 @@ class QuietServices:
 class _Quiet(grpc.GenericRpcHandler):
     """Parses within the handler; with an interceptor an empty call is 10 % slower."""
 
-    def __init__(self, handlers: grpc.GenericRpcHandler) -> None:
-        self._handlers = handlers
+    def __init__(self, handlers: grpc.GenericRpcHandler, on_unreadable: Callable[[], None]) -> None:
+        self._handlers, self._on_unreadable = handlers, on_unreadable
         self._known: dict[str, grpc.RpcMethodHandler] = {}
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
@@ -36,11 +43,13 @@ class _Quiet(grpc.GenericRpcHandler):
             handler: Any = self._handlers.service(details)
             if handler is None:
                 return None
-            self._known[method] = handler if handler.unary_unary is None else _parsing(handler)
+            if handler.unary_unary is not None:
+                handler = _parsing(handler, self._on_unreadable)
+            self._known[method] = handler
         return self._known[method]
 
 
-def _parsing(handler: Any) -> grpc.RpcMethodHandler:
+def _parsing(handler: Any, on_unreadable: Callable[[], None]) -> grpc.RpcMethodHandler:
     parse, answer = handler.request_deserializer, handler.unary_unary
 
     async def call(content: bytes, context: grpc.aio.ServicerContext) -> Any:
@@ -49,6 +58,7 @@ def _parsing(handler: Any) -> grpc.RpcMethodHandler:
         except message.DecodeError:
             request = None
         if request is None:
+            on_unreadable()
             await context.abort(grpc.StatusCode.INTERNAL, "Failed to parse the request")
         return await answer(request, context)
 

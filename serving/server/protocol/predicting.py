@@ -1,9 +1,10 @@
 """Runs predict requests from gRPC and REST."""
 
 import asyncio
+import contextlib
 import dataclasses
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
 import numpy as np
@@ -14,7 +15,7 @@ from serving.server.execution.servable import RunPlan, Servable
 from serving.server.lifecycle.manager import Manager
 from serving.server.monitoring import Metrics
 from serving.server.protocol.loop_bridge import LoopBridge
-from serving.server.status import StatusError, from_exception, invalid_argument
+from serving.server.status import from_exception, invalid_argument
 
 LARGE_BYTES = 2**18
 UNKNOWN_MODEL = ""
@@ -44,13 +45,40 @@ class Predictor:
         self._bridge = LoopBridge(loop)
         runner.on_results = self._bridge.wake
 
+    @contextlib.contextmanager
+    def counted(
+        self, name: str, entrypoint: str, *, is_expired: Callable[[], bool] = lambda: False
+    ) -> Iterator[None]:
+        """Counts a request under the status in which the block ends, and measures its time.
+
+        Args:
+          name: name of the model.
+          entrypoint: GRPC or REST.
+          is_expired: whether a cancelled request is past its deadline.
+        """
+        began, status = time.perf_counter(), "OK"
+        try:
+            yield
+        except asyncio.CancelledError:
+            status = "DEADLINE_EXCEEDED" if is_expired() else "CANCELLED"
+            raise
+        except Exception as error:
+            status = from_exception(error).code.name
+            raise
+        finally:
+            # Unknown models share one label, since metrics never free a label.
+            name = name if self._manager.knows(name) else UNKNOWN_MODEL
+            self._metrics.request_count.add(name, status)
+            if status == "OK":
+                microseconds = 1e6 * (time.perf_counter() - began)
+                self._metrics.request_latency.observe(microseconds, name, "Predict", entrypoint)
+
     async def predict(
         self,
         spec: model_pb2.ModelSpec,
         make_plan: Callable[[Servable], RunPlan],
         *,
         size_bytes: int,
-        entrypoint: str,
     ) -> Prediction:
         """Answers a request; a request cancelled before it runs is not computed.
 
@@ -58,30 +86,10 @@ class Predictor:
           spec: the model, and its version or label.
           make_plan: parses the request for the version that answers.
           size_bytes: size of the request.
-          entrypoint: GRPC or REST, for the metrics.
 
         Raises:
           StatusError: the request is invalid, or its run fails.
         """
-        began, status = time.perf_counter(), "CANCELLED"
-        try:
-            prediction = await self._predict(spec, make_plan, size_bytes)
-            status = "OK"
-            return prediction
-        except StatusError as error:
-            status = error.code.name
-            raise
-        finally:
-            # Unknown models share one label, since metrics never free a label.
-            name = spec.name if self._manager.knows(spec.name) else UNKNOWN_MODEL
-            self._metrics.request_count.add(name, status)
-            if status == "OK":
-                microseconds = 1e6 * (time.perf_counter() - began)
-                self._metrics.request_latency.observe(microseconds, name, "Predict", entrypoint)
-
-    async def _predict(
-        self, spec: model_pb2.ModelSpec, make_plan: Callable[[Servable], RunPlan], size_bytes: int
-    ) -> Prediction:
         lease = self._manager.acquire(spec)
         try:
             plan = await in_thread_if_large(size_bytes, lambda: make_plan(lease.servable))

@@ -1,11 +1,12 @@
 """The REST interface: predict, status, metadata and metrics."""
 
 import asyncio
+import contextlib
 import dataclasses
 import json
 import re
 import urllib.parse
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 import grpc
@@ -17,6 +18,7 @@ from serving.server.execution.servable import DEFAULT_SIGNATURE, RunPlan, Servab
 from serving.server.lifecycle.manager import Manager
 from serving.server.monitoring import Metrics
 from serving.server.protocol import model_info, rest_json
+from serving.server.protocol.draining import CallTracker
 from serving.server.protocol.predicting import Predictor, in_thread_if_large
 from serving.server.status import StatusError, from_exception, invalid_argument
 
@@ -45,6 +47,9 @@ _CORS = {
     "Access-Control-Allow-Headers": "Content-Type",
 }
 JSON, TEXT = "application/json", "text/plain"
+_Event = Mapping[str, Any]
+_Receive = Callable[[], Awaitable[_Event]]
+_Send = Callable[[_Event], Awaitable[None]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,32 +78,41 @@ class RestApplication:
     """The REST interface as an ASGI application."""
 
     def __init__(
-        self, manager: Manager, predictor: Predictor, metrics: Metrics, options: RestOptions
+        self,
+        manager: Manager,
+        predictor: Predictor,
+        metrics: Metrics,
+        options: RestOptions,
+        *,
+        calls: CallTracker,
     ) -> None:
-        """Serves the models of a manager."""
+        """Serves the models of a manager; `calls` counts the calls."""
         self._manager, self._predictor, self._metrics = manager, predictor, metrics
-        self._options = options
+        self._options, self._calls = options, calls
 
     async def __call__(
         self,
         scope: Mapping[str, Any],
-        receive: Callable[[], Awaitable[Mapping[str, Any]]],
-        send: Callable[[Mapping[str, Any]], Awaitable[None]],
+        receive: _Receive,
+        send: _Send,
     ) -> None:
         """Answers one request."""
         if scope["type"] != "http":
             return
         # The undecoded path: a model name may contain an escaped slash.
         path = scope["raw_path"].decode("ascii", "replace").partition("?")[0]
+        with self._calls.running() if _is_call(path) else contextlib.nullcontext():
+            await self._respond(scope, path, receive, send)
+
+    async def _respond(
+        self,
+        scope: Mapping[str, Any],
+        path: str,
+        receive: _Receive,
+        send: _Send,
+    ) -> None:
         try:
-            reply = await asyncio.wait_for(
-                self._answer(scope["method"], path, receive), self._options.timeout_seconds
-            )
-        except asyncio.TimeoutError:
-            text = "Timed out waiting for notification"
-            reply = _error_reply(StatusError(grpc.StatusCode.DEADLINE_EXCEEDED, text))
-        except ConnectionError:
-            return
+            reply = await self._answer(scope, path, receive)
         except Exception as error:
             if not isinstance(error, StatusError):
                 logging.exception("%s %s failed", scope["method"], path)
@@ -106,16 +120,22 @@ class RestApplication:
         # Send the reply.
         headers = {"Content-Type": reply.content_type, "Content-Length": str(len(reply.body))}
         headers |= _CORS if self._options.cors else {}
+        if self._calls.refusing:  # The client sends its next request to another server.
+            headers["Connection"] = "close"
         encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
         await send({"type": "http.response.start", "status": reply.code, "headers": encoded})
         await send({"type": "http.response.body", "body": reply.body})
 
     async def _answer(
-        self, method: str, path: str, receive: Callable[[], Awaitable[Mapping[str, Any]]]
+        self,
+        scope: Mapping[str, Any],
+        path: str,
+        receive: _Receive,
     ) -> _Reply:
+        method = scope["method"]
         if method == "GET" and path == self._options.metrics_path:
             return _Reply(200, self._metrics.text().encode(), TEXT)
-        if not path.lower().startswith("/v1/"):
+        if not _is_call(path):
             return _Reply(404, b"Not Found", TEXT)
         if self._options.cors and method == "OPTIONS":
             return _Reply(200, b"")
@@ -127,18 +147,35 @@ class RestApplication:
             if verb.lower() != "predict":
                 text = f"{verb} is not offered by the embedded server; ask by predict"
                 raise StatusError(grpc.StatusCode.UNIMPLEMENTED, text)
-            return await self._predict(_spec(*names), await _read(receive))
+            spec = _spec(*names)
+            with self._predictor.counted(spec.name, "REST"):
+                try:
+                    return await asyncio.wait_for(
+                        self._predict(spec, scope, receive), self._options.timeout_seconds
+                    )
+                except asyncio.TimeoutError as error:
+                    text = "Timed out waiting for notification"
+                    raise StatusError(grpc.StatusCode.DEADLINE_EXCEEDED, text) from error
         if method == "GET" and status_call:
             *names, metadata = status_call.groups()
             answer = self._metadata if metadata else self._status
             return _Reply(200, answer(_spec(*names)))
         raise invalid_argument(f"Malformed request: {method} {path}")
 
-    async def _predict(self, spec: model_pb2.ModelSpec, body: bytes) -> _Reply:
+    async def _predict(
+        self,
+        spec: model_pb2.ModelSpec,
+        scope: Mapping[str, Any],
+        receive: _Receive,
+    ) -> _Reply:
+        body = await _read(receive)
+        if _is_packed(scope["headers"]):
+            body = await asyncio.to_thread(rest_json.unpack, body)
         request = await in_thread_if_large(len(body), lambda: rest_json.parse_object(body))
-        signature = request.get("signature_name", DEFAULT_SIGNATURE)
+        signature = request.get("signature_name", "")
         if not isinstance(signature, str):
             raise invalid_argument("'signature_name' key must be a string value.")
+        signature = signature or DEFAULT_SIGNATURE
 
         def plan(servable: Servable) -> RunPlan:
             if signature not in servable.signatures:
@@ -148,9 +185,7 @@ class RestApplication:
             inputs = rest_json.read_inputs(request, servable.signatures[signature])
             return servable.plan(signature, inputs, [])
 
-        prediction = await self._predictor.predict(
-            spec, plan, size_bytes=len(body), entrypoint="REST"
-        )
+        prediction = await self._predictor.predict(spec, plan, size_bytes=len(body))
         size = sum(100 * array.size for array in prediction.outputs.values())
         rows = "instances" in request
         written = await in_thread_if_large(
@@ -174,21 +209,30 @@ class RestApplication:
         return json.dumps({"model_spec": model, "metadata": metadata}, indent=1).encode()
 
 
+def _is_call(path: str) -> bool:
+    return path.lower().startswith("/v1/")
+
+
 def _as_dict(proto: message.Message) -> dict[str, Any]:
     return json_format.MessageToDict(
         proto, always_print_fields_with_no_presence=True, preserving_proto_field_name=True
     )
 
 
-async def _read(receive: Callable[[], Awaitable[Mapping[str, Any]]]) -> bytes:
+async def _read(receive: _Receive) -> bytes:
     parts, more = [], True
     while more:
         event = await receive()
         if event["type"] == "http.disconnect":
-            raise ConnectionResetError
+            text = "The client has closed the connection"
+            raise StatusError(grpc.StatusCode.CANCELLED, text)
         parts.append(event.get("body", b""))
         more = event.get("more_body", False)
     return b"".join(parts)
+
+
+def _is_packed(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    return any(name == b"content-encoding" and b"gzip" in value.lower() for name, value in headers)
 
 
 def _spec(name: str, version: str | None, label: str | None) -> model_pb2.ModelSpec:

@@ -2,7 +2,13 @@
 
 import base64
 import binascii
+import contextlib
+import gzip
+import io
 import json
+import math
+import re
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -16,11 +22,43 @@ from serving.server.status import StatusError, invalid_argument
 
 BYTES_SUFFIX = "_bytes"
 LONGEST_SHOWN = 256
+MOST_UNPACKED_BYTES = 100 * 2**20
 _BASE64_KEY = "b64"
+_ASCII_SPACE = re.compile(r"[ \t\n\v\f\r]+")
 _INTEGERS = (
     tf.int8, tf.int16, tf.int32, tf.int64, tf.uint8, tf.uint32, tf.uint64,
 )  # fmt: skip
 _FLOATS = (tf.float32, tf.float64)
+# The largest integers, without decimal point and exponent, that are read as these dtypes.
+_LARGEST_INTEGERS = {tf.float32: 2**24 - 1, tf.float64: 2**53 - 1}
+
+
+def unpack(body: bytes) -> bytes:
+    """Unpacks a body in the format gzip.
+
+    Raises:
+      StatusError: the body is not gzip, or has more than 100 MiB when it is unpacked.
+    """
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(body)) as file:
+            unpacked = file.read(MOST_UNPACKED_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise invalid_argument(f"Failed to uncompress the gzipped body: {error}") from error
+    if len(unpacked) > MOST_UNPACKED_BYTES:
+        text = f"Failed to uncompress the gzipped body: more than {MOST_UNPACKED_BYTES} bytes"
+        raise invalid_argument(text)
+    return unpacked
+
+
+class _TooBigError(Exception):
+    """A number beyond the range of a double; the message is the number."""
+
+
+def _parse_float(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise _TooBigError(text)
+    return number
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
@@ -32,7 +70,10 @@ def parse_object(body: bytes) -> dict[str, Any]:
     if not body.strip():
         raise invalid_argument("JSON Parse error: The document is empty")
     try:
-        parsed = json.loads(body)
+        parsed = json.loads(body, parse_float=_parse_float)
+    except _TooBigError as error:
+        text = f"Number too big to be stored in double. at offset: {body.find(str(error).encode())}"
+        raise invalid_argument(f"JSON Parse error: {text}") from error
     except json.JSONDecodeError as error:
         text = f"JSON Parse error: {error.msg} at offset: {error.pos}"
         raise invalid_argument(text) from error
@@ -111,7 +152,7 @@ def _rows_to_array(name: str, rows: Sequence[Any], dtype: tf.DType) -> np.ndarra
     arrays = []
     for position, row in enumerate(rows):
         try:
-            arrays.append(_to_array(row, dtype))
+            arrays.append(_to_array(row, dtype, outer_levels=1))
         except StatusError as error:
             text = (
                 f"Failed to process element: {position} key: {name} of 'instances' list. "
@@ -134,23 +175,45 @@ def _fail(position: int, row: Any, why: str) -> None:
     )
 
 
-def _to_array(value: Any, dtype: tf.DType) -> np.ndarray:
+def _to_array(value: Any, dtype: tf.DType, *, outer_levels: int = 0) -> np.ndarray:
     convert = _converter(dtype)
     shape, first = [], value
     while isinstance(first, list):
         shape.append(len(first))
         first = first[0] if first else None
+    try:
+        np.empty([0] * (outer_levels + len(shape)))
+    except ValueError as error:  # More dimensions than NumPy has.
+        text = f"Encountered list at unexpected level: {outer_levels + len(shape)} ({error})"
+        raise invalid_argument(text) from error
     flat: list[Any] = []
     _flatten(value, shape, 0, convert, flat)
     kind = object if dtype == tf.string else dtype.as_numpy_dtype
     array = np.empty(len(flat), kind)
     try:
-        array[:] = flat
-    except OverflowError as error:
-        raise _unexpected(
-            next(one for one in flat if not _fits(one, array.dtype)), dtype
-        ) from error
+        with np.errstate(over="ignore"):
+            array[:] = flat
+        beyond = dtype in _FLOATS and bool(np.any(np.abs(array) > _LARGEST_INTEGERS[dtype]))
+    except OverflowError:
+        beyond = True
+    if beyond:  # Look at the values one by one: the array has lost which ones were integers.
+        for one in flat:
+            _check_range(one, dtype)
     return array.reshape(shape)
+
+
+def _check_range(value: int | float, dtype: tf.DType) -> None:
+    """Raises a StatusError if a number is too large for a dtype, as in TensorFlow Serving."""
+    if dtype not in _FLOATS:
+        if not dtype.min <= value <= dtype.max:
+            raise _unexpected(value, dtype)
+        return
+    if isinstance(value, float) and not math.isfinite(value):
+        return
+    integer = isinstance(value, int) and -(2**63) <= value < 2**64
+    if abs(value) > (_LARGEST_INTEGERS[dtype] if integer else float(dtype.max)):
+        text = f"Cannot convert JSON value: {_as_json(value)} to {cpp_name(dtype)}"
+        raise invalid_argument(f"{text} without loss of precision.")
 
 
 def _flatten(
@@ -199,21 +262,25 @@ def _to_bytes(value: Any) -> bytes:
     if not _is_base64(value):
         raise _unexpected(value, tf.string)
     try:
-        return base64.b64decode(value[_BASE64_KEY], validate=True)
+        return _from_base64(value[_BASE64_KEY])
     except (binascii.Error, TypeError, ValueError) as error:
         raise invalid_argument("Unable to base64 decode") from error
 
 
+def _from_base64(text: str) -> bytes:
+    """Decodes base64 with or without white space, line breaks and padding."""
+    with contextlib.suppress(ValueError):
+        return base64.b64decode(text, validate=True)
+    text = _ASCII_SPACE.sub("", text)
+    bare = text.rstrip("=.")
+    missing = -len(bare) % 4
+    if len(text) - len(bare) not in (0, missing):
+        raise ValueError("padding must be left out or complete")
+    return base64.b64decode(bare + "=" * missing, validate=True)
+
+
 def _is_base64(value: Any) -> bool:
     return isinstance(value, dict) and value.keys() == {_BASE64_KEY}
-
-
-def _fits(value: Any, kind: np.dtype) -> bool:
-    try:
-        np.array([value], kind)
-    except OverflowError:
-        return False
-    return True
 
 
 def _unexpected(value: Any, dtype: tf.DType) -> StatusError:
@@ -225,7 +292,10 @@ def _unexpected(value: Any, dtype: tf.DType) -> StatusError:
 
 
 def _as_json(value: Any) -> str:
-    return json.dumps(value)[:LONGEST_SHOWN]
+    try:
+        return json.dumps(value)[:LONGEST_SHOWN]
+    except RecursionError:
+        return "deeply nested"
 
 
 def write_outputs(outputs: Mapping[str, np.ndarray], *, rows: bool) -> bytes:

@@ -29,6 +29,8 @@ from serving.server.status import StatusError, from_exception, invalid_argument
 
 # Before its deadline, a reload answers why models are missing; after it the client reads no answer.
 ANSWER_SECONDS = 0.1
+# The share of a deadline that may be left when its client gives up.
+DEADLINE_TOLERANCE = 0.05
 
 
 def _rpc_method(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
@@ -76,9 +78,14 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
     @_rpc_method
     async def Predict(
-        self, request: predict_pb2.PredictRequest, _: grpc.aio.ServicerContext
+        self, request: predict_pb2.PredictRequest, context: grpc.aio.ServicerContext
     ) -> predict_pb2.PredictResponse:
         """Runs a signature."""
+        is_expired = functools.partial(is_past_deadline, context, context.time_remaining())
+        with self._predictor.counted(request.model_spec.name, "GRPC", is_expired=is_expired):
+            return await self._predict(request)
+
+    async def _predict(self, request: predict_pb2.PredictRequest) -> predict_pb2.PredictResponse:
         spec = check_spec(_spec(request))
         prediction = await self._predictor.predict(
             spec,
@@ -86,7 +93,6 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
                 servable, request, most_repeated_bytes=self._most_repeated_bytes
             ),
             size_bytes=request.ByteSize(),
-            entrypoint="GRPC",
         )
         response = predict_pb2.PredictResponse()
         response.model_spec.name = spec.name
@@ -177,6 +183,21 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
 
 def _spec(request: Any) -> model_pb2.ModelSpec | None:
     return request.model_spec if request.HasField("model_spec") else None
+
+
+def is_past_deadline(context: grpc.aio.ServicerContext, total_seconds: float | None) -> bool:
+    """Whether a cancelled call is past its deadline.
+
+    A client cancels by its own clock, in which the deadline is earlier: by the time on the network,
+    and because gRPC rounds a deadline up.
+
+    Args:
+      context: the call.
+      total_seconds: time until the deadline when the call began; None without a deadline.
+    """
+    if total_seconds is None:
+        return False
+    return context.time_remaining() <= DEADLINE_TOLERANCE * total_seconds
 
 
 def _unimplemented(name: str) -> StatusError:

@@ -1,7 +1,9 @@
 """Shutdown of a server: no accepted call is lost, and no client delays the shutdown."""
 
+import contextlib
 import dataclasses
 import functools
+import http.client
 import pathlib
 import threading
 from collections.abc import Callable, Iterator
@@ -16,6 +18,7 @@ from serving.client import Client
 from serving.server.execution.servable import Servable
 from serving.server.lifecycle.manager import ManagerOptions
 from serving.server.protocol.model_server import DRAIN_SECONDS
+from serving.server.protocol.rest import RestOptions
 from tests.serving.conftest import HeldRuns
 from tests.serving.models import predict_request
 from tests.serving.servers import LOCAL, Served, serve, until
@@ -114,6 +117,67 @@ def test_new_calls_are_unavailable_while_running_calls_end(
     held_runs.go.set()
     assert call.result(60).outputs["y"].float_val == [2.0]
     stopping.join()
+
+
+REST_PATH = "/v1/models/m:predict"
+
+
+def test_open_rest_connections_get_an_answer_and_then_end(
+    doubler_versions: pathlib.Path, held_runs: HeldRuns
+) -> None:
+    options = dataclasses.replace(LOCAL, rest_port=0)
+    with serve({"m": doubler_versions}, options=options) as server, contextlib.ExitStack() as stack:
+
+        def connect() -> http.client.HTTPConnection:
+            address = ("127.0.0.1", server.server.rest_port)
+            return stack.enter_context(
+                contextlib.closing(http.client.HTTPConnection(*address, timeout=60))
+            )
+
+        # A running call, and a connection that waits for its next request.
+        running, open_before = connect(), connect()
+        open_before.request("GET", "/v1/models/m")
+        assert open_before.getresponse().read()
+        running.request("POST", REST_PATH, b'{"instances": [1.0]}')
+        assert held_runs.started.wait(30)
+        stopping = threading.Thread(target=server.server.stop)
+        stopping.start()
+
+        def refused() -> bool:
+            try:
+                connect().connect()
+            except ConnectionRefusedError:
+                return True
+            return False
+
+        until(refused)
+        open_before.request("POST", REST_PATH, b'{"instances": [2.0]}')
+        answers = [open_before.getresponse()]
+        held_runs.go.set()
+        answers.append(running.getresponse())
+        for answer, y in zip(answers, (b'"y": 4.0', b'"y": 2.0'), strict=True):
+            assert (answer.status, answer.headers["Connection"]) == (200, "close")
+            assert y in answer.read()
+        stopping.join()
+
+
+def test_stopping_counts_the_calls_of_both_ports(
+    doubler_versions: pathlib.Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    options = dataclasses.replace(LOCAL, rest_port=0, rest=RestOptions(metrics_path="/metrics"))
+    with (
+        serve({"m": doubler_versions}, options=options) as server,
+        caplog.at_level("INFO", logger="absl"),
+    ):
+        server.predictions.Predict(predict_request("m", {"x": [1.0]}))
+        for path in ("/v1/models/m", "/v1/nothing", "/metrics", "/"):
+            with contextlib.closing(
+                http.client.HTTPConnection("127.0.0.1", server.server.rest_port)
+            ) as connection:
+                connection.request("GET", path)
+                connection.getresponse().read()
+        server.server.stop()
+    assert "Stopped after 3 calls, 0 refused" in caplog.text
 
 
 def test_a_call_is_answered_or_never_begun(server: Served) -> None:

@@ -300,6 +300,19 @@ def test_bad_model_lists(tmp_path: pathlib.Path) -> None:
             config_files.models(str(path))
 
 
+def test_a_file_that_is_no_message_is_refused_with_its_place(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "models.config"
+    path.write_text("model_config_list {\n  config { nam: 1 }\n}")
+    with pytest.raises(StatusError) as caught:
+        config_files.models(str(path))
+    text = str(caught.value)
+    assert text.startswith(f"Invalid protobuf file: '{path}'")
+    assert "Error parsing text-format tensorflow.serving.ModelServerConfig: 2:12: " in text
+    assert '"nam"' in text
+    with pytest.raises(StatusError, match=r"text-format tensorflow\.serving\.SSLConfig: 1:1: "):
+        config_files.credentials(str(path))
+
+
 def test_a_model_list_is_read(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "models.config"
     one = """config: { name: "%s", base_path: "gs://bucket/m", model_platform: "tensorflow",

@@ -2,11 +2,13 @@
 
 import base64
 import contextlib
+import errno
+import gzip
 import http.client
 import json
 import pathlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from hypothesis import strategies as st
 from tensorflow.core.protobuf import meta_graph_pb2
 
 from serving.server.lifecycle.model_config import ModelConfig
-from serving.server.monitoring import Counter
+from serving.server.monitoring import Counter, Histogram
 from serving.server.protocol import rest_json
 from serving.server.protocol.model_server import ServerOptions
 from serving.server.protocol.rest import RestOptions
@@ -47,13 +49,17 @@ def served(
 
 
 def send(
-    served: Served, method: str, path: str, body: object = None
+    served: Served,
+    method: str,
+    path: str,
+    body: object = None,
+    headers: Mapping[str, str] | None = None,
 ) -> tuple[int, str, http.client.HTTPMessage]:
     with contextlib.closing(
         http.client.HTTPConnection("127.0.0.1", served.server.rest_port, timeout=60)
     ) as connection:
         sent = body if isinstance(body, bytes | None) else json.dumps(body)
-        connection.request(method, path, sent)
+        connection.request(method, path, sent, headers or {})
         response = connection.getresponse()
         return response.status, response.read().decode("utf-8", "replace"), response.headers
 
@@ -95,6 +101,52 @@ def test_versions_labels_and_names_that_are_escaped(served: Served) -> None:
         assert predict(served, {"instances": [1.0]}, path)["predictions"][0]["y"] == 2.0
 
 
+def test_an_empty_signature_name_is_the_default(served: Served) -> None:
+    answer = predict(served, {"signature_name": "", "instances": [1.0]})
+    assert answer == predict(served, {"instances": [1.0]})
+
+
+@pytest.mark.parametrize(
+    ("sent", "data"),
+    [("YQ==", b"a"), ("YQ", b"a"), ("YWI", b"ab"), ("YQ..", b"a"), (" Y\tQ\r\n=\n=", b"a"),
+     ("YWJj\r\nZGVm", b"abcdef"), ("", b"")],
+)  # fmt: skip
+def test_base64_may_have_line_breaks_and_no_padding(sent: str, data: bytes) -> None:
+    arrays = rest_json.read_inputs({"inputs": {"x": 1, "s": [{"b64": sent}]}}, SIGNATURE)
+    assert arrays["s"].tolist() == [data]
+
+
+@pytest.mark.parametrize("sent", ["Y", "YQ=", "YQ===", "Y=Q", "-_==", "YW\u2003I=", 1, None])
+def test_other_base64_is_refused(sent: object) -> None:
+    with pytest.raises(StatusError, match="Unable to base64 decode"):
+        rest_json.read_inputs({"inputs": {"x": 1, "s": [{"b64": sent}]}}, SIGNATURE)
+
+
+@pytest.mark.parametrize("number", [2**24 - 1, 1 - 2**24, 2.0**24, 1e38, -3e38, 2**70])
+def test_numbers_that_a_float_holds_are_read(number: float) -> None:
+    arrays = rest_json.read_inputs({"inputs": {"x": number, "s": "a"}}, SIGNATURE)
+    assert arrays["x"] == np.float32(number)
+
+
+def test_bodies_may_be_packed(served: Served) -> None:
+    body = gzip.compress(json.dumps({"instances": [1.0]}).encode())
+    for name in ("gzip", "GZIP"):
+        code, text, _ = send(
+            served, "POST", "/v1/models/m:predict", body, {"Content-Encoding": name}
+        )
+        assert (code, '"y": 2.0' in text) == (200, True)
+
+
+def test_packed_bodies_are_complete_and_limited(served: Served) -> None:
+    packed = gzip.compress(b" " * (rest_json.MOST_UNPACKED_BYTES + 1), 1)
+    for body in (b"", b"{}", packed[:1000], packed):
+        code, text, _ = send(
+            served, "POST", "/v1/models/m:predict", body, {"Content-Encoding": "gzip"}
+        )
+        assert code == 400
+        assert "gzipped body" in text or "The document is empty" in text
+
+
 def test_infinite_numbers_are_bare(served: Served) -> None:
     _, text, _ = send(served, "POST", "/v1/models/m:predict", b'{"instances": [NaN, -Infinity]}')
     assert '"y": NaN' in text
@@ -128,6 +180,16 @@ BAD = [
     (ECHO | {"inputs": {"data": [{"b64": "-_"}], "ids": [[1]]}}, "Unable to base64 decode"),
     (ECHO | {"instances": [{"data": "a", "ids": [1]}] * 2}, "has inconsistent batch size"),
     ({"signature_name": "numbers", "instances": ["x"]}, "could not correctly convert"),
+    ({"signature_name": None, "instances": [1]}, "'signature_name' key must be a string value."),
+    (b'{"inputs": %s1%s}' % (b"[" * 65, b"]" * 65), "at unexpected level: 65"),
+    (b'{"instances": %s1%s}' % (b"[" * 65, b"]" * 65), "at unexpected level: 65"),
+    (b'{"inputs": %s1%s}' % (b"[" * 900, b"]" * 900), "at unexpected level: 900"),
+    (b'{"inputs": {"x": %s1%s}}' % (b'{"x":' * 900, b"}" * 900), "is not of expected type: float"),
+    (b'{"instances": [1, -1e999]}', "Number too big to be stored in double. at offset: 18"),
+    (b'{"ignored": 1e999, "instances": [1]}', "Number too big to be stored in double."),
+    (b'{"instances": [1e39]}', "Cannot convert JSON value: 1e+39 to float without loss of"),
+    (b'{"inputs": [16777216]}', "Cannot convert JSON value: 16777216 to float without loss of"),
+    (b'{"inputs": [%s]}' % (b"9" * 400), "to float without loss of precision."),
 ]
 
 
@@ -213,6 +275,17 @@ def test_labels_are_quoted() -> None:
     assert counter.lines() == [':a:b{name="with \\"quotes\\" and \\\\\\n"} 2']
 
 
+def test_large_metrics_keep_all_their_digits() -> None:
+    counter = Counter("/a", [])
+    histogram = Histogram("/b", [], [1.0])
+    for total in (1_234_567, 12_345_678_901):
+        counter.add(by=total - counter.total())
+        assert counter.lines() == [f":a{{}} {total}"]
+    histogram.observe(12_345_678_901.0)
+    histogram.observe(0.25)
+    assert histogram.lines()[-2:] == [":b_sum{} 12345678901.25", ":b_count{} 2"]
+
+
 def test_cors_is_available_if_enabled(served: Served) -> None:
     _, _, headers = send(served, "GET", "/v1/models/m")
     assert headers["Access-Control-Allow-Origin"] == "*"
@@ -242,6 +315,42 @@ def test_a_body_that_never_ends_times_out(doubler_versions: pathlib.Path) -> Non
             answer = connection.makefile("rb").read()
     assert answer.startswith(b"HTTP/1.1 504")
     assert b"Timed out waiting for notification" in answer
+
+
+def address_of(family: socket.AddressFamily) -> str:
+    return "::1" if family == socket.AF_INET6 else "127.0.0.1"
+
+
+def reachable(family: socket.AddressFamily, port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection((address_of(family), port)):
+        return True
+    return False
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="needs IPv6")
+def test_rest_is_open_for_ipv6_and_ipv4(doubler_versions: pathlib.Path) -> None:
+    with serve({"m": doubler_versions}, options=ServerOptions(port=0, rest_port=0)) as running:
+        port = running.server.rest_port
+        assert reachable(socket.AF_INET6, port)
+        assert reachable(socket.AF_INET, port)
+
+
+def test_rest_is_open_without_ipv6(
+    doubler_versions: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = socket.create_server
+
+    def create(address: tuple, *, family: int, dualstack_ipv6: bool) -> socket.socket:
+        if family == socket.AF_INET6:
+            raise OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address")
+        return original(address)
+
+    monkeypatch.setattr(socket, "create_server", create)
+    for found in (True, False):
+        monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda found=found: found)
+        options = ServerOptions(port=0, rest_port=0)
+        with serve({"m": doubler_versions}, options=options) as running:
+            assert reachable(socket.AF_INET, running.server.rest_port)
 
 
 SIGNATURE = meta_graph_pb2.SignatureDef()
