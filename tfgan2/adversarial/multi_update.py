@@ -217,7 +217,7 @@ class MultiUpdateModel(keras.Model, abc.ABC):
 
     def _iterate_spectral_norm(self, updates: list[Update]) -> None:
         """Runs a power iteration for the spectrally normalized kernels that the updates train."""
-        for network in {it for update in updates for it in update.networks}:
+        for network in dict.fromkeys(it for update in updates for it in update.networks):
             spectral.iterate(network)
 
     def _moving_statistics(self) -> list[tf.Variable]:
