@@ -316,11 +316,7 @@ class Manager:
         versions = self._versions.setdefault(model.name, {})
         for number in chosen:
             known = versions.get(number)
-            ended = known is not None and known.state == State.END
-            # Do not retry a failed version until it has disappeared from disk or from the policy,
-            # or the model has another base path.
-            failed = known is not None and known.desired and known.error
-            if known is None or (ended and not (failed and known.path == paths[number])):
+            if known is None or _begins_anew(known, paths[number]):
                 versions[number] = Version(model.name, number, paths[number])
         for version in versions.values():
             version.desired = version.number in chosen
@@ -353,8 +349,7 @@ class Manager:
             has_replacement = not desired or any(one.state == State.AVAILABLE for one in desired)
             for version in sorted(versions.values(), key=lambda one: -one.number):
                 # Cancel a load that is no longer desired; start a due load; else begin to unload.
-                waits = version.state == State.START or version.retry_at < math.inf
-                if waits and not version.desired:
+                if version.waits_for_load and not version.desired:
                     version.state, version.retry_at = State.END, math.inf
                 elif version.state == State.START or version.retry_at <= time.monotonic():
                     version.state, version.retry_at = State.LOADING, math.inf
@@ -409,3 +404,12 @@ class Manager:
 
 def _stopping() -> StatusError:
     return StatusError(grpc.StatusCode.UNAVAILABLE, "The server is stopping")
+
+
+def _begins_anew(known: Version, path: str) -> bool:
+    """Returns whether a version that is on disk at `path` is loaded as if it were new."""
+    ended = known.state == State.END
+    if known.path != path:
+        return ended or known.waits_for_load
+    # Do not retry a failed version until it has disappeared from disk or from the policy.
+    return ended and not (known.desired and known.error)

@@ -56,6 +56,11 @@ class Version:
     failures: int = 0
     retry_at: float = math.inf
 
+    @property
+    def waits_for_load(self) -> bool:
+        """Whether a load attempt is due, at once or later, and none runs."""
+        return self.state == State.START or self.retry_at < math.inf
+
     def __str__(self) -> str:
         return f"{{name: {self.model} version: {self.number}}}"
 

@@ -261,10 +261,16 @@ def test_a_failed_version_is_loaded_from_another_base_path(tmp_path: pathlib.Pat
     def load(name: str, version: int, path: str) -> Servable:
         return failing(*[1] if "broken" in path else [])(name, version, path)
 
+    wrong, right = (config(make(tmp_path / name, 1)) for name in ("broken", "good"))
     with Manager(load, UNPOLLED) as manager:
-        wrong = config(make(tmp_path / "broken", 1))
         assert error_of(manager.configure([wrong])).code == grpc.StatusCode.UNKNOWN
-        manager.configure([config(make(tmp_path / "good", 1))]).result(60)
+        manager.configure([right]).result(60)
+        assert answering(manager) == 1
+    # Nor does the wait for a retry delay the load.
+    with Manager(load, ManagerOptions(poll_wait_seconds=0, load_retry_seconds=1e6)) as manager:
+        manager.configure([wrong])
+        until(lambda: any(status.error for status in manager.statuses("m")))
+        manager.configure([right]).result(60)
         assert answering(manager) == 1
 
 
