@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tensorflow.core.protobuf import meta_graph_pb2
 
+from serving.http_connections import ConnectionLimits
 from serving.server.lifecycle.model_config import ModelConfig
 from serving.server.monitoring import Counter, Histogram
 from serving.server.protocol import rest_json
@@ -305,8 +306,13 @@ def test_slow_bodies_do_not_delay_other_requests(served: Served) -> None:
 
 
 def test_a_body_that_never_ends_times_out(doubler_versions: pathlib.Path) -> None:
-    rest = RestOptions(timeout_seconds=0.05)
-    options = ServerOptions(host="127.0.0.1", port=0, rest_port=0, rest=rest)
+    options = ServerOptions(
+        host="127.0.0.1",
+        port=0,
+        rest_port=0,
+        rest=RestOptions(timeout_seconds=0.05),
+        rest_limits=ConnectionLimits(request_seconds=0.2),
+    )
     with serve({"m": doubler_versions}, options=options) as running:
         address = ("127.0.0.1", running.server.rest_port)
         with socket.create_connection(address) as connection:
