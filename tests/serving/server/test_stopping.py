@@ -144,10 +144,11 @@ def test_open_rest_connections_get_an_answer_and_then_end(
         stopping.start()
 
         def refused() -> bool:
-            try:
-                connect().connect()
-            except ConnectionRefusedError:
-                return True
+            with contextlib.suppress(ConnectionResetError):  # The port closes at this moment.
+                try:
+                    connect().connect()
+                except ConnectionRefusedError:
+                    return True
             return False
 
         until(refused)
