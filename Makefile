@@ -18,7 +18,7 @@ TORCH_VENV := .venv-torch
 ADDONS_VENV := .venv-addons
 INSTALL := install --quiet --disable-pip-version-check --constraint constraints.txt
 PIP := $(BIN)/pip $(INSTALL)
-PYTEST := $(BIN)/python -m pytest --numprocesses 3 --dist worksteal
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 ADDONS_INSTALL := install --quiet --disable-pip-version-check --constraint constraints-addons.txt
 # The line's Keras, before TensorFlow is imported.
 ADDONS_PYTEST := TF_USE_LEGACY_KERAS=1 $(ADDONS_VENV)/bin/python -m pytest \

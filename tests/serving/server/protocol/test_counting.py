@@ -22,7 +22,7 @@ PREDICT = "/tensorflow.serving.PredictionService/Predict"
 
 @pytest.fixture
 def served(doubler_versions: pathlib.Path) -> Iterator[Served]:
-    rest = RestOptions(timeout_seconds=0.2)
+    rest = RestOptions(timeout_seconds=1.5)
     options = ServerOptions(host="127.0.0.1", port=0, rest_port=0, rest=rest)
     with serve({"m": doubler_versions}, options=options) as running:
         yield running
@@ -115,7 +115,7 @@ def test_grpc_requests_without_a_model(served: Served) -> None:
 def test_grpc_calls_past_their_deadline(served: Served, held_runs: HeldRuns) -> None:
     request = predict_request("m", {"x": [1.0]})
     with counted(served, "m", "DEADLINE_EXCEEDED"):
-        code = refused(lambda: served.predictions.Predict(request, timeout=0.3))
+        code = refused(lambda: served.predictions.Predict(request, timeout=1))
         assert code == grpc.StatusCode.DEADLINE_EXCEEDED
     held_runs.go.set()
 
