@@ -15,6 +15,7 @@ import os
 import pathlib
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 
@@ -60,7 +61,7 @@ def main() -> int:
     names = options.cases.split(",") if options.cases else list(recipes)
     fits = {name for name, it in recipes.items() if it.image_size <= 32 and it.stage == 1}
     fits -= {name for name, it in recipes.items() if it.freeze_text_encoder}
-    cases = {name: dataclasses.asdict(recipes[name]) for name in names if name in fits}
+    cases = {name: _chosen(recipes[name]) for name in names if name in fits}
     file = work / "cases.json"
     file.write_text(json.dumps(cases))
 
@@ -78,6 +79,16 @@ def main() -> int:
         runs.append(folder)
     differ = [not _same(name, *(folder / name for folder in runs)) for name in cases]
     return int(any(differ))
+
+
+def _chosen(recipe: Any) -> dict[str, Any]:
+    """Fields that differ from their defaults: a checkout need not know the others."""
+    values = dataclasses.asdict(recipe)
+    return {
+        it.name: values[it.name]
+        for it in dataclasses.fields(recipe)
+        if values[it.name] != it.default
+    }
 
 
 def _same(name: str, old: pathlib.Path, new: pathlib.Path) -> bool:
