@@ -53,7 +53,7 @@ class LimitedConnection(H11Protocol):
     """
 
     def __init__(self, *arguments: Any, limits: ConnectionLimits, **named: Any) -> None:
-        """Creates a connection; the other arguments are those of `H11Protocol`."""
+        """Creates a connection; `H11Protocol` gets the other arguments."""
         super().__init__(*arguments, **named)
         self._limits = limits
         self._timer: asyncio.TimerHandle | None = None

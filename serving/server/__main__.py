@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from absl import flags, logging
 
@@ -176,16 +176,11 @@ def _run(groups: dict[str, list[str]]) -> None:
     Args:
       groups: names of the flags by group, for --help.
     """
+    show_flags = functools.partial(program.grouped_help, groups)
+    answers: dict[str, Callable[[], str]] = dict.fromkeys(("help", "helpshort"), show_flags)
+    answers["version"] = settings.version
     try:
-        program.run(
-            main,
-            unsupported=settings.UNSUPPORTED,
-            answers={
-                "help": lambda: program.grouped_help(groups),
-                "helpshort": lambda: program.grouped_help(groups),
-                "version": settings.version,
-            },
-        )
+        program.run(main, unsupported=settings.UNSUPPORTED, answers=answers)
     except BaseException as error:
         others = set(threading.enumerate()) - {threading.main_thread()}
         if all(thread.daemon for thread in others):

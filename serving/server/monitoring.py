@@ -1,6 +1,6 @@
 """The server's metrics, with the names and text format of TensorFlow Serving's exporter.
 
-The library prometheus-client cannot write these names: it appends `_total` to those of counters.
+The library prometheus-client cannot write these names: it appends `_total` to names of counters.
 """
 
 import bisect

@@ -50,7 +50,7 @@ _Content = TypeVar("_Content")
 
 
 def define_flags() -> dict[str, list[str]]:
-    """Defines the flags of this server, most of which tensorflow_model_server has too.
+    """Defines the flags of this server; tensorflow_model_server has most of them too.
 
     Returns:
       The names of the flags, by titles of groups.

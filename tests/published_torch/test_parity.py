@@ -1,7 +1,7 @@
 """A checkout of the published code is compared with imported weights; a stand-in has its interface.
 
-The stand-in has the modules, classes and functions of DF-GAN's code that the comparison calls. Its
-networks are those of networks.py.
+The stand-in has the modules, classes and functions of DF-GAN's code that the comparison calls. It
+contains the networks of networks.py.
 """
 
 import os

@@ -129,7 +129,7 @@ class MultiUpdateModel(keras.Model, abc.ABC):
           batch: as for `train_step`.
           phase: phase of the step.
           shared: result of `start_step`.
-          also: further tensors; their gradients come after those of the update's variables.
+          also: further tensors; their gradients follow the gradients of the update's variables.
         """
         sources = [*update.variables, *also]
         with tf.GradientTape(watch_accessed_variables=False) as tape:

@@ -45,7 +45,7 @@ class TextOptions(TokenizerOptions):
     sentence_size: int = option(256, "length of a sentence embedding; bi_lstm: even", low=2)
 
     def of_encoder(self) -> dict[str, Any]:
-        """Values of the options that a pretrained encoder defines: all but those of sampling."""
+        """Values of the options that a pretrained encoder defines: all but `sampling_max_words`."""
         values = dataclasses.asdict(self)
         del values["sampling_max_words"]
         return values

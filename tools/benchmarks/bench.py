@@ -154,8 +154,8 @@ class Bench:
     ) -> Result:
         """Makes a result from `rates`, the images per second of each repetition.
 
-        `bound` is the rate to compare with, None if unknown, and its description. The defaults of
-        the other fields are those of training this system in this process.
+        `bound` is the rate to compare with, None if unknown, and its description. The other
+        fields describe training of this system in this process by default.
         """
         rate, (limit, ratio_to) = Rate.of(rates), bound
         return Result(
