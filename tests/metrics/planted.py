@@ -100,10 +100,13 @@ def main() -> None:
     if labelled:
         classifier = extractors.domain_classifier(data_dir, manifest, view=view)
     models = EvaluationModels(classifier=classifier, matcher=matcher)
-    names = supported(real, models)
+    other_split = train if labelled else None
+    names = supported(real, models, other_split=other_split)
     protocol = Protocol(samples=SAMPLES, seed=SEED, truncation=0.0)
     found = {
-        name: evaluate.evaluate(sample, real, models, metrics=names, protocol=protocol)
+        name: evaluate.evaluate(
+            sample, real, models, metrics=names, protocol=protocol, other_split=other_split
+        )
         for name, sample in failures(train).items()
     }
     print(f"| | {' | '.join(found)} |")

@@ -91,6 +91,8 @@ def measure(
     metrics: Sequence[str] = MEASURED,
     models: EvaluationModels = JUDGES,
     memory_mib: int = 64,
+    other_split: pipeline.Examples | None = None,
+    real_is_train: bool = False,
     **options: int,
 ) -> dict[str, dict[str, float]]:
     return evaluate.evaluate(
@@ -99,6 +101,8 @@ def measure(
         models,
         metrics=metrics,
         protocol=Protocol(samples=SAMPLES, seed=1, truncation=0.0, **options),
+        other_split=other_split,
+        real_is_train=real_is_train,
         memory_mib=memory_mib,
     )
 
@@ -232,6 +236,25 @@ def test_kid_of_subsets_reports_their_deviation(real: pipeline.Examples) -> None
     assert set(whole) == {"value", "low", "high", "standard_error"}
 
 
+@pytest.mark.parametrize("real_is_train", [True, False])
+def test_copies_of_train_images_are_memorized(real: pipeline.Examples, real_is_train: bool) -> None:
+    generator = np.random.default_rng(5)
+    labels = np.arange(40) % CLASSES
+    pixels = np.stack([picture(label, generator) for label in labels])
+    other = pipeline.Examples(pixels, [(TEXTS[label],) for label in labels], labels)
+    train = real if real_is_train else other
+
+    def copied(captions: Sequence[str], seeds: np.ndarray, truncation: float) -> Samples:
+        return Samples(train.image[seeds % len(train.label)])
+
+    splits = {"other_split": other, "real_is_train": real_is_train}
+    found = measure(copied, real, metrics=["memorization"], **splits)["memorization"]
+    assert found["value"] == 1.0
+    assert measure(good, real, metrics=["memorization"], **splits)["memorization"]["value"] < 0.8
+    with pytest.raises(UsageError, match=r"--metrics: memorization needs .*two images in each"):
+        measure(good, real, metrics=["memorization"])
+
+
 @pytest.mark.parametrize(
     ("metric", "options", "rule"),
     [
@@ -251,8 +274,9 @@ def test_supported_metrics_follow_from_the_given_networks(real: pipeline.Example
     assert supported(real, EvaluationModels(clip=Stripes())) == ("clip_score",)
     assert "inception_score" not in supported(real, EvaluationModels(extractor=Stripes()))
     assert set(supported(real, JUDGES)) == set(METRICS) - {
-        *("agreement", "confidence", "class_entropy", "text_entropy")
+        *("agreement", "confidence", "class_entropy", "text_entropy", "memorization")
     }
+    assert "memorization" in supported(real, JUDGES, other_split=real)
     unconditional = supported(real, JUDGES, reads=None)
     assert not {"clip_score", "r_precision", "diversity"} & set(unconditional)
     with pytest.raises(UsageError, match="--metrics: clip_score needs a model that reads captions"):

@@ -154,6 +154,13 @@ def measure(
     if not manifest.records(inputs.split):
         raise UsageError("--data_dir", f"must have images in its {inputs.split} split", data_dir)
     real = pipeline.StoredExamples(data_dir, manifest, split=inputs.split, view=generator.view)
+    other_split = None
+    if "memorization" in (metrics or ()):
+        other = "test" if inputs.split == "train" else "train"
+        if manifest.records(other):
+            other_split = pipeline.StoredExamples(
+                data_dir, manifest, split=other, view=generator.view
+            )
     models, clip = _load_models(generator, inputs, metrics, data_dir=data_dir, manifest=manifest)
     # Compute the metrics.
     names = metrics or [
@@ -167,6 +174,8 @@ def measure(
         protocol=protocol,
         reads=generator.reads,
         text_labels=_text_labels(generator, manifest, real),
+        other_split=other_split,
+        real_is_train=inputs.split == "train",
         memory_mib=inputs.memory_mib,
     )
     if inputs.save_statistics is not None:

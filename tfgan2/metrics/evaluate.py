@@ -18,6 +18,7 @@ from tfgan2.metrics.extraction import (
     EvaluationModels,
     collect,
 )
+from tfgan2.metrics.memorization import memorization
 from tfgan2.metrics.moments import Moments
 from tfgan2.metrics.protocol import Protocol, check, wanted, wanted_of_real
 from tfgan2.metrics.real_images import Captions, RealImages, captions_are_shared, distinct_captions
@@ -38,6 +39,8 @@ def evaluate(
     protocol: Protocol,
     reads: str | None = "captions",
     text_labels: Mapping[str, int] | None = None,
+    other_split: RealImages | None = None,
+    real_is_train: bool = False,
     memory_mib: int = 1024,
 ) -> dict[str, dict[str, Any]]:
     """Draws samples and computes their metrics.
@@ -54,6 +57,8 @@ def evaluate(
       protocol: number of samples, seeds and other counts.
       reads: conditioning input: `captions`; `texts`, which a joint model also writes; or None.
       text_labels: labels of the texts that a joint model may write.
+      other_split: real images of the other split, for `memorization`.
+      real_is_train: whether `real` is the train split, and `other_split` the held-out one.
       memory_mib: approximate memory of features and blocks of distances, in MiB.
 
     Returns:
@@ -67,7 +72,7 @@ def evaluate(
     Raises:
       UsageError: the data set, the model or the protocol does not allow a metric.
     """
-    check(metrics, real, models, protocol, reads=reads)
+    check(metrics, real, models, protocol, reads=reads, other_split=other_split)
     # Draw the samples, and extract features of generated and real images.
     captions = distinct_captions(real.captions, real.label)
     count = max(1, min(len(captions.texts), protocol.samples // protocol.pictures_per_caption))
@@ -119,6 +124,13 @@ def evaluate(
     results |= comparing_features.compare(
         generated, of_real, metrics, protocol, models.statistics, memory_mib=memory_mib
     )
+    if "memorization" in metrics and other_split is not None:
+        of_other = _extract_real(other_split, models, {FEATURES}, memory_mib=memory_mib)
+        splits = [of_real[FEATURES], of_other[FEATURES]]
+        train, held_out = splits if real_is_train else splits[::-1]
+        results["memorization"] = memorization(
+            generated[FEATURES], train=train, held_out=held_out, memory_mib=memory_mib
+        )
     if "r_precision" in metrics and models.matcher is not None:
         sentences = models.matcher.encode_captions(captions.texts)
         results |= _r_precision(

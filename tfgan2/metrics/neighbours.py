@@ -56,6 +56,15 @@ def neighbourhoods(
     )
 
 
+def nearest_distances(rows: np.ndarray, others: np.ndarray, *, memory_mib: int = 256) -> np.ndarray:
+    """Computes the squared distance of each row [N, D] to the nearest other row [M, D]: [N]."""
+    nearest = np.empty(len(rows))
+    for start, block in row_blocks(rows, columns=len(others), memory_mib=memory_mib):
+        own = slice(start, start + len(block))
+        nearest[own] = _squared_distances(block, others).min(axis=1)
+    return nearest
+
+
 def _squared_radii(features: np.ndarray, *, nearest: int, memory_mib: int) -> np.ndarray:
     """Computes each row's squared distance to its k-th nearest other row: float64 [N]."""
     radii = np.empty(len(features))

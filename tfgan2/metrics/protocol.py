@@ -32,12 +32,13 @@ NEEDS = {
     "density": _FEATURES,
     "coverage": _FEATURES,
     "clip_score": "a model that reads captions, and --clip",
+    "memorization": f"{_FEATURES}, and two images in each split",
 }
 METRICS = tuple(NEEDS)
 # Metrics of an evaluation that names none; a thousand images need seconds.
 LIGHT = METRICS[: METRICS.index("r_precision") + 1]
 NEIGHBOURLY = ("precision", "recall", "density", "coverage")
-OF_FEATURES = ("diversity", "kid", "fid", *NEIGHBOURLY)
+OF_FEATURES = ("diversity", "kid", "fid", "memorization", *NEIGHBOURLY)
 OF_CLASSES = ("agreement", "confidence", "class_entropy")
 
 
@@ -65,7 +66,11 @@ class Protocol:
 
 
 def supported(
-    real: RealImages, models: EvaluationModels, *, reads: str | None = "captions"
+    real: RealImages,
+    models: EvaluationModels,
+    *,
+    reads: str | None = "captions",
+    other_split: RealImages | None = None,
 ) -> tuple[str, ...]:
     """Lists the metrics that the data set, the models and the generator allow.
 
@@ -73,6 +78,7 @@ def supported(
       real: real images to compare with.
       models: feature extractors and other models.
       reads: conditioning input: `captions`; `texts`, which a joint model also writes; or None.
+      other_split: real images of the other split; None: not available.
     """
     labelled = models.classifier is not None and real.label.min() >= 0
     featured = len(real.label) > 1 and models.has_features
@@ -87,6 +93,7 @@ def supported(
         "fid": featured or (models.statistics is not None and models.has_features),
         "inception_score": models.has_probabilities,
         "clip_score": models.clip is not None and reads == "captions",
+        "memorization": featured and other_split is not None and len(other_split.label) > 1,
         **dict.fromkeys(NEIGHBOURLY, featured),
     }
     return tuple(name for name in METRICS if allowed[name])
@@ -99,13 +106,14 @@ def check(
     protocol: Protocol,
     *,
     reads: str | None,
+    other_split: RealImages | None,
 ) -> None:
     """Checks that the metrics can be computed.
 
     Raises:
       UsageError: the data set, the model or the protocol does not allow a metric.
     """
-    allowed = supported(real, models, reads=reads)
+    allowed = supported(real, models, reads=reads, other_split=other_split)
     for name in metrics:
         if name not in allowed:
             raise UsageError("--metrics", f"{name} needs {NEEDS[name]}", "none")
