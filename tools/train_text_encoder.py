@@ -15,6 +15,7 @@ from tfgan2 import program
 from tfgan2.data import records
 from tfgan2.models.matching.options import MatchingOptions
 from tfgan2.runs import recipe as recipes
+from tfgan2.text import word_vectors
 from tfgan2.training import trainer
 
 FLAGS = flags.FLAGS
@@ -23,6 +24,9 @@ FLAGS = flags.FLAGS
 KINDS = {
     "damsm": recipes.Recipe(
         model="damsm", batch_size=48, text_encoder_kind="bi_lstm", sentence_size=256
+    ),
+    "word_vectors": recipes.Recipe(
+        model="damsm", batch_size=48, text_encoder_kind="word_vectors", sentence_size=256
     ),
     "sje": recipes.Recipe(
         model="sje",
@@ -49,6 +53,12 @@ flags.DEFINE_string(
 flags.DEFINE_enum(
     "strategy", "auto", ["auto", "one_device", "mirrored"], "devices, as in tfgan2.train"
 )
+flags.DEFINE_string(
+    "word_vectors",
+    None,
+    "word vectors of --kind=word_vectors: wordllama (the package), or a text file in the form of "
+    "GloVe or word2vec, also .gz; default: wordllama",
+)
 recipes.define_flags(recipes.Recipe, only=FIELDS, optional=True)
 
 
@@ -63,6 +73,9 @@ def main() -> None:
         fitting = [size for size in sizes if size <= manifest.image_size]
         given["image_size"] = max(fitting, default=min(sizes))
     recipe = dataclasses.replace(KINDS[FLAGS.kind], **given)
+    vectors = FLAGS.word_vectors
+    if vectors is None and recipe.text_encoder_kind == "word_vectors":
+        vectors = word_vectors.WORDLLAMA
     steps_per_epoch = max(1, manifest.records("train") // recipe.batch_size)
     outcome = trainer.train(
         recipe,
@@ -72,6 +85,7 @@ def main() -> None:
         goal=trainer.Goal(epochs=FLAGS.epochs),
         strategy=FLAGS.strategy,
         inception_weights=FLAGS.inception_weights,
+        word_vectors=vectors,
     )
     print(outcome)
 

@@ -71,7 +71,8 @@ BAD = [
     (f"{EVALUATE} --matching={{run}}", "--matching: must be a run of a matching model, got df_gan"),
     (
         f"tools.train_text_encoder {NEW_RUN} --text_encoder_kind=word_cnn",
-        "--text_encoder_kind: must be bi_lstm for damsm, which compares words, got word_cnn",
+        "--text_encoder_kind: must be bi_lstm or word_vectors for damsm, which compares words, "
+        "got word_cnn",
     ),
     (
         f"{IMPORT}={{tmp}}/none.pth --from=damsm",

@@ -160,7 +160,7 @@ def test_matching_model_refuses_a_pretrained_text_encoder(
     ("fields", "rule"),
     [
         ({"sentence_size": 7}, "--sentence_size: must be even for bi_lstm, got 7"),
-        ({"text_encoder_kind": "word_cnn"}, "--text_encoder_kind: must be bi_lstm for damsm"),
+        ({"text_encoder_kind": "word_cnn"}, "--text_encoder_kind: must be bi_lstm or word_"),
         ({"image_size": 24}, "--image_size: must be one of 16, 32"),
     ],
 )

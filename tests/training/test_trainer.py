@@ -99,7 +99,9 @@ def test_auto_precision_is_resolved_once(
 ) -> None:
     automatic = dataclasses.replace(RECIPE, precision="auto")
     monkeypatch.setattr(runtime, "resolve_precision", lambda name: "mixed_bfloat16")
-    new_run = initialization.NewRun(captions=[], texts=None, text_encoder=None, stage_one=None)
+    new_run = initialization.NewRun(
+        captions=[], texts=None, text_encoder=None, stage_one=None, word_vectors=None
+    )
     joined = initialization.begin_or_join(run, automatic, manifest, new_run)
     assert joined.precision == "float32"  # The precision of the run, not of this machine.
 

@@ -9,6 +9,7 @@ import tf_keras as keras
 from tfgan2.text.char_cnn_rnn import VARIANTS, CharCNNRNN, DType
 from tfgan2.text.options import CHARACTER_ENCODERS, TextOptions
 from tfgan2.text.tokenizers import CharacterTokenizer, Tokenizer, WordTokenizer
+from tfgan2.text.word_vector_encoder import WordVectorEncoder
 
 WINDOW_WORDS = 3
 DROPOUT = 0.5
@@ -44,7 +45,7 @@ def make_encoder(
         return CharCNNRNN(variant=variant, sentence_size=sentence_size, dtype=dtype)
     if kind == "word_cnn":
         return WordCNN(vocabulary_size=vocabulary_size, sentence_size=sentence_size, dtype=dtype)
-    encoder = {"bi_lstm": BiLSTM, "lstm": LSTM}[kind]
+    encoder = {"bi_lstm": BiLSTM, "lstm": LSTM, "word_vectors": WordVectorEncoder}[kind]
     return encoder(
         vocabulary_size=vocabulary_size,
         sentence_size=sentence_size,

@@ -7,7 +7,10 @@ from tfgan2.options import Options, option
 from tfgan2.program import UsageError
 
 # Values of `--text_encoder_kind`; the encoder that trains with the GAN is first.
-WORD_ENCODERS = ("word_cnn", "bi_lstm", "lstm")
+TRAINED_WORD_ENCODERS = ("word_cnn", "bi_lstm", "lstm")
+WORD_ENCODERS = (*TRAINED_WORD_ENCODERS, "word_vectors")
+# Encoders that also encode each word.
+ENCODERS_OF_EACH_WORD = ("bi_lstm", "word_vectors")
 CHARACTER_ENCODERS = (
     "char_cnn_rnn_cvpr2016",
     "char_cnn_rnn_icml2016_flowers",
@@ -23,8 +26,9 @@ class TokenizerOptions(Options):
     text_encoder_kind: str = option(
         "word_cnn",
         "text encoder; --text_encoder replaces this by its run's kind; word_cnn: small, trained "
-        "with the GAN; bi_lstm: DAMSM's; lstm: the flowers project's; char_cnn_rnn_...: on "
-        "characters, from the code of the named paper",
+        "with the GAN; bi_lstm: DAMSM's; lstm: the flowers project's; word_vectors: frozen word "
+        "vectors of a run of tools.train_text_encoder; char_cnn_rnn_...: on characters, from the "
+        "code of the named paper",
         choices=ENCODERS,
     )
     max_words: int = option(18, "maximum number of known words read per caption", low=1)
@@ -41,7 +45,9 @@ class TextOptions(TokenizerOptions):
         low=0,
         since="0.3.0",
     )
-    word_embedding_size: int = option(300, "length of a word embedding in bi_lstm and lstm", low=1)
+    word_embedding_size: int = option(
+        300, "length of a word embedding in bi_lstm, lstm and word_vectors", low=1
+    )
     sentence_size: int = option(256, "length of a sentence embedding; bi_lstm: even", low=2)
 
     def of_encoder(self) -> dict[str, Any]:

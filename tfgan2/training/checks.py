@@ -68,6 +68,7 @@ def check_start(
     replicas: int,
     text_encoder: PretrainedTextEncoder | None,
     inception_weights: str | None,
+    word_vectors: str | None,
 ) -> None:
     """Checks a start of a run.
 
@@ -79,6 +80,7 @@ def check_start(
       replicas: number of replicas.
       text_encoder: pretrained text encoder, or None.
       inception_weights: initial Inception-v3 weights: a file, `imagenet`, or None.
+      word_vectors: word vectors of a matching model: a file, `wordllama`, or None.
 
     Raises:
       UsageError: an option or a combination of options is not allowed.
@@ -89,6 +91,7 @@ def check_start(
     _check_first_weights(recipe, text_encoder, inception_weights)
     if is_new:
         check_foreign_options(recipe)
+        _check_word_vectors(recipe, text_encoder, word_vectors)
     _check_data(recipe, manifest)
     _check_schedule(recipe, schedule, manifest)
     _check_replicas(recipe, schedule, replicas)
@@ -109,6 +112,19 @@ def _check_first_weights(
         raise UsageError(flag, rule, inception_weights)
     if inception_weights != "imagenet" and not pathlib.Path(inception_weights).is_file():
         raise UsageError(flag, "must be a file or imagenet", inception_weights)
+
+
+def _check_word_vectors(
+    recipe: recipes.Recipe, encoder: PretrainedTextEncoder | None, word_vectors: str | None
+) -> None:
+    matching = isinstance(recipes.options_of(recipe), MatchingOptions)
+    by_vectors = recipe.text_encoder_kind == "word_vectors"
+    if by_vectors and not matching and encoder is None:
+        rule = "must be left out without --text_encoder, a run with word vectors"
+        raise UsageError("--text_encoder_kind", rule, recipe.text_encoder_kind)
+    if matching and by_vectors != (word_vectors is not None):
+        rule = "must be given for --text_encoder_kind=word_vectors, and only then"
+        raise UsageError("--word_vectors", rule, word_vectors)
 
 
 def _check_data(recipe: recipes.Recipe, manifest: records.Manifest) -> None:

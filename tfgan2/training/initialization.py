@@ -14,10 +14,13 @@ from tfgan2.models.stack_gan.model import StackGAN
 from tfgan2.program import UsageError, write_file
 from tfgan2.runs import environment
 from tfgan2.runs import recipe as recipes
+from tfgan2.runs.checkpoint import find
 from tfgan2.runs.directory import Config, RunDirectory
 from tfgan2.runs.pretrained import PretrainedStageOne, PretrainedTextEncoder
-from tfgan2.text import tokenizers
+from tfgan2.text import tokenizers, word_vectors
 from tfgan2.text.options import WORD_ENCODERS
+from tfgan2.text.word_vector_encoder import WordVectorEncoder
+from tfgan2.text.word_vectors import WordVectors
 from tfgan2.training import runtime
 
 
@@ -30,12 +33,39 @@ class NewRun:
       texts: texts by label, which a joint model writes instead of captions; None for captions.
       text_encoder: pretrained text encoder, or None.
       stage_one: stage-I generator, or None.
+      word_vectors: word vectors of a matching model, or None.
     """
 
     captions: list[str]
     texts: list[str] | None
     text_encoder: PretrainedTextEncoder | None
     stage_one: PretrainedStageOne | None
+    word_vectors: WordVectors | None
+
+
+def load_word_vectors(
+    run: RunDirectory, recipe: recipes.Recipe, manifest: records.Manifest, source: str | None
+) -> tuple[recipes.Recipe, WordVectors | None]:
+    """Loads the word vectors of a matching model whose run has no checkpoint yet.
+
+    Returns:
+      The recipe with the length of the vectors as its `word_embedding_size`, and the vectors.
+
+    Raises:
+      UsageError: the vectors cannot be loaded, or are not those that the run began with.
+    """
+    if recipe.text_encoder_kind != "word_vectors" or recipe.model not in recipes.MATCHING_MODELS:
+        return recipe, None
+    if find(run.checkpoints):
+        size = run.read_config().recipe.word_embedding_size
+        return dataclasses.replace(recipe, word_embedding_size=size), None
+    vectors = word_vectors.load(str(source), needed=manifest.vocabulary)
+    if run.vocabulary_file.exists():
+        begun_with = run.vocabulary_file.read_text(encoding="utf-8").splitlines()
+        if begun_with != vectors.words:
+            rule = f"must have the {len(begun_with)} words that the run began with"
+            raise UsageError("--word_vectors", rule, f"{len(vectors.words)} words of {source}")
+    return dataclasses.replace(recipe, word_embedding_size=vectors.vectors.shape[1]), vectors
 
 
 def begin_or_join(
@@ -124,6 +154,9 @@ def load_initial_weights(
     elif run.read_config().text_encoder is not None:
         rule = "must be given until the run has a checkpoint"
         raise UsageError("--text_encoder", rule, "nothing")
+    if new_run.word_vectors is not None:
+        encoder = cast(WordVectorEncoder, cast(Matching, model).text_encoder)
+        encoder.set_vectors(new_run.word_vectors.vectors)
     if inception is not None:
         cast(Matching, model).image_encoder.inception.set_weights(inception)
 
@@ -143,6 +176,9 @@ def _begin(
     by_words = recipe.text_encoder_kind in WORD_ENCODERS
     if new_run.texts is not None:
         tokenizers.write_vocabulary(run.vocabulary_file, tokenizers.count_words(new_run.texts))
+    elif new_run.word_vectors is not None:
+        words = dict.fromkeys(new_run.word_vectors.words, 1)
+        tokenizers.write_vocabulary(run.vocabulary_file, words)
     elif text_encoder is not None and by_words:
         write_file(run.vocabulary_file, text_encoder.run.vocabulary_file.read_bytes())
     elif recipes.system_class(recipe).reads is not None and by_words:

@@ -64,6 +64,7 @@ def train(
     text_encoder: str | os.PathLike | None = None,
     stage1_run_dir: str | os.PathLike | None = None,
     inception_weights: str | None = None,
+    word_vectors: str | None = None,
 ) -> Outcome:
     """Trains to the goal, from the newest checkpoint if there is one.
 
@@ -79,6 +80,8 @@ def train(
         and text encoder.
       inception_weights: initial Inception-v3 weights of a new matching model: a file, or
         `imagenet`.
+      word_vectors: word vectors of a new matching model with `--text_encoder_kind=word_vectors`: a
+        file, or `wordllama`.
 
     Raises:
       UsageError: the data set, a run directory or an option is not valid.
@@ -98,6 +101,7 @@ def train(
         replicas=group.strategy.num_replicas_in_sync,
         text_encoder=encoder,
         inception_weights=inception_weights,
+        word_vectors=word_vectors,
     )
     # Write the configuration of a new run, or check that of an earlier start.
     split = "test" if manifest.records("test") else "train"
@@ -106,8 +110,13 @@ def train(
     )
     texts = label_texts.label_texts(recipe, manifest)
     captions = grid_captions(examples, texts)
+    recipe, vectors = initialization.load_word_vectors(run, recipe, manifest, word_vectors)
     new_run = initialization.NewRun(
-        captions=captions, texts=texts, text_encoder=encoder, stage_one=stage_one
+        captions=captions,
+        texts=texts,
+        text_encoder=encoder,
+        stage_one=stage_one,
+        word_vectors=vectors,
     )
     inception = None
     if recipe.image_encoder == "inception_v3" and not find(run.checkpoints):

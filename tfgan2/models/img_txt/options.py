@@ -11,7 +11,7 @@ from tfgan2.models.options import (
     TextGANOptions,
 )
 from tfgan2.options import option
-from tfgan2.text.options import WORD_ENCODERS
+from tfgan2.text.options import TRAINED_WORD_ENCODERS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +38,7 @@ class ImgTxtOptions(TextGANOptions, HeadOptions, BatchNormOptions, KLOptions, Fa
     def check(self) -> None:
         """Checks values: texts consist of words; the published generator shares one layer."""
         self.allow(
-            text_encoder_kind=WORD_ENCODERS,
+            text_encoder_kind=TRAINED_WORD_ENCODERS,
             ma_gp_update=("joint",),
             shared_layers=(1,) if self.faithful else (1, 2, 3, 4),
         )

@@ -7,7 +7,7 @@ from tfgan2.adversarial.options import TranslationOptions
 from tfgan2.models.options import ImageEncoderOptions, SystemOptions
 from tfgan2.options import option
 from tfgan2.program import UsageError
-from tfgan2.text.options import TextOptions
+from tfgan2.text.options import ENCODERS_OF_EACH_WORD, TextOptions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +38,6 @@ class DAMSMOptions(MatchingOptions):
     def check(self) -> None:
         """Checks that the text encoder encodes words."""
         super().check()
-        if self.text_encoder_kind != "bi_lstm":
-            rule = "must be bi_lstm for damsm, which compares words"
+        if self.text_encoder_kind not in ENCODERS_OF_EACH_WORD:
+            rule = f"must be {' or '.join(ENCODERS_OF_EACH_WORD)} for damsm, which compares words"
             raise UsageError("--text_encoder_kind", rule, self.text_encoder_kind)

@@ -1,0 +1,138 @@
+"""Tables of frozen word vectors: of the package wordllama, or of a GloVe or word2vec text file."""
+
+import dataclasses
+import gzip
+import importlib.util
+import pathlib
+from collections.abc import Collection, Iterator
+
+import numpy as np
+
+from tfgan2.program import UsageError
+
+FLAG = "--word_vectors"
+WORDLLAMA = "wordllama"
+TOKENIZER_FILE = "tokenizers/l2_supercat_tokenizer_config.json"
+VECTORS_FILE = "weights/l2_supercat_256.safetensors"
+# Words of a table besides the words of the data set, most frequent first.
+COMMON_WORDS = 50_000
+COMMON_WORDS_FILE = "frequency_dictionary_en_82_765.txt"
+
+
+@dataclasses.dataclass(frozen=True)
+class WordVectors:
+    """Words and their vectors.
+
+    Attributes:
+      words: V distinct words, each as the tokenizer splits words from a caption.
+      vectors: float32 [V, D]; each column has mean 0 and standard deviation 1.
+    """
+
+    words: list[str]
+    vectors: np.ndarray
+
+
+def load(source: str, *, needed: Collection[str]) -> WordVectors:
+    """Loads word vectors: of the words of a data set, and of the most frequent other words.
+
+    Args:
+      source: `wordllama`, or a text file with a word and its values on each line, also compressed
+        (.gz), the most frequent words first; a first line of two numbers, as in word2vec's files,
+        is skipped.
+      needed: words of the data set.
+
+    Returns:
+      At most 50,000 words, and those of `needed` that the source has.
+
+    Raises:
+      UsageError: the file or the package does not exist, or the file is not of this form.
+    """
+    if source == WORDLLAMA:
+        words = [*dict.fromkeys([*needed, *_common_words()])]
+        return _standardized(words, _of_wordllama(words))
+    vectors: dict[str, np.ndarray] = {}
+    common = 0
+    for word, values in _read_file(pathlib.Path(source)):
+        if word in vectors or (word not in needed and common == COMMON_WORDS):
+            continue
+        common += word not in needed
+        vectors[word] = values
+    if not vectors.keys() & set(needed):
+        raise UsageError(FLAG, "must have words of the data set's captions", source)
+    return _standardized([*vectors], np.stack([*vectors.values()]))
+
+
+def _standardized(words: list[str], vectors: np.ndarray) -> WordVectors:
+    """Gives each column mean 0 and standard deviation 1; a constant column becomes 0."""
+    centred = vectors - vectors.mean(axis=0)
+    deviation = centred.std(axis=0)
+    standard = centred / np.where(deviation > 0.0, deviation, 1.0)
+    return WordVectors(words, standard.astype(np.float32))
+
+
+def is_word(text: str) -> bool:
+    """Whether the tokenizer keeps the text as one word: lower-case letters, digits and _ only."""
+    return text.replace("_", "a").isalnum() and text == text.lower()
+
+
+def _common_words() -> Iterator[str]:
+    """Yields the most frequent English words of the package symspellpy's list."""
+    lines = (_folder("symspellpy") / COMMON_WORDS_FILE).read_text(encoding="utf-8-sig").splitlines()
+    for line in lines[:COMMON_WORDS]:
+        word = line.partition(" ")[0]
+        if is_word(word):
+            yield word
+
+
+def _of_wordllama(words: list[str]) -> np.ndarray:
+    """Vectors of words, float32 [V, 256]: the mean vector of the tokens of each word."""
+    # The package's own loader looks for its tokenizer on the network: read the two files.
+    folder = _folder(WORDLLAMA)
+    from safetensors.numpy import load_file
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
+    (vectors,) = load_file(folder / VECTORS_FILE).values()
+    encoded = tokenizer.encode_batch(words, add_special_tokens=False)
+    return np.stack([vectors[it.ids].astype(np.float32).mean(axis=0) for it in encoded])
+
+
+def _folder(package: str) -> pathlib.Path:
+    found = importlib.util.find_spec(package)
+    if found is None or found.origin is None:
+        rule = f"must be a file without the package {package}: pip install 'tfgan2[word_vectors]'"
+        raise UsageError(FLAG, rule, WORDLLAMA)
+    return pathlib.Path(found.origin).parent
+
+
+def _read_file(path: pathlib.Path) -> Iterator[tuple[str, np.ndarray]]:
+    """Yields the words of a file that the tokenizer keeps as one word, with float32 values [D].
+
+    The number of values of the first line holds for all lines: words may have spaces.
+    """
+    if not path.is_file():
+        raise UsageError(FLAG, "must be wordllama or a file of word vectors", path)
+    size = 0
+    number = 0
+    try:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+            for number, content in enumerate(file, start=1):
+                fields = content.decode("utf-8").split()
+                if number == 1 and len(fields) == 2 and all(it.isdigit() for it in fields):
+                    continue
+                size = size or len(fields) - 1
+                if size < 1 or len(fields) <= size:
+                    raise _malformed(path, number, f"a word and {max(1, size)} numbers")
+                text = " ".join(fields[:-size]).lower()
+                values = np.array(fields[-size:], np.float32)
+                if not np.isfinite(values).all():
+                    raise _malformed(path, number, "finite numbers")
+                if is_word(text):
+                    yield text, values
+    except (ValueError, OSError, EOFError) as error:
+        rule = "must have a word and numbers, in UTF-8, on each line"
+        raise UsageError(FLAG, rule, f"{path}, after line {number} ({error})") from error
+
+
+def _malformed(path: pathlib.Path, number: int, rule: str) -> UsageError:
+    return UsageError(FLAG, f"must have {rule} on each line", f"{path}, line {number}")
