@@ -99,7 +99,7 @@ $(VENV)/.quickstart: $(VENV)/.made setup.py constraints.txt
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.made setup.py constraints.txt
-	$(PIP) --no-build-isolation --editable ".[quickstart,serving,batch,demo,report,emoji,dev]"
+	$(PIP) --no-build-isolation --editable ".[quickstart,serving,batch,demo,report,emoji,cluster,dev]"
 	touch $@
 
 $(VENV)/.browser: $(VENV)/.dev
