@@ -99,7 +99,8 @@ $(VENV)/.quickstart: $(VENV)/.made setup.py constraints.txt
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.made setup.py constraints.txt
-	$(PIP) --no-build-isolation --editable ".[quickstart,serving,batch,demo,report,emoji,word_vectors,dev]"
+	$(PIP) --no-build-isolation --editable \
+	  ".[quickstart,serving,batch,demo,report,emoji,word_vectors,cluster,dev]"
 	touch $@
 
 $(VENV)/.browser: $(VENV)/.dev

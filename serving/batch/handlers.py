@@ -30,11 +30,20 @@ _threads_lock = threading.Lock()
 
 
 class _BlockHandler(ModelHandler[Block, WrittenBlock, Any]):
-    """Base class of both handlers: draws and writes `blocks` blocks at the same time."""
+    """Base class of both handlers: draws and writes the blocks of a batch at the same time.
 
-    def __init__(self, job_folder: JobFolder, *, blocks: int) -> None:
-        super().__init__(min_batch_size=blocks, max_batch_size=blocks)
+    Attributes:
+      concurrent_blocks: blocks of a batch.
+    """
+
+    def __init__(self, job_folder: JobFolder, *, concurrent_blocks: int) -> None:
+        super().__init__()
+        self.concurrent_blocks = concurrent_blocks
         self._job_folder = job_folder
+
+    def should_skip_batching(self) -> bool:
+        """Says that the inputs are batches: Beam's batching loses blocks on the DaskRunner."""
+        return True
 
     def run_inference(
         self,
@@ -69,8 +78,7 @@ class ExportHandler(_BlockHandler):
           job_folder: receives the pictures.
           threads: intra-op threads of TensorFlow; None: one per processor.
         """
-        self._blocks = 1 if threads == 1 else _CONCURRENT_BLOCKS
-        super().__init__(job_folder, blocks=self._blocks)
+        super().__init__(job_folder, concurrent_blocks=1 if threads == 1 else _CONCURRENT_BLOCKS)
         self._version, self._threads = version, threads
 
     def load_model(self) -> "_LoadedModel":
@@ -79,7 +87,7 @@ class ExportHandler(_BlockHandler):
         enabled = gc.isenabled()
         gc.disable()
         try:
-            return _LoadedModel(self._version, threads=self._threads, blocks=self._blocks)
+            return _LoadedModel(self._version, threads=self._threads, blocks=self.concurrent_blocks)
         finally:
             gc.freeze()
             if enabled:
@@ -96,7 +104,7 @@ class ServerHandler(_BlockHandler):
           source: the model on a server.
           job_folder: receives the pictures.
         """
-        super().__init__(job_folder, blocks=source.concurrent_requests)
+        super().__init__(job_folder, concurrent_blocks=source.concurrent_requests)
         self._source = source
 
     def load_model(self) -> "_RemoteModel":

@@ -17,7 +17,7 @@ from apache_beam.runners import PipelineRunner
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
-from serving.batch import beam_pipeline, models, progress, staging, storage
+from serving.batch import beam_pipeline, dask_cluster, models, progress, staging, storage
 from serving.batch.caption_files import DamagedFileError
 from serving.batch.handlers import ExportHandler, ServerHandler
 from serving.batch.job import CaptionsDigest, Job, JobOptions
@@ -28,6 +28,9 @@ from serving.program import UsageError
 
 # Beam's "DirectRunner" first tries to download a binary.
 LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
+# Beam does not know the short name "DaskRunner".
+_DASK_RUNNER = "apache_beam.runners.dask.dask_runner.DaskRunner"
+_DASK_RUNNERS = {"DaskRunner", _DASK_RUNNER}
 _LOCAL_RUNNERS = {None, "DirectRunner", "FnApiRunner", LOCAL_RUNNER}
 _SAME_JOB = "must be absent or empty, or hold the same job"
 _USAGE_ERROR = re.compile(r"\bUsageError: (--.+?)(?: \[while running .*)?$", re.MULTILINE)
@@ -142,14 +145,15 @@ def _draw(
     job_folder = data.job_folder
     finished = job_folder.finished_shards()
     numbers = (number for number in range(job_folder.job.shard_count) if number not in finished)
-    local = options.view_as(StandardOptions).runner == LOCAL_RUNNER
-    watch = local and storage.is_local(job_folder.folder)
+    watched = options.view_as(StandardOptions).runner in (LOCAL_RUNNER, _DASK_RUNNER)
+    watch = watched and storage.is_local(job_folder.folder)
     with progress.shown(job_folder) if watch else contextlib.nullcontext():
         try:
             job = beam.Pipeline(runner=_runner(options), options=options)
             shards = [job_folder.job.shard(number) for number in numbers]
             beam_pipeline.build(job, data, shards=shards, handler=handler)
-            job.run().wait_until_finish()
+            with dask_cluster.left_afterwards(job.run()) as result:
+                result.wait_until_finish()
         except Exception as error:
             # Workers run in other processes: their exceptions arrive as text.
             messages = _USAGE_ERROR.findall(f"{type(error).__name__}: {error}")
@@ -181,6 +185,8 @@ def _parse_beam_options(arguments: Sequence[str]) -> PipelineOptions:
         message = stderr.getvalue().strip().splitlines()[-1].partition("error: ")[2]
         raise UsageError(f"--: {rule}, got {message}") from error
     standard, direct = options.view_as(StandardOptions), options.view_as(DirectOptions)
+    if standard.runner in _DASK_RUNNERS:
+        return dask_cluster.prepared(options, runner=_DASK_RUNNER)
     if standard.runner not in _LOCAL_RUNNERS:
         return options  # Other runners may know options that Beam does not know here.
     standard.runner = LOCAL_RUNNER

@@ -28,7 +28,9 @@ def join(folder: str, *names: str) -> str:
 
 
 def match(pattern: str) -> list[str]:
-    """The sorted paths of the files that match a pattern or path."""
+    """The sorted paths of the files that match a pattern; a path that exists is no pattern."""
+    if is_local(pattern) and os.path.isfile(pattern):
+        return [pattern]
     if is_local(pattern) and "**" not in pattern:
         # Beam would list all files below the fixed part of the pattern: with /*.txt, of the disk.
         relative = f"{pattern}*" if pattern.endswith("/") else pattern

@@ -52,3 +52,10 @@ def test_a_pattern_does_not_read_the_folders_below(
     monkeypatch.setattr(os, "scandir", logged_scan)
     assert storage.match(f"{folder}/none*") == []
     assert str(folder / "texts") not in read
+
+
+@pytest.mark.parametrize("name", ["[ab].txt", "a*.txt", "what?.txt"])
+def test_a_path_that_exists_is_no_pattern(name: str, folder: pathlib.Path) -> None:
+    (folder / name).touch()
+    assert storage.match(name) == [name]
+    assert storage.match(f"{folder}/{name}") == [f"{folder}/{name}"]
