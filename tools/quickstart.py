@@ -31,7 +31,7 @@ def main() -> None:
     began = time.monotonic()
     _run("tools.prepare", "--source=digits", f"--output_dir={DATA}")
     goal = [] if FLAGS.steps is None else [f"--steps={FLAGS.steps}"]
-    recipe = "--flagfile=tfgan2/recipes/digits_df_gan.flags"
+    recipe = "--recipe=digits_df_gan"
     _run("tfgan2.train", recipe, f"--data_dir={DATA}", f"--run_dir={RUN}", *goal)
     metrics = "--metrics=agreement,diversity,kid"
     _run("tools.evaluate", f"--run_dir={RUN}", f"--data_dir={DATA}", metrics, "--samples=1000")
