@@ -1,0 +1,154 @@
+"""The table of rules: folder and devices -> recipe, sizes, rates, memory; see docs/choosing.md."""
+
+import dataclasses
+
+from tfgan2.program import UsageError
+from tools.starting.devices import Devices
+from tools.starting.looking import Found
+
+# Fewer pictures are refused; for fewer than MANY, a warning says what to expect.
+FEWEST_PICTURES, MANY_PICTURES = 20, 200
+# More words than these need a text encoder that is trained before.
+FEW_WORDS = 100
+# From so many images on, pictures of the measured runs can be recognized.
+FEWEST_IMAGES_SHOWN = 50_000
+# Fewer passes over the pictures are too few, however many images are shown.
+FEWEST_PASSES = 10
+TABLE_CORES = 2
+# Estimate for one GPU in mixed_float16; not measured.
+GPU_GFLOP_PER_SECOND = 3000.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    """A row of the table.
+
+    Attributes:
+      image_size: side of the generated pictures in px.
+      recipe: recipe of the package.
+      grey: whether the row is for grey pictures with few words.
+      text_encoder: whether the recipe uses a text encoder that is trained before.
+      from_side_px: shortest median side of the pictures.
+      from_pictures: fewest pictures.
+      from_core_hours: fewest hours times CPU cores; None: not on CPUs.
+      from_gpu_hours: fewest hours times GPUs.
+      batch_size: images per step.
+      translation_px: largest translation of images before the discriminator, in px.
+      gflop_per_image: floating-point operations of a training step per image, in 1e9.
+      images_per_second: training rate on two cores.
+      measured: whether the rate has been measured; if not, it is estimated from the operations.
+      memory_mib: main memory of training on CPUs, in MiB.
+    """
+
+    image_size: int
+    recipe: str
+    grey: bool
+    text_encoder: bool
+    from_side_px: int
+    from_pictures: int
+    from_core_hours: float | None
+    from_gpu_hours: float
+    batch_size: int
+    translation_px: int
+    gflop_per_image: float
+    images_per_second: float
+    measured: bool
+    memory_mib: int
+
+
+RULES = (
+    Rule(256, "emoji_df_gan", False, True, 192, 5000, None, 12.0, 16, 16, 53.0, 3.4, False, 3600),
+    Rule(128, "emoji_df_gan", False, True, 96, 500, None, 2.0, 32, 8, 13.4, 13.0, False, 2930),
+    Rule(64, "emoji_df_gan", False, True, 48, 20, 1.0, 0.0, 32, 4, 3.3, 57.0, True, 1460),
+    Rule(32, "digits_df_gan", True, False, 24, 20, 0.0, 0.0, 64, 3, 0.73, 240.0, True, 1110),
+    Rule(32, "emoji_df_gan", False, True, 24, 20, 0.0, 0.0, 32, 2, 0.80, 220.0, False, 1070),
+    Rule(16, "digits_gan_cls", False, False, 0, 20, 0.0, 0.0, 64, 1, 0.041, 1200.0, False, 990),
+)
+IMAGE_SIZES_PX = tuple(sorted({rule.image_size for rule in RULES}))
+
+
+def choose(found: Found, devices: Devices, *, hours: float, image_size: int | None = None) -> Rule:
+    """Chooses the first row of the table whose conditions hold.
+
+    Args:
+      found: content of the folder.
+      devices: devices of the machine.
+      hours: hours of training.
+      image_size: side of the generated pictures in px, whatever the conditions say; None: chosen.
+
+    Raises:
+      UsageError: the folder has too few pictures.
+    """
+    if found.pictures < FEWEST_PICTURES:
+        rule = f"must hold at least {FEWEST_PICTURES} images with captions"
+        raise UsageError("--input_dir", rule, found.pictures)
+    grey = found.grey and found.words <= FEW_WORDS
+    sizes = [rule for rule in RULES if image_size in (None, rule.image_size)]
+    for rule in sizes:
+        if rule.grey and not grey:
+            continue
+        if image_size is not None or _fits(rule, found, devices, hours=hours):
+            return rule
+    return sizes[-1]
+
+
+def row(recipe: str, image_size: int) -> Rule:
+    """Returns the row of a recipe and a size."""
+    return next(it for it in RULES if (it.recipe, it.image_size) == (recipe, image_size))
+
+
+def images_per_second(rule: Rule, devices: Devices) -> float:
+    """Estimates the rate of training from the table."""
+    if devices.gpus:
+        return devices.gpus * GPU_GFLOP_PER_SECOND / rule.gflop_per_image
+    return rule.images_per_second * devices.cores / TABLE_CORES
+
+
+def origin(rule: Rule, devices: Devices) -> str:
+    """Describes how the rate of the table is known."""
+    if devices.gpus or not rule.measured:
+        return "estimated from the operations"
+    return f"measured on {TABLE_CORES} cores"
+
+
+def cautions(
+    rule: Rule, found: Found, devices: Devices, *, images_shown: float, hours: float
+) -> list[str]:
+    """Lists what is likely to make the result poor, one sentence each.
+
+    Args:
+      rule: the chosen row.
+      found: content of the folder.
+      devices: devices of the machine.
+      images_shown: images that training shows to the model, each pass counted.
+      hours: hours of training.
+    """
+    lines = []
+    if found.pictures < MANY_PICTURES:
+        lines.append(
+            f"{found.pictures} pictures are few: the model repeats them and hardly combines "
+            f"captions; {MANY_PICTURES} or more are better"
+        )
+    needed = max(FEWEST_IMAGES_SHOWN, FEWEST_PASSES * found.pictures)
+    if images_shown < needed:
+        lines.append(
+            f"training shows each picture {images_shown / found.pictures:.1f} times, about "
+            f"{images_shown:,.0f} images; good pictures need {needed:,} or more: "
+            f"--hours={hours * needed / images_shown:.2g}"
+        )
+    if found.side_px < rule.image_size:
+        lines.append(f"the sides of {found.side_px} px are enlarged to {rule.image_size} px")
+    if not devices.gpus and rule.memory_mib > devices.memory_mib:
+        lines.append(
+            f"training needs about {rule.memory_mib:,} MiB of memory, and the machine has "
+            f"{devices.memory_mib:,} MiB"
+        )
+    return lines
+
+
+def _fits(rule: Rule, found: Found, devices: Devices, *, hours: float) -> bool:
+    if found.side_px < rule.from_side_px or found.pictures < rule.from_pictures:
+        return False
+    if devices.gpus:
+        return hours * devices.gpus >= rule.from_gpu_hours
+    return rule.from_core_hours is not None and hours * devices.cores >= rule.from_core_hours
