@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 
 def as_typed(module: str, *options: str) -> str:
@@ -37,10 +37,15 @@ def run(module: str, *options: str) -> None:
         stop.child = subprocess.Popen(command, start_new_session=True)
         code = stop.child.wait()
     if stop.received:
-        print("\nStopped. The same command continues.", flush=True)
-        sys.exit(0)
+        stopped()
     if code:
         sys.exit(code)
+
+
+def stopped() -> NoReturn:
+    """Says that the program was stopped, and ends with code 0, as training does."""
+    print("\nStopped. The same command continues.", flush=True)
+    sys.exit(0)
 
 
 class _PassedOn:

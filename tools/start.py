@@ -14,6 +14,7 @@ import pathlib
 from absl import flags
 
 from tfgan2 import program
+from tools import commands
 from tools.starting import rules, starting
 from tools.starting.phases import Places
 
@@ -22,7 +23,7 @@ flags.DEFINE_string(
     "input_dir", None, "folder of images with captions, as for tools.prepare", required=True
 )
 flags.DEFINE_string("output_dir", None, "folder for everything that is written", required=True)
-flags.DEFINE_float("hours", 1.0, "hours of training, without the other phases", 0.0)
+flags.DEFINE_float("hours", 1.0, "hours of training, without the other phases", 0.001)
 flags.DEFINE_enum(
     "image_size",
     None,
@@ -34,12 +35,15 @@ flags.DEFINE_bool("dry_run", False, "print the choice, the estimate and the comm
 
 def main() -> None:
     """Runs the phases that are not done yet."""
-    starting.start(
-        Places(pathlib.Path(FLAGS.input_dir), pathlib.Path(FLAGS.output_dir)),
-        hours=FLAGS.hours,
-        image_size=FLAGS.image_size and int(FLAGS.image_size),
-        dry_run=FLAGS.dry_run,
-    )
+    try:
+        starting.start(
+            Places(pathlib.Path(FLAGS.input_dir), pathlib.Path(FLAGS.output_dir)),
+            hours=FLAGS.hours,
+            image_size=FLAGS.image_size and int(FLAGS.image_size),
+            dry_run=FLAGS.dry_run,
+        )
+    except KeyboardInterrupt:  # Between two commands.
+        commands.stopped()
 
 
 if __name__ == "__main__":

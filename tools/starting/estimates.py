@@ -39,8 +39,9 @@ class Estimate:
     def __str__(self) -> str:
         parts = ", ".join(f"{name} {minutes:.0f} min" for name, minutes in self.minutes.items())
         return (
-            f"{parts}; in all {sum(self.minutes.values()):.0f} min; about {self.memory_mib:,} MiB "
-            f"of memory; {self.images_per_second:.0f} images/s ({self.origin}), {self.steps:,} steps"
+            f"{parts}; in all {sum(self.minutes.values()):.0f} min\n"
+            f"{self.images_per_second:.0f} images/s ({self.origin}): {self.steps:,} steps; "
+            f"about {self.memory_mib:,} MiB of main memory"
         )
 
 

@@ -30,10 +30,10 @@ def start(
       UsageError: the folder is not usable, or the output directory holds other files.
       SystemExit: a command failed or was stopped.
     """
-    # Look at the folder and the devices; an earlier call has made the choice.
+    # Look at the folder and the devices; an earlier call with a data set has made the choice.
     earlier = state.read(places.output_dir)
     found, devices = looking.look(places.input_dir), machine.find()
-    if earlier is None:
+    if earlier is None or not earlier.done:
         rule = rules.choose(found, devices, hours=hours, image_size=image_size)
         choice = choices.make(rule, found, hours=hours, cores=devices.cores)
         current = State(choice, found.checksum, found.pictures)
