@@ -171,8 +171,8 @@ def choose(found: Found, devices: Devices, *, hours: float, image_size: int | No
       UsageError: the folder has too few pictures.
     """
     if found.pictures < FEWEST_PICTURES:
-        rule = f"must hold at least {FEWEST_PICTURES} images with captions"
-        raise UsageError("--input_dir", rule, found.pictures)
+        needed = f"must hold at least {FEWEST_PICTURES} images with captions"
+        raise UsageError("--input_dir", needed, found.pictures)
     grey = found.grey and found.words <= FEW_WORDS
     sizes = [rule for rule in RULES if image_size in (None, rule.image_size)]
     for rule in sizes:
