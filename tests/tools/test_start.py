@@ -264,6 +264,17 @@ def test_another_size_and_a_foreign_output_directory_are_refused(
         starting.start(Places(places.input_dir, tmp_path), hours=1.0)
 
 
+def test_a_broken_state_is_refused(places: Places, recorder: Recorder) -> None:
+    starting.start(places, hours=1.0, image_size=64)
+    path = places.output_dir / state.STATE_NAME
+    path.write_text(path.read_text().replace("emoji_df_gan", "other"))
+    with pytest.raises(UsageError, match=r"--output_dir: must hold a choice .*, got other at 64 px"):
+        starting.start(places, hours=1.0)
+    path.write_text("{")
+    with pytest.raises(UsageError, match=r"start\.json: must be written by tools.start, got "):
+        starting.start(places, hours=1.0)
+
+
 def test_dry_run_prints_all_commands_and_writes_nothing(
     places: Places, recorder: Recorder, capsys: pytest.CaptureFixture[str]
 ) -> None:

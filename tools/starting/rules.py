@@ -184,8 +184,16 @@ def choose(found: Found, devices: Devices, *, hours: float, image_size: int | No
 
 
 def row(recipe: str, image_size: int) -> Rule:
-    """Returns the row of a recipe and a size."""
-    return next(it for it in RULES if (it.recipe, it.image_size) == (recipe, image_size))
+    """Returns the row of a recipe and a size.
+
+    Raises:
+      UsageError: the table has no such row.
+    """
+    for rule in RULES:
+        if (rule.recipe, rule.image_size) == (recipe, image_size):
+            return rule
+    needed = "must hold a choice of the table of this version in start.json"
+    raise UsageError("--output_dir", needed, f"{recipe} at {image_size} px")
 
 
 def images_per_second(rule: Rule, devices: Devices) -> float:
