@@ -112,7 +112,8 @@ def test_photographs_are_cropped_and_drawings_padded() -> None:
 
 def cautions(found: Found, *, images_shown: float) -> str:
     rule = rules.choose(found, CPU, hours=1.0)
-    return "\n".join(rules.cautions(rule, found, CPU, images_shown=images_shown, hours=1.0))
+    short = rules.shortage(found.pictures, images_shown=images_shown, hours=1.0)
+    return "\n".join([*rules.cautions(rule, found, CPU), *short])
 
 
 def test_cautions_name_the_reason() -> None:
@@ -194,12 +195,13 @@ ALL = [
 
 
 def test_steps_come_from_the_measured_rate_and_the_hours(
-    places: Places, recorder: Recorder
+    places: Places, recorder: Recorder, capsys: pytest.CaptureFixture[str]
 ) -> None:
     starting.start(places, hours=1.0, image_size=64)
     assert recorder.modules() == ALL
     # 8 images per second in batches of 8.
     assert recorder.run[3].endswith(" --steps=3600")
+    assert "about 28,800 images; good pictures need 50,000" in capsys.readouterr().err
 
 
 def test_a_stopped_start_continues_and_a_finished_one_runs_nothing(
@@ -268,7 +270,9 @@ def test_a_broken_state_is_refused(places: Places, recorder: Recorder) -> None:
     starting.start(places, hours=1.0, image_size=64)
     path = places.output_dir / state.STATE_NAME
     path.write_text(path.read_text().replace("emoji_df_gan", "other"))
-    with pytest.raises(UsageError, match=r"--output_dir: must hold a choice .*, got other at 64 px"):
+    with pytest.raises(
+        UsageError, match=r"--output_dir: must hold a choice .*, got other at 64 px"
+    ):
         starting.start(places, hours=1.0)
     path.write_text("{")
     with pytest.raises(UsageError, match=r"start\.json: must be written by tools.start, got "):

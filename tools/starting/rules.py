@@ -212,30 +212,37 @@ def origin(rule: Rule, devices: Devices) -> str:
     return f"measured on {TABLE_CORES} cores"
 
 
-def cautions(
-    rule: Rule, found: Found, devices: Devices, *, images_shown: float, hours: float
-) -> list[str]:
+def shortage(pictures: int, *, images_shown: float, hours: float) -> list[str]:
+    """Returns a sentence if training is too short, else nothing.
+
+    Args:
+      pictures: number of pictures.
+      images_shown: images that training shows to the model, each pass counted.
+      hours: hours of training.
+    """
+    needed = max(FEWEST_IMAGES_SHOWN, FEWEST_PASSES * pictures)
+    if images_shown >= needed:
+        return []
+    return [
+        f"training shows each picture {images_shown / pictures:.1f} times, about "
+        f"{images_shown:,.0f} images; good pictures need {needed:,} or more: "
+        f"--hours={hours * needed / images_shown:.2g}"
+    ]
+
+
+def cautions(rule: Rule, found: Found, devices: Devices) -> list[str]:
     """Lists what is likely to make the result poor, one sentence each.
 
     Args:
       rule: the chosen row.
       found: content of the folder.
       devices: devices of the machine.
-      images_shown: images that training shows to the model, each pass counted.
-      hours: hours of training.
     """
     lines = []
     if found.pictures < MANY_PICTURES:
         lines.append(
             f"{found.pictures} pictures are few: the model repeats them and hardly combines "
             f"captions; {MANY_PICTURES} or more are better"
-        )
-    needed = max(FEWEST_IMAGES_SHOWN, FEWEST_PASSES * found.pictures)
-    if images_shown < needed:
-        lines.append(
-            f"training shows each picture {images_shown / found.pictures:.1f} times, about "
-            f"{images_shown:,.0f} images; good pictures need {needed:,} or more: "
-            f"--hours={hours * needed / images_shown:.2g}"
         )
     if found.side_px < rule.image_size:
         lines.append(f"the sides of {found.side_px} px are enlarged to {rule.image_size} px")

@@ -59,9 +59,8 @@ def start(
     print(f"this machine: {devices}")
     print(f"choice: {current.choice}")
     print(f"estimate: {estimate}", flush=True)
-    for caution in rules.cautions(
-        rule, found, devices, images_shown=estimate.images_shown, hours=hours
-    ):
+    shortage = rules.shortage(current.pictures, images_shown=estimate.images_shown, hours=hours)
+    for caution in (*rules.cautions(rule, found, devices), *shortage):
         program.warn(caution)
     if dry_run:
         _print_commands(current, places, estimate)
@@ -90,6 +89,9 @@ def _run_all(current: State, places: Places, estimate: Estimate, *, hours: float
     steps = estimates.steps_in(hours, images_per_second=rate, batch_size=choice.batch_size)
     steps = max(steps, phases.INTERVALS * every, current.steps)
     print(f"\n{rate:.0f} images/s: {steps:,} steps in {hours:g} hours", flush=True)
+    images_shown = steps * choice.batch_size
+    for line in rules.shortage(current.pictures, images_shown=images_shown, hours=hours):
+        program.warn(line)
     current = dataclasses.replace(current, steps=steps)
     state.write(places.output_dir, current)
     training = phases.training(choice, places, steps=steps)
