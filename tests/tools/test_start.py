@@ -16,7 +16,7 @@ from tfgan2.runs import shipped_recipes
 from tfgan2.training import checks
 from tools import commands
 from tools.starting import choice as choices
-from tools.starting import devices, looking, phases, rules, starting, state
+from tools.starting import devices, estimates, looking, phases, rules, starting, state
 from tools.starting.devices import Devices
 from tools.starting.looking import Found
 from tools.starting.phases import Places
@@ -343,6 +343,42 @@ def cost_row(rule: rules.Rule) -> str:
         f"{rule.memory_mib:,}",
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def example_row(found: Found, machine: Devices, hours: float) -> str:
+    """The row of a folder and a machine in the document's table of examples."""
+    rule = rules.choose(found, machine, hours=hours)
+    choice = choices.make(rule, found, hours=hours, cores=machine.cores)
+    rate = rules.images_per_second(rule, machine)
+    steps = estimates.steps_in(hours, images_per_second=rate, batch_size=choice.batch_size)
+    cells = [
+        f"{found.pictures:,} {'grey' if found.grey else 'colour'}, {found.side_px} px",
+        f"{found.words:,}",
+        "one GPU" if machine.gpus else "2 cores",
+        f"{hours:g}",
+        f"{rule.image_size} px, `{rule.recipe}`",
+        f"{steps:,}",
+        f"{steps * choice.batch_size / found.pictures:,.0f}",
+        f"{choice.encoder_passes}" if choice.text_encoder else "none",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def test_the_document_has_examples_of_the_choice() -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    photographs = dataclasses.replace(PHOTOGRAPHS, pictures=100_000, words=8000)
+    examples = [
+        (dataclasses.replace(DRAWINGS, pictures=50, words=120), CPU, 0.5),
+        (DRAWINGS, CPU, 0.25),
+        (DRAWINGS, CPU, 1.0),
+        (DIGITS, CPU, 0.25),
+        (dataclasses.replace(DRAWINGS, side_px=16), CPU, 0.25),
+        (photographs, CPU, 24.0),
+        (dataclasses.replace(DRAWINGS, side_px=256), GPU, 4.0),
+        (photographs, GPU, 48.0),
+    ]
+    wanted = [example_row(*example) for example in examples]
+    assert [line for line in text.splitlines() if line in wanted] == wanted
 
 
 def test_the_document_has_the_table_of_the_program() -> None:
