@@ -26,7 +26,8 @@ def announce(module: str, *options: str) -> list[str]:
 def run(module: str, *options: str) -> None:
     """Prints a command, and runs the command to its end.
 
-    Ctrl-C and SIGTERM are passed on to the command as SIGTERM: training saves a checkpoint first.
+    Ctrl-C, SIGTERM and the end of the terminal are passed on to the command as SIGTERM: training
+    saves a checkpoint first.
 
     Raises:
       SystemExit: the command failed (with the code of the command), or was stopped (with 0).
@@ -49,14 +50,14 @@ def stopped() -> NoReturn:
 
 
 class _PassedOn:
-    """Context in which SIGINT and SIGTERM go on to a child process as SIGTERM.
+    """Context in which SIGINT, SIGTERM and SIGHUP go on to a child process as SIGTERM.
 
     Attributes:
       child: the child process.
       received: whether a signal has arrived.
     """
 
-    SIGNALS = (signal.SIGINT, signal.SIGTERM)
+    SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def __init__(self) -> None:
         self.child: subprocess.Popen | None = None
@@ -64,7 +65,9 @@ class _PassedOn:
         self._previous: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> "_PassedOn":
-        self._previous = {number: signal.signal(number, self._pass_on) for number in self.SIGNALS}
+        # A signal that is ignored stays ignored, as with nohup.
+        heeded = [it for it in self.SIGNALS if signal.getsignal(it) != signal.SIG_IGN]
+        self._previous = {number: signal.signal(number, self._pass_on) for number in heeded}
         return self
 
     def __exit__(self, *_: object) -> None:

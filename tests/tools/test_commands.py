@@ -16,7 +16,7 @@ def test_a_command_is_shown_as_a_user_types_it(capsys: pytest.CaptureFixture[str
     assert command == [sys.executable, "-m", "tools.prepare", "--input_dir=my images"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_stops_the_command_and_what_follows(number: signal.Signals) -> None:
     code = "from tools import commands; commands.run('tests.tools.until_told'); print('next')"
     with subprocess.Popen(
