@@ -2,7 +2,7 @@
 # Training, export and everything else, on NVIDIA GPUs; without one it runs on CPUs.
 #   docker build --file docker/training.Dockerfile --tag tfgan2/training .
 #   docker run --gpus all --mount type=bind,source=$PWD,target=/work tfgan2/training \
-#     --flagfile=/opt/tfgan2/tfgan2/recipes/digits_df_gan.flags --data_dir=data/digits --run_dir=runs/digits
+#     --recipe=digits_df_gan --data_dir=data/digits --run_dir=runs/digits
 ARG PYTHON_VERSION=3.11
 FROM python:${PYTHON_VERSION}-slim-bookworm
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1

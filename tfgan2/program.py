@@ -46,7 +46,10 @@ class Failure(Exception):  # noqa: N818
 
 
 def run(
-    main: Callable[[], None], *, short_help: Callable[[Sequence[str]], str] | None = None
+    main: Callable[[], None],
+    *,
+    short_help: Callable[[Sequence[str]], str] | None = None,
+    expand: Callable[[Sequence[str], flags.FlagValues], list[str]] | None = None,
 ) -> NoReturn:
     """Parses the flags, runs `main` and exits with code 0.
 
@@ -56,6 +59,7 @@ def run(
     Args:
       main: the program; reads its flags and returns nothing.
       short_help: makes the text of --helpshort from the arguments; None: absl's text.
+      expand: replaces the arguments before they are parsed; None: they stay as they are.
     """
 
     def guarded(arguments: Sequence[str]) -> None:
@@ -72,7 +76,7 @@ def run(
 
     # Hides warnings of libraries, unless --verbosity shows them.
     logging.set_verbosity(logging.ERROR)
-    app.run(guarded, flags_parser=functools.partial(_parse, short_help=short_help))
+    app.run(guarded, flags_parser=functools.partial(_parse, short_help=short_help, expand=expand))
 
 
 def quieten_tensorflow() -> None:
@@ -142,9 +146,13 @@ def _exit_with(mistake: object, *, code: int = USAGE_ERROR_EXIT_CODE) -> NoRetur
 
 
 def _parse(
-    arguments: Sequence[str], short_help: Callable[[Sequence[str]], str] | None
+    arguments: Sequence[str],
+    short_help: Callable[[Sequence[str]], str] | None,
+    expand: Callable[[Sequence[str], flags.FlagValues], list[str]] | None,
 ) -> list[str]:
     try:
+        if expand is not None:
+            arguments = expand(arguments, flags.FLAGS)
         if short_help is not None and {"-helpshort", "--helpshort"} & {*arguments}:
             print(short_help(arguments))
             sys.exit(0)

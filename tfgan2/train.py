@@ -1,7 +1,7 @@
 r"""Trains a text-to-image GAN, or resumes its run.
 
 Example:
-  python -m tfgan2.train --flagfile=tfgan2/recipes/digits_df_gan.flags \
+  python -m tfgan2.train --recipe=digits_df_gan \
     --data_dir=data/digits --run_dir=runs/digits --steps=2000
 """
 
@@ -13,12 +13,13 @@ from absl import flags
 
 from tfgan2 import program
 from tfgan2.runs import recipe as recipes
+from tfgan2.runs import shipped_recipes
 
 FLAGS = flags.FLAGS
 
 # Flags that --helpshort shows first.
 COMMON = (
-    *("model", "data_dir", "run_dir", "steps", "epochs"),
+    *("recipe", "model", "data_dir", "run_dir", "steps", "epochs"),
     *("image_size", "batch_size", "precision", "strategy", "text_encoder"),
 )
 # Flags that start from other files, and the option that a system with such a flag has.
@@ -51,6 +52,7 @@ def _define_goal() -> None:
     flags.DEFINE_flag(epochs)
 
 
+shipped_recipes.define_flag()
 recipes.define_flags(recipes.Recipe)
 recipes.define_flags(recipes.Schedule)
 _define_goal()
@@ -82,6 +84,7 @@ flags.DEFINE_string(
     "initial weights of --image_encoder=inception_v3: a file in Keras's format, or imagenet",
 )
 flags.adopt_module_key_flags(recipes)
+flags.adopt_module_key_flags(shipped_recipes)
 
 
 def short_help(arguments: Sequence[str]) -> str:
@@ -104,7 +107,9 @@ def short_help(arguments: Sequence[str]) -> str:
     hidden = {field.name for field in dataclasses.fields(recipes.Recipe)}
     hidden -= {name for model in models for name in recipes.option_names(model)}
     hidden |= {name for name, needed in FILES.items() if needed in hidden}
-    lines = [f"{__doc__}\n--flagfile reads flags from a file, such as those in tfgan2/recipes/."]
+    lines = [
+        f"{__doc__}\n--flagfile reads flags from a file of yours, as --recipe from the package."
+    ]
     lines.append("--helpshort --model=NAME shows the flags of one system, --help all flags.")
     for title, group in groups.items():
         shown = [name for name in group if name in FLAGS and name not in hidden]
@@ -145,4 +150,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    program.run(main, short_help=short_help)
+    program.run(main, short_help=short_help, expand=shipped_recipes.expand)

@@ -13,16 +13,15 @@ import pathlib
 
 from absl import flags
 
-import tfgan2.recipes
 from tfgan2 import program
 from tfgan2.interop import importing
-from tfgan2.runs import environment
+from tfgan2.runs import environment, shipped_recipes
 from tfgan2.runs import recipe as recipes
 from tfgan2.training import runtime
 
 FLAGS = flags.FLAGS
 KINDS = ("df_gan", "damsm", "char_cnn_rnn")
-DEFAULT_RECIPE = pathlib.Path(tfgan2.recipes.__path__[0]) / "cub_df_gan.flags"
+DEFAULT_RECIPE = "cub_df_gan"
 
 flags.DEFINE_enum("from", None, KINDS, "published model of the files", required=True)
 flags.DEFINE_string("generator", None, "state_epoch_NNN.pth (2022), or netG_NNN.pth (2020)")
@@ -41,8 +40,9 @@ flags.DEFINE_string("vocabulary", None, "captions_DAMSM.pickle or captions.pickl
 flags.DEFINE_string("run_dir", None, "run directory to write", required=True)
 flags.DEFINE_string(
     "recipe",
-    str(DEFAULT_RECIPE),
-    "flagfile of the run; the tensors override sizes and the form of the code",
+    DEFAULT_RECIPE,
+    "recipe of the package by name, or a flagfile; the tensors override sizes and the form of the "
+    "code",
 )
 
 
@@ -55,7 +55,7 @@ def main() -> None:
         vocabulary=FLAGS.vocabulary and pathlib.Path(FLAGS.vocabulary),
     )
     if kind == "df_gan":
-        recipe = recipes.from_flagfile(FLAGS.recipe)
+        recipe = recipes.from_flagfile(shipped_recipes.flagfile(FLAGS.recipe, flag="--recipe"))
         notes = importing.import_df_gan(
             generator=pathlib.Path(FLAGS.generator),
             discriminator=FLAGS.discriminator and pathlib.Path(FLAGS.discriminator),

@@ -2,7 +2,7 @@ r"""Trains a text encoder with an image encoder, for tfgan2.train --text_encoder
 
 Example:
   python -m tools.train_text_encoder --kind=damsm --data_dir=data/emoji --run_dir=runs/emoji_damsm
-  python -m tfgan2.train --flagfile=tfgan2/recipes/emoji_df_gan.flags --data_dir=data/emoji \
+  python -m tfgan2.train --recipe=emoji_df_gan --data_dir=data/emoji \
     --run_dir=runs/emoji --text_encoder=runs/emoji_damsm
 """
 

@@ -162,10 +162,10 @@ def test_flags_of_the_programs_exist() -> None:
         assert words[:3] == ["python", "-m", module]
         assert flags(words) - {"helpshort"} <= flags_of(module)
     head = (DOCKER / "training.Dockerfile").read_text()
-    assert flags(head.split()) >= {"flagfile", "data_dir", "run_dir"}
+    assert flags(head.split()) >= {"recipe", "data_dir", "run_dir"}
     assert {"data_dir", "run_dir"} <= flags_of("tfgan2.train")
-    (recipe,) = re.findall(r"--flagfile=/opt/tfgan2/(\S+)", head)
-    check_source(recipe)
+    (recipe,) = re.findall(r"--recipe=(\w+)", head)
+    check_source(f"tfgan2/recipes/{recipe}.flags")
 
 
 def test_demo_image_installs_the_packages_of_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

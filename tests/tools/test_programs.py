@@ -15,7 +15,7 @@ from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.recipe import MATCHING_MODELS, OPTIONS, Recipe, Schedule, option_names
 
 NEW_RUN = "--data_dir={data} --run_dir={tmp}/run"
-TRAIN = f"tfgan2.train --flagfile=tfgan2/recipes/digits_df_gan.flags {NEW_RUN}"
+TRAIN = f"tfgan2.train --recipe=digits_df_gan {NEW_RUN}"
 PREPARE = "tools.prepare --output_dir={tmp}/out --source"
 EVALUATE = "tools.evaluate --run_dir={run} --data_dir={data}"
 IMPORT = "tools.import_weights --run_dir={tmp}/run --text_encoder"
@@ -57,6 +57,10 @@ BAD = [
     ),
     ("tools.prepare --verify={tmp}", "--verify: must hold dataset.json"),
     (f"tfgan2.train --flagfile={{tmp}}/none.flags {NEW_RUN}", "none.flags"),
+    (
+        f"tfgan2.train --recipe=emoji {NEW_RUN}",
+        "--recipe: must be one of coco_df_gan, cub_df_gan, cub_imagan, cub_stack_gan_stage1, ",
+    ),
     (f"{TRAIN} --text_encoder={{tmp}}", "--text_encoder: must be a run, with a config.json"),
     (
         f"{TRAIN} --stage1_run_dir={{run}}",
@@ -170,11 +174,11 @@ def shown_flags(*arguments: str) -> list[str]:
 
 def test_short_help_shows_common_flags_first_and_each_flag_once() -> None:
     shown = shown_flags()
-    assert shown[:5] == ["model", "data_dir", "run_dir", "steps", "epochs"]
+    assert shown[:6] == ["recipe", "model", "data_dir", "run_dir", "steps", "epochs"]
     assert len(shown) == len(set(shown))
     files = {"data_dir", "run_dir", "text_encoder", "stage1_run_dir", "inception_weights"}
     options = {field.name for kind in (Recipe, Schedule) for field in dataclasses.fields(kind)}
-    assert set(shown) == {"steps", "epochs", "strategy"} | files | options
+    assert set(shown) == {"recipe", "steps", "epochs", "strategy"} | files | options
 
 
 @pytest.mark.parametrize("model", OPTIONS)
@@ -188,6 +192,10 @@ def test_short_help_of_a_system_shows_its_flags(model: str, tmp_path: pathlib.Pa
     flagfile = tmp_path / "recipe.flags"
     flagfile.write_text(f"--model={model}\n--batch_size=3\n")
     assert shown_flags(f"--flagfile={flagfile}") == shown
+
+
+def test_short_help_of_a_recipe_shows_the_flags_of_its_system() -> None:
+    assert shown_flags("--recipe=digits_gan_cls") == shown_flags("--model=gan_cls")
 
 
 def test_short_help_refuses_other_systems_and_help_shows_all_flags() -> None:

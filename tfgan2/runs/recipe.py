@@ -21,6 +21,7 @@ from tfgan2.models.options import MODELS, SystemOptions
 from tfgan2.models.stack_gan.options import StackGANOptions
 from tfgan2.options import Options, option
 from tfgan2.program import UsageError
+from tfgan2.runs import shipped_recipes
 from tfgan2.text.options import TextOptions
 
 if TYPE_CHECKING:
@@ -151,12 +152,13 @@ def from_flagfile(path: str | os.PathLike) -> Recipe:
       UsageError: the file cannot be read, or has other flags.
     """
     values = flags.FlagValues()
+    shipped_recipes.define_flag(into=values)
     for kind in (Recipe, Schedule):
         define_flags(kind, into=values)
     for goal in GOALS:
         flags.DEFINE_float(goal, None, "goal of the run", flag_values=values)
     try:
-        values(["recipe", f"--flagfile={path}"])
+        values(shipped_recipes.expand(["recipe", f"--flagfile={path}"], values))
     except flags.Error as error:
         raise UsageError(str(path), "must be a flagfile of tfgan2.train", error) from error
     return from_flags(Recipe, values)

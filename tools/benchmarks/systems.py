@@ -2,9 +2,9 @@
 
 import pathlib
 
-from tfgan2 import recipes as recipes_folder
 from tfgan2.program import UsageError
 from tfgan2.runs import recipe as recipes
+from tfgan2.runs import shipped_recipes
 
 # Published recipe of each system.
 SYSTEMS = {
@@ -28,9 +28,7 @@ def flagfile(name: str, *, flag: str) -> pathlib.Path:
     Raises:
       UsageError: the file does not exist, or its system has no generator.
     """
-    file = f"{SYSTEMS.get(name, name)}.flags"
-    named = pathlib.Path(recipes_folder.__path__[0]) / file
-    path = named if named.is_file() else pathlib.Path(name)
+    path = shipped_recipes.files().get(SYSTEMS.get(name, name), pathlib.Path(name))
     if not path.is_file():
         rule = f"must be one of {', '.join(SYSTEMS)}, a recipe of this package or a flagfile"
         raise UsageError(flag, rule, name)
