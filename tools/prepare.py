@@ -44,6 +44,20 @@ flags.DEFINE_string(
 flags.DEFINE_integer(
     "max_pixels", None, f"pixels per image at most; default: {images.DEFAULT_MAX_PIXELS}", 1
 )
+flags.DEFINE_enum(
+    "captions", None, sources.CAPTIONS, "captions of an image that are kept; default: all"
+)
+flags.DEFINE_enum(
+    "caption_from",
+    None,
+    sources.CAPTION_FROM,
+    "source folder: the caption is the name of the image file, or of its folder",
+)
+flags.DEFINE_string(
+    "captions_file", None, "source folder: the only table of captions; it may lie in any folder"
+)
+flags.DEFINE_string("image_column", None, "column of tables that names the images")
+flags.DEFINE_string("caption_column", None, "column of tables that holds the captions")
 flags.DEFINE_string("held_out", None, "file of emoji names for the test split, one per line")
 flags.DEFINE_string("class_names", None, "file of class names of mnist_idx, one per line and label")
 flags.DEFINE_integer("max_rejects", None, "rejects at most, else failure; default: any number", 0)
@@ -53,7 +67,10 @@ flags.DEFINE_bool("dry_run", False, "read and check everything, but write no dat
 flags.DEFINE_string("verify", None, "data set to check, byte for byte, instead of writing one")
 
 SHOWN_REASONS = 20
-OPTIONS = ("test_fraction", "resize", "background", "max_pixels", "held_out", "class_names")
+OPTIONS = (
+    *("test_fraction", "resize", "background", "max_pixels", "held_out", "class_names"),
+    *("captions", "caption_from", "captions_file", "image_column", "caption_column"),
+)
 
 
 def main() -> None:
