@@ -82,7 +82,7 @@ def collect(
         },
         licence=LICENCE,
         label_names=tuple(names),
-        rejects=tuple(left_out),
+        rejects=tuple(Reject(printable(it.key), printable(it.reason)) for it in left_out),
         notes=tuple(said),
     )
 

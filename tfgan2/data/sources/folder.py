@@ -47,7 +47,7 @@ OTHER_SOURCES = (
     "tar shards: --source=webdataset",
     "annotations/captions_train2014.json (or 2017): --source=coco",
 )
-SHOWN_FILES, SHOWN_SUFFIXES = 5, 5
+SHOWN_FILES, SHOWN_SUFFIXES = 3, 5
 
 
 def read(options: SourceOptions) -> Collection:
@@ -174,7 +174,7 @@ def _notes(read_files: Mapping[str, Layout]) -> list[str]:
     by_title: dict[str, list[str]] = {}
     for key, layout in read_files.items():
         by_title.setdefault(layout.title, []).append(key)
-    return [f"read: {title} {_shown(keys)}".rstrip() for title, keys in by_title.items()]
+    return [f"read: {title}: {_shown(keys)}".rstrip(": ") for title, keys in by_title.items()]
 
 
 def _shown(keys: Sequence[str]) -> str:

@@ -150,5 +150,9 @@ def unreadable(error: OSError) -> str:
 
 
 def printable(key: str) -> str:
-    """Writes bytes of a file name that are not UTF-8 as escapes."""
-    return key.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    """Writes bytes of a file name that are not UTF-8, and lone surrogates, as escapes."""
+    try:
+        content = key.encode(errors="surrogateescape")
+    except UnicodeEncodeError:  # A surrogate of JSON that stands for no byte.
+        content = key.encode(errors="surrogatepass")
+    return content.decode(errors="backslashreplace")

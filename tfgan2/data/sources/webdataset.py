@@ -20,6 +20,7 @@ from tfgan2.program import UsageError
 SUFFIXES = (".tar",)
 COMPRESSED_SUFFIXES = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 MAX_TEXT_BYTES = 2**20
+END_MARK = bytes(2 * tarfile.BLOCKSIZE)
 
 
 def read(options: SourceOptions) -> Collection:
@@ -135,6 +136,9 @@ def _samples(path: pathlib.Path, key: str) -> Iterator[_Sample | Reject]:
                 elif end in (".txt", ".json") and member.size <= MAX_TEXT_BYTES:
                     content = shard.extractfile(member)
                     sample.texts[end] = b"" if content is None else content.read()
+        # tarfile does not miss the end mark of a shard that is cut between two files.
+        if read_range(path, path.stat().st_size - len(END_MARK), len(END_MARK)) != END_MARK:
+            yield Reject(printable(key), "shard is damaged: its end is missing")
     except OSError as error:
         yield Reject(printable(key), unreadable(error))
     except (tarfile.TarError, EOFError, ValueError) as error:
