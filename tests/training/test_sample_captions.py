@@ -1,13 +1,11 @@
 """Captions of sample grids: known words, spread over the data, train and test marked."""
 
 import functools
-import json
 import pathlib
 
 import numpy as np
 import pytest
 
-from tests import programs
 from tests.contract.runs import eagerly, train_to
 from tests.tiny import QUICK, TINY
 from tfgan2.data import preparing, records
@@ -116,18 +114,3 @@ def test_run_keeps_its_captions_and_a_start_may_have_others(
     assert drawn == [given, given, ["zebra"]]
     config = RunDirectory.existing(tmp_path / "run").read_config()
     assert config.data["example_captions"] == given
-
-
-def test_prepare_warns_of_test_captions_without_a_known_word(tmp_path: pathlib.Path) -> None:
-    from tests.data.sources.conftest import png, write
-
-    images = {f"{split}/1.png": png() for split in ("train", "test")}
-    texts = {"train/1.txt": "a dog", "test/1.txt": "A DOG\nzebra crossing\n"}
-    write(tmp_path / "mine", {**images, **texts})
-    options = (f"--input_dir={tmp_path}/mine", f"--output_dir={tmp_path}/out", "--workers=1")
-    ended = programs.run("tools.prepare", "--source=folder", *options)
-    assert ended.returncode == 0, ended.stderr
-    warning = "1 of 2 test captions have no word of the train split, such as 'zebra crossing'"
-    assert f"warning: {warning}" in ended.stderr
-    assert "read: text files beside the images: test/1.txt, train/1.txt" in ended.stdout
-    assert json.loads((tmp_path / "out/dataset.json").read_text())["captions"]["test"] == 2

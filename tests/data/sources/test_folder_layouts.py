@@ -144,6 +144,8 @@ def test_parquet_shards_with_images_are_read(tmp_path: pathlib.Path, read: Read)
     assert [mean_colour(item).index(max(mean_colour(item))) for item in train] == [0, 1, 2]
     assert [item.captions for item in test] == [("x", "y")]
     assert "parquet shards with images" in collection.notes[0]
+    damaged = reasons(collection)["data/validation-00000-of-00001.parquet"]
+    assert damaged.startswith("cannot be read as parquet: ")
 
 
 @pytest.mark.parametrize(
@@ -275,6 +277,8 @@ def test_tables_with_other_columns_are_named(tmp_path: pathlib.Path, read: Read)
     assert reasons(collection)["metadata.csv"].endswith("is known of: author, licence")
     with pytest.raises(UsageError, match="captions_file: must be a file, got none"):
         read("folder", captions_file="none")
+    with pytest.raises(UsageError, match="--caption_from: must be left out with --captions_file"):
+        read("folder", captions_file="none", caption_from="folder")
     file = str(tmp_path / "b.csv")
     with pytest.raises(UsageError, match=r"b\.csv: must begin with .* got pic, says"):
         read("folder", captions_file=file)

@@ -89,7 +89,7 @@ def read(options: SourceOptions) -> Collection:
         raise UsageError("--input_dir", rule, options.input_dir, hints=_hints(tree, unread))
     # Keep the captioned images, and split them.
     notes = _notes(read_files)
-    if unread and not all(texts.values()):
+    if unread and not (texts and all(texts.values())):
         notes.append(f"not read: {_shown(unread)}; see --image_column and --caption_column")
     found = _captioned(tree, texts, stored, options)
     collection = captioned.collect(found, options, rejects=rejects, notes=notes)
@@ -112,6 +112,9 @@ def _outside(options: SourceOptions) -> dict[str, pathlib.Path]:
 
 def _tables(tree: Tree, options: SourceOptions) -> dict[str, Layout]:
     """Returns the layouts of all files with captions, in the order in which they are read."""
+    if options.captions_file is not None and options.caption_from is not None:
+        rule = "must be left out with --captions_file"
+        raise UsageError("--caption_from", rule, options.caption_from)
     if options.captions_file is not None:
         return {options.captions_file: CAPTIONS_FILE}
     if options.caption_from is not None:

@@ -53,7 +53,10 @@ def _values(batch: Any) -> Any:
 
 
 def image_column(path: pathlib.Path) -> str | None:
-    """Returns the column that holds images, a struct with the field `bytes`; None if there is none.
+    """Returns the column that holds images, a struct with the field `bytes`.
+
+    Returns:
+      The name of the column; None if there is none; empty if the file cannot be read.
 
     Raises:
       UsageError: the package pyarrow is not installed.
@@ -62,7 +65,7 @@ def image_column(path: pathlib.Path) -> str | None:
     try:
         schema = parquet.read_schema(path)
     except (arrow.ArrowException, ValueError, OSError):
-        return None
+        return ""
     for field in schema:
         kind = field.type
         if arrow.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
