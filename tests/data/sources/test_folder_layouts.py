@@ -201,6 +201,12 @@ def test_names_are_found_in_the_forms_in_which_tables_have_them(
     assert captions(read("folder")) == {"images/Käse.png": ("cheese",)}
 
 
+def test_absolute_name_below_the_folder_is_that_image(tmp_path: pathlib.Path, read: Read) -> None:
+    write(tmp_path, {"a/1.png": png(), "x/a/1.png": png()})
+    write(tmp_path, {"captions.jsonl": jsonl({"file_name": f"{tmp_path}/a/1.png", "text": "one"})})
+    assert captions(read("folder")) == {"a/1.png": ("one",)}
+
+
 def test_a_name_that_several_images_share_is_a_reject(tmp_path: pathlib.Path, read: Read) -> None:
     write(tmp_path, {"a/1.png": png(), "b/1.png": png(), "b/1.txt": "x"})
     write(tmp_path, {"captions.csv": "file_name,caption\n1.png,one\nB/1.PNG,two\n"})
@@ -274,7 +280,7 @@ def test_tables_with_other_columns_are_named(tmp_path: pathlib.Path, read: Read)
     write(tmp_path, {"metadata.csv": "author,licence\nme,CC0\n"})
     collection = read("folder")
     assert "not read: b.csv; see --image_column and --caption_column" in collection.notes
-    assert reasons(collection)["metadata.csv"].endswith("is known of: author, licence")
+    assert reasons(collection)["metadata.csv"].endswith("only author, licence")
     with pytest.raises(UsageError, match="captions_file: must be a file, got none"):
         read("folder", captions_file="none")
     with pytest.raises(UsageError, match="--caption_from: must be left out with --captions_file"):

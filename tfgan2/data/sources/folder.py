@@ -152,7 +152,7 @@ def _entries(layout: Layout, tree: Tree, key: str, options: SourceOptions) -> It
                 "name columns that it has"
             )
             raise UsageError(printable(key), rule, columns) from error
-        yield Reject(key, f"no column of names and captions is known of: {columns}")
+        yield Reject(key, f"table has no known columns of names and captions, only {columns}")
 
 
 def _captioned(

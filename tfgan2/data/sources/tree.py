@@ -25,9 +25,11 @@ class Tree:
     """Files below a folder.
 
     Attributes:
+      root: the folder.
       files: paths of all files by key; a key is the path relative to the root, with slashes.
     """
 
+    root: pathlib.Path
     files: Mapping[str, pathlib.Path]
 
     @functools.cached_property
@@ -60,7 +62,7 @@ class Tree:
         The first of these rules that finds an image counts. All but the first compare names in
         NFC and without case, and read a backslash as a slash.
 
-        1. The name is relative to the folder of the table.
+        1. The name is relative to the folder of the table, or absolute and below the root.
         2. The name is relative to the folder of the table or to the root.
         3. The path of one image ends with the name. Below the folder of the table the name of the
            file is enough; elsewhere the name must have a folder. The beginning of an absolute name
@@ -75,6 +77,8 @@ class Tree:
           NotFoundError: no image has the name, or several have it.
         """
         key = posixpath.normpath(posixpath.join(folder, name))
+        if name.startswith("/"):
+            key = posixpath.relpath(name, self.root.absolute())
         if key in self._image_set:
             return key
         text = name.strip().replace("\\", "/")
@@ -131,7 +135,7 @@ def read(root: pathlib.Path) -> tuple[Tree, list[Reject]]:
         for name in names:
             path = pathlib.Path(folder, name)
             found[path.relative_to(root).as_posix()] = path
-    return Tree(dict(sorted(found.items()))), rejects
+    return Tree(root, dict(sorted(found.items()))), rejects
 
 
 def suffix(key: str) -> str:
