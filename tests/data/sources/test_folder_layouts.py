@@ -4,6 +4,7 @@ import collections
 import io
 import json
 import pathlib
+import sys
 import unicodedata
 from typing import Any
 
@@ -148,6 +149,15 @@ def test_parquet_shards_with_images_are_read(tmp_path: pathlib.Path, read: Read)
     assert damaged.startswith("cannot be read as parquet: ")
 
 
+def test_missing_package_is_named_with_its_extra(
+    tmp_path: pathlib.Path, read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, {"a.png": png(), "metadata.parquet": b"PAR1"})
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(UsageError, match=r"pip install 'tfgan2\[parquet\]'"):
+        read("folder")
+
+
 @pytest.mark.parametrize(
     ("name", "table"),
     [
@@ -258,6 +268,11 @@ def test_open_quote_costs_its_row(tmp_path: pathlib.Path, read: Read) -> None:
         "d.png": ('x "y" z',),
     }
     assert reasons(collection)["captions.csv:2"].startswith("line is no CSV: ")
+    # A quote that another row closes.
+    write(tmp_path, {"captions.csv": 'file_name,caption\na.png,"open\nb.png,",x\nc.png,fine\n'})
+    collection = read("folder")
+    assert captions(collection) == {"c.png": ("fine",)}
+    assert reasons(collection)["captions.csv:2"] == "line is no CSV: a quote is open"
 
 
 def test_unread_folder_names_its_tables_and_the_layouts_that_are_read(

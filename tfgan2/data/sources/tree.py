@@ -145,7 +145,7 @@ def suffix(key: str) -> str:
 
 def fold(name: str) -> str:
     """Returns the common form of names that differ in case or in Unicode's composition alone."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+    return unicodedata.normalize("NFC", name.casefold())
 
 
 def unreadable(error: OSError) -> str:
