@@ -61,6 +61,8 @@ CORE = {
     "tfgan2": Target(external=(ABSL, TQDM)),
     "tfgan2.data": Target(external=(NUMPY, PILLOW, TENSORFLOW)),
     "tfgan2.data.sources": Target(external=(NUMPY, PILLOW, SCIPY)),
+    "tfgan2.data.sources.folder_layouts": Target(),
+    "tfgan2.data.sources.tables": Target(),
     "tfgan2.data.formats": Target(external=(NUMPY,)),
     "tfgan2.text": Target(external=(TENSORFLOW, TF_KERAS, TF_TEXT)),
     "tfgan2.adversarial": Target(external=(TENSORFLOW, TF_KERAS)),
@@ -148,6 +150,9 @@ EXTRAS = {
     },
     "word_vectors": {
         "tfgan2.text": Target(external=(SAFETENSORS, SYMSPELLPY, TOKENIZERS, WORDLLAMA)),
+    },
+    "parquet": {
+        "tfgan2.data.sources.tables": Target(external=(PYARROW,)),
     },
     "report": {
         "tools.reports": Target(

@@ -28,17 +28,25 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 class UsageError(Exception):
-    """An error of the user, reported in one line with exit code 2 and no traceback."""
+    """An error of the user, reported in one line with exit code 2 and no traceback.
 
-    def __init__(self, subject: str, rule: str, value: object) -> None:
+    Attributes:
+      hints: lines of help that are printed below the error.
+    """
+
+    def __init__(
+        self, subject: str, rule: str, value: object, *, hints: Sequence[str] = ()
+    ) -> None:
         """Builds the message `subject: rule, got value`.
 
         Args:
           subject: the wrong input, as the user wrote it: `--data_dir`, or the path of a file.
           rule: what the input must be.
           value: the value received.
+          hints: lines of help.
         """
         super().__init__(f"{subject}: {rule}, got {value}")
+        self.hints = tuple(hints)
 
 
 class Failure(Exception):  # noqa: N818
@@ -142,6 +150,8 @@ def _write_line(text: str) -> None:
 
 def _exit_with(mistake: object, *, code: int = USAGE_ERROR_EXIT_CODE) -> NoReturn:
     print(f"error: {' '.join(str(mistake).split())}", file=sys.stderr)
+    for hint in getattr(mistake, "hints", ()):
+        print(f"  {' '.join(hint.split())}", file=sys.stderr)
     sys.exit(code)
 
 

@@ -27,6 +27,7 @@ FILES = {
     "text_encoder": "freeze_text_encoder",
     "stage1_run_dir": "stage",
     "inception_weights": "image_encoder",
+    "sample_captions": "text_encoder_kind",
 }
 
 
@@ -82,6 +83,12 @@ flags.DEFINE_string(
     "inception_weights",
     None,
     "initial weights of --image_encoder=inception_v3: a file in Keras's format, or imagenet",
+)
+flags.DEFINE_string(
+    "sample_captions",
+    None,
+    "captions of the sample grids: a file with one per line, or captions separated by |; default: "
+    "ten captions of the data set",
 )
 flags.adopt_module_key_flags(recipes)
 flags.adopt_module_key_flags(shipped_recipes)
@@ -145,6 +152,7 @@ def main() -> None:
         text_encoder=FLAGS.text_encoder,
         stage1_run_dir=FLAGS.stage1_run_dir,
         inception_weights=FLAGS.inception_weights,
+        captions=FLAGS.sample_captions,
     )
     print(outcome)
 

@@ -25,7 +25,8 @@ flags.DEFINE_string("model", None, "name of the model on the server of --target"
 flags.DEFINE_string(
     "captions",
     None,
-    "file or pattern: one caption per line, .csv, .jsonl or .tfrecord; also .gz, .bz2, .xz, .zst",
+    "file or pattern: one caption per line, .csv, .tsv, .json, .jsonl, .parquet or .tfrecord; also "
+    ".gz, .bz2, .xz, .zst",
 )
 flags.DEFINE_integer("count", None, "number of images, for a model that reads no captions", 1)
 flags.DEFINE_string("output_dir", None, "folder of the outputs", required=True)

@@ -8,6 +8,7 @@ Examples:
 """
 
 import os
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from absl import flags
@@ -44,6 +45,20 @@ flags.DEFINE_string(
 flags.DEFINE_integer(
     "max_pixels", None, f"pixels per image at most; default: {images.DEFAULT_MAX_PIXELS}", 1
 )
+flags.DEFINE_enum(
+    "captions", None, sources.CAPTIONS, "captions of an image that are kept; default: all"
+)
+flags.DEFINE_enum(
+    "caption_from",
+    None,
+    sources.CAPTION_FROM,
+    "source folder: the caption is the name of the image file, or of its folder",
+)
+flags.DEFINE_string(
+    "captions_file", None, "source folder: the only table of captions; it may lie in any folder"
+)
+flags.DEFINE_string("image_column", None, "column of tables that names the images")
+flags.DEFINE_string("caption_column", None, "column of tables that holds the captions")
 flags.DEFINE_string("held_out", None, "file of emoji names for the test split, one per line")
 flags.DEFINE_string("class_names", None, "file of class names of mnist_idx, one per line and label")
 flags.DEFINE_integer("max_rejects", None, "rejects at most, else failure; default: any number", 0)
@@ -52,8 +67,11 @@ flags.DEFINE_integer("workers", os.cpu_count(), "processes that read and encode 
 flags.DEFINE_bool("dry_run", False, "read and check everything, but write no data set")
 flags.DEFINE_string("verify", None, "data set to check, byte for byte, instead of writing one")
 
-SHOWN_REASONS = 20
-OPTIONS = ("test_fraction", "resize", "background", "max_pixels", "held_out", "class_names")
+SHOWN_REASONS, SHOWN_CAPTIONS = 20, 5
+OPTIONS = (
+    *("test_fraction", "resize", "background", "max_pixels", "held_out", "class_names"),
+    *("captions", "caption_from", "captions_file", "image_column", "caption_column"),
+)
 
 
 def main() -> None:
@@ -89,6 +107,8 @@ def main() -> None:
     for note in collection.notes:
         print(note)
     manifest = prepared.manifest
+    test_captions = {text for item in collection.splits["test"] for text in item.captions}
+    _warn_of_unread(sorted(test_captions), manifest.vocabulary)
     counts = ", ".join(f"{manifest.records(split)} {split}" for split in manifest.splits)
     written = "nothing written (--dry_run)" if FLAGS.dry_run else FLAGS.output_dir
     print(f"{written}: {counts}, {len(manifest.vocabulary)} words, {manifest.rejects} rejects")
@@ -97,6 +117,21 @@ def main() -> None:
         print(f"  {count} x {reason}")
     if len(reasons) > SHOWN_REASONS:
         print(f"  and {len(reasons) - SHOWN_REASONS} other reasons")
+
+
+def _warn_of_unread(test_captions: Sequence[str], vocabulary: Collection[str]) -> None:
+    """Warns of test captions that a model of this data set cannot read."""
+    from tfgan2.text.tokenizers import words_of
+
+    unread = [
+        text
+        for text, words in zip(test_captions, words_of(test_captions), strict=True)
+        if not any(word in vocabulary for word in words)
+    ]
+    if unread:
+        named = ", ".join(repr(text[:80]) for text in unread[:SHOWN_CAPTIONS])
+        count = f"{len(unread)} of {len(test_captions)} test captions have"
+        program.warn(f"{count} no word of the train split, such as {named}")
 
 
 def _options(source: sources.Source) -> dict[str, Any]:

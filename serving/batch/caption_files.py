@@ -1,16 +1,35 @@
-"""Reads caption files as a stream: text, CSV, JSON lines and TFRecords."""
+"""Reads caption files: text, CSV, JSON, parquet and TFRecords; all but JSON arrays as a stream."""
 
+import contextlib
 import csv
 import dataclasses
+import itertools
 import json
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import BinaryIO
+
+from pyarrow import ArrowException, parquet
 
 from serving.batch import compression, messages, storage, tfrecords
 
 MAX_CAPTION_BYTES = 2**17
 MAX_LINE_BYTES = 2**20
 COLUMN = "caption"
+SEPARATORS = (",", ";", "\t", "|")
+# Names that a header of a table of captions may have besides `caption`.
+OTHER_COLUMNS = frozenset(
+    {"id", "key", "image", "image_name", "file", "file_name", "filename", "label"}
+)
+# First bytes of files that hold no lines of captions.
+FORMATS = {
+    b"PK\x03\x04": "zip (xlsx, docx, ods, ...)",
+    b"PAR1": "parquet",
+    b"\x1f\x8b": "gzip",
+    b"%PDF": "PDF",
+    b"\x89PNG": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+}
+_JSON_RULE = f"must be a JSON string, or an object with a string `{COLUMN}`"
 _BOM = b"\xef\xbb\xbf"
 _TOO_LONG = f"line: must have at most {MAX_LINE_BYTES} bytes, got more"
 
@@ -33,14 +52,16 @@ class DamagedFileError(ValueError):
 
 
 def read(path: str) -> Iterator[Entry]:
-    """Reads the entries of a file; holds only one line or record in memory.
+    """Reads the entries of a file; holds one line, record or batch in memory, or a JSON array.
 
     Args:
-      path: the suffix gives the format: .csv, .jsonl or .ndjson, .tfrecord or .tfrecords; else
-        text with one caption per line. A second suffix .gz, .bz2, .xz or .zst: compressed.
+      path: the suffix gives the format: .csv or .tsv, .json, .jsonl or .ndjson, .parquet,
+        .tfrecord or .tfrecords; else text with one caption per line. A second suffix .gz, .bz2, .xz
+        or .zst: compressed.
 
     Raises:
-      DamagedFileError: the file cannot be read to its end, or a CSV has no `caption` column.
+      DamagedFileError: the file cannot be read to its end, a table has no column `caption`, or the
+        content is of another format than the name says.
     """
     stem, suffix = compression.split(path)
     kind = stem.rpartition(".")[2].lower()
@@ -49,13 +70,17 @@ def read(path: str) -> Iterator[Entry]:
             stream = compression.decompressed(file, suffix)
             if kind in ("tfrecord", "tfrecords"):
                 yield from _record_entries(stream)
-            elif kind == "csv":
+            elif kind == "parquet":
+                yield from _parquet_entries(stream)
+            elif kind in ("csv", "tsv"):
                 yield from _csv_entries(stream)
+            elif kind == "json":
+                yield from _json_entries(stream)
             elif kind in ("jsonl", "ndjson"):
                 yield from map(_json_entry, _lines(stream))
             else:
-                yield from map(_text_entry, _lines(stream))
-    except compression.ERRORS as error:
+                yield from _text_entries(stream)
+    except (*compression.ERRORS, ArrowException) as error:
         raise DamagedFileError(f"{path} ({error or type(error).__name__})") from error
 
 
@@ -68,6 +93,9 @@ def _lines(stream: BinaryIO) -> Iterator[bytes | None]:
             line, first = line.removeprefix(_BOM), False
             if not line:
                 return
+            for beginning, name in FORMATS.items():
+                if line.startswith(beginning):
+                    raise ValueError(f"a file of captions must be text, got {name}")
         whole = line.endswith(b"\n")
         content = line.removesuffix(b"\n")
         if whole:
@@ -92,20 +120,77 @@ def _text_entry(line: bytes | None) -> Entry:
     return Entry(None, _TOO_LONG) if line is None else _entry(line)
 
 
+def _text_entries(stream: BinaryIO) -> Iterator[Entry]:
+    """Yields an entry per line.
+
+    Raises:
+      ValueError: the first line is the header of a table.
+    """
+    for number, line in enumerate(_lines(stream)):
+        if number == 0 and line is not None and _is_header(line):
+            rule = "a table must have a name in .csv or .tsv, or lines of captions have no header"
+            raise ValueError(f"{rule}, got the header {line.decode()}")
+        yield _text_entry(line)
+
+
+def _is_header(line: bytes) -> bool:
+    """Whether a line holds nothing but names of columns, `caption` among them."""
+    text = line.decode("utf-8", "replace")
+    for separator in SEPARATORS:
+        names = {name.strip(' "\r').lower() for name in text.split(separator)}
+        if COLUMN in names and names <= OTHER_COLUMNS | {COLUMN}:
+            return True
+    return False
+
+
 def _json_entry(line: bytes | None) -> Entry:
     """The entry of a JSON line; keeps bytes that are not UTF-8; a blank line is empty text."""
     if line is None or not line.strip():
         return _text_entry(None if line is None else b"")
-    rule = f"must be a JSON string, or an object with a string `{COLUMN}`"
     try:
-        value: Any = json.loads(line.decode("utf-8", "surrogateescape"))
-        if isinstance(value, dict):
-            value = value.get(COLUMN)
-        if not isinstance(value, str):
-            return Entry(None, f"line: {rule}, got none")
-        return _entry(value.encode("utf-8", "surrogateescape"))
+        return _value_entry(json.loads(line.decode("utf-8", "surrogateescape")))
     except (ValueError, RecursionError) as error:
-        return Entry(None, f"line: {rule}, got {error}")
+        return Entry(None, f"line: {_JSON_RULE}, got {error}")
+
+
+def _value_entry(value: object) -> Entry:
+    """The entry of a JSON value.
+
+    Raises:
+      ValueError: the caption has a lone surrogate that stands for no byte.
+    """
+    caption = value.get(COLUMN) if isinstance(value, dict) else value
+    if not isinstance(caption, str):
+        return Entry(None, f"line: {_JSON_RULE}, got none")
+    return _entry(caption.encode("utf-8", "surrogateescape"))
+
+
+def _json_entries(stream: BinaryIO) -> Iterator[Entry]:
+    """Yields the entries of a JSON array or, if the file begins otherwise, of its lines."""
+    lines = _lines(stream)
+    first = next((line for line in lines if line is None or line.strip()), b"")
+    if first is None or not first.lstrip().startswith(b"["):
+        yield from map(_json_entry, itertools.chain([first], lines))
+        return
+    rest = b"\n".join(line for line in lines if line is not None)
+    try:
+        values = json.loads((first + b"\n" + rest).decode("utf-8", "surrogateescape"))
+    except RecursionError as error:
+        raise ValueError("a JSON array must hold captions, got one that is too deep") from error
+    for value in values:
+        try:
+            yield _value_entry(value)
+        except ValueError as error:
+            yield Entry(None, f"line: {_JSON_RULE}, got {error}")
+
+
+def _parquet_entries(stream: BinaryIO) -> Iterator[Entry]:
+    file = parquet.ParquetFile(stream)
+    if COLUMN not in file.schema_arrow.names:
+        found = ", ".join(file.schema_arrow.names)
+        raise ValueError(f"a parquet file must have a column `{COLUMN}`, got {found}")
+    for batch in file.iter_batches(columns=[COLUMN]):
+        yield from map(_value_entry, batch.column(0).to_pylist())
 
 
 def _table_line(line: bytes | None) -> str:
@@ -115,14 +200,27 @@ def _table_line(line: bytes | None) -> str:
     return line.decode("utf-8", "surrogateescape") + "\n"
 
 
+def _header(line: bytes | None) -> tuple[str, int]:
+    """Returns the separator of a table, and the index of its column of captions.
+
+    Raises:
+      ValueError: the table has no such column with any separator.
+    """
+    text = "" if line is None else line.decode("utf-8", "surrogateescape")
+    for separator in SEPARATORS:
+        with contextlib.suppress(csv.Error):
+            names = next(csv.reader([text], delimiter=separator, strict=True), [])
+            if COLUMN in names:
+                return separator, names.index(COLUMN)
+    rule = f"a CSV file must have a column `{COLUMN}` in its first line"
+    raise ValueError(f"{rule}, got {text[:80]!r}")
+
+
 def _csv_entries(stream: BinaryIO) -> Iterator[Entry]:
+    lines = _lines(stream)
+    separator, column = _header(next(lines, b""))
     # `map`, unlike a generator, goes on after the error of a too long line.
-    table = csv.reader(map(_table_line, _lines(stream)))
-    try:
-        header = next(table, [])
-        column = header.index(COLUMN)
-    except (csv.Error, ValueError) as error:
-        raise ValueError(f"a CSV file must have a column `{COLUMN}` in its first line") from error
+    table = csv.reader(map(_table_line, lines), delimiter=separator)
     while True:
         try:
             fields = next(table)

@@ -127,6 +127,7 @@ def train_to(
     text_encoder: pathlib.Path | None = None,
     stage1_run_dir: pathlib.Path | None = None,
     word_vectors: str | None = None,
+    captions: str | None = None,
     **schedule: Any,
 ) -> trainer.Outcome:
     return trainer.train(
@@ -139,6 +140,7 @@ def train_to(
         text_encoder=text_encoder,
         stage1_run_dir=stage1_run_dir,
         word_vectors=word_vectors,
+        captions=captions,
     )
 
 

@@ -106,11 +106,24 @@ def test_next_version_follows_the_highest(run: RunDirectory, tmp_path: pathlib.P
     sampler, _, _ = load_sampler(run)
     (tmp_path / "9").mkdir()
     (tmp_path / "notes").mkdir()
-    version = saved_model.export(sampler, tmp_path, captions=["a"], card={"model": "df_gan"})
+    version = saved_model.export(
+        sampler, tmp_path, captions=["zebra crossing"], card={"model": "df_gan"}
+    )
     assert version == tmp_path / "10"
     assert {path.name for path in tmp_path.iterdir()} == {"9", "10", "notes"}
     card = json.loads((version / "model_card.json").read_text())
-    assert card == {"model": "df_gan", "example_captions": ["a"]}
+    # A caption of unknown words stays if no caption has known words alone.
+    unknown = "zebra crossing"
+    assert int(sampler.unknown_words(tf.constant([unknown]))[0]) == 2
+    assert card == {"model": "df_gan", "example_captions": [unknown]}
+
+
+def test_card_suggests_captions_of_known_words(run: RunDirectory, tmp_path: pathlib.Path) -> None:
+    sampler, _, _ = load_sampler(run)
+    captions = ["the digit 3", "zebra crossing", "the digit 7"]
+    version = saved_model.export(sampler, tmp_path, captions=captions, card={})
+    card = json.loads((version / "model_card.json").read_text())
+    assert card["example_captions"] == ["the digit 3", "the digit 7"]
 
 
 def test_failed_check_leaves_no_version(

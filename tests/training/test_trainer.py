@@ -23,6 +23,7 @@ from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.sampling import load_sampler
 from tfgan2.training import best_checkpoint, callbacks, initialization, periodic, runtime, trainer
+from tfgan2.training.sample_captions import SampleCaptions
 
 RECIPE = QUICK
 
@@ -100,7 +101,11 @@ def test_auto_precision_is_resolved_once(
     automatic = dataclasses.replace(RECIPE, precision="auto")
     monkeypatch.setattr(runtime, "resolve_precision", lambda name: "mixed_bfloat16")
     new_run = initialization.NewRun(
-        captions=[], texts=None, text_encoder=None, stage_one=None, word_vectors=None
+        samples=SampleCaptions(()),
+        texts=None,
+        text_encoder=None,
+        stage_one=None,
+        word_vectors=None,
     )
     joined = initialization.begin_or_join(run, automatic, manifest, new_run)
     assert joined.precision == "float32"  # The precision of the run, not of this machine.

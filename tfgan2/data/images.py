@@ -4,6 +4,7 @@ import dataclasses
 import io
 import pathlib
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
@@ -46,8 +47,17 @@ def load(path: pathlib.Path, *, framing: Framing, box: Box | None = None) -> np.
     Raises:
       UnreadableError: the file cannot be read or decoded, or has too many pixels.
     """
+    return load_from(path.read_bytes, framing=framing, box=box)
+
+
+def load_from(read: Callable[[], bytes], *, framing: Framing, box: Box | None = None) -> np.ndarray:
+    """Reads an image by a function that returns the bytes of its file; see `decode`.
+
+    Raises:
+      UnreadableError: the bytes cannot be read or decoded, or the image has too many pixels.
+    """
     try:
-        content = path.read_bytes()
+        content = read()
     except OSError as error:
         raise UnreadableError(f"file cannot be read: {error.strerror}") from error
     return decode(content, framing=framing, box=box)

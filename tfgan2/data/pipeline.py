@@ -195,11 +195,35 @@ def examples(
     The arguments are those of `StoredExamples`, and `limit`, the number of records at most, evenly
     chosen from the split; None: all.
     """
-    reader = records.RecordReader(data_dir, manifest.splits[split])
-    count = len(reader) if limit is None else min(limit, len(reader))
-    parsed = [records.parse(reader[at * len(reader) // count]) for at in range(count)]
+    parsed = _evenly(data_dir, manifest, split=split, limit=limit)
     captions, label = _captions_and_labels(parsed)
     return Examples(np.stack([_middle(it, manifest, view) for it in parsed]), captions, label)
+
+
+def stored_captions(
+    data_dir: str | os.PathLike, manifest: records.Manifest, *, split: str, limit: int
+) -> tuple[list[tuple[str, ...]], np.ndarray]:
+    """Reads captions and labels without the images.
+
+    Args:
+      data_dir: folder of the data set.
+      manifest: content of dataset.json.
+      split: `train` or `test`.
+      limit: number of records at most, evenly chosen from the split.
+
+    Returns:
+      Captions of each record, and labels, int64 [N].
+    """
+    return _captions_and_labels(_evenly(data_dir, manifest, split=split, limit=limit))
+
+
+def _evenly(
+    data_dir: str | os.PathLike, manifest: records.Manifest, *, split: str, limit: int | None
+) -> list[dict[str, tf.Tensor]]:
+    """Parses at most `limit` records of a split, evenly chosen; None: all."""
+    reader = records.RecordReader(data_dir, manifest.splits[split])
+    count = len(reader) if limit is None else min(limit, len(reader))
+    return [records.parse(reader[at * len(reader) // count]) for at in range(count)]
 
 
 def _captions_and_labels(

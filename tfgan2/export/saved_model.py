@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfgan2.adversarial.sampler import AnySampler
+from tfgan2.adversarial.sampler import AnySampler, UnconditionalSampler
 from tfgan2.export import served_ops, warmup
 from tfgan2.export.constants import ConstantGenerator
 from tfgan2.export.signatures import make_signatures
@@ -33,7 +33,8 @@ def export(
     Args:
       sampler: the sampler to export.
       export_dir: folder of the versions; created if absent.
-      captions: example captions, for the check, the warm-up and the card.
+      captions: example captions, for the check and the warm-up; the card has those of them whose
+        words the model knows, or all if there are none.
       card: other content of model_card.json.
 
     Returns:
@@ -59,7 +60,7 @@ def export(
     try:
         tf.saved_model.save(_holder(exported), str(partial), signatures=functions)
         warmup.write(partial, signatures.examples(caption=captions[0]))
-        text = json.dumps({**card, "example_captions": list(captions)}, indent=1)
+        text = json.dumps({**card, "example_captions": _known(sampler, captions)}, indent=1)
         (partial / CARD_NAME).write_text(text + "\n", encoding="utf-8")
         check_ops(partial)
         check(partial, sampler, captions)
@@ -73,6 +74,15 @@ def export(
 def versions(export_dir: pathlib.Path) -> list[int]:
     """Lists the version numbers in a folder."""
     return [int(path.name) for path in export_dir.iterdir() if path.name.isdecimal()]
+
+
+def _known(sampler: AnySampler, captions: Sequence[str]) -> list[str]:
+    """Returns the captions whose words the model knows, or all captions if there are none."""
+    if isinstance(sampler, UnconditionalSampler):
+        return list(captions)
+    unknown_words = sampler.unknown_words(tf.constant(captions)).numpy()
+    known = [text for text, count in zip(captions, unknown_words, strict=True) if not count]
+    return known or list(captions)
 
 
 def _holder(sampler: AnySampler) -> tf.Module:

@@ -5,9 +5,10 @@ runs wherever TensorFlow runs, also in `saved_model_cli`, which loads no other o
 """
 
 import collections
+import itertools
 import os
 import pathlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
 import numpy as np
@@ -72,13 +73,19 @@ def lower(captions: tf.Tensor) -> tf.Tensor:
     return tf.strings.lower(text, encoding="utf-8")
 
 
-def count_words(captions: Iterable[str]) -> dict[str, int]:
-    """Counts the words of captions: most frequent first, then in alphabetical order."""
+def words_of(captions: Iterable[str]) -> Iterator[list[str]]:
+    """Yields the words of each caption, as `split_words` splits it."""
     captions = list(captions)
-    counts: collections.Counter[str] = collections.Counter()
     for start in range(0, len(captions), COUNT_BATCH_SIZE):
         words = split_words(tf.constant(captions[start : start + COUNT_BATCH_SIZE], tf.string))
-        counts.update(word.decode() for word in words.flat_values.numpy())
+        texts = [word.decode() for word in words.flat_values.numpy()]
+        for begin, end in itertools.pairwise(words.row_splits.numpy()):
+            yield texts[begin:end]
+
+
+def count_words(captions: Iterable[str]) -> dict[str, int]:
+    """Counts the words of captions: most frequent first, then in alphabetical order."""
+    counts = collections.Counter(itertools.chain.from_iterable(words_of(captions)))
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 

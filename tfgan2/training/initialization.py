@@ -22,6 +22,7 @@ from tfgan2.text.options import WORD_ENCODERS
 from tfgan2.text.word_vector_encoder import WordVectorEncoder
 from tfgan2.text.word_vectors import WordVectors
 from tfgan2.training import runtime
+from tfgan2.training.sample_captions import SampleCaptions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,14 +30,14 @@ class NewRun:
     """The inputs of a new run.
 
     Attributes:
-      captions: example captions of the data set.
+      samples: captions of the sample grids and of an export.
       texts: texts by label, which a joint model writes instead of captions; None for captions.
       text_encoder: pretrained text encoder, or None.
       stage_one: stage-I generator, or None.
       word_vectors: word vectors of a matching model, or None.
     """
 
-    captions: list[str]
+    samples: SampleCaptions
     texts: list[str] | None
     text_encoder: PretrainedTextEncoder | None
     stage_one: PretrainedStageOne | None
@@ -108,7 +109,7 @@ def begin_or_join(
         rule = f"must have images of {config.data['channels']} channels, as the run has"
         raise UsageError("--data_dir", rule, manifest.channels)
     if config.data["checksum"] is None:  # A run of imported weights has no data set yet.
-        data = {**config.data, **_description(manifest), "example_captions": new_run.captions}
+        data = {**config.data, **_description(manifest), **_examples(new_run.samples)}
         run.write_config(dataclasses.replace(config, data=data))
     elif manifest.checksum != config.data["checksum"]:
         rule = (
@@ -186,7 +187,7 @@ def _begin(
     run.write_config(
         Config(
             recipe=recipe,
-            data={**_description(manifest), "example_captions": new_run.captions},
+            data={**_description(manifest), **_examples(new_run.samples)},
             versions=environment.versions(),
             text_encoder=None if text_encoder is None else text_encoder.description,
             stage_one=None if new_run.stage_one is None else str(new_run.stage_one.run.path),
@@ -203,3 +204,8 @@ def _description(manifest: records.Manifest) -> dict[str, str | int]:
         "licence": manifest.licence,
         "channels": manifest.channels,
     }
+
+
+def _examples(samples: SampleCaptions) -> dict[str, list[str]]:
+    """Entries of the sample captions in config.json."""
+    return {"example_captions": list(samples.texts), "example_splits": list(samples.splits)}

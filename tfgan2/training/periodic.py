@@ -1,6 +1,7 @@
 """Periodic work beside training: sample grids and evaluations, or retrieval."""
 
 import os
+from collections.abc import Sequence
 
 import numpy as np
 from tqdm import tqdm
@@ -17,6 +18,7 @@ from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.text.tokenizers import Tokenizer
 from tfgan2.training import best_checkpoint
+from tfgan2.training.sample_captions import SampleCaptions
 from tfgan2.training.sample_grid import animation, grid
 from tfgan2.training.tensorboard import TensorBoardWriter
 
@@ -39,16 +41,16 @@ class GeneratorWork:
         recipe: recipes.Recipe,
         schedule: recipes.Schedule,
         data_dir: str | os.PathLike,
-        captions: list[str],
+        samples: SampleCaptions,
     ) -> None:
         self._run, self._writer, self._recipe, self._data_dir = run, writer, recipe, data_dir
         self._sampler = gan.sampler(tokenizer, truncation=recipe.truncation)
         self._best = best_checkpoint.Best(gan, run, metric=schedule.keep_best)
-        self._captions = captions
+        self._captions, self._titles = list(samples.texts), samples.titles
 
     def draw_grid(self, step: int) -> None:
         """Writes a sample grid, and the texts that a joint model wrote."""
-        picture, texts = draw_grid(self._sampler, self._captions)
+        picture, texts = draw_grid(self._sampler, self._captions, titles=self._titles)
         if texts is not None:
             lines = "".join(f"{seed}\t{text}\n" for seed, text in enumerate(texts))
             write_file(self._run.sample_texts(step), lines.encode())
@@ -127,8 +129,15 @@ class MatchingWork:
         tqdm.write(shown)
 
 
-def draw_grid(sampler: AnySampler, captions: list[str]) -> tuple[bytes, list[str] | None]:
+def draw_grid(
+    sampler: AnySampler, captions: list[str], *, titles: Sequence[str] | None = None
+) -> tuple[bytes, list[str] | None]:
     """Draws a sample grid: a row per caption with the seeds 0 to 7; without captions 64 seeds.
+
+    Args:
+      sampler: the sampler.
+      captions: the captions.
+      titles: titles of the rows; None: the captions.
 
     Returns:
       PNG bytes, and the texts of a joint model or None.
@@ -137,12 +146,12 @@ def draw_grid(sampler: AnySampler, captions: list[str]) -> tuple[bytes, list[str
         seeds = list(range(GRID_SEEDS))
         images = [sampler.sample([caption] * GRID_SEEDS, seeds, 0.0).images for caption in captions]
         columns = [f"seed {seed}" for seed in seeds]
-        return grid(np.stack(images), rows=captions, columns=columns), None
+        return grid(np.stack(images), rows=titles or captions, columns=columns), None
     rows = [range(at * GRID_SEEDS, (at + 1) * GRID_SEEDS) for at in range(UNCONDITIONAL_ROWS)]
-    titles = [f"seeds {row[0]} to {row[-1]}" for row in rows]
+    ranges = [f"seeds {row[0]} to {row[-1]}" for row in rows]
     samples = [sampler.sample([""] * GRID_SEEDS, row, 0.0) for row in rows]
     texts = [text for row in samples for text in row.texts or ()] or None
-    return grid(np.stack([row.images for row in samples]), rows=titles, texts=texts), texts
+    return grid(np.stack([row.images for row in samples]), rows=ranges, texts=texts), texts
 
 
 def draw_interpolation(sampler: AnySampler, captions: list[str]) -> bytes:

@@ -3,9 +3,7 @@
 import contextlib
 import dataclasses
 import os
-from collections.abc import Sequence
 
-import numpy as np
 import tf_keras as keras
 
 from tfgan2.data import pipeline, records
@@ -15,13 +13,19 @@ from tfgan2.runs import recipe as recipes
 from tfgan2.runs.checkpoint import Checkpoints, find
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.sampling import make_tokenizer
-from tfgan2.training import callbacks, checks, initialization, inputs, runtime, workers
+from tfgan2.training import (
+    callbacks,
+    checks,
+    initialization,
+    inputs,
+    runtime,
+    sample_captions,
+    workers,
+)
 from tfgan2.training.periodic import GeneratorWork, MatchingWork
 from tfgan2.training.run_monitor import RunMonitor
 from tfgan2.training.step_timer import StepTimer
 from tfgan2.training.tensorboard import TensorBoardWriter
-
-GRID_CAPTIONS = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +69,7 @@ def train(
     stage1_run_dir: str | os.PathLike | None = None,
     inception_weights: str | None = None,
     word_vectors: str | None = None,
+    captions: str | None = None,
 ) -> Outcome:
     """Trains to the goal, from the newest checkpoint if there is one.
 
@@ -82,6 +87,8 @@ def train(
         `imagenet`.
       word_vectors: word vectors of a new matching model with `--text_encoder_kind=word_vectors`: a
         file, or `wordllama`.
+      captions: captions of the sample grids of this start: a file, or captions separated by |;
+        None: those of the first start.
 
     Raises:
       UsageError: the data set, a run directory or an option is not valid.
@@ -104,15 +111,19 @@ def train(
         word_vectors=word_vectors,
     )
     # Write the configuration of a new run, or check that of an earlier start.
-    split = "test" if manifest.records("test") else "train"
-    examples = pipeline.examples(
-        data_dir, manifest, split=split, view=recipes.view(recipe), limit=200
-    )
     texts = label_texts.label_texts(recipe, manifest)
-    captions = grid_captions(examples, texts)
     recipe, vectors = initialization.load_word_vectors(run, recipe, manifest, word_vectors)
+    samples = sample_captions.of_start(
+        captions,
+        run,
+        recipe,
+        manifest,
+        data_dir=data_dir,
+        texts=texts,
+        text_encoder=encoder,
+    )
     new_run = initialization.NewRun(
-        captions=captions,
+        samples=samples,
         texts=texts,
         text_encoder=encoder,
         stage_one=stage_one,
@@ -126,6 +137,8 @@ def train(
     group.wait()
     if not group.chief:
         recipe = initialization.begin_or_join(run, recipe, manifest, new_run)
+    if captions is None:
+        samples = sample_captions.of_run(run.read_config())
     steps = goal.in_steps(images=manifest.records("train"), batch_size=recipe.batch_size)
 
     # Build the model, and restore the newest checkpoint.
@@ -180,7 +193,7 @@ def train(
             work = MatchingWork(own_run, writer, gan, tokenizer, recipe, data_dir)
         else:
             work = GeneratorWork(
-                own_run, writer, gan, tokenizer, recipe, schedule, data_dir, captions
+                own_run, writer, gan, tokenizer, recipe, schedule, data_dir, samples
             )
         cut = make_tokenizer(run, recipe, for_training=True)
         dataset = inputs.distributed(inputs.tokenized(batches, cut, texts=texts), group.strategy)
@@ -223,21 +236,6 @@ def train(
         )
         group.wait()  # Wait until the chief has saved.
     return Outcome(timer.step, steps, next(iter(saved.paths), None), timer.summary)
-
-
-def grid_captions(examples: pipeline.Examples, texts: Sequence[str] | None) -> list[str]:
-    """Picks captions for a sample grid: one per label if there are labels, else the first ones.
-
-    Args:
-      examples: examples of the data set.
-      texts: texts by label, which replace the captions; None: captions.
-    """
-    if texts is not None:
-        return list(texts[:GRID_CAPTIONS])
-    _, rows = np.unique(examples.label, return_index=True)
-    if len(rows) < 2:
-        rows = np.arange(len(examples.label))
-    return [examples.captions[row][0] for row in rows[:GRID_CAPTIONS]]
 
 
 def _load_pretrained(

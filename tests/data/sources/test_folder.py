@@ -1,4 +1,4 @@
-"""A user's folder: captions in three file formats, and rejects with reasons."""
+"""A user's folder: the common forms of captions, and rejects with reasons."""
 
 import os
 import pathlib
@@ -145,20 +145,6 @@ def test_user_errors_are_refused_with_their_rule(tmp_path: pathlib.Path, read: R
     write(tmp_path, {"a.png": png(), "captions.csv": "name,text\na.png,x\n"})
     with pytest.raises(UsageError, match="must begin with the header file_name,caption"):
         read("folder")
-
-
-def test_unclosed_quote_affects_only_the_rest_of_its_table(
-    tmp_path: pathlib.Path, read: Read
-) -> None:
-    table = 'file_name,caption\na.png,fine\nb.png,"open\nc.png,lost\n'
-    write(tmp_path, {"a.png": png(), "b.png": png(), "c.png": png(), "captions.csv": table})
-    collection = read("folder")
-    assert captions(collection) == {"a.png": ("fine",)}
-    assert reasons(collection) == {
-        "captions.csv:4": "line is no CSV: unexpected end of data",
-        "b.png": "image has no caption",
-        "c.png": "image has no caption",
-    }
 
 
 tables = st.binary(max_size=300) | st.lists(

@@ -9,11 +9,13 @@ import lzma
 import pathlib
 import tempfile
 
+import pyarrow
 import pytest
 import tensorflow as tf
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from serving.batch import caption_files, staging, tfrecords
 from serving.batch.caption_files import MAX_CAPTION_BYTES, MAX_LINE_BYTES, DamagedFileError, Entry
@@ -27,6 +29,12 @@ COMPRESSIONS = {
 }
 BOM = b"\xef\xbb\xbf"
 LINES = st.lists(st.binary(max_size=30).map(lambda line: line.replace(b"\n", b"")))
+
+
+def is_text(content: bytes) -> bool:
+    """Whether the content is neither of another format nor a table with a header."""
+    first = content.removeprefix(BOM).partition(b"\n")[0]
+    return not first.startswith(tuple(caption_files.FORMATS)) and b"caption" not in first.lower()
 
 
 def read(name: str, content: bytes) -> list[Entry]:
@@ -44,7 +52,7 @@ def drawn(name: str, content: bytes) -> list[bytes]:
 
 
 @given(
-    LINES.filter(lambda lines: not (lines and lines[0].startswith(BOM))),
+    LINES.filter(lambda lines: not lines or (is_text(lines[0]) and lines[0][:3] != BOM)),
     st.sampled_from([b"\n", b"\r\n"]),
     st.booleans(),
     st.booleans(),
@@ -60,7 +68,7 @@ def test_a_line_is_a_caption(
     assert drawn(f"captions.txt{suffix}", COMPRESSIONS[suffix](content)) == expected
 
 
-@given(st.binary(max_size=300))
+@given(st.binary(max_size=300).filter(is_text))
 def test_every_line_of_anything_is_an_entry(content: bytes) -> None:
     ends = content.removeprefix(BOM).count(b"\n")
     left = bool(content.removeprefix(BOM).rpartition(b"\n")[2])
@@ -243,3 +251,57 @@ def test_rows_are_numbered_through_all_files(files: list[list[bytes]], data: st.
             begin = data.draw(st.integers(0, len(flat) - 1))
             found = [entry.caption for entry in staging.entries(staged_path, staged.offsets, begin)]
             assert found == flat[begin:]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("captions.csv", b"id;caption\n1;a, b\n2;c\n"),
+        ("captions.tsv", b"id\tcaption\n1\ta, b\n2\tc\n"),
+        ("captions.json", b'[\n "a, b",\n {"caption": "c"}\n]\n'),
+        ("captions.json", b'"a, b"\n{"caption": "c"}\n'),
+        ("captions.json.gz", gzip.compress(b'["a, b", "c"]')),
+    ],
+    ids=["semicolon", "tab", "array", "lines", "compressed"],
+)
+def test_tables_and_arrays_are_read_by_their_form(name: str, content: bytes) -> None:
+    assert drawn(name, content) == [b"a, b", b"c"]
+
+
+def test_parquet_has_a_column_of_captions() -> None:
+    file = io.BytesIO()
+    parquet.write_table(pyarrow.table({"id": [1, 2, 3], "caption": ["a", None, "c"]}), file)
+    entries = read("captions.parquet", file.getvalue())
+    assert [entry.caption for entry in entries] == [b"a", None, b"c"]
+    assert entries[1].problem is not None
+    with pytest.raises(DamagedFileError, match=r"captions\.parquet"):
+        read("captions.parquet", file.getvalue()[:-20])
+    other = io.BytesIO()
+    parquet.write_table(pyarrow.table({"text": ["a"]}), other)
+    with pytest.raises(DamagedFileError, match="must have a column `caption`, got text"):
+        read("captions.parquet", other.getvalue())
+
+
+@pytest.mark.parametrize("name", ["captions.txt", "captions.csv", "captions.jsonl"])
+@pytest.mark.parametrize("content", [b"PK\x03\x04rest\n", b"PAR1\n", gzip.compress(b"a")])
+def test_files_of_other_formats_are_refused(name: str, content: bytes) -> None:
+    with pytest.raises(DamagedFileError, match="a file of captions must be text, got"):
+        read(name, content)
+
+
+@pytest.mark.parametrize("header", [b"caption", b"image,caption", b'"id"\tCaption\r'])
+def test_a_header_is_no_caption(header: bytes) -> None:
+    with pytest.raises(DamagedFileError, match="a table must have a name in"):
+        read("captions.txt", header + b"\n1.jpg,a dog\n")
+    assert drawn("captions.txt", b"a caption, an image\n") == [b"a caption, an image"]
+
+
+@pytest.mark.parametrize("content", [b"[1, 2", b"[" * 100_000, b'["a"] x'])
+def test_broken_arrays_end_the_reading(content: bytes) -> None:
+    with pytest.raises(DamagedFileError, match=r"captions\.json"):
+        read("captions.json", content)
+
+
+def test_entries_of_an_array_fail_separately() -> None:
+    entries = read("captions.json", b'["a", 1, null, {"text": "b"}, "\\ud800", "c"]')
+    assert [entry.caption for entry in entries] == [b"a", None, None, None, None, b"c"]

@@ -78,6 +78,11 @@ class SourceOptions:
       max_pixels: images with more pixels are rejected.
       held_out: file of captions, one per line; their images go to the test split.
       class_names: file of names, one per line, for the labels 0, 1, ...
+      captions: `all` captions of an image, or the `first` one.
+      caption_from: `filename` or `folder`: the caption is the name of the image or of its folder.
+      captions_file: table of captions, which may lie outside of `input_dir`.
+      image_column: column of tables with the names of the images.
+      caption_column: column of tables with the captions.
     """
 
     image_size: int
@@ -88,6 +93,11 @@ class SourceOptions:
     max_pixels: int = DEFAULT_MAX_PIXELS
     held_out: str | None = None
     class_names: str | None = None
+    captions: str = "all"
+    caption_from: str | None = None
+    captions_file: str | None = None
+    image_column: str | None = None
+    caption_column: str | None = None
 
     @property
     def folder(self) -> pathlib.Path:
@@ -126,6 +136,8 @@ class Source:
     options: frozenset[str]
 
 
+CAPTIONS = ("all", "first")
+CAPTION_FROM = ("filename", "folder")
 _IMAGE_FILES = frozenset({"resize", "background", "max_pixels"})
 # 76/64 of 256 px, which leaves a margin for random crops.
 _PHOTOGRAPH_SIZE_PX = 304
@@ -134,7 +146,13 @@ SOURCES = {
     "digits": Source(32, frozenset({"test_fraction"})),
     "mnist_idx": Source(32, frozenset({"class_names"})),
     "emoji": Source(64, frozenset({"test_fraction", "background", "held_out"})),
-    "folder": Source(64, frozenset({"test_fraction"}) | _IMAGE_FILES),
+    "folder": Source(
+        64,
+        _IMAGE_FILES
+        | {"test_fraction", "captions", "caption_from", "captions_file"}
+        | {"image_column", "caption_column"},
+    ),
+    "webdataset": Source(64, _IMAGE_FILES | {"test_fraction", "captions", "caption_column"}),
     "oxford_flowers": Source(_PHOTOGRAPH_SIZE_PX, _IMAGE_FILES),
     "cub_birds": Source(_PHOTOGRAPH_SIZE_PX, _IMAGE_FILES),
     "coco": Source(_PHOTOGRAPH_SIZE_PX, _IMAGE_FILES),

@@ -39,14 +39,19 @@ def decode(content: bytes) -> str:
     return content.decode(ENCODING, errors="surrogateescape")
 
 
+def lines(content: bytes) -> list[str]:
+    """Decodes the nonblank lines of a text."""
+    text = io.StringIO(decode(content), newline=None)
+    return [line.rstrip("\n") for line in text if line.strip()]
+
+
 def read_lines(path: pathlib.Path) -> list[str]:
     """Reads the nonblank lines of a text file.
 
     Raises:
       OSError: the file cannot be read.
     """
-    text = io.StringIO(decode(path.read_bytes()), newline=None)
-    return [line.rstrip("\n") for line in text if line.strip()]
+    return lines(path.read_bytes())
 
 
 def usable(key: str, texts: Iterable[object]) -> tuple[tuple[str, ...], list[Reject]]:

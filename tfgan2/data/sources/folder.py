@@ -1,178 +1,212 @@
-"""A user's own images in any folder tree, with captions beside them or in tables."""
+"""A user's own images in any folder tree, with captions in one or several layouts."""
 
-import csv
+import collections
+import dataclasses
 import functools
-import io
-import json
-import os
 import pathlib
-from collections import defaultdict
-from collections.abc import Iterator
+import posixpath
+from collections.abc import Iterator, Mapping, Sequence
 
 from tfgan2.data import images
-from tfgan2.data.sources import (
-    Collection,
-    Item,
-    Reject,
-    SourceOptions,
-    captions,
-    splits,
+from tfgan2.data.sources import Collection, Reject, SourceOptions, captioned, splits, tables
+from tfgan2.data.sources.captioned import Captioned
+from tfgan2.data.sources.folder_layouts import (
+    Entry,
+    Layout,
+    Stored,
+    caption_tables,
+    flickr,
+    image_folder,
+    names,
+    own_columns,
+    parquet_shards,
+    text_files,
 )
+from tfgan2.data.sources.tree import IMAGE_SUFFIXES, NotFoundError, Tree, printable, suffix
+from tfgan2.data.sources.tree import read as read_tree
 from tfgan2.program import UsageError
 
-LICENCE = "the user's own; not stated"
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp"})
 OTHER_SUFFIXES = frozenset({".avif", ".heic", ".heif", ".jp2", ".psd", ".svg", ".tif", ".tiff"})
-JSONL_NAME, CSV_NAME = "metadata.jsonl", "captions.csv"
-CSV_COLUMNS = ("file_name", "caption")
-
-# A row of a table: the file name as written there, and one of its captions; or a reject.
-Row = tuple[str, object] | Reject
+# A file belongs to the first of these layouts that reads it.
+LAYOUTS = (
+    text_files.LAYOUT,
+    parquet_shards.LAYOUT,
+    image_folder.LAYOUT,
+    caption_tables.LAYOUT,
+    flickr.LAYOUT,
+    own_columns.LAYOUT,
+)
+# The layout of `captions_file`: any table, or numbered captions.
+CAPTIONS_FILE = dataclasses.replace(
+    flickr.LAYOUT,
+    title="the table of --captions_file",
+    example="a table in another folder: --captions_file=FILE",
+    columns_needed=True,
+)
+OTHER_SOURCES = (
+    "tar shards: --source=webdataset",
+    "annotations/captions_train2014.json (or 2017): --source=coco",
+)
+SHOWN_FILES, SHOWN_SUFFIXES = 3, 5
 
 
 def read(options: SourceOptions) -> Collection:
     """Reads every captioned image below the input directory.
 
-    The captions of DIR/NAME.png are the lines of DIR/NAME.txt, and its entries in metadata.jsonl
-    and captions.csv. These tables may lie in any folder; their file names are relative to it.
+    The captions of an image are those of all layouts: first of the text file beside the image,
+    then of tables in the order of their names. `captions_file` or `caption_from` replaces them.
 
     Args:
       options: `input_dir` is the root of the tree.
 
     Returns:
-      RGB, by default padded to squares; the split depends on the file names.
+      RGB, by default padded to squares; the split is that of the folders train/ and test/, or
+      depends on the names of the images.
 
     Raises:
-      UsageError: there is no image, or captions.csv has another header.
+      UsageError: there is no captioned image, or the columns of a table are not known.
     """
-    root = options.folder
-    files, rejects = _files(root)
-    # Collect the images and the captions beside them.
-    texts: dict[str, list[object]] = defaultdict(list)
-    for key in files:
-        if pathlib.PurePath(key).suffix.lower() in IMAGE_SUFFIXES:
-            beside = str(pathlib.PurePath(key).with_suffix(".txt"))
-            try:
-                texts[key] = [*captions.read_lines(files[beside])] if beside in files else []
-            except OSError as error:
-                rejects.append(Reject(_printable(beside), _unreadable(error)))
-                texts[key] = []
-        elif pathlib.PurePath(key).suffix.lower() in OTHER_SUFFIXES:
-            rejects.append(Reject(_printable(key), "image is of a format that is not read"))
-    if not texts:
-        kinds = " ".join(sorted(IMAGE_SUFFIXES))
-        raise UsageError("--input_dir", f"must hold images ({kinds})", options.input_dir)
-    # Add the captions of tables.
-    for key, path in files.items():
-        name = pathlib.PurePath(key).name
-        if name in (JSONL_NAME, CSV_NAME):
-            try:
-                text = captions.decode(path.read_bytes())
-            except OSError as error:
-                rejects.append(Reject(key, _unreadable(error)))
-                continue
-            rows = _jsonl_rows(text, key) if name == JSONL_NAME else _csv_rows(text, key, path)
-            rejects += _assign(rows, table=key, texts=texts)
-    # Keep the images with usable captions, and split them.
-    framing = options.framing(resize="pad")
-    items = []
-    for key in sorted(texts):
-        usable, faults = captions.usable(_printable(key), texts[key])
-        rejects += faults
-        if usable and key != _printable(key):
-            rejects.append(Reject(_printable(key), "file name is not UTF-8"))
-        elif usable:
-            draw = functools.partial(images.load, files[key], framing=framing)
-            items.append(Item(key=key, draw=draw, captions=usable))
-    test = splits.by_key((item.key for item in items), test_fraction=options.test_fraction)
-    return Collection(
-        splits={
-            "train": [item for item in items if item.key not in test],
-            "test": [item for item in items if item.key in test],
-        },
-        licence=LICENCE,
-        rejects=tuple(rejects),
-    )
+    tree, rejects = read_tree(options.folder)
+    for key in tree.files:
+        if suffix(key) in OTHER_SUFFIXES:
+            rejects.append(Reject(printable(key), "image is of a format that is not read"))
+    # Assign the captions of all layouts to the images.
+    read_files = _tables(tree, options)
+    tree = dataclasses.replace(tree, files={**tree.files, **_outside(options)})
+    texts: dict[str, list[object]] = {key: [] for key in tree.images}
+    stored: list[Stored] = []
+    for key, layout in read_files.items():
+        for entry in _entries(layout, tree, key, options):
+            if isinstance(entry, Stored):
+                stored.append(entry)
+            elif isinstance(entry, Reject):
+                rejects.append(entry)
+            else:
+                texts[entry.image] += entry.captions
+    unread = [key for key in tree.files if suffix(key) in tables.SUFFIXES and key not in read_files]
+    if not texts and not stored:
+        rule = f"must hold images ({' '.join(sorted(IMAGE_SUFFIXES))})"
+        raise UsageError("--input_dir", rule, options.input_dir, hints=_hints(tree, unread))
+    # Keep the captioned images, and split them.
+    notes = _notes(read_files)
+    if unread and not (texts and all(texts.values())):
+        notes.append(f"not read: {_shown(unread)}; see --image_column and --caption_column")
+    found = _captioned(tree, texts, stored, options)
+    collection = captioned.collect(found, options, rejects=rejects, notes=notes)
+    if not any(collection.splits.values()):
+        rule = f"must hold images with captions{_example(collection.rejects)}"
+        value = f"{len(texts) + len(stored)} images without captions"
+        raise UsageError("--input_dir", rule, value, hints=_hints(tree, unread))
+    return collection
 
 
-def _files(root: pathlib.Path) -> tuple[dict[str, pathlib.Path], list[Reject]]:
-    """Returns all files below the root by relative path, and rejects of unreadable folders."""
-    found: dict[str, pathlib.Path] = {}
-    rejects: list[Reject] = []
-
-    def closed(error: OSError) -> None:
-        rejects.append(Reject(_printable(str(error.filename)), _unreadable(error)))
-
-    for folder, _, names in os.walk(root, onerror=closed):
-        for name in names:
-            path = pathlib.Path(folder, name)
-            found[path.relative_to(root).as_posix()] = path
-    return dict(sorted(found.items())), rejects
+def _outside(options: SourceOptions) -> dict[str, pathlib.Path]:
+    """Returns the path of `captions_file` by its key."""
+    if options.captions_file is None:
+        return {}
+    path = pathlib.Path(options.captions_file)
+    if not path.is_file():
+        raise UsageError("--captions_file", "must be a file", options.captions_file)
+    return {options.captions_file: path}
 
 
-def _unreadable(error: OSError) -> str:
-    return f"cannot be read: {error.strerror}"
+def _tables(tree: Tree, options: SourceOptions) -> dict[str, Layout]:
+    """Returns the layouts of all files with captions, in the order in which they are read."""
+    if options.captions_file is not None and options.caption_from is not None:
+        rule = "must be left out with --captions_file"
+        raise UsageError("--caption_from", rule, options.caption_from)
+    if options.captions_file is not None:
+        return {options.captions_file: CAPTIONS_FILE}
+    if options.caption_from is not None:
+        return {"": names.LAYOUT}
+    found: dict[str, Layout] = {}
+    for layout in LAYOUTS:
+        for key in layout.tables(tree, options):
+            found.setdefault(key, layout)
+    order = sorted(found, key=lambda key: (found[key] is not text_files.LAYOUT, key))
+    return {key: found[key] for key in order}
 
 
-def _printable(key: str) -> str:
-    """Writes bytes of a file name that are not UTF-8 as escapes."""
-    return key.encode(errors="surrogateescape").decode(errors="backslashreplace")
-
-
-def _assign(rows: Iterator[Row], *, table: str, texts: dict[str, list[object]]) -> Iterator[Reject]:
-    """Adds the captions of a table to the images that it names, and yields the rejects."""
-    for row in rows:
-        if isinstance(row, Reject):
-            yield row
-            continue
-        name, text = row
-        key = os.path.normpath(pathlib.PurePath(table).parent / name)
-        if key in texts:
-            texts[key].append(text)
-        else:
-            yield Reject(_printable(name) or table, f"{table} names an image that is not there")
-
-
-def _jsonl_rows(text: str, table: str) -> Iterator[Row]:
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            entry = json.loads(line)
-            name = entry["file_name"]
-            found = [entry["text"]] if "text" in entry else entry["captions"]
-            if not isinstance(name, str) or not isinstance(found, list):
-                raise TypeError
-        except (ValueError, TypeError, KeyError, RecursionError):
-            rule = 'must be {"file_name": NAME, "text": CAPTION} or {..., "captions": [CAPTION, ]}'
-            yield Reject(f"{table}:{number}", f"line {rule}")
-            continue
-        for caption in found:
-            yield name, caption
-
-
-def _csv_rows(text: str, table: str, path: pathlib.Path) -> Iterator[Row]:
-    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
-    columns = _next(rows)
-    if not isinstance(columns, list) or not set(CSV_COLUMNS) <= set(columns):
-        rule = f"must begin with the header {','.join(CSV_COLUMNS)}"
-        raise UsageError(str(path), rule, repr(text[:80]))
-    indices = [columns.index(name) for name in CSV_COLUMNS]
-    while (row := _next(rows)) is not None:
-        if isinstance(row, str):
-            yield Reject(f"{table}:{rows.line_num}", f"line is no CSV: {row}")
-        elif len(row) == len(columns):
-            yield row[indices[0]], row[indices[1]]
-        elif row:
-            reason = f"line must have {len(columns)} fields, has {len(row)}"
-            yield Reject(f"{table}:{rows.line_num}", reason)
-
-
-def _next(rows: Iterator[list[str]]) -> list[str] | str | None:
-    """Returns the next row, a description of its error, or None at the end."""
+def _entries(layout: Layout, tree: Tree, key: str, options: SourceOptions) -> Iterator[Entry]:
+    """Yields the entries of a file; the name of an image in a row is replaced by its key."""
+    folder = "" if layout is CAPTIONS_FILE else posixpath.dirname(key)
     try:
-        return next(rows)
-    except StopIteration:
-        return None
-    except csv.Error as error:
-        return str(error)
+        for entry in layout.entries(tree, key, options):
+            if isinstance(entry, Reject | Stored):
+                yield entry
+                continue
+            try:
+                image = tree.find(entry.image, folder=folder, anywhere=layout.anywhere)
+            except NotFoundError as error:
+                yield Reject(printable(entry.image) or key, f"{key} {error}")
+                continue
+            yield dataclasses.replace(entry, image=image)
+    except tables.ColumnsError as error:
+        columns = ", ".join(error.found)[:200] or "nothing"
+        if layout.columns_needed:
+            wanted = ",".join(
+                (options.image_column or "file_name", options.caption_column or "caption")
+            )
+            rule = (
+                f"must begin with the header {wanted}, or --image_column and --caption_column must "
+                "name columns that it has"
+            )
+            raise UsageError(printable(key), rule, columns) from error
+        yield Reject(key, f"table has no known columns of names and captions, only {columns}")
+
+
+def _captioned(
+    tree: Tree, texts: Mapping[str, list[object]], stored: Sequence[Stored], options: SourceOptions
+) -> Iterator[Captioned]:
+    framing = options.framing(resize="pad")
+    for key in sorted(texts):
+        yield Captioned(
+            key,
+            functools.partial(images.load, tree.files[key], framing=framing),
+            texts[key],
+            split=splits.of_folder(key),
+            label=names.from_folder(key) or None if options.caption_from == "folder" else None,
+        )
+    for one in stored:
+        draw = functools.partial(images.load_from, one.content, framing=framing)
+        yield Captioned(one.key, draw, one.texts, split=splits.of_shard(one.key))
+
+
+def _notes(read_files: Mapping[str, Layout]) -> list[str]:
+    """Says which layouts were recognised, and in which files."""
+    by_title: dict[str, list[str]] = {}
+    for key, layout in read_files.items():
+        by_title.setdefault(layout.title, []).append(key)
+    return [f"read: {title}: {_shown(keys)}".rstrip(": ") for title, keys in by_title.items()]
+
+
+def _shown(keys: Sequence[str]) -> str:
+    """Returns the first keys and the number of the others."""
+    shown = ", ".join(printable(key) for key in keys[:SHOWN_FILES] if key)
+    more = len(keys) - SHOWN_FILES
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def _example(rejects: Sequence[Reject]) -> str:
+    return f" ({rejects[0].key}: {rejects[0].reason})" if rejects else ""
+
+
+def _hints(tree: Tree, unread: Sequence[str]) -> list[str]:
+    """Lists the files that are there, and the layouts that are read, in lines."""
+    lines = []
+    if tree.images:
+        lines.append(f"found: {len(tree.images)} images, such as {printable(tree.images[0])}")
+    for key in unread[:SHOWN_FILES]:
+        columns = ", ".join(tables.column_names(tree.files[key])) or "unknown"
+        lines.append(f"found: {printable(key)} with the columns {columns[:200]}")
+    others = collections.Counter(
+        suffix(key) or posixpath.basename(key)
+        for key in tree.files
+        if suffix(key) not in IMAGE_SUFFIXES | tables.SUFFIXES
+    )
+    for name, count in others.most_common(SHOWN_SUFFIXES):
+        lines.append(f"found: {count} x {printable(name)}")
+    layouts = (*LAYOUTS, CAPTIONS_FILE, names.LAYOUT)
+    lines += [f"layout: {layout.example}" for layout in layouts]
+    lines += [f"layout: {example}" for example in OTHER_SOURCES]
+    return lines

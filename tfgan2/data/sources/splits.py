@@ -1,11 +1,30 @@
 """Splits for sources without a published split; equal keys give equal splits on any machine."""
 
 import hashlib
+import posixpath
+import re
 from collections.abc import Iterable
 
 import numpy as np
 
 SPLIT_SEED = 0
+# Names of folders and shards by split.
+NAMES = {
+    "train": "train",
+    **dict.fromkeys(("test", "validation", "valid", "val", "dev"), "test"),
+}
+_SHARD = re.compile(rf"({'|'.join(NAMES)})[-_.]")
+
+
+def of_folder(key: str) -> str | None:
+    """Returns the split that the topmost folder of a key names; None if there is none."""
+    return NAMES.get(key.partition("/")[0].lower()) if "/" in key else None
+
+
+def of_shard(key: str) -> str | None:
+    """Returns the split that the name of a shard begins with, or else its topmost folder."""
+    found = _SHARD.match(posixpath.basename(key).lower())
+    return NAMES[found[1]] if found else of_folder(key)
 
 
 def by_key(keys: Iterable[str], *, test_fraction: float) -> set[str]:

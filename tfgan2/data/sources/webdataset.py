@@ -1,0 +1,161 @@
+"""WebDataset's tar shards and img2dataset's output: 00000.tar with a.jpg, a.txt and a.json."""
+
+import dataclasses
+import functools
+import json
+import pathlib
+import posixpath
+import tarfile
+from collections.abc import Iterator
+
+from tfgan2.data import images
+from tfgan2.data.sources import Collection, Reject, SourceOptions, captioned, captions, splits
+from tfgan2.data.sources.captioned import Captioned
+from tfgan2.data.sources.folder_layouts import CAPTION_COLUMNS
+from tfgan2.data.sources.tables import captions_of
+from tfgan2.data.sources.tree import IMAGE_SUFFIXES, printable, suffix, unreadable
+from tfgan2.data.sources.tree import read as read_tree
+from tfgan2.program import UsageError
+
+SUFFIXES = (".tar",)
+COMPRESSED_SUFFIXES = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
+MAX_TEXT_BYTES = 2**20
+END_MARK = bytes(2 * tarfile.BLOCKSIZE)
+
+
+def read(options: SourceOptions) -> Collection:
+    """Reads the captioned images of all tar shards below the input directory.
+
+    The files of an image have the same name up to the first dot. The caption is the .txt file, or
+    else the field `caption` of the .json file (--caption_column). The shards are never unpacked: a
+    first pass reads the headers and the captions, and an image is read where it lies in its shard.
+
+    Args:
+      options: `input_dir` is the root of the tree of shards.
+
+    Returns:
+      RGB, by default padded to squares; the split is that of the names or folders train and test
+      of the shards, or depends on the names of the images.
+
+    Raises:
+      UsageError: there is no shard, or no shard has a captioned image.
+    """
+    tree, rejects = read_tree(options.folder)
+    for key in tree.files:
+        if key.lower().endswith(COMPRESSED_SUFFIXES):
+            rejects.append(Reject(printable(key), "shard must be a .tar without compression"))
+    shards = [key for key in tree.files if suffix(key) in SUFFIXES]
+    if not shards:
+        example = f" ({rejects[0].key}: {rejects[0].reason})" if rejects else ""
+        raise UsageError("--input_dir", f"must hold .tar shards{example}", options.input_dir)
+    found: list[Captioned] = []
+    for key in shards:
+        for one in _shard(tree.files[key], key, options):
+            if isinstance(one, Reject):
+                rejects.append(one)
+            else:
+                found.append(one)
+    notes = [f"read: {len(shards)} tar shards"]
+    collection = captioned.collect(found, options, rejects=rejects, notes=notes)
+    if not any(collection.splits.values()):
+        example = next((f" ({it.key}: {it.reason})" for it in collection.rejects), "")
+        rule = f"must hold shards with captioned images{example}"
+        raise UsageError("--input_dir", rule, f"{len(found)} images without captions")
+    return collection
+
+
+def _shard(path: pathlib.Path, key: str, options: SourceOptions) -> Iterator[Captioned | Reject]:
+    """Yields the images of a shard in order; a reject if the shard is damaged."""
+    framing = options.framing(resize="pad")
+    for sample in _samples(path, key):
+        if isinstance(sample, Reject):
+            yield sample
+        elif sample.image is None:
+            yield Reject(printable(f"{key}/{sample.name}"), "sample has no image")
+        else:
+            content = functools.partial(read_range, path, *sample.image)
+            yield Captioned(
+                f"{key}/{sample.name}",
+                functools.partial(images.load_from, content, framing=framing),
+                _texts(sample, options.caption_column),
+                split=splits.of_shard(key),
+            )
+
+
+def read_range(path: pathlib.Path, offset: int, size: int) -> bytes:
+    """Reads a part of a file.
+
+    Args:
+      path: the file.
+      offset: first byte.
+      size: number of bytes.
+
+    Raises:
+      OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        file.seek(offset)
+        return file.read(size)
+
+
+@dataclasses.dataclass
+class _Sample:
+    """Files of a shard with the same name up to the first dot.
+
+    Attributes:
+      name: the name.
+      image: offset and size of the image in the shard, in bytes; None: no image yet.
+      texts: content of the .txt and of the .json file by suffix.
+    """
+
+    name: str
+    image: tuple[int, int] | None = None
+    texts: dict[str, bytes] = dataclasses.field(default_factory=dict)
+
+
+def _samples(path: pathlib.Path, key: str) -> Iterator[_Sample | Reject]:
+    """Yields the samples of a shard, whose files stand one after the other."""
+    sample: _Sample | None = None
+    try:
+        with tarfile.open(path, "r:") as shard:
+            for member in shard:
+                # Forget the headers that were read, or a large shard would fill the memory.
+                shard.members = []  # type: ignore[attr-defined]
+                if not member.isreg():
+                    continue
+                folder, file = posixpath.split(member.name)
+                stem, _, extension = file.partition(".")
+                name = posixpath.join(folder, stem)
+                if sample is None or sample.name != name:
+                    if sample is not None:
+                        yield sample
+                    sample = _Sample(name)
+                end = suffix(f".{extension}") or f".{extension.lower()}"
+                if end in IMAGE_SUFFIXES and sample.image is None:
+                    sample.image = (member.offset_data, member.size)
+                elif end in (".txt", ".json") and member.size <= MAX_TEXT_BYTES:
+                    content = shard.extractfile(member)
+                    sample.texts[end] = b"" if content is None else content.read()
+        # tarfile does not miss the end mark of a shard that is cut between two files.
+        if read_range(path, path.stat().st_size - len(END_MARK), len(END_MARK)) != END_MARK:
+            yield Reject(printable(key), "shard is damaged: its end is missing")
+    except OSError as error:
+        yield Reject(printable(key), unreadable(error))
+    except (tarfile.TarError, EOFError, ValueError) as error:
+        yield Reject(printable(key), f"shard is damaged: {error}")
+    if sample is not None:
+        yield sample
+
+
+def _texts(sample: _Sample, column: str | None) -> tuple[object, ...]:
+    """Returns the captions: of the .json file if a column is given, else first of the .txt file."""
+    if column is None and ".txt" in sample.texts:
+        return tuple(captions.lines(sample.texts[".txt"]))
+    try:
+        entry = json.loads(captions.decode(sample.texts.get(".json", b"{}")))
+    except (ValueError, RecursionError):
+        return ()
+    if not isinstance(entry, dict):
+        return ()
+    columns = CAPTION_COLUMNS if column is None else (column,)
+    return next((captions_of(entry[name]) for name in columns if name in entry), ())
