@@ -8,17 +8,17 @@ Example:
 
 import pathlib
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from absl import flags
 
 from tfgan2 import program
-from tfgan2.data import records
-from tfgan2.evaluation import comparison, extractors, measure
-from tfgan2.metrics.protocol import LIGHT, METRICS, Protocol
+from tfgan2.metrics.catalogue import DOMAIN, LIGHT, METRICS
 from tfgan2.program import UsageError
-from tfgan2.runs.directory import RunDirectory, append_line
-from tfgan2.runs.sampling import CHECKPOINTS, load_sampler
-from tools import samplers
+from tfgan2.runs.directory import CHECKPOINTS, RunDirectory, append_line
+
+if TYPE_CHECKING:
+    from tfgan2.evaluation import measure
 
 SOURCES = ("run_dir", "export_dir", "target", "compare")
 OF_SERVED = ("crop_margin", "text_source")
@@ -44,7 +44,8 @@ flags.DEFINE_enum(
 flags.DEFINE_list(
     "metrics",
     None,
-    f"metrics out of {','.join(METRICS)}; default: all of {','.join(LIGHT)} that the data allow",
+    f"metrics out of {', '.join(METRICS)}, with commas between; default: all of "
+    f"{', '.join(LIGHT)} that the data allow",
 )
 flags.DEFINE_string(
     "matching",
@@ -55,7 +56,7 @@ flags.DEFINE_string(
 flags.DEFINE_string("clip", None, "SavedModel of images and captions, for clip_score")
 flags.DEFINE_string(
     "features",
-    extractors.DOMAIN,
+    DOMAIN,
     "feature extractor: domain (a classifier of the train split, or --matching), inception_v3, or "
     "the folder of a SavedModel",
 )
@@ -90,11 +91,31 @@ flags.DEFINE_enum(
     ["caption", "label", "label_number"],
     "text source in the recipe of a served joint model",
 )
+HELP_GROUPS = {
+    "One of these is required": [*SOURCES],
+    "Required but for --compare": ["data_dir"],
+    "Required with --export_dir and --target": ["output"],
+    "With --run_dir": ["checkpoint"],
+    "With --target": ["model", *OF_SERVED],
+    "Metrics": ["metrics", "matching", "features", "features_weights", "clip"],
+    "Protocol": [
+        *("samples", "split", "pictures_per_caption", "seed", "truncation"),
+        *("nearest", "kid_subsets", "kid_subset_size"),
+    ],
+    "Statistics": ["statistics", "save_statistics"],
+    "Execution": ["memory_mb"],
+}
 
 
 def main() -> None:
     """Prints a table, and appends a line to evaluations.jsonl or --output."""
     _check_flags()
+    # Imported here, so that help and flag errors do not wait for TensorFlow.
+    from tfgan2.data import records
+    from tfgan2.evaluation import comparison, extractors, measure
+    from tfgan2.metrics.protocol import Protocol
+
+    program.quieten_tensorflow()
     if FLAGS.compare is not None:
         print(comparison.side_by_side(FLAGS.compare))
         return
@@ -160,8 +181,12 @@ def _check_flags() -> None:
             raise UsageError("--metrics", f"must be out of {','.join(METRICS)}", name)
 
 
-def _generator() -> tuple[measure.MeasuredGenerator, Mapping[str, str] | None, pathlib.Path]:
+def _generator() -> "tuple[measure.MeasuredGenerator, Mapping[str, str] | None, pathlib.Path]":
     """Returns the generator to measure, its text encoder if known, and the output file."""
+    from tfgan2.evaluation import measure
+    from tfgan2.runs.sampling import load_sampler
+    from tools import samplers
+
     if FLAGS.run_dir is not None:
         run = RunDirectory.existing(FLAGS.run_dir)
         sampler, config, checkpoint = load_sampler(run, checkpoint=FLAGS.checkpoint)
@@ -181,4 +206,4 @@ def _generator() -> tuple[measure.MeasuredGenerator, Mapping[str, str] | None, p
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run(main, help_groups=HELP_GROUPS)

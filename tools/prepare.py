@@ -51,6 +51,13 @@ flags.DEFINE_integer("limit", None, "images at most, evenly chosen from the spli
 flags.DEFINE_integer("workers", os.cpu_count(), "processes that read and encode images", 1)
 flags.DEFINE_bool("dry_run", False, "read and check everything, but write no data set")
 flags.DEFINE_string("verify", None, "data set to check, byte for byte, instead of writing one")
+HELP_GROUPS = {
+    "Required": ["source", "output_dir"],
+    "Input": ["input_dir", "test_fraction", "limit", "max_rejects", "held_out", "class_names"],
+    "Images": ["image_size", "resize", "background", "max_pixels"],
+    "Execution": ["workers", "dry_run"],
+    "Instead of writing a data set": ["verify"],
+}
 
 SHOWN_REASONS = 20
 OPTIONS = ("test_fraction", "resize", "background", "max_pixels", "held_out", "class_names")
@@ -129,4 +136,4 @@ def _verify(data_dir: str) -> None:
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run(main, help_groups=HELP_GROUPS)

@@ -17,6 +17,7 @@ from tfgan2 import program
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("steps", None, "goal of the training in steps; default: the recipe's", 1)
+HELP_GROUPS = {"Optional": ["steps"]}
 
 DATA, RUN, EXPORT, PICTURES = "data/digits", "runs/digits", "exports/digits", "pictures"
 CAPTIONS = {
@@ -64,4 +65,4 @@ def _command(module: str, *options: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run(main, help_groups=HELP_GROUPS)

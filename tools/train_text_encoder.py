@@ -12,10 +12,8 @@ from typing import Any
 from absl import flags
 
 from tfgan2 import program
-from tfgan2.data import records
 from tfgan2.models.matching.options import MatchingOptions
 from tfgan2.runs import recipe as recipes
-from tfgan2.training import trainer
 
 FLAGS = flags.FLAGS
 
@@ -50,10 +48,19 @@ flags.DEFINE_enum(
     "strategy", "auto", ["auto", "one_device", "mirrored"], "devices, as in tfgan2.train"
 )
 recipes.define_flags(recipes.Recipe, only=FIELDS, optional=True)
+HELP_GROUPS = {
+    "Required": ["data_dir", "run_dir"],
+    "Optional": ["kind", "epochs", "strategy", "inception_weights"],
+    "Recipe; the defaults depend on --kind": FIELDS,
+}
 
 
 def main() -> None:
     """Trains until the goal is reached; prints retrieval metrics after each pass over the data."""
+    # Imported here, so that help and flag errors do not wait for TensorFlow.
+    from tfgan2.data import records
+    from tfgan2.training import trainer
+
     given: dict[str, Any] = {
         name: FLAGS[name].value for name in FIELDS if FLAGS[name].value is not None
     }
@@ -77,4 +84,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run(main, help_groups=HELP_GROUPS)

@@ -10,9 +10,10 @@ from tfgan2.adversarial.sampler import Samples
 from tfgan2.data import pipeline, records
 from tfgan2.evaluation import extractors
 from tfgan2.metrics import evaluate, extraction, text_image
+from tfgan2.metrics.catalogue import LIGHT
 from tfgan2.metrics.extraction import EvaluationModels
 from tfgan2.metrics.features import Classifier
-from tfgan2.metrics.protocol import LIGHT, Protocol, supported
+from tfgan2.metrics.protocol import Protocol, supported
 from tfgan2.program import UsageError
 
 VIEW = pipeline.View(32)

@@ -14,10 +14,11 @@ from tfgan2.data import pipeline, records
 from tfgan2.evaluation import extractors
 from tfgan2.evaluation.extractors import CHECKSUM_DIGITS, FeatureSource, MatchingSource
 from tfgan2.metrics import evaluate, moments
+from tfgan2.metrics.catalogue import LIGHT, METRICS, OF_CLASSES
 from tfgan2.metrics.extraction import CLIP_CODES, CODES, FEATURES, PROBABILITIES, EvaluationModels
 from tfgan2.metrics.inception_score import SPLITS
 from tfgan2.metrics.moments import Moments
-from tfgan2.metrics.protocol import LIGHT, METRICS, OF_CLASSES, Protocol, supported, wanted
+from tfgan2.metrics.protocol import Protocol, supported, wanted
 from tfgan2.metrics.real_images import captions_are_shared
 from tfgan2.metrics.saved_models import SavedMatcher
 from tfgan2.program import UsageError

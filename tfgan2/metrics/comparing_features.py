@@ -6,10 +6,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from tfgan2.metrics import distances, moments, neighbours, text_image
+from tfgan2.metrics.catalogue import NEIGHBOURLY
 from tfgan2.metrics.extraction import BLURRED, FEATURES, PROBABILITIES, Arrays
 from tfgan2.metrics.inception_score import inception_score
 from tfgan2.metrics.moments import Moments
-from tfgan2.metrics.protocol import NEIGHBOURLY, Protocol
+from tfgan2.metrics.protocol import Protocol
 from tfgan2.program import UsageError
 
 

@@ -1,8 +1,9 @@
-"""Names and requirements of the metrics, and the options of an evaluation."""
+"""The options of an evaluation, and the metrics that its inputs allow."""
 
 import dataclasses
 from collections.abc import Sequence
 
+from tfgan2.metrics.catalogue import METRICS, NEEDS, NEIGHBOURLY, OF_CLASSES, OF_FEATURES
 from tfgan2.metrics.extraction import (
     BLURRED,
     CLASSES,
@@ -15,30 +16,6 @@ from tfgan2.metrics.extraction import (
 from tfgan2.metrics.inception_score import SPLITS
 from tfgan2.metrics.real_images import RealImages
 from tfgan2.program import UsageError
-
-_FEATURES = "two images, and features: labels, a matching model or --features"
-NEEDS = {
-    "agreement": "labels, and a model that reads or writes",
-    "confidence": "labels, and a model without captions",
-    "class_entropy": "labels, and a model without captions",
-    "text_entropy": "labels, and a model that writes",
-    "diversity": "two images, a model that reads or writes, and labels or a matching model",
-    "kid": "two images, and labels or a matching model",
-    "r_precision": "a model that reads captions, and a matching model (--matching)",
-    "fid": f"{_FEATURES}, or --statistics",
-    "inception_score": "class probabilities: labels, or --features of a classifier",
-    "precision": _FEATURES,
-    "recall": _FEATURES,
-    "density": _FEATURES,
-    "coverage": _FEATURES,
-    "clip_score": "a model that reads captions, and --clip",
-}
-METRICS = tuple(NEEDS)
-# Metrics of an evaluation that names none; a thousand images need seconds.
-LIGHT = METRICS[: METRICS.index("r_precision") + 1]
-NEIGHBOURLY = ("precision", "recall", "density", "coverage")
-OF_FEATURES = ("diversity", "kid", "fid", *NEIGHBOURLY)
-OF_CLASSES = ("agreement", "confidence", "class_entropy")
 
 
 @dataclasses.dataclass(frozen=True)
