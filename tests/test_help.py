@@ -74,7 +74,7 @@ def test_help_shows_each_own_flag_once_and_required_flags_first(
 ) -> None:
     text = helps[module]["stdout"]
     assert f"python -m {module}" in text
-    shown = re.findall(r"^  --(?:\[no\])?(\w+): ", text, re.MULTILINE)
+    shown = re.findall(r"^  --(?:\[no\])?(\w+):\s", text, re.MULTILINE)
     assert sorted(shown) == sorted({*helps[module]["flags"]})
     titles = re.findall(r"^(\w.*:)\n  --", text, re.MULTILINE)
     if module not in WITHOUT_REQUIRED and module != "serving.server":
@@ -90,7 +90,7 @@ def test_a_flag_that_a_program_misses_stands_in_the_first_group(
         (name,) = re.findall(r"^error: --(\w+): must be given", end["stderr"])
         first = helps[module]["stdout"].partition("Required:")[2].partition("\n\n")[0]
         assert f"  --{name}: " in first, module
-        assert HEAVY & {*end["loaded"]} == set(), module
+        assert "tensorflow" not in end["loaded"], module
 
 
 def test_wrong_flags_are_reported_without_large_libraries() -> None:

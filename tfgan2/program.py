@@ -241,6 +241,8 @@ def _describe(error: flags.Error) -> str:
         name, value, reason = illegal.groups()
         parser = flags.FLAGS[name].parser
         choices = getattr(parser, "enum_values", None)
+        if flags.FLAGS[name].boolean:
+            choices = ("true", "false")
         rule = f"one of {', '.join(choices)}" if choices else parser.syntactic_help
         return str(UsageError(f"--{name}", f"must be {rule}" if rule else reason, repr(value)))
     return text

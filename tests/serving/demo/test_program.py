@@ -68,7 +68,7 @@ def test_the_help_has_an_example() -> None:
 
 
 def test_it_needs_no_tensorflow() -> None:
-    program = "import sys, serving.demo.__main__; print([m for m in sys.modules if 'tensor' in m])"
+    program = "import sys, serving.demo.command; print([m for m in sys.modules if 'tensor' in m])"
     ended = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
