@@ -1,6 +1,5 @@
 """The help of every program: its own flags in groups, without the libraries of its work."""
 
-import json
 import os
 import re
 import subprocess
@@ -9,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests import programs
+from tests import light_programs, programs
 
 HEAVY = {
     *("tensorflow", "tensorflow_serving", "tensorflow_text", "tf_keras", "keras", "tensorboard"),
@@ -34,21 +33,9 @@ def modules() -> list[str]:
 PROGRAMS = modules()
 
 
-def ended(argument: str, *names: str, blocked: tuple[str, ...] = ()) -> dict[str, dict[str, Any]]:
-    request = {"modules": names, "argument": argument, "blocked": blocked}
-    shown = subprocess.run(
-        [sys.executable, "-m", "tests.programs_help", json.dumps(request)],
-        cwd=programs.ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return {line["module"]: line for line in map(json.loads, shown.stdout.splitlines())}
-
-
 @pytest.fixture(scope="module")
 def helps() -> dict[str, dict[str, Any]]:
-    return ended("--helpshort", *PROGRAMS)
+    return light_programs.ended([module, "--helpshort"] for module in PROGRAMS)
 
 
 def test_all_programs_are_found() -> None:
@@ -85,7 +72,7 @@ def test_a_flag_that_a_program_misses_stands_in_the_first_group(
     helps: dict[str, dict[str, Any]],
 ) -> None:
     asking = [module for module in PROGRAMS if "Required:" in helps[module]["stdout"]]
-    for module, end in ended("", *asking).items():
+    for module, end in light_programs.ended([module] for module in asking).items():
         assert end["code"] == 2, module
         (name,) = re.findall(r"^error: --(\w+): must be given", end["stderr"])
         first = helps[module]["stdout"].partition("Required:")[2].partition("\n\n")[0]
@@ -94,7 +81,8 @@ def test_a_flag_that_a_program_misses_stands_in_the_first_group(
 
 
 def test_wrong_flags_are_reported_without_large_libraries() -> None:
-    for module, end in ended("--no_such_flag=1", *PROGRAMS).items():
+    commands = [[module, "--no_such_flag=1"] for module in PROGRAMS]
+    for module, end in light_programs.ended(commands).items():
         assert end["code"] == 2, module
         assert end["stderr"].startswith("error: --no_such_flag: must be a flag of this program")
         assert end["stderr"].count("\n") == 1

@@ -71,16 +71,16 @@ def main() -> None:
     for name in ("source", "output_dir"):
         if FLAGS[name].value is None:
             raise program.UsageError(f"--{name}", "must be given", "nothing")
-    # Imported here: the worker processes load this file, and do not need TensorFlow.
-    from tfgan2.data import preparing
-    from tfgan2.text.tokenizers import count_words
-
     source = sources.SOURCES[FLAGS.source]
     image_size = FLAGS.image_size or source.image_size
     options = sources.SourceOptions(
         image_size=image_size, input_dir=FLAGS.input_dir, **_options(source)
     )
     collection = sources.read(FLAGS.source, options)
+    # Imported here: neither errors of the input nor the worker processes need TensorFlow.
+    from tfgan2.data import preparing
+    from tfgan2.text.tokenizers import count_words
+
     if FLAGS.limit is not None:
         collection = preparing.sample(collection, limit=FLAGS.limit)
     prepared = preparing.prepare(
