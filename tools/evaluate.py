@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from tfgan2 import program
-from tfgan2.metrics.catalogue import DOMAIN, LIGHT, METRICS
+from tfgan2.metrics.catalogue import DOMAIN, LIGHT, METRICS, OF_DOMAIN, meaning
 from tfgan2.program import UsageError
 from tfgan2.runs.directory import CHECKPOINTS, RunDirectory, append_line
+from tools import matching_models
 
 if TYPE_CHECKING:
+    from tfgan2.data import records
     from tfgan2.evaluation import measure
 
 SOURCES = ("run_dir", "export_dir", "target", "compare")
@@ -51,7 +53,11 @@ flags.DEFINE_string(
     "matching",
     None,
     "matching model: a run of tools.train_text_encoder or a SavedModel, not used in training; for "
-    "r_precision, and for features of data without labels",
+    "r_precision, and for features of data without labels; default for data without labels: a "
+    "model is trained once, and kept in --data_dir",
+)
+flags.DEFINE_float(
+    "matching_epochs", 30.0, "passes over the data of a matching model that is trained", 0.0
 )
 flags.DEFINE_string("clip", None, "SavedModel of images and captions, for clip_score")
 flags.DEFINE_string(
@@ -97,7 +103,10 @@ HELP_GROUPS = {
     "Required with --export_dir and --target": ["output"],
     "With --run_dir": ["checkpoint"],
     "With --target": ["model", *OF_SERVED],
-    "Metrics": ["metrics", "matching", "features", "features_weights", "clip"],
+    "Metrics": [
+        *("metrics", "matching", "matching_epochs"),
+        *("features", "features_weights", "clip"),
+    ],
     "Protocol": [
         *("samples", "split", "pictures_per_caption", "seed", "truncation"),
         *("nearest", "kid_subsets", "kid_subset_size"),
@@ -120,10 +129,15 @@ def main() -> None:
         print(comparison.side_by_side(FLAGS.compare))
         return
     manifest = records.load_manifest(FLAGS.data_dir)
-    generator, encoder, output = _generator()
-    matching = None
-    if FLAGS.matching:
-        matching = extractors.load_matching(FLAGS.matching, encoder, channels=manifest.channels)
+    generator, encoder, output = _generator(manifest)
+    measure.check_data(generator, manifest, split=FLAGS.split, data_dir=FLAGS.data_dir)
+    matching, path = None, FLAGS.matching
+    if path is None and _needs_matching(manifest):
+        path = matching_models.train_for_evaluation(
+            FLAGS.data_dir, manifest, epochs=FLAGS.matching_epochs
+        )
+    if path is not None:
+        matching = extractors.load_matching(path, encoder, channels=manifest.channels)
     line = measure.measure(
         generator,
         measure.Inputs(
@@ -147,12 +161,20 @@ def main() -> None:
             kid_subset_size=FLAGS.kid_subset_size,
         ),
     )
-    append_line(output, line)
     if matching is not None and matching.used_in_training:
         program.warn(f"--matching: {FLAGS.matching} was used in training, and flatters the run")
+    # Print before writing: a full disk loses no figures.
     print(f"{line['protocol']['checkpoint']}, {FLAGS.samples} samples")
     for name, result in line["metrics"].items():
-        print(f"{name:>{comparison.NAME_COLUMN}}  {comparison.cell(result)}")
+        value = f"{comparison.cell(result):<{comparison.COLUMN}}"
+        print(f"{name:>{comparison.NAME_COLUMN}}  {value}  {meaning(name)}")
+    for name in FLAGS.metrics or ():
+        if name not in line["metrics"]:
+            program.warn(f"--metrics: {name} is left out, as the images do not define its value")
+    try:
+        append_line(output, line)
+    except OSError as error:
+        raise UsageError("--output", "must be where a file can be written", error) from error
 
 
 def _check_flags() -> None:
@@ -181,7 +203,16 @@ def _check_flags() -> None:
             raise UsageError("--metrics", f"must be out of {','.join(METRICS)}", name)
 
 
-def _generator() -> "tuple[measure.MeasuredGenerator, Mapping[str, str] | None, pathlib.Path]":
+def _needs_matching(manifest: "records.Manifest") -> bool:
+    """Whether no label and no other model can give the features that the metrics need."""
+    if len(manifest.label_names) > 1 or FLAGS.features != DOMAIN:
+        return False
+    return bool({*OF_DOMAIN} & {*(FLAGS.metrics or OF_DOMAIN)})
+
+
+def _generator(
+    manifest: "records.Manifest",
+) -> "tuple[measure.MeasuredGenerator, Mapping[str, str] | None, pathlib.Path]":
     """Returns the generator to measure, its text encoder if known, and the output file."""
     from tfgan2.evaluation import measure
     from tfgan2.runs.sampling import load_sampler
@@ -190,7 +221,16 @@ def _generator() -> "tuple[measure.MeasuredGenerator, Mapping[str, str] | None, 
     if FLAGS.run_dir is not None:
         run = RunDirectory.existing(FLAGS.run_dir)
         sampler, config, checkpoint = load_sampler(run, checkpoint=FLAGS.checkpoint)
-        generator = measure.measured_generator(sampler, checkpoint=checkpoint, recipe=config.recipe)
+        if config.data["checksum"] not in (None, manifest.checksum):
+            own = f"{config.data['source']} {config.data['checksum'][:12]}"
+            given = f"{manifest.source} {manifest.checksum[:12]}"
+            program.warn(f"--data_dir: is another data set than the run's ({own}), got {given}")
+        generator = measure.measured_generator(
+            sampler,
+            checkpoint=checkpoint,
+            recipe=config.recipe,
+            channels=config.data["channels"],
+        )
         output = pathlib.Path(FLAGS.output or run.evaluations_file)
         return generator, config.text_encoder or {}, output
     output = pathlib.Path(FLAGS.output)

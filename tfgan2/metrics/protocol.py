@@ -3,7 +3,14 @@
 import dataclasses
 from collections.abc import Sequence
 
-from tfgan2.metrics.catalogue import METRICS, NEEDS, NEIGHBOURLY, OF_CLASSES, OF_FEATURES
+from tfgan2.metrics.catalogue import (
+    COMPARED_WITH_BLURRED,
+    METRICS,
+    NEEDS,
+    NEIGHBOURLY,
+    OF_CLASSES,
+    OF_FEATURES,
+)
 from tfgan2.metrics.extraction import (
     BLURRED,
     CLASSES,
@@ -16,6 +23,9 @@ from tfgan2.metrics.extraction import (
 from tfgan2.metrics.inception_score import SPLITS
 from tfgan2.metrics.real_images import RealImages
 from tfgan2.program import UsageError
+
+# Diversity is a variance within a caption.
+FEWEST_PICTURES = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,6 +103,9 @@ def check(
     if "kid" in metrics and protocol.kid_subsets and protocol.kid_subset_size > fewest:
         rule = f"must be at most the {fewest} images of the smaller set"
         raise UsageError("--kid_subset_size", rule, protocol.kid_subset_size)
+    if "diversity" in metrics and protocol.pictures_per_caption < FEWEST_PICTURES:
+        rule = f"must be at least {FEWEST_PICTURES} for diversity"
+        raise UsageError("--pictures_per_caption", rule, protocol.pictures_per_caption)
     if "inception_score" in metrics and fewest < SPLITS:
         raise UsageError("--metrics", f"inception_score needs {SPLITS} images", fewest)
 
@@ -110,7 +123,7 @@ def wanted(metrics: Sequence[str]) -> set[str]:
 
 
 def wanted_of_real(metrics: Sequence[str], models: EvaluationModels) -> set[str]:
-    """Names the arrays that the metrics need of real images."""
+    """Names the arrays that the metrics need of real images, and of blurred real images."""
     against = [name for name in metrics if name != "fid" or models.statistics is None]
-    blur = {BLURRED} if "kid" in metrics else set()
-    return (wanted(against) | blur) - {CLASSES}
+    of_blurred = wanted([name for name in against if name in COMPARED_WITH_BLURRED])
+    return wanted(against) | {f"{BLURRED}{name}" for name in of_blurred}
