@@ -55,6 +55,17 @@ def test_diversity_is_0_for_copies_and_1_for_the_real_deviation() -> None:
     assert result["low"] < result["value"] < result["high"]
 
 
+def test_a_value_that_the_images_do_not_define_is_left_out() -> None:
+    spread = np.random.default_rng(0).normal(size=(6, 5))
+    options = {"real_captions": np.zeros(6, np.int64), "seed": 0}
+    without_repeats = text_image.diversity(spread, np.arange(6), real_features=spread, **options)
+    same_real = text_image.diversity(
+        spread, np.zeros(6, np.int64), real_features=np.ones((6, 5)), **options
+    )
+    one_class = text_image.entropy(np.zeros(6, np.int64), classes=1)
+    assert without_repeats == same_real == one_class == {}
+
+
 def test_classifier_is_cached_and_gives_the_same_features(
     classifier: Classifier, data_dir: pathlib.Path, manifest: records.Manifest
 ) -> None:
