@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tfgan2.models.matching.options import MatchingOptions
-from tfgan2.program import UsageError
+from tfgan2.program import Failure, UsageError
 from tfgan2.runs import recipe as recipes
 
 if TYPE_CHECKING:
     from tfgan2.data import records
+    from tfgan2.training import trainer
 
 # A matching model compares the images of a batch.
 FEWEST_IMAGES = 16
@@ -39,7 +40,7 @@ def train(
     epochs: float,
     strategy: str = "auto",
     inception_weights: str | None = None,
-) -> str:
+) -> "trainer.Outcome":
     """Trains until the goal is reached; prints retrieval metrics after each pass over the data.
 
     Args:
@@ -52,7 +53,7 @@ def train(
       inception_weights: initial weights of an Inception-v3 image encoder, or None.
 
     Returns:
-      The line that a program prints at its end.
+      The last step, and the goal; a signal may have stopped the training before.
 
     Raises:
       UsageError: the data set does not allow the options, or run_dir holds another run.
@@ -68,7 +69,7 @@ def train(
         given["image_size"] = max(fitting, default=min(sizes))
     recipe = dataclasses.replace(KINDS[kind], **given)
     steps_per_epoch = max(1, manifest.records("train") // recipe.batch_size)
-    outcome = trainer.train(
+    return trainer.train(
         recipe,
         recipes.Schedule(evaluate_every=steps_per_epoch, checkpoint_every=5 * steps_per_epoch),
         data_dir=data_dir,
@@ -77,7 +78,6 @@ def train(
         strategy=strategy,
         inception_weights=inception_weights,
     )
-    return str(outcome)
 
 
 def train_for_evaluation(
@@ -85,7 +85,7 @@ def train_for_evaluation(
 ) -> str:
     """Trains a DAMSM beside a data set, or finds the one of an earlier evaluation.
 
-    An interrupted training goes on at the next call.
+    A stopped training goes on at the next call.
 
     Args:
       data_dir: data set, as tools.prepare writes it.
@@ -97,6 +97,7 @@ def train_for_evaluation(
 
     Raises:
       UsageError: the folder of the data set cannot be written, or the data set is too small.
+      Failure: a signal has stopped the training.
     """
     folder = pathlib.Path(data_dir) / f"matching-{epochs:g}epochs-{manifest.checksum[:12]}"
     if folder.is_dir():
@@ -112,6 +113,10 @@ def train_for_evaluation(
     # The final name says that the training has reached its goal.
     unfinished = folder.with_name(f"{folder.name}.unfinished")
     batch_size = min(KINDS["damsm"].batch_size, images)
-    train("damsm", {"batch_size": batch_size}, data_dir=data_dir, run_dir=unfinished, epochs=epochs)
+    outcome = train(
+        "damsm", {"batch_size": batch_size}, data_dir=data_dir, run_dir=unfinished, epochs=epochs
+    )
+    if outcome.step < outcome.goal:
+        raise Failure("The training of the matching model was stopped; the same command resumes it")
     unfinished.rename(folder)
     return str(folder)

@@ -20,10 +20,11 @@ from tfgan2.evaluation import comparison, extractors, measure
 from tfgan2.export import saved_model
 from tfgan2.metrics import features
 from tfgan2.metrics.protocol import Protocol
-from tfgan2.program import UsageError
+from tfgan2.program import Failure, UsageError
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.sampling import load_sampler
-from tools import samplers
+from tfgan2.training import trainer
+from tools import matching_models, samplers
 
 CARD = {"truncation": 1.0, "crop_margin": 1.0, "text_source": "caption", "text_encoder": None}
 METRICS = "--metrics=agreement,diversity,kid,fid,inception_score,precision,coverage"
@@ -159,6 +160,22 @@ def test_data_without_labels_is_measured_by_a_matching_model_that_is_trained_onc
     assert one["metrics"].keys() > {"diversity", "kid", "kid_blurred"} | names
     values = [value for found in one["metrics"].values() for value in found.values()]
     assert np.isfinite(values).all()
+
+
+def test_a_matching_model_whose_training_was_stopped_is_not_used(
+    data_dir: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = changed(data_dir, tmp_path, label_names=[])
+
+    def stopped(*_: object, run_dir: pathlib.Path, **options: object) -> trainer.Outcome:
+        run_dir.mkdir()
+        return trainer.Outcome(step=1, goal=2, checkpoint=None)
+
+    monkeypatch.setattr(matching_models, "train", stopped)
+    with pytest.raises(Failure, match="the same command resumes it"):
+        matching_models.train_for_evaluation(data, records.load_manifest(data), epochs=1.0)
+    (folder,) = data.glob("matching-*")
+    assert folder.name.endswith(".unfinished")
 
 
 @pytest.mark.parametrize(
