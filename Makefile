@@ -12,6 +12,7 @@
 # make clean        removes what the others made, the environments too
 
 PYTHON ?= python3
+comma := ,
 VENV := .venv
 BIN := $(VENV)/bin
 TORCH_VENV := .venv-torch
@@ -27,6 +28,8 @@ QUICK := -m "not contract and not slow and not long and not torch and not browse
 SLOW := -m "slow and not long and not torch"
 SUPPORTED := import sys; sys.exit(0 if (3, 10) <= sys.version_info[:2] <= (3, 13) else 1)
 ADDONS_SUPPORTED := import sys; sys.exit(0 if (3, 10) <= sys.version_info[:2] <= (3, 11) else 1)
+# With the driver of an NVIDIA GPU, pip installs CUDA too.
+CUDA := $(if $(findstring GPU,$(shell nvidia-smi -L 2>/dev/null)),$(comma)cuda)
 HAS_GPU := import sys, tensorflow as tf; sys.exit(not tf.config.list_physical_devices('GPU'))
 
 .PHONY: quickstart check test test-contract test-variants test-long test-torch test-parity checkout test-browser test-addons test-gpu clean
@@ -95,12 +98,12 @@ $(VENV)/.made:
 	touch $@
 
 $(VENV)/.quickstart: $(VENV)/.made setup.py constraints.txt
-	$(PIP) --no-build-isolation --editable ".[quickstart,demo]"
+	$(PIP) --no-build-isolation --editable ".[quickstart,demo$(CUDA)]"
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.made setup.py constraints.txt
 	$(PIP) --no-build-isolation --editable \
-	  ".[quickstart,serving,batch,demo,report,emoji,word_vectors,cluster,dev]"
+	  ".[quickstart,serving,batch,demo,report,emoji,word_vectors,cluster,dev$(CUDA)]"
 	touch $@
 
 $(VENV)/.browser: $(VENV)/.dev

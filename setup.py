@@ -32,11 +32,13 @@ PYYAML = "pyyaml>=6.0"
 RUFF = "ruff>=0.9"
 SAFETENSORS = "safetensors>=0.4"
 SCIPY = "scipy>=1.11"
+SETUPTOOLS = "setuptools<81"  # TensorBoard's command imports pkg_resources, which newer ones lack.
 SERVING_API = "tensorflow-serving-api>=2.15.1,<2.21"
 STARLETTE = "starlette>=1.7,<2"
 SYMSPELLPY = "symspellpy>=6.9"  # Holds a list of frequent English words.
 TENSORBOARD = "tensorboard>=2.15,<2.21"
 TENSORFLOW = "tensorflow>=2.15.1,<2.21"
+TENSORFLOW_WITH_CUDA = "tensorflow[and-cuda]>=2.15.1,<2.21"
 TENSORFLOW_OF_ADDONS = "tensorflow==2.15.1"  # What they import, and their metadata does not say.
 TF_ADDONS = "tensorflow-addons==0.23.0"
 TF_KERAS = "tf-keras>=2.15.1,<2.21"
@@ -87,7 +89,7 @@ CORE = {
     ),
     "tfgan2.metrics": Target(external=(NUMPY, TENSORFLOW, TF_KERAS)),
     "tfgan2.training": Target(
-        external=(NUMPY, PILLOW, TENSORBOARD, TENSORFLOW, TF_KERAS, TQDM),
+        external=(NUMPY, PILLOW, SETUPTOOLS, TENSORBOARD, TENSORFLOW, TF_KERAS, TQDM),
     ),
     "tfgan2.export": Target(external=(NUMPY, SERVING_API, TENSORFLOW)),
     "tfgan2.interop": Target(
@@ -160,6 +162,9 @@ EXTRAS = {
             data=("page.html", "page.css"),
         ),
         "tools.benchmarks.growth": Target(external=(MATPLOTLIB,)),
+    },
+    "cuda": {
+        "tfgan2": Target(external=(TENSORFLOW_WITH_CUDA,)),
     },
     "addons": {
         "tfgan2.optimizers": Target(external=(TENSORFLOW_OF_ADDONS, TF_ADDONS)),

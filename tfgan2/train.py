@@ -3,10 +3,13 @@ r"""Trains a text-to-image GAN, or resumes its run.
 Example:
   python -m tfgan2.train --recipe=digits_df_gan \
     --data_dir=data/digits --run_dir=runs/digits --steps=2000
+
+--recipe gives the flags of a recipe of the package, --flagfile those of a file of yours.
+--helpshort --model=NAME shows the flags of one system, --help all flags.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from absl import flags
@@ -17,10 +20,11 @@ from tfgan2.runs import shipped_recipes
 
 FLAGS = flags.FLAGS
 
-# Flags that --helpshort shows first.
+# Flags that the help shows first.
+REQUIRED = ("data_dir", "run_dir")
 COMMON = (
-    *("recipe", "model", "data_dir", "run_dir", "steps", "epochs"),
-    *("image_size", "batch_size", "precision", "strategy", "text_encoder"),
+    *("recipe", "model", "image_size", "batch_size", "precision", "strategy"),
+    *("text_encoder", "sample_captions"),
 )
 # Flags that start from other files, and the option that a system with such a flag has.
 FILES = {
@@ -94,18 +98,24 @@ flags.adopt_module_key_flags(recipes)
 flags.adopt_module_key_flags(shipped_recipes)
 
 
-def short_help(arguments: Sequence[str]) -> str:
-    """Text of --helpshort: the common flags, then the others by groups.
+def help_groups(arguments: Sequence[str]) -> program.Groups:
+    """Flags of --help and --helpshort: required flags, common flags, then the others by groups.
 
     Args:
-      arguments: the command line; with --model, the text has only the flags of this system.
+      arguments: the command line; for --helpshort with --model, only flags of this system.
     """
-    values = flags.FlagValues()
-    recipes.define_flags(recipes.Recipe, only=["model"], optional=True, into=values)
-    values(arguments, known_only=True)
-    models = [values["model"].value] if values["model"].value else recipes.OPTIONS
+    models: Collection[str] = recipes.OPTIONS
+    if not {"-help", "--help"} & {*arguments}:
+        values = flags.FlagValues()
+        recipes.define_flags(recipes.Recipe, only=["model"], optional=True, into=values)
+        values(arguments, known_only=True)
+        models = [values["model"].value] if values["model"].value else models
     # The groups of the options are the classes that declare the options.
-    groups = {"Common flags": [*COMMON]}
+    groups = {
+        "Required": [*REQUIRED],
+        "One of these is required": [*recipes.GOALS],
+        "Common": [*COMMON],
+    }
     for kind in (*recipes.Recipe.__mro__, recipes.Schedule):
         title = str(kind.__doc__).partition(":")[0]
         groups.setdefault(title, []).extend(vars(kind).get("__annotations__", ()))
@@ -114,25 +124,13 @@ def short_help(arguments: Sequence[str]) -> str:
     hidden = {field.name for field in dataclasses.fields(recipes.Recipe)}
     hidden -= {name for model in models for name in recipes.option_names(model)}
     hidden |= {name for name, needed in FILES.items() if needed in hidden}
-    lines = [
-        f"{__doc__}\n--flagfile reads flags from a file of yours, as --recipe from the package."
-    ]
-    lines.append("--helpshort --model=NAME shows the flags of one system, --help all flags.")
+    shown: dict[str, list[str]] = {}
     for title, group in groups.items():
-        shown = [name for name in group if name in FLAGS and name not in hidden]
-        lines += [f"\n{title}:", *map(_describe, shown)] if shown else []
-        hidden |= {*shown}
-    return "\n".join(lines)
-
-
-def _describe(name: str) -> str:
-    """Entry of a flag in the short help."""
-    flag = FLAGS[name]
-    default = "" if flag.default is None else f" (default: {flag.default_as_str})"
-    prefix = "[no]" if flag.boolean else ""
-    return flags.text_wrap(
-        f"--{prefix}{name}: {flag.help}{default}", indent="    ", firstline_indent="  "
-    )
+        names = [name for name in group if name in FLAGS and name not in hidden]
+        hidden |= {*names}
+        if names:
+            shown[title] = names
+    return shown
 
 
 def main() -> None:
@@ -158,4 +156,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    program.run(main, short_help=short_help, expand=shipped_recipes.expand)
+    program.run(main, help_groups=help_groups, expand=shipped_recipes.expand)

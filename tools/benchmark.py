@@ -13,7 +13,6 @@ a function that runs one training step, or draws one batch. Its calls alternate 
 import dataclasses
 import functools
 import importlib
-import importlib.util
 import itertools
 import pathlib
 import tempfile
@@ -29,8 +28,8 @@ from tools.benchmarks.systems import SYSTEMS
 
 # Sizes of a system that is given by its name.
 IMAGE_SIZE_PX, BATCH_SIZE = 64, 16
-# Packages that show whether the extra of a benchmark is installed, and the name of this extra.
-EXTRAS = {"serve": ("uvicorn", "serving"), "batch": ("apache_beam", "batch")}
+# Packages that show whether the extra of a benchmark is installed.
+PACKAGES = {"serve": "uvicorn", "batch": "apache_beam"}
 
 FLAGS = flags.FLAGS
 flags.DEFINE_list(
@@ -78,6 +77,11 @@ flags.DEFINE_string(
     "MODULE:FUNCTION of another implementation, whose drawing is timed beside our export's",
 )
 flags.DEFINE_string("json", None, "file to which the machine and the results are written")
+HELP_GROUPS = {
+    "What is measured": ["what", "model", "against", "against_generation"],
+    "Sizes and precision": ["image_size", "batch_size", "precision"],
+    "Execution": ["seconds", "data_dir", "cache_mb", "json"],
+}
 
 
 def main() -> None:
@@ -128,10 +132,8 @@ def _check_flags() -> None:
     for what in FLAGS.what:
         if what not in WHATS:
             raise UsageError("--what", f"must be out of {','.join(WHATS)}", what)
-        package, extra = EXTRAS.get(what, (None, None))
-        if package is not None and importlib.util.find_spec(package) is None:
-            rule = f"{what} needs the extra {extra} (pip install 'tfgan2[{extra}]')"
-            raise UsageError("--what", rule, f"no {package}")
+        if what in PACKAGES:
+            program.require(PACKAGES[what])
     if not FLAGS.what and FLAGS.against is None and FLAGS.against_generation is None:
         raise UsageError("--what", f"must be out of {','.join(WHATS)}", "nothing")
     if FLAGS.json is not None and pathlib.Path(FLAGS.json).is_dir():
@@ -152,4 +154,4 @@ def _with_flags(recipe: recipes.Recipe) -> recipes.Recipe:
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run(main, help_groups=HELP_GROUPS)

@@ -8,17 +8,19 @@ Example:
 
 import pathlib
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from absl import flags
 
 from tfgan2 import program
-from tfgan2.data import records
-from tfgan2.evaluation import comparison, extractors, measure
-from tfgan2.metrics.protocol import LIGHT, METRICS, Protocol
+from tfgan2.metrics.catalogue import DOMAIN, LIGHT, METRICS, OF_DOMAIN, meaning
 from tfgan2.program import UsageError
-from tfgan2.runs.directory import RunDirectory, append_line
-from tfgan2.runs.sampling import CHECKPOINTS, load_sampler
-from tools import samplers
+from tfgan2.runs.directory import CHECKPOINTS, RunDirectory, append_line
+from tools import matching_models
+
+if TYPE_CHECKING:
+    from tfgan2.data import records
+    from tfgan2.evaluation import measure
 
 SOURCES = ("run_dir", "export_dir", "target", "compare")
 OF_SERVED = ("crop_margin", "text_source")
@@ -44,18 +46,23 @@ flags.DEFINE_enum(
 flags.DEFINE_list(
     "metrics",
     None,
-    f"metrics out of {','.join(METRICS)}; default: all of {','.join(LIGHT)} that the data allow",
+    f"metrics out of {', '.join(METRICS)}, with commas between; default: all of "
+    f"{', '.join(LIGHT)} that the data allow",
 )
 flags.DEFINE_string(
     "matching",
     None,
     "matching model: a run of tools.train_text_encoder or a SavedModel, not used in training; for "
-    "r_precision, and for features of data without labels",
+    "r_precision, and for features of data without labels; default for data without labels: a "
+    "model is trained once, and kept in --data_dir",
+)
+flags.DEFINE_float(
+    "matching_epochs", 30.0, "passes over the data of a matching model that is trained", 0.0
 )
 flags.DEFINE_string("clip", None, "SavedModel of images and captions, for clip_score")
 flags.DEFINE_string(
     "features",
-    extractors.DOMAIN,
+    DOMAIN,
     "feature extractor: domain (a classifier of the train split, or --matching), inception_v3, or "
     "the folder of a SavedModel",
 )
@@ -90,19 +97,47 @@ flags.DEFINE_enum(
     ["caption", "label", "label_number"],
     "text source in the recipe of a served joint model",
 )
+HELP_GROUPS = {
+    "One of these is required": [*SOURCES],
+    "Required but for --compare": ["data_dir"],
+    "Required with --export_dir and --target": ["output"],
+    "With --run_dir": ["checkpoint"],
+    "With --target": ["model", *OF_SERVED],
+    "Metrics": [
+        *("metrics", "matching", "matching_epochs"),
+        *("features", "features_weights", "clip"),
+    ],
+    "Protocol": [
+        *("samples", "split", "pictures_per_caption", "seed", "truncation"),
+        *("nearest", "kid_subsets", "kid_subset_size"),
+    ],
+    "Statistics": ["statistics", "save_statistics"],
+    "Execution": ["memory_mb"],
+}
 
 
 def main() -> None:
     """Prints a table, and appends a line to evaluations.jsonl or --output."""
     _check_flags()
+    # Imported here, so that help and flag errors do not wait for TensorFlow.
+    from tfgan2.data import records
+    from tfgan2.evaluation import comparison, extractors, measure
+    from tfgan2.metrics.protocol import Protocol
+
+    program.quieten_tensorflow()
     if FLAGS.compare is not None:
         print(comparison.side_by_side(FLAGS.compare))
         return
     manifest = records.load_manifest(FLAGS.data_dir)
-    generator, encoder, output = _generator()
-    matching = None
-    if FLAGS.matching:
-        matching = extractors.load_matching(FLAGS.matching, encoder, channels=manifest.channels)
+    generator, encoder, output = _generator(manifest)
+    measure.check_data(generator, manifest, split=FLAGS.split, data_dir=FLAGS.data_dir)
+    matching, path = None, FLAGS.matching
+    if path is None and _needs_matching(manifest):
+        path = matching_models.train_for_evaluation(
+            FLAGS.data_dir, manifest, epochs=FLAGS.matching_epochs
+        )
+    if path is not None:
+        matching = extractors.load_matching(path, encoder, channels=manifest.channels)
     line = measure.measure(
         generator,
         measure.Inputs(
@@ -126,12 +161,20 @@ def main() -> None:
             kid_subset_size=FLAGS.kid_subset_size,
         ),
     )
-    append_line(output, line)
     if matching is not None and matching.used_in_training:
         program.warn(f"--matching: {FLAGS.matching} was used in training, and flatters the run")
+    # Print before writing: a full disk loses no figures.
     print(f"{line['protocol']['checkpoint']}, {FLAGS.samples} samples")
     for name, result in line["metrics"].items():
-        print(f"{name:>{comparison.NAME_COLUMN}}  {comparison.cell(result)}")
+        value = f"{comparison.cell(result):<{comparison.COLUMN}}"
+        print(f"{name:>{comparison.NAME_COLUMN}}  {value}  {meaning(name)}")
+    for name in FLAGS.metrics or ():
+        if name not in line["metrics"]:
+            program.warn(f"--metrics: {name} is left out, as the images do not define its value")
+    try:
+        append_line(output, line)
+    except OSError as error:
+        raise UsageError("--output", "must be where a file can be written", error) from error
 
 
 def _check_flags() -> None:
@@ -160,12 +203,34 @@ def _check_flags() -> None:
             raise UsageError("--metrics", f"must be out of {','.join(METRICS)}", name)
 
 
-def _generator() -> tuple[measure.MeasuredGenerator, Mapping[str, str] | None, pathlib.Path]:
+def _needs_matching(manifest: "records.Manifest") -> bool:
+    """Whether no label and no other model can give the features that the metrics need."""
+    if len(manifest.label_names) > 1 or FLAGS.features != DOMAIN:
+        return False
+    return bool({*OF_DOMAIN} & {*(FLAGS.metrics or OF_DOMAIN)})
+
+
+def _generator(
+    manifest: "records.Manifest",
+) -> "tuple[measure.MeasuredGenerator, Mapping[str, str] | None, pathlib.Path]":
     """Returns the generator to measure, its text encoder if known, and the output file."""
+    from tfgan2.evaluation import measure
+    from tfgan2.runs.sampling import load_sampler
+    from tools import samplers
+
     if FLAGS.run_dir is not None:
         run = RunDirectory.existing(FLAGS.run_dir)
         sampler, config, checkpoint = load_sampler(run, checkpoint=FLAGS.checkpoint)
-        generator = measure.measured_generator(sampler, checkpoint=checkpoint, recipe=config.recipe)
+        if config.data["checksum"] not in (None, manifest.checksum):
+            own = f"{config.data['source']} {config.data['checksum'][:12]}"
+            given = f"{manifest.source} {manifest.checksum[:12]}"
+            program.warn(f"--data_dir: is another data set than the run's ({own}), got {given}")
+        generator = measure.measured_generator(
+            sampler,
+            checkpoint=checkpoint,
+            recipe=config.recipe,
+            channels=config.data["channels"],
+        )
         output = pathlib.Path(FLAGS.output or run.evaluations_file)
         return generator, config.text_encoder or {}, output
     output = pathlib.Path(FLAGS.output)
@@ -181,4 +246,4 @@ def _generator() -> tuple[measure.MeasuredGenerator, Mapping[str, str] | None, p
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run(main, help_groups=HELP_GROUPS)

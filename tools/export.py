@@ -9,9 +9,7 @@ import pathlib
 from absl import flags
 
 from tfgan2 import program
-from tfgan2.export import saved_model
-from tfgan2.runs.directory import RunDirectory
-from tfgan2.runs.sampling import CHECKPOINTS, load_sampler
+from tfgan2.runs.directory import CHECKPOINTS, RunDirectory
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("run_dir", None, "run directory", required=True)
@@ -19,10 +17,16 @@ flags.DEFINE_enum(
     "checkpoint", "latest", CHECKPOINTS, "checkpoint to export; best: the one of --keep_best"
 )
 flags.DEFINE_string("export_dir", None, "folder of the versions", required=True)
+HELP_GROUPS = {"Required": ["run_dir", "export_dir"], "Optional": ["checkpoint"]}
 
 
 def main() -> None:
     """Exports, and prints the folder of the new version."""
+    # Imported here, so that help and flag errors do not wait for TensorFlow.
+    from tfgan2.export import saved_model
+    from tfgan2.runs.sampling import load_sampler
+
+    program.quieten_tensorflow()
     run = RunDirectory.existing(FLAGS.run_dir)
     sampler, config, checkpoint = load_sampler(run, checkpoint=FLAGS.checkpoint)
     recipe = config.recipe
@@ -48,4 +52,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run(main, help_groups=HELP_GROUPS)

@@ -50,16 +50,20 @@ flags.DEFINE_float(
     "timeout_seconds", 60.0, "seconds per request, with its retries; with --target", 0.001
 )
 flags.DEFINE_bool("dry_run", False, "read the captions and print the plan, but write nothing")
+HELP_GROUPS = {
+    "Required": ["output_dir"],
+    "One of these is required": ["export_dir", "target"],
+    "One of these too": ["captions", "count"],
+    "Images": ["images_per_caption", "seed", "truncation"],
+    "Output": ["format", "shards", "resume", "max_errors", "dry_run"],
+    "Execution": ["batch_size"],
+    "With --target": ["model", "concurrent_requests", "timeout_seconds"],
+}
 
 
 def main(beam_options: Sequence[str]) -> None:
     """Draws the images, and prints a summary."""
     _check_flags(beam_options)
-    try:
-        import apache_beam  # noqa: F401  Other modules may be missing for other reasons.
-    except ModuleNotFoundError as error:
-        rule = "must be installed (pip install 'tfgan2[batch]')"
-        raise UsageError(f"apache-beam: {rule}, got {error}") from error
     from serving.batch import job_runner
     from serving.batch.job import JobOptions
     from serving.batch.models import ServerSource
@@ -119,4 +123,4 @@ def _check_flags(beam_options: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    program.run_with_rest(main)
+    program.run_with_rest(main, help_groups=HELP_GROUPS)

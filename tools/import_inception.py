@@ -12,7 +12,6 @@ import pathlib
 from absl import flags
 
 from tfgan2 import program
-from tfgan2.interop import inception
 
 FLAGS = flags.FLAGS
 
@@ -20,13 +19,18 @@ flags.DEFINE_string(
     "weights", None, "state dict of torchvision's inception_v3, a .pth file", required=True
 )
 flags.DEFINE_string("output_dir", None, "folder of the SavedModel to write", required=True)
+HELP_GROUPS = {"Required": ["weights", "output_dir"]}
 
 
 def main() -> None:
     """Writes the SavedModel, and prints its folder."""
+    # Imported here, so that help and flag errors do not wait for TensorFlow.
+    from tfgan2.interop import inception
+
+    program.quieten_tensorflow()
     inception.write_extractor(pathlib.Path(FLAGS.weights), FLAGS.output_dir)
     print(FLAGS.output_dir)
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run(main, help_groups=HELP_GROUPS)

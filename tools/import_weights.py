@@ -14,10 +14,8 @@ import pathlib
 from absl import flags
 
 from tfgan2 import program
-from tfgan2.interop import importing
-from tfgan2.runs import environment, shipped_recipes
 from tfgan2.runs import recipe as recipes
-from tfgan2.training import runtime
+from tfgan2.runs import shipped_recipes
 
 FLAGS = flags.FLAGS
 KINDS = ("df_gan", "damsm", "char_cnn_rnn")
@@ -36,7 +34,9 @@ flags.DEFINE_enum(
     "beside the live weights",
 )
 flags.DEFINE_string("text_encoder", None, "text_encoderNNN.pth", required=True)
-flags.DEFINE_string("vocabulary", None, "captions_DAMSM.pickle or captions.pickle")
+flags.DEFINE_string(
+    "vocabulary", None, "captions_DAMSM.pickle or captions.pickle; --from=damsm needs the file too"
+)
 flags.DEFINE_string("run_dir", None, "run directory to write", required=True)
 flags.DEFINE_string(
     "recipe",
@@ -44,12 +44,23 @@ flags.DEFINE_string(
     "recipe of the package by name, or a flagfile; the tensors override sizes and the form of the "
     "code",
 )
+HELP_GROUPS = {
+    "Required": ["from", "text_encoder", "run_dir"],
+    "Required with --from=df_gan": ["generator", "vocabulary"],
+    "Optional": ["discriminator", "weights", "recipe"],
+}
 
 
 def main() -> None:
     """Imports the weights, and prints the imported parts and the parts with new weights."""
     kind = getattr(FLAGS, "from")  # `from` is a keyword of Python.
     _check_flags(kind)
+    # Imported here, so that help and flag errors do not wait for TensorFlow.
+    from tfgan2.interop import importing
+    from tfgan2.runs import environment
+    from tfgan2.training import runtime
+
+    program.quieten_tensorflow()
     text_encoder = importing.read_text_encoder(
         pathlib.Path(FLAGS.text_encoder),
         vocabulary=FLAGS.vocabulary and pathlib.Path(FLAGS.vocabulary),
@@ -90,4 +101,4 @@ def _check_flags(kind: str) -> None:
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run(main, help_groups=HELP_GROUPS)

@@ -66,6 +66,16 @@ flags.DEFINE_integer("limit", None, "images at most, evenly chosen from the spli
 flags.DEFINE_integer("workers", os.cpu_count(), "processes that read and encode images", 1)
 flags.DEFINE_bool("dry_run", False, "read and check everything, but write no data set")
 flags.DEFINE_string("verify", None, "data set to check, byte for byte, instead of writing one")
+HELP_GROUPS = {
+    "Required": ["source", "output_dir"],
+    "Input": ["input_dir", "test_fraction", "limit", "max_rejects", "held_out", "class_names"],
+    "Captions": [
+        *("captions", "caption_from", "captions_file", "image_column", "caption_column")
+    ],
+    "Images": ["image_size", "resize", "background", "max_pixels"],
+    "Execution": ["workers", "dry_run"],
+    "Instead of writing a data set": ["verify"],
+}
 
 SHOWN_REASONS, SHOWN_CAPTIONS = 20, 5
 OPTIONS = (
@@ -82,16 +92,16 @@ def main() -> None:
     for name in ("source", "output_dir"):
         if FLAGS[name].value is None:
             raise program.UsageError(f"--{name}", "must be given", "nothing")
-    # Imported here: the worker processes load this file, and do not need TensorFlow.
-    from tfgan2.data import preparing
-    from tfgan2.text.tokenizers import count_words
-
     source = sources.SOURCES[FLAGS.source]
     image_size = FLAGS.image_size or source.image_size
     options = sources.SourceOptions(
         image_size=image_size, input_dir=FLAGS.input_dir, **_options(source)
     )
     collection = sources.read(FLAGS.source, options)
+    # Imported here: neither errors of the input nor the worker processes need TensorFlow.
+    from tfgan2.data import preparing
+    from tfgan2.text.tokenizers import count_words
+
     if FLAGS.limit is not None:
         collection = preparing.sample(collection, limit=FLAGS.limit)
     prepared = preparing.prepare(
@@ -164,4 +174,4 @@ def _verify(data_dir: str) -> None:
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run(main, help_groups=HELP_GROUPS)

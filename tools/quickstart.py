@@ -15,6 +15,7 @@ from tools import commands
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("steps", None, "goal of the training in steps; default: the recipe's", 1)
+HELP_GROUPS = {"Optional": ["steps"]}
 
 DATA, RUN, EXPORT, PICTURES = "data/digits", "runs/digits", "exports/digits", "pictures"
 CAPTIONS = {
@@ -52,4 +53,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run(main, help_groups=HELP_GROUPS)

@@ -11,7 +11,6 @@ from absl import flags
 
 from tfgan2 import program
 from tfgan2.program import UsageError, write_file
-from tools.reports import page, reading
 
 NAME = "report.html"
 
@@ -19,6 +18,7 @@ FLAGS = flags.FLAGS
 flags.DEFINE_multi_string("run_dir", None, "run directory; may be given again", required=True)
 flags.DEFINE_string("output", None, f"HTML file; default: {NAME} in the first run directory")
 flags.DEFINE_integer("sheets", 6, "sample grids per run, evenly chosen from all its steps", 1)
+HELP_GROUPS = {"Required": ["run_dir"], "Optional": ["output", "sheets"]}
 
 
 def main() -> None:
@@ -26,6 +26,9 @@ def main() -> None:
     output = pathlib.Path(FLAGS.output or pathlib.Path(FLAGS.run_dir[0]) / NAME)
     if output.is_dir():
         raise UsageError("--output", "must be a file or absent", output)
+    # Imported here: help needs neither these modules nor their packages, those of an extra.
+    from tools.reports import page, reading
+
     runs = reading.read_runs(FLAGS.run_dir, grids=FLAGS.sheets)
     for run in runs:
         for sentence in run.unreadable:
@@ -38,4 +41,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run(main, help_groups=HELP_GROUPS)

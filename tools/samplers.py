@@ -51,6 +51,7 @@ def exported(export_dir: str) -> tuple[MeasuredGenerator, Mapping[str, str]]:
             truncation=card["truncation"],
             name=f"{folder.resolve().name}/{version.name} ({card['checkpoint']})",
             text_source=card["text_source"],
+            channels=pixels.structured_outputs["image"].shape[-1],
         )
         return generator, card["text_encoder"] or {}
     except Exception as error:  # A damaged SavedModel raises errors of nearly any type.
@@ -112,7 +113,7 @@ def served(
     except grpc.RpcError as error:
         if error.code() != grpc.StatusCode.INVALID_ARGUMENT:
             raise mistake(error) from error
-    image_size = sample([PROBE], np.zeros(1, np.int64), 0.0).images.shape[1]
+    _, image_size, _, channels = sample([PROBE], np.zeros(1, np.int64), 0.0).images.shape
     return MeasuredGenerator(
         sample=sample,
         reads=reads,
@@ -120,4 +121,5 @@ def served(
         truncation=None,
         name=f"{model} at {target}",
         text_source=text_source,
+        channels=channels,
     )

@@ -31,6 +31,10 @@ flags.DEFINE_enum(
     "side of the generated pictures in px; default: chosen",
 )
 flags.DEFINE_bool("dry_run", False, "print the choice, the estimate and the commands; run nothing")
+HELP_GROUPS = {
+    "Required": ["input_dir", "output_dir"],
+    "Optional": ["hours", "image_size", "dry_run"],
+}
 
 
 def main() -> None:
@@ -47,4 +51,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run(main, help_groups=HELP_GROUPS)

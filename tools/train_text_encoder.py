@@ -6,36 +6,17 @@ Example:
     --run_dir=runs/emoji --text_encoder=runs/emoji_damsm
 """
 
-import dataclasses
 from typing import Any
 
 from absl import flags
 
 from tfgan2 import program
-from tfgan2.data import records
-from tfgan2.models.matching.options import MatchingOptions
 from tfgan2.runs import recipe as recipes
-from tfgan2.text import word_vectors
-from tfgan2.training import trainer
+from tools import matching_models
+from tools.matching_models import KINDS
 
 FLAGS = flags.FLAGS
 
-# Defaults of each kind, from the published code.
-KINDS = {
-    "damsm": recipes.Recipe(
-        model="damsm", batch_size=48, text_encoder_kind="bi_lstm", sentence_size=256
-    ),
-    "word_vectors": recipes.Recipe(
-        model="damsm", batch_size=48, text_encoder_kind="word_vectors", sentence_size=256
-    ),
-    "sje": recipes.Recipe(
-        model="sje",
-        batch_size=40,
-        text_encoder_kind="char_cnn_rnn_cvpr2016",
-        sentence_size=1024,
-        matching_learning_rate=7e-4,
-    ),
-}
 # Fields of a recipe that a matching model uses.
 FIELDS = [name for name in recipes.option_names("damsm") if name != "model"]
 
@@ -60,6 +41,11 @@ flags.DEFINE_string(
     "GloVe or word2vec, also .gz; default: wordllama",
 )
 recipes.define_flags(recipes.Recipe, only=FIELDS, optional=True)
+HELP_GROUPS = {
+    "Required": ["data_dir", "run_dir"],
+    "Optional": ["kind", "epochs", "strategy", "inception_weights", "word_vectors"],
+    "Recipe; the defaults depend on --kind": FIELDS,
+}
 
 
 def main() -> None:
@@ -67,28 +53,18 @@ def main() -> None:
     given: dict[str, Any] = {
         name: FLAGS[name].value for name in FIELDS if FLAGS[name].value is not None
     }
-    manifest = records.load_manifest(FLAGS.data_dir)
-    if "image_size" not in given:
-        sizes = MatchingOptions.image_sizes_px
-        fitting = [size for size in sizes if size <= manifest.image_size]
-        given["image_size"] = max(fitting, default=min(sizes))
-    recipe = dataclasses.replace(KINDS[FLAGS.kind], **given)
-    vectors = FLAGS.word_vectors
-    if vectors is None and recipe.text_encoder_kind == "word_vectors":
-        vectors = word_vectors.WORDLLAMA
-    steps_per_epoch = max(1, manifest.records("train") // recipe.batch_size)
-    outcome = trainer.train(
-        recipe,
-        recipes.Schedule(evaluate_every=steps_per_epoch, checkpoint_every=5 * steps_per_epoch),
+    outcome = matching_models.train(
+        FLAGS.kind,
+        given,
         data_dir=FLAGS.data_dir,
         run_dir=FLAGS.run_dir,
-        goal=trainer.Goal(epochs=FLAGS.epochs),
+        epochs=FLAGS.epochs,
         strategy=FLAGS.strategy,
         inception_weights=FLAGS.inception_weights,
-        word_vectors=vectors,
+        word_vectors=FLAGS.word_vectors,
     )
     print(outcome)
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run(main, help_groups=HELP_GROUPS)

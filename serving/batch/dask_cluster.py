@@ -1,7 +1,6 @@
 """Options of Beam's DaskRunner, checked before a job begins."""
 
 import contextlib
-import importlib.util
 from collections.abc import Iterator
 
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
@@ -21,11 +20,8 @@ def prepared(options: PipelineOptions, *, runner: str) -> PipelineOptions:
       runner: full name of the DaskRunner.
 
     Raises:
-      UsageError: Dask is not installed, no scheduler is given, or the scheduler does not answer.
+      UsageError: no scheduler is given, or the scheduler does not answer.
     """
-    if importlib.util.find_spec("distributed") is None:
-        rule = "must be another runner without the package distributed"
-        raise UsageError(f"--runner: {rule} (pip install 'tfgan2[cluster]'), got DaskRunner")
     import distributed
 
     options.view_as(StandardOptions).runner = runner

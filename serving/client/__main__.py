@@ -8,20 +8,11 @@ Example:
 """
 
 import os
-import pathlib
-import tempfile
-from collections.abc import Sequence
 
-import grpc
 from absl import flags
 
 from serving import program
-from serving.client.connection import Tls
-from serving.client.pictures import Picture, grid
-from serving.client.retry import Retry
-from serving.client.sync import Client
 
-FLAGS = flags.FLAGS
 flags.DEFINE_string(
     "target",
     "localhost:8500",
@@ -55,7 +46,7 @@ flags.DEFINE_string(
 flags.DEFINE_string("output_dir", None, "folder for one PNG file per picture; replaces --output")
 flags.DEFINE_float("timeout_seconds", 60.0, "seconds for the call, including retries", 0.001)
 flags.DEFINE_integer(
-    "attempts", Retry.attempts, "most attempts while the server answers UNAVAILABLE; 1: no retry", 1
+    "attempts", 5, "most attempts while the server answers UNAVAILABLE; 1: no retry", 1
 )
 flags.DEFINE_bool("tls", False, "use TLS, and verify the server with gRPC's public certificates")
 flags.DEFINE_string(
@@ -73,133 +64,24 @@ flags.DEFINE_multi_string(
     "key=value to send with the call, such as authorization=Bearer ...; put secrets into a "
     "--flagfile",
 )
+HELP_GROUPS = {
+    "Required": ["model"],
+    "One of these is required": ["output", "output_dir"],
+    "Pictures": ["caption", "seed", "truncation"],
+    "Server": ["target", "timeout_seconds", "attempts"],
+    "Security": ["tls", "tls_ca", "tls_certificate", "tls_key", "metadata"],
+}
 
 
 def main() -> None:
     """Requests pictures with one call, and writes them to files."""
-    if FLAGS.seed is None and FLAGS.truncation:
-        raise program.UsageError("--seed: must be given with --truncation, got none")
-    _check_outputs()
-    pictures, columns = _draw()
-    try:
-        if FLAGS.output_dir is not None:
-            _write_files(pathlib.Path(FLAGS.output_dir), pictures)
-        else:
-            _write_file(pathlib.Path(FLAGS.output), pictures, columns)
-    except OSError as error:
-        flag = "output" if FLAGS.output_dir is None else "output_dir"
-        raise program.UsageError(
-            f"--{flag}: must have room and be writable, got {error}"
-        ) from error
+    # Errors are one line, and gRPC's log would hide it. gRPC reads the variable at its import.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    # Imported here: help and flag errors do not wait for gRPC.
+    from serving.client import command
 
-
-def _write_files(folder: pathlib.Path, pictures: Sequence[Picture]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for position, picture in enumerate(pictures):
-        path = folder / f"{position:04d}_seed_{picture.seed}.png"
-        _write(path, picture.png)
-        print(f"{path}: {_described(picture)}")
-
-
-def _write_file(path: pathlib.Path, pictures: Sequence[Picture], columns: int) -> None:
-    if len(pictures) == 1:
-        _write(path, pictures[0].png)
-        print(f"{path}: {_described(pictures[0])}")
-        return
-    _write(path, grid(pictures, columns=columns))
-    for position, picture in enumerate(pictures):
-        row, column = divmod(position, columns)
-        print(f"{path}, row {row + 1}, column {column + 1}: {_described(picture)}")
-
-
-def _check_outputs() -> None:
-    if (FLAGS.output is None) == (FLAGS.output_dir is None):
-        got = "none" if FLAGS.output is None else "both"
-        raise program.UsageError(f"--output: must be given, or else --output_dir, got {got}")
-    if FLAGS.output is not None:
-        output = pathlib.Path(FLAGS.output)
-        if output.is_dir() or not output.absolute().parent.is_dir():
-            rule = "must be a file in a folder that exists"
-            raise program.UsageError(f"--output: {rule}, got {output}")
-
-
-def _draw() -> tuple[list[Picture], int]:
-    """The pictures ordered by caption, then seed; and the number of pictures per caption."""
-    captions, seeds = FLAGS.caption, FLAGS.seed
-    columns = len(seeds or [0])
-    # Combine each caption with each seed.
-    if captions and seeds:
-        captions = [caption for caption in captions for _ in FLAGS.seed]
-        seeds = FLAGS.seed * len(FLAGS.caption)
-    tls = _tls()
-    try:
-        client = Client(
-            FLAGS.target,
-            model=FLAGS.model,
-            timeout_seconds=FLAGS.timeout_seconds,
-            tls=tls,
-            metadata=_metadata(),
-            retry=Retry(attempts=FLAGS.attempts),
-        )
-    except ValueError as error:  # Its text begins with the argument's name, equal to the flag's.
-        raise program.UsageError(f"--{error}") from error
-    try:
-        with client:
-            return client.draw(captions, seeds=seeds, truncation=FLAGS.truncation), columns
-    except grpc.RpcError as error:
-        status = f"{error.code().name}: {error.details()}"
-        rule = f"must serve the model {FLAGS.model}"
-        raise program.UsageError(f"--target: {rule}, got {status} from {FLAGS.target}") from error
-
-
-def _tls() -> Tls | None:
-    parts = {name: _read(f"tls_{name}") for name in ("ca", "certificate", "key")}
-    if not FLAGS.tls and all(part is None for part in parts.values()):
-        return None
-    try:
-        return Tls(**parts)
-    except ValueError as error:
-        raise program.UsageError(f"--tls_{error}") from error
-
-
-def _read(flag: str) -> bytes | None:
-    path = FLAGS[flag].value
-    if path is None:
-        return None
-    try:
-        return pathlib.Path(path).read_bytes()
-    except OSError as error:
-        rule = "must be a file that can be read"
-        raise program.UsageError(f"--{flag}: {rule}, got {path} ({error.strerror})") from error
-
-
-def _metadata() -> list[tuple[str, str | bytes]]:
-    pairs: list[tuple[str, str | bytes]] = []
-    for pair in FLAGS.metadata:
-        key, equals, value = pair.partition("=")
-        if not equals:
-            raise program.UsageError("--metadata: must be key=value, got one without =")
-        pairs.append((key, value))
-    return pairs
-
-
-def _described(picture: Picture) -> str:
-    written = "" if picture.text is None else f", text {picture.text!r}"
-    return f"seed {picture.seed}, {picture.unknown_words} unknown words{written}"
-
-
-def _write(path: pathlib.Path, content: bytes) -> None:
-    """Writes a temporary file in the same folder, and renames it to `path`."""
-    handle, partial = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(partial, 0o644)
-        os.replace(partial, path)
-    except BaseException:
-        os.unlink(partial)
-        raise
+    command.request()
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run(main, help_groups=HELP_GROUPS)

@@ -10,9 +10,10 @@ import pytest
 from tfgan2.adversarial.sampler import Samples
 from tfgan2.data import pipeline
 from tfgan2.metrics import evaluate, moments
+from tfgan2.metrics.catalogue import METRICS
 from tfgan2.metrics.extraction import EvaluationModels
 from tfgan2.metrics.features import ExtractorOutputs
-from tfgan2.metrics.protocol import METRICS, Protocol, supported
+from tfgan2.metrics.protocol import Protocol, supported
 from tfgan2.program import UsageError
 
 CLASSES, PER_CLASS, SIDE = 4, 60, 8

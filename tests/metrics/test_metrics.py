@@ -10,9 +10,10 @@ from tfgan2.adversarial.sampler import Samples
 from tfgan2.data import pipeline, records
 from tfgan2.evaluation import extractors
 from tfgan2.metrics import evaluate, extraction, text_image
+from tfgan2.metrics.catalogue import LIGHT, REFERENCES
 from tfgan2.metrics.extraction import EvaluationModels
 from tfgan2.metrics.features import Classifier
-from tfgan2.metrics.protocol import LIGHT, Protocol, supported
+from tfgan2.metrics.protocol import Protocol, supported
 from tfgan2.program import UsageError
 
 VIEW = pipeline.View(32)
@@ -52,6 +53,17 @@ def test_diversity_is_0_for_copies_and_1_for_the_real_deviation() -> None:
     result = text_image.diversity(alike, captions, **options)
     assert result["value"] == pytest.approx(1.0, abs=0.03)
     assert result["low"] < result["value"] < result["high"]
+
+
+def test_a_value_that_the_images_do_not_define_is_left_out() -> None:
+    spread = np.random.default_rng(0).normal(size=(6, 5))
+    options = {"real_captions": np.zeros(6, np.int64), "seed": 0}
+    without_repeats = text_image.diversity(spread, np.arange(6), real_features=spread, **options)
+    same_real = text_image.diversity(
+        spread, np.zeros(6, np.int64), real_features=np.ones((6, 5)), **options
+    )
+    one_class = text_image.entropy(np.zeros(6, np.int64), classes=1)
+    assert without_repeats == same_real == one_class == {}
 
 
 def test_classifier_is_cached_and_gives_the_same_features(
@@ -173,7 +185,13 @@ def test_metrics_of_unconditional_samples_detect_failures(
         return Samples(mixed)
 
     good = measure_uncaptioned(perfect, real, classifier, reads=None)
-    assert set(good) == {"confidence", "class_entropy", "kid", "kid_blurred"}
+    of_classes = {
+        f"{name}{end}" for name in ("confidence", "class_entropy") for end in ("", *REFERENCES)
+    }
+    assert set(good) == (of_classes | {"kid", "kid_blurred"}) - {
+        "confidence_shuffled",
+        "class_entropy_shuffled",
+    }
     assert good["confidence"] > 0.9
     assert good["class_entropy"] > 0.99
     poor = measure_uncaptioned(collapsed, real, classifier, reads=None)

@@ -36,10 +36,10 @@ def test_help_of_the_server_lists_its_flags_in_groups(flag: str) -> None:
     groups = re.findall(r"^(\w.*):\n  --", ended.stdout, re.MULTILINE)
     expected = ["Models", "Loading of versions", "Ports", "gRPC", "REST", "Running of requests"]
     assert groups == expected
-    shown = re.findall(r"^  --(?:\[no\])?(\w+): \w", ended.stdout, re.MULTILINE)
+    shown = re.findall(r"^  --(?:\[no\])?(\w+):\s", ended.stdout, re.MULTILINE)
     assert len(shown) == len(set(shown))
     every = programs.run("serving.server", "--helpxml").stdout
-    own = re.findall(r"<file>serving\.server\.settings</file>\s*<name>(\w+)</name>", every)
+    own = re.findall(r"<file>serving\.server\.server_flags</file>\s*<name>(\w+)</name>", every)
     assert set(shown) == set(own)
 
 

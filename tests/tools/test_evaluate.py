@@ -2,9 +2,11 @@
 
 import json
 import pathlib
+import shutil
 import signal
 import socket
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import grpc
 import numpy as np
@@ -18,10 +20,11 @@ from tfgan2.evaluation import comparison, extractors, measure
 from tfgan2.export import saved_model
 from tfgan2.metrics import features
 from tfgan2.metrics.protocol import Protocol
-from tfgan2.program import UsageError
+from tfgan2.program import Failure, UsageError
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.sampling import load_sampler
-from tools import samplers
+from tfgan2.training import trainer
+from tools import matching_models, samplers
 
 CARD = {"truncation": 1.0, "crop_margin": 1.0, "text_source": "caption", "text_encoder": None}
 METRICS = "--metrics=agreement,diversity,kid,fid,inception_score,precision,coverage"
@@ -123,8 +126,91 @@ def test_light_metrics_are_the_default(
     ]
     first, *lines = printed("tools.evaluate", *options, "--samples=20").splitlines()
     assert first == "ckpt-2, 20 samples"
-    names = ["agreement", "diversity", "kid", "kid_blurred"]
+    references = ["agreement_shuffled", "agreement_real", "agreement_blurred"]
+    names = ["agreement", *references, "diversity", "diversity_blurred", "kid", "kid_blurred"]
     assert [line.split()[0] for line in lines] == names
+
+
+def changed(data_dir: pathlib.Path, folder: pathlib.Path, **fields: Any) -> pathlib.Path:
+    """A copy of a data set whose manifest has other fields."""
+    copy = pathlib.Path(shutil.copytree(data_dir, folder / "data"))
+    manifest = json.loads((copy / "dataset.json").read_text())
+    (copy / "dataset.json").write_text(json.dumps({**manifest, **fields}))
+    return copy
+
+
+def test_data_without_labels_is_measured_by_a_matching_model_that_is_trained_once(
+    run: RunDirectory, data_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    data, output = changed(data_dir, tmp_path, label_names=[]), tmp_path / "lines.jsonl"
+    options = [f"--run_dir={run.path}", f"--data_dir={data}", f"--output={output}"]
+    options += ["--matching_epochs=0.5", "--samples=20"]
+    first = programs.run("tools.evaluate", *options)
+    assert first.returncode == 0, first.stderr
+    assert "Warning" not in first.stderr
+    assert first.stdout.startswith("No labels: trains a matching model for 0.5 epochs in ")
+    second = printed("tools.evaluate", *options)
+    assert first.stdout.endswith(second)
+    assert second.startswith("ckpt-2, 20 samples\n")
+    for text in ("near chance: the captions have no effect", "real images blurred to 8x8"):
+        assert text in second
+    one, other = map(json.loads, output.read_text().splitlines())
+    assert one == other
+    names = {f"r_precision{end}" for end in ("", "_real", "_blurred", "_shuffled")}
+    assert one["metrics"].keys() > {"diversity", "kid", "kid_blurred"} | names
+    values = [value for found in one["metrics"].values() for value in found.values()]
+    assert np.isfinite(values).all()
+
+
+def test_a_matching_model_whose_training_was_stopped_is_not_used(
+    data_dir: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = changed(data_dir, tmp_path, label_names=[])
+
+    def stopped(*_: object, run_dir: pathlib.Path, **options: object) -> trainer.Outcome:
+        run_dir.mkdir()
+        return trainer.Outcome(step=1, goal=2, checkpoint=None)
+
+    monkeypatch.setattr(matching_models, "train", stopped)
+    with pytest.raises(Failure, match="the same command resumes it"):
+        matching_models.train_for_evaluation(data, records.load_manifest(data), epochs=1.0)
+    (folder,) = data.glob("matching-*")
+    assert folder.name.endswith(".unfinished")
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"channels": 3}, "--data_dir: must have images of 1 channels, as the model draws, got 3"),
+        (
+            {"image_size": 16},
+            "--data_dir: must have images of at least 32 px, as the model draws, got 16",
+        ),
+    ],
+)
+def test_data_of_another_kind_than_the_model_draws_is_refused(
+    fields: dict[str, Any],
+    message: str,
+    run: RunDirectory,
+    exported: pathlib.Path,
+    data_dir: pathlib.Path,
+    tmp_path: pathlib.Path,
+) -> None:
+    data = changed(data_dir, tmp_path, **fields)
+    for source in (f"--run_dir={run.path}", f"--export_dir={exported}"):
+        options = [source, f"--data_dir={data}", f"--output={tmp_path}/line"]
+        assert programs.error_of("tools.evaluate", *options) == message
+
+
+def test_figures_are_printed_though_they_cannot_be_written(
+    run: RunDirectory, data_with_classifier: pathlib.Path
+) -> None:
+    options = [f"--run_dir={run.path}", f"--data_dir={data_with_classifier}", "--samples=20"]
+    ended = programs.run("tools.evaluate", *options, f"--output={run.config_file}/line")
+    assert ended.returncode == 2
+    assert "kid_blurred" in ended.stdout
+    error = ended.stderr.splitlines()[-1]
+    assert error.startswith("error: --output: must be where a file can be written, got ")
 
 
 def test_client_draws_an_image_with_the_server(target: str, tmp_path: pathlib.Path) -> None:

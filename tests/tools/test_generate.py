@@ -1,19 +1,12 @@
 """tools.generate as a program: user errors, worker processes and the summary."""
 
 import pathlib
-import subprocess
-import sys
 
 import pytest
 
 from tests import programs
 from tests.serving.batch import painted
 from tests.serving.batch.jobs import generate, tree, write_captions
-
-WITHOUT_BEAM = (
-    "import runpy, sys; sys.modules['apache_beam'] = None; "
-    "runpy.run_module('tools.generate', run_name='__main__', alter_sys=True)"
-)
 
 
 def run_generate(*options: str) -> programs.Ended:
@@ -25,17 +18,6 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("painted")
     painted.write(folder)
     return f"--export_dir={folder}"
-
-
-def test_missing_extra_is_named() -> None:
-    command = [sys.executable, "-c", WITHOUT_BEAM]
-    asked = ["--export_dir=a", "--captions=b", "--output_dir=c"]
-    ended = subprocess.run(
-        [*command, *asked], cwd=programs.ROOT, capture_output=True, text=True, check=False
-    )
-    assert ended.returncode == 2
-    assert ended.stderr.startswith("error: apache-beam: must be installed (pip install 'tfgan2[bat")
-    assert len(ended.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,9 @@ def test_evaluation_during_training_writes_a_line(
     start(data_dir, tmp_path / "run", evaluate_every=2)
     (line,) = RunDirectory.existing(tmp_path / "run").evaluations_file.read_text().splitlines()
     fields = json.loads(line)
-    assert fields["metrics"].keys() == {"agreement", "diversity", "kid", "kid_blurred"}
+    names = ("agreement", "diversity", "kid")
+    references = {"agreement_shuffled", "agreement_real"} | {f"{name}_blurred" for name in names}
+    assert fields["metrics"].keys() == {*names} | references
     wanted = {"features", "resize", "split", "real_images", "samples", "captions_per_image"}
     wanted |= {"truncation", "seed", "checkpoint", "precision", "versions", "data", "counting"}
     assert fields["protocol"].keys() == wanted

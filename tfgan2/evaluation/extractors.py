@@ -10,6 +10,7 @@ import numpy as np
 
 from tfgan2.data import pipeline, records
 from tfgan2.metrics import text_image
+from tfgan2.metrics.catalogue import DOMAIN, INCEPTION
 from tfgan2.metrics.extraction import MatchingModel
 from tfgan2.metrics.features import Classifier, Extractor
 from tfgan2.metrics.inception import IMAGENET, Inception
@@ -19,7 +20,6 @@ from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.pretrained import load_pretrained_text_encoder
 from tfgan2.runs.sampling import load_matcher
 
-DOMAIN, INCEPTION = "domain", "inception_v3"
 CHECKSUM_DIGITS = 12
 
 

@@ -14,10 +14,11 @@ from tfgan2.data import pipeline, records
 from tfgan2.evaluation import extractors
 from tfgan2.evaluation.extractors import CHECKSUM_DIGITS, FeatureSource, MatchingSource
 from tfgan2.metrics import evaluate, moments
+from tfgan2.metrics.catalogue import LIGHT, METRICS, NEEDS, OF_CLASSES
 from tfgan2.metrics.extraction import CLIP_CODES, CODES, FEATURES, PROBABILITIES, EvaluationModels
 from tfgan2.metrics.inception_score import SPLITS
 from tfgan2.metrics.moments import Moments
-from tfgan2.metrics.protocol import LIGHT, METRICS, OF_CLASSES, Protocol, supported, wanted
+from tfgan2.metrics.protocol import Protocol, supported, wanted
 from tfgan2.metrics.real_images import captions_are_shared
 from tfgan2.metrics.saved_models import SavedMatcher
 from tfgan2.program import UsageError
@@ -40,6 +41,7 @@ class MeasuredGenerator:
       truncation: the generator's default truncation; None if unknown.
       name: name of the checkpoint.
       text_source: of a joint model: `caption`, `label` or `label_number`.
+      channels: channels of its images; None: those of the data set.
     """
 
     sample: evaluate.Sample
@@ -48,6 +50,7 @@ class MeasuredGenerator:
     truncation: float | None
     name: str
     text_source: str = "caption"
+    channels: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +77,7 @@ class Inputs:
 
 
 def measured_generator(
-    sampler: AnySampler, *, checkpoint: str, recipe: recipes.Recipe
+    sampler: AnySampler, *, checkpoint: str, recipe: recipes.Recipe, channels: int | None = None
 ) -> MeasuredGenerator:
     """Describes the generator of a run.
 
@@ -82,6 +85,7 @@ def measured_generator(
       sampler: generates images.
       checkpoint: path of the checkpoint.
       recipe: recipe of the run.
+      channels: channels of its images; None: those of the data set.
     """
     return MeasuredGenerator(
         sample=sampler.sample,
@@ -90,6 +94,7 @@ def measured_generator(
         truncation=sampler.truncation,
         name=pathlib.Path(checkpoint).name,
         text_source=recipe.text_source,
+        channels=channels,
     )
 
 
@@ -151,8 +156,7 @@ def measure(
     """
     # Load the real images and the feature extractors.
     manifest = records.load_manifest(data_dir)
-    if not manifest.records(inputs.split):
-        raise UsageError("--data_dir", f"must have images in its {inputs.split} split", data_dir)
+    check_data(generator, manifest, split=inputs.split, data_dir=data_dir)
     real = pipeline.StoredExamples(data_dir, manifest, split=inputs.split, view=generator.view)
     other_split = None
     if "memorization" in (metrics or ()):
@@ -166,6 +170,8 @@ def measure(
     names = metrics or [
         name for name in supported(real, models, reads=generator.reads) if name in LIGHT
     ]
+    if not names:
+        raise UsageError("--data_dir", f"must have one of: {_missing(generator.reads)}", "none")
     results = evaluate.evaluate(
         generator.sample,
         real,
@@ -178,6 +184,9 @@ def measure(
         real_is_train=inputs.split == "train",
         memory_mib=inputs.memory_mib,
     )
+    if not results:
+        rule = "must be defined for the images: two images or more that differ"
+        raise UsageError("--metrics", rule, ", ".join(names))
     if inputs.save_statistics is not None:
         if not models.has_features:
             rule = "needs features: labels, a matching model or --features"
@@ -216,6 +225,42 @@ def measure(
     if models.statistics is not None:
         entries["statistics"] = _describe_statistics(models.statistics, inputs)
     return {"metrics": results, "protocol": entries}
+
+
+def check_data(
+    generator: MeasuredGenerator,
+    manifest: records.Manifest,
+    *,
+    split: str,
+    data_dir: str | os.PathLike,
+) -> None:
+    """Checks that the images of the data set can be compared with those of the generator.
+
+    Args:
+      generator: the generator.
+      manifest: manifest of the data set.
+      split: split of the real images.
+      data_dir: folder of the data set, for the message.
+
+    Raises:
+      UsageError: the split has no image, or images of other channels or of a smaller size.
+    """
+    if not manifest.records(split):
+        raise UsageError("--data_dir", f"must have images in its {split} split", data_dir)
+    if generator.channels not in (None, manifest.channels):
+        rule = f"must have images of {generator.channels} channels, as the model draws"
+        raise UsageError("--data_dir", rule, manifest.channels)
+    if generator.view.image_size > manifest.image_size:
+        rule = f"must have images of at least {generator.view.image_size} px, as the model draws"
+        raise UsageError("--data_dir", rule, manifest.image_size)
+
+
+def _missing(reads: str | None) -> str:
+    """Says what would allow an evaluation that names no metric."""
+    light = {name: NEEDS[name] for name in LIGHT}
+    if reads is None:
+        del light["r_precision"]
+    return "; ".join(dict.fromkeys(light.values()))
 
 
 def _load_models(

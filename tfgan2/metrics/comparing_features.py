@@ -6,10 +6,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from tfgan2.metrics import distances, moments, neighbours, text_image
+from tfgan2.metrics.catalogue import NEIGHBOURLY
 from tfgan2.metrics.extraction import BLURRED, FEATURES, PROBABILITIES, Arrays
 from tfgan2.metrics.inception_score import inception_score
 from tfgan2.metrics.moments import Moments
-from tfgan2.metrics.protocol import NEIGHBOURLY, Protocol
+from tfgan2.metrics.protocol import Protocol
 from tfgan2.program import UsageError
 
 
@@ -39,7 +40,7 @@ def compare(
     if "kid" in metrics:
         distance = functools.partial(_kid, protocol=protocol, memory_mib=memory_mib)
         results["kid"] = distance(generated[FEATURES], of_real[FEATURES])
-        blurred = distance(of_real[BLURRED], of_real[FEATURES])
+        blurred = distance(of_real[BLURRED + FEATURES], of_real[FEATURES])
         results["kid_blurred"] = {"value": blurred["value"]}
     if "fid" in metrics:
         own = moments.moments(generated[FEATURES])
@@ -49,6 +50,10 @@ def compare(
             raise UsageError("--statistics", rule, len(reference.mean))
         value = distances.frechet_distance(own, reference)
         results["fid"] = {"value": value}
+        if statistics is None:
+            of_blurred = moments.moments(of_real[BLURRED + FEATURES])
+            value = distances.frechet_distance(of_blurred, reference)
+            results["fid_blurred"] = {"value": value}
     if "inception_score" in metrics:
         results["inception_score"] = inception_score(generated[PROBABILITIES])
         results["inception_score_real"] = inception_score(of_real[PROBABILITIES])

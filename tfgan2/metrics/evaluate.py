@@ -10,6 +10,7 @@ from tfgan2.adversarial.sampler import Samples
 from tfgan2.metrics import comparing_features, moments, text_image
 from tfgan2.metrics.extraction import (
     BATCH_SIZE,
+    BLURRED,
     CLASSES,
     CLIP_CODES,
     CODES,
@@ -25,6 +26,8 @@ from tfgan2.metrics.real_images import Captions, RealImages, captions_are_shared
 
 # Number of feature arrays in memory at once; a block of distances needs the memory of two.
 ARRAYS_IN_MEMORY = 6
+# Ends of the names of the results of real images, and the prefixes of their arrays.
+OF_REFERENCES = (("_real", ""), ("_blurred", BLURRED))
 
 # Maps captions (N strings), seeds int64 [N] and a truncation to N images, and texts if any.
 Sample = Callable[[Sequence[str], np.ndarray, float], Samples]
@@ -62,12 +65,12 @@ def evaluate(
       memory_mib: approximate memory of features and blocks of distances, in MiB.
 
     Returns:
-      By metric name, `value` and, if defined, `low` and `high`. `kid` comes with `kid_blurred`, the
-      value of real images blurred to 8x8. `clip_score` comes with `clip_score_of_mean`. These two,
-      `r_precision` (rank 1 of 100) and `r_precision_at_5` come with the values of real images
-      (`_real`) and of permuted captions (`_shuffled`), `inception_score` with the value of real
-      images. `agreement` of a joint model comes with `agreement_given`, the agreement of images of
-      given texts.
+      By metric name, `value` and, if defined, `low` and `high`. Reference values have the name of
+      the metric and an end: `_real` for real images, `_blurred` for real images blurred to 8x8,
+      `_shuffled` for permuted captions. `clip_score` comes with `clip_score_of_mean`,
+      `r_precision` (rank 1 of 100) with `r_precision_at_5`, and `agreement` of a joint model with
+      `agreement_given`, the agreement of images of given texts. A value that the images do not
+      define is left out: the diversity if no caption has two different images.
 
     Raises:
       UsageError: the data set, the model or the protocol does not allow a metric.
@@ -102,7 +105,13 @@ def evaluate(
     # Compute the metrics.
     results: dict[str, dict[str, Any]] = {}
     if "agreement" in metrics:
-        results["agreement"] = text_image.agreement(generated[CLASSES].argmax(axis=1), labels)
+        predicted = generated[CLASSES].argmax(axis=1)
+        results["agreement"] = text_image.agreement(predicted, labels)
+        permuted = np.random.default_rng(protocol.seed).permutation(labels)
+        results["agreement_shuffled"] = text_image.agreement(predicted, permuted)
+        for suffix, array in OF_REFERENCES:
+            predicted = of_real[array + CLASSES].argmax(axis=1)
+            results[f"agreement{suffix}"] = text_image.agreement(predicted, real.label)
         if written and text_labels:
             results["agreement_given"] = _agreement_given(sample, models, text_labels, protocol)
     classes = len(np.unique(real.label))
@@ -110,17 +119,25 @@ def evaluate(
         results["text_entropy"] = text_image.entropy(labels, classes=classes)
     if "confidence" in metrics:
         results["confidence"] = text_image.confidence(generated[CLASSES].max(axis=1))
+        for suffix, array in OF_REFERENCES:
+            confidences = of_real[array + CLASSES].max(axis=1)
+            results[f"confidence{suffix}"] = text_image.confidence(confidences)
     if "class_entropy" in metrics:
         predicted = generated[CLASSES].argmax(axis=1)
         results["class_entropy"] = text_image.entropy(predicted, classes=classes)
+        for suffix, array in OF_REFERENCES:
+            predicted = of_real[array + CLASSES].argmax(axis=1)
+            results[f"class_entropy{suffix}"] = text_image.entropy(predicted, classes=classes)
     if "diversity" in metrics:
-        results["diversity"] = text_image.diversity(
-            generated[FEATURES],
-            groups,
+        diversity = functools.partial(
+            text_image.diversity,
             real_features=of_real[FEATURES],
             real_captions=real_groups,
             seed=protocol.seed,
         )
+        results["diversity"] = diversity(generated[FEATURES], groups)
+        blurred = diversity(of_real[BLURRED + FEATURES], real_groups)
+        results["diversity_blurred"] = blurred
     results |= comparing_features.compare(
         generated, of_real, metrics, protocol, models.statistics, memory_mib=memory_mib
     )
@@ -134,13 +151,17 @@ def evaluate(
     if "r_precision" in metrics and models.matcher is not None:
         sentences = models.matcher.encode_captions(captions.texts)
         results |= _r_precision(
-            sentences, captions, generated[CODES], of_real[CODES], chosen, seed=protocol.seed
+            sentences, captions, generated[CODES], of_real, chosen, seed=protocol.seed
         )
     if "clip_score" in metrics and models.clip is not None:
         sentences = models.clip.encode_captions(captions.texts)
         codes = generated[CLIP_CODES], of_real[CLIP_CODES]
         results |= _clip_score(sentences, captions, *codes, chosen, seed=protocol.seed)
-    return results
+    return {name: found for name, found in results.items() if _is_finite(found)}
+
+
+def _is_finite(result: Mapping[str, Any]) -> bool:
+    return bool(result) and all(np.isfinite(value) for value in result.values())
 
 
 def statistics(real: RealImages, models: EvaluationModels, *, memory_mib: int = 1024) -> Moments:
@@ -198,14 +219,16 @@ def _r_precision(
     sentences: np.ndarray,
     captions: Captions,
     generated: np.ndarray,
-    of_real: np.ndarray,
+    of_real: Arrays,
     chosen: np.ndarray,
     *,
     seed: int,
 ) -> dict[str, dict[str, float]]:
-    """R-precision of generated images, of real images, and with permuted captions."""
+    """R-precision of generated, real and blurred real images, and with permuted captions."""
     results = {}
-    for suffix, codes, own in _pairs(captions, generated, of_real, chosen, seed=seed):
+    pairs = _pairs(captions, generated, of_real[CODES], chosen, seed=seed)
+    pairs.append(("_blurred", of_real[BLURRED + CODES][captions.image[chosen]], chosen))
+    for suffix, codes, own in pairs:
         found = text_image.retrieval(
             codes, sentences, own=own, groups=captions.group, ranks=text_image.RANKS, seed=seed
         )

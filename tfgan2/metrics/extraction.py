@@ -14,11 +14,13 @@ from tfgan2.program import progress
 
 BATCH_SIZE = 50
 BLURRED_SIDE_PX = 8
-# Names of the arrays of images: features and class probabilities of the extractor, features of
-# the blurred images, class probabilities of the data set's own classifier, and codes of models
-# that match images with captions.
-FEATURES, PROBABILITIES, BLURRED = "features", "probabilities", "blurred"
+# Names of the arrays of images: features and class probabilities of the extractor, class
+# probabilities of the data set's own classifier, and codes of models that match images with
+# captions.
+FEATURES, PROBABILITIES = "features", "probabilities"
 CLASSES, CODES, CLIP_CODES = "classes", "codes", "clip_codes"
+# Prefix of the names of the arrays of blurred images.
+BLURRED = "blurred_"
 
 Arrays: TypeAlias = dict[str, np.ndarray]
 
@@ -66,6 +68,7 @@ class EvaluationModels:
     def extract(self, images: np.ndarray, wanted: Iterable[str]) -> Arrays:
         """Computes the `wanted` arrays of images uint8 [N, S, S, C]: arrays of N rows by name."""
         wanted = set(wanted)
+        of_blurred = {name.removeprefix(BLURRED) for name in wanted if name.startswith(BLURRED)}
         found: Arrays = {}
         classified: ExtractorOutputs | None = None
         gives_features = not self.extractor and wanted & {FEATURES, PROBABILITIES}
@@ -78,12 +81,13 @@ class EvaluationModels:
             found[FEATURES] = outputs.features
             if outputs.probabilities is not None:
                 found[PROBABILITIES] = outputs.probabilities
-        if BLURRED in wanted:
-            found[BLURRED] = self._features(blurred(images)).features
         if CODES in wanted and self.matcher:
             found[CODES] = self.matcher.encode_images(images)
         if CLIP_CODES in wanted and self.clip:
             found[CLIP_CODES] = self.clip.encode_images(images)
+        if of_blurred:
+            arrays = self.extract(blurred(images), of_blurred)
+            found |= {f"{BLURRED}{name}": rows for name, rows in arrays.items()}
         return {name: rows for name, rows in found.items() if name in wanted}
 
     def _features(self, images: np.ndarray) -> ExtractorOutputs:

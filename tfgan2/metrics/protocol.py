@@ -1,8 +1,16 @@
-"""Names and requirements of the metrics, and the options of an evaluation."""
+"""The options of an evaluation, and the metrics that its inputs allow."""
 
 import dataclasses
 from collections.abc import Sequence
 
+from tfgan2.metrics.catalogue import (
+    COMPARED_WITH_BLURRED,
+    METRICS,
+    NEEDS,
+    NEIGHBOURLY,
+    OF_CLASSES,
+    OF_FEATURES,
+)
 from tfgan2.metrics.extraction import (
     BLURRED,
     CLASSES,
@@ -16,30 +24,8 @@ from tfgan2.metrics.inception_score import SPLITS
 from tfgan2.metrics.real_images import RealImages
 from tfgan2.program import UsageError
 
-_FEATURES = "two images, and features: labels, a matching model or --features"
-NEEDS = {
-    "agreement": "labels, and a model that reads or writes",
-    "confidence": "labels, and a model without captions",
-    "class_entropy": "labels, and a model without captions",
-    "text_entropy": "labels, and a model that writes",
-    "diversity": "two images, a model that reads or writes, and labels or a matching model",
-    "kid": "two images, and labels or a matching model",
-    "r_precision": "a model that reads captions, and a matching model (--matching)",
-    "fid": f"{_FEATURES}, or --statistics",
-    "inception_score": "class probabilities: labels, or --features of a classifier",
-    "precision": _FEATURES,
-    "recall": _FEATURES,
-    "density": _FEATURES,
-    "coverage": _FEATURES,
-    "clip_score": "a model that reads captions, and --clip",
-    "memorization": f"{_FEATURES}, and two images in each split",
-}
-METRICS = tuple(NEEDS)
-# Metrics of an evaluation that names none; a thousand images need seconds.
-LIGHT = METRICS[: METRICS.index("r_precision") + 1]
-NEIGHBOURLY = ("precision", "recall", "density", "coverage")
-OF_FEATURES = ("diversity", "kid", "fid", "memorization", *NEIGHBOURLY)
-OF_CLASSES = ("agreement", "confidence", "class_entropy")
+# Diversity is a variance within a caption.
+FEWEST_PICTURES = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,6 +110,9 @@ def check(
     if "kid" in metrics and protocol.kid_subsets and protocol.kid_subset_size > fewest:
         rule = f"must be at most the {fewest} images of the smaller set"
         raise UsageError("--kid_subset_size", rule, protocol.kid_subset_size)
+    if "diversity" in metrics and protocol.pictures_per_caption < FEWEST_PICTURES:
+        rule = f"must be at least {FEWEST_PICTURES} for diversity"
+        raise UsageError("--pictures_per_caption", rule, protocol.pictures_per_caption)
     if "inception_score" in metrics and fewest < SPLITS:
         raise UsageError("--metrics", f"inception_score needs {SPLITS} images", fewest)
 
@@ -141,7 +130,7 @@ def wanted(metrics: Sequence[str]) -> set[str]:
 
 
 def wanted_of_real(metrics: Sequence[str], models: EvaluationModels) -> set[str]:
-    """Names the arrays that the metrics need of real images."""
+    """Names the arrays that the metrics need of real images, and of blurred real images."""
     against = [name for name in metrics if name != "fid" or models.statistics is None]
-    blur = {BLURRED} if "kid" in metrics else set()
-    return (wanted(against) | blur) - {CLASSES}
+    of_blurred = wanted([name for name in against if name in COMPARED_WITH_BLURRED])
+    return wanted(against) | {f"{BLURRED}{name}" for name in of_blurred}

@@ -42,11 +42,13 @@ def entropy(labels: np.ndarray, *, classes: int) -> dict[str, float]:
 
     Args:
       labels: int64 [N].
-      classes: number of classes, at least 2.
+      classes: number of classes.
 
     Returns:
-      `value`.
+      `value`; empty if there is one class.
     """
+    if classes < 2:
+        return {}
     _, counts = np.unique(labels, return_counts=True)
     fractions = counts / len(labels)
     return {"value": float(-np.sum(fractions * np.log(fractions)) / math.log(classes))}
@@ -183,10 +185,14 @@ def diversity(
       seed: seed of the bootstrap.
 
     Returns:
-      `value`, and `low` and `high` of a 95 % bootstrap interval over captions.
+      `value`, and `low` and `high` of a 95 % bootstrap interval over captions; empty if no caption
+      occurs twice, or if the real images of each caption are equal.
     """
     ratios = group_variances(features, captions)
-    ratios /= group_variances(real_features, real_captions).mean()
+    of_real = group_variances(real_features, real_captions)
+    if not len(ratios) or not of_real.any():
+        return {}
+    ratios /= of_real.mean()
     generator = np.random.default_rng(seed)
     means = [generator.choice(ratios, len(ratios)).mean() for _ in range(RESAMPLES)]
     low, high = np.percentile(means, [2.5, 97.5])

@@ -11,6 +11,8 @@ from tfgan2.program import UsageError, write_file
 from tfgan2.runs import recipe as recipes
 
 CONFIG_NAME = "config.json"
+# Checkpoints that programs can select: the newest one, or the one of --keep_best.
+CHECKPOINTS = ("latest", "best")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,8 +10,6 @@ from tfgan2.runs.directory import Config, RunDirectory
 from tfgan2.text import encoders
 from tfgan2.text.tokenizers import Tokenizer
 
-CHECKPOINTS = ("latest", "best")
-
 
 def make_tokenizer(
     run: RunDirectory, recipe: recipes.Recipe, *, for_training: bool = False

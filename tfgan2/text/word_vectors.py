@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 
 import numpy as np
 
-from tfgan2.program import UsageError
+from tfgan2.program import UsageError, require
 
 FLAG = "--word_vectors"
 WORDLLAMA = "wordllama"
@@ -98,11 +98,8 @@ def _of_wordllama(words: list[str]) -> np.ndarray:
 
 
 def _folder(package: str) -> pathlib.Path:
-    found = importlib.util.find_spec(package)
-    if found is None or found.origin is None:
-        rule = f"must be a file without the package {package}: pip install 'tfgan2[word_vectors]'"
-        raise UsageError(FLAG, rule, WORDLLAMA)
-    return pathlib.Path(found.origin).parent
+    require(package)
+    return pathlib.Path(str(importlib.util.find_spec(package).origin)).parent
 
 
 def _read_file(path: pathlib.Path) -> Iterator[tuple[str, np.ndarray]]:

@@ -9,9 +9,6 @@ from tensorflow.core.framework import tensor_pb2
 
 from serving.wire import tensors
 
-# The last value of a proto replaces all missing values, so a few bytes could request a tensor of
-# any size; this is the limit of a server for its clients.
-MOST_REPEATED_BYTES = 2**26
 _FIRST_REF_TYPE = 100
 _FIELDS = {
     tf.string: "string_val",

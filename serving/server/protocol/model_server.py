@@ -19,7 +19,6 @@ from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_p
 from serving import http_server
 from serving.http_connections import ConnectionLimits, on_loop_error
 from serving.program import UsageError
-from serving.server.execution import arrays
 from serving.server.execution.runner import Runner
 from serving.server.lifecycle.manager import Manager
 from serving.server.monitoring import Metrics
@@ -29,6 +28,7 @@ from serving.server.protocol.parsing import QuietServices
 from serving.server.protocol.predicting import UNKNOWN_MODEL, Predictor
 from serving.server.protocol.rest import RestApplication, RestOptions
 from serving.server.protocol.services import ModelService, PredictionService
+from serving.server.server_flags import MOST_REPEATED_BYTES
 
 UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 ALL_ADDRESSES, ALL_IPV4_ADDRESSES = "::", "0.0.0.0"
@@ -72,7 +72,7 @@ class ServerOptions:
     channel_arguments: Sequence[tuple[str, int | str]] = ()
     health: bool = False
     as_content: bool = False
-    most_repeated_bytes: int = arrays.MOST_REPEATED_BYTES
+    most_repeated_bytes: int = MOST_REPEATED_BYTES
 
 
 class ModelServer:

