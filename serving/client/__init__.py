@@ -9,8 +9,8 @@ if sys.argv[:1] == ["-m"]:  # The value of argv[0] while `python -m` imports the
 
 from serving.client.aio import AsyncClient
 from serving.client.connection import Tls
-from serving.client.pictures import Picture
+from serving.client.pictures import Picture, Pictures
 from serving.client.retry import Retry
 from serving.client.sync import Client
 
-__all__ = ["AsyncClient", "Client", "Picture", "Retry", "Tls"]
+__all__ = ["AsyncClient", "Client", "Picture", "Pictures", "Retry", "Tls"]

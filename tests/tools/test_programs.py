@@ -217,3 +217,12 @@ def test_the_client_imports_no_tensorflow() -> None:
     )
     ended = fresh("-c", code)
     assert ended.returncode == 0, ended.stderr
+
+
+def test_import_of_the_package_loads_no_large_library() -> None:
+    code = (
+        "import sys, tfgan2; "
+        "heavy = {'tensorflow', 'tf_keras', 'keras', 'tensorflow_text', 'numpy', 'PIL', 'absl'}; "
+        "print('loaded', sorted(heavy & set(sys.modules)), tfgan2.load.__name__)"
+    )
+    assert fresh("-c", code).stdout == "loaded [] load\n"

@@ -75,6 +75,18 @@ def versions(export_dir: pathlib.Path) -> list[int]:
     return [int(path.name) for path in export_dir.iterdir() if path.name.isdecimal()]
 
 
+def newest_version(export_dir: pathlib.Path) -> pathlib.Path | None:
+    """Finds the folder of the newest version of an export; a folder of one version is that one.
+
+    Returns:
+      The folder of the version; None if there is no version.
+    """
+    if (export_dir / tf.saved_model.SAVED_MODEL_FILENAME_PB).is_file():
+        return export_dir
+    numbers = versions(export_dir) if export_dir.is_dir() else []
+    return export_dir / str(max(numbers)) if numbers else None
+
+
 def _holder(sampler: AnySampler) -> tf.Module:
     """Keeps only what inference needs; otherwise Keras exports training graphs too."""
     holder = tf.Module(name="sampler")
