@@ -1,12 +1,14 @@
 """Files of a run directory; each write is one operation, so no file is half-written."""
 
+import contextlib
 import dataclasses
 import json
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tfgan2.locks import locked
 from tfgan2.program import UsageError, write_file
 from tfgan2.runs import recipe as recipes
 
@@ -48,6 +50,7 @@ class RunDirectory:
       samples: folder of the sample grids.
       animation: GIF of all sample grids in order.
       interpolation: image of interpolations between seeds, and between captions.
+      lock_file: file whose lock the training that writes the run holds.
     """
 
     def __init__(self, path: pathlib.Path) -> None:
@@ -63,6 +66,7 @@ class RunDirectory:
         self.samples = path / "samples"
         self.animation = path / "training.gif"
         self.interpolation = path / "interpolation.png"
+        self.lock_file = path / ".lock"
 
     @classmethod
     def at(cls, path: str | os.PathLike) -> "RunDirectory":
@@ -74,7 +78,9 @@ class RunDirectory:
         run = cls(pathlib.Path(path))
         if run.path.exists() and not run.path.is_dir():
             raise UsageError("--run_dir", "must be a directory or absent", path)
-        if run.path.is_dir() and not run.config_file.exists() and any(run.path.iterdir()):
+        # A start that was killed may leave only its lock file.
+        entries = set(run.path.iterdir()) if run.path.is_dir() else set()
+        if entries - {run.lock_file} and not run.config_file.exists():
             raise UsageError("--run_dir", f"must be empty, absent or hold {CONFIG_NAME}", path)
         return run
 
@@ -93,6 +99,26 @@ class RunDirectory:
         if not run.config_file.is_file():
             raise UsageError(flag, f"must be a run, with a {CONFIG_NAME}", path)
         return run
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Context of a training that writes the run, which is created if absent.
+
+        Raises:
+          UsageError: another process trains in this directory.
+        """
+        is_new = not self.path.exists()
+        self.path.mkdir(parents=True, exist_ok=True)
+        with locked(self.lock_file, flag="--run_dir", place=self.path):
+            try:
+                yield
+            finally:
+                # Leave no directory behind if the run has not begun.
+                if not self.config_file.exists():
+                    self.lock_file.unlink(missing_ok=True)
+                    if is_new:
+                        with contextlib.suppress(OSError):  # The directory has other files.
+                            self.path.rmdir()
 
     def sample_grid(self, step: int) -> pathlib.Path:
         """Sample grid of a step."""
