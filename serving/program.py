@@ -2,14 +2,16 @@
 
 import contextlib
 import ctypes
+import errno
 import functools
+import io
 import os
 import pathlib
 import re
 import sys
 import types
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 # Set before TensorFlow loads: its start-up messages would hide a one-line error.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -27,6 +29,22 @@ for _descriptor in range(3):
         os.open(os.devnull, os.O_RDWR)  # Gets the lowest free number.
 
 USAGE_ERROR_EXIT_CODE = 2
+# Errors of a write, which do not name the file.
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
+
+
+def _report(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    """Prints one line for Ctrl-C, and the traceback of any other exception."""
+    if issubclass(kind, KeyboardInterrupt):
+        print("interrupted", file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+# In a program, and as soon as possible: Ctrl-C may come while the program imports its libraries.
+_main = getattr(sys.modules.get("__main__"), "__spec__", None)
+if _main is not None and _main.name.partition(".")[0] in ("tfgan2", "serving", "tools"):
+    sys.excepthook = _report
 
 
 class UsageError(Exception):
@@ -40,6 +58,8 @@ def run(
     answers: Mapping[str, Callable[[], str]] = types.MappingProxyType({}),
 ) -> NoReturn:
     """Parses the flags, runs `main` and exits: 0 when it returns, 2 with one line on a mistake.
+
+    A file or folder that cannot be read or written is such a mistake.
 
     Args:
       main: the program.
@@ -64,12 +84,19 @@ def run_with_rest(
     """Like `run`, but `main` receives the arguments that follow the flags, such as after `--`."""
 
     def guarded(arguments: Sequence[str]) -> None:
+        if isinstance(sys.stdout, io.TextIOWrapper):  # Characters that it lacks become escapes.
+            sys.stdout.reconfigure(errors="backslashreplace")
         if "tensorflow" in sys.modules:
             _quieten_tensorflow()
         try:
             main(arguments[1:])
         except UsageError as mistake:
             _exit_with(str(mistake))
+        except OSError as error:
+            if error.filename is None and error.errno not in NO_ROOM:
+                raise
+            rule = "must be readable, or have room and be writable"
+            _exit_with(f"{error.filename or 'outputs'}: {rule}, got {error.strerror}")
 
     # Hides warnings of libraries, unless --verbosity shows them.
     logging.set_verbosity(logging.ERROR)

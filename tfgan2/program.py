@@ -2,7 +2,9 @@
 
 import contextlib
 import ctypes
+import errno
 import functools
+import io
 import os
 import pathlib
 import re
@@ -25,6 +27,22 @@ Item = TypeVar("Item")
 FAILURE_EXIT_CODE = 1
 USAGE_ERROR_EXIT_CODE = 2
 SECONDS_BETWEEN_LINES = 10.0
+# Errors of a write, which do not name the file.
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
+
+
+def _report(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    """Prints one line for Ctrl-C, and the traceback of any other exception."""
+    if issubclass(kind, KeyboardInterrupt):
+        print("interrupted", file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+# In a program, and as soon as possible: Ctrl-C may come while the program imports its libraries.
+_main = getattr(sys.modules.get("__main__"), "__spec__", None)
+if _main is not None and _main.name.partition(".")[0] in ("tfgan2", "serving", "tools"):
+    sys.excepthook = _report
 
 
 class UsageError(Exception):
@@ -50,8 +68,8 @@ def run(
 ) -> NoReturn:
     """Parses the flags, runs `main` and exits with code 0.
 
-    A `UsageError` ends the program with one line and exit code 2, a `Failure` with one line and
-    exit code 1.
+    A `UsageError`, and a file or folder that cannot be read or written, end the program with one
+    line and exit code 2, a `Failure` with one line and exit code 1.
 
     Args:
       main: the program; reads its flags and returns nothing.
@@ -59,6 +77,8 @@ def run(
     """
 
     def guarded(arguments: Sequence[str]) -> None:
+        if isinstance(sys.stdout, io.TextIOWrapper):  # Characters that it lacks become escapes.
+            sys.stdout.reconfigure(errors="backslashreplace")
         try:
             if len(arguments) > 1:
                 raise UsageError("arguments", "only flags are taken", arguments[1])
@@ -69,6 +89,11 @@ def run(
             _exit_with(mistake)
         except Failure as failure:
             _exit_with(failure, code=FAILURE_EXIT_CODE)
+        except OSError as error:
+            if error.filename is None and error.errno not in NO_ROOM:
+                raise
+            rule = "must be readable, or have room and be writable"
+            _exit_with(UsageError(error.filename or "outputs", rule, error.strerror))
 
     # Hides warnings of libraries, unless --verbosity shows them.
     logging.set_verbosity(logging.ERROR)

@@ -128,12 +128,14 @@ def main() -> None:
             kid_subset_size=FLAGS.kid_subset_size,
         ),
     )
-    append_line(output, line)
     if matching is not None and matching.used_in_training:
         program.warn(f"--matching: {FLAGS.matching} was used in training, and flatters the run")
     print(f"{line['protocol']['checkpoint']}, {FLAGS.samples} samples")
     for name, result in line["metrics"].items():
         print(f"{name:>{comparison.NAME_COLUMN}}  {comparison.cell(result)}")
+    append_line(
+        output, line
+    )  # Last: the printed values are not lost if the file cannot be written.
 
 
 def _check_flags() -> None:

@@ -13,7 +13,7 @@ import tensorflow as tf
 from tfgan2.adversarial.sampler import AnySampler
 from tfgan2.export import served_ops, warmup
 from tfgan2.export.constants import ConstantGenerator
-from tfgan2.export.signatures import make_signatures
+from tfgan2.export.signatures import Signatures, make_signatures
 from tfgan2.program import UsageError, warn
 
 CARD_NAME = "model_card.json"
@@ -40,7 +40,8 @@ def export(
       The folder of the version.
 
     Raises:
-      UsageError: `export_dir` is a file, or TensorFlow Serving cannot run the graph.
+      UsageError: `export_dir` is a file or cannot be written, or TensorFlow Serving cannot run the
+        graph.
       RuntimeError: the SavedModel generates other images or texts than the live model.
     """
     folder = pathlib.Path(export_dir)
@@ -54,13 +55,9 @@ def export(
     }
     served_ops.check({name: function.graph.as_graph_def() for name, function in functions.items()})
     # Write into a partial folder, check it, and rename it to the version.
-    folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f".partial-{os.getpid()}"
     try:
-        tf.saved_model.save(_holder(exported), str(partial), signatures=functions)
-        warmup.write(partial, signatures.examples(caption=captions[0]))
-        text = json.dumps({**card, "example_captions": list(captions)}, indent=1)
-        (partial / CARD_NAME).write_text(text + "\n", encoding="utf-8")
+        _write(partial, exported, functions, signatures, captions=captions, card=card)
         check_ops(partial)
         check(partial, sampler, captions)
         version = folder / str(max(versions(folder), default=0) + 1)
@@ -68,6 +65,26 @@ def export(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return version
+
+
+def _write(
+    partial: pathlib.Path,
+    exported: AnySampler,
+    functions: Mapping[str, Any],
+    signatures: Signatures,
+    *,
+    captions: Sequence[str],
+    card: Mapping[str, Any],
+) -> None:
+    try:
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        tf.saved_model.save(_holder(exported), str(partial), signatures=functions)
+        warmup.write(partial, signatures.examples(caption=captions[0]))
+        text = json.dumps({**card, "example_captions": list(captions)}, indent=1)
+        (partial / CARD_NAME).write_text(text + "\n", encoding="utf-8")
+    except (OSError, tf.errors.OpError) as error:
+        reason = str(error).partition("\n")[0]
+        raise UsageError("--export_dir", "must have room and be writable", reason) from error
 
 
 def versions(export_dir: pathlib.Path) -> list[int]:

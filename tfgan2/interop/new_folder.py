@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import tensorflow as tf
+
 from tfgan2.program import UsageError
 
 
@@ -18,7 +20,7 @@ def new_folder(path: str | os.PathLike, *, flag: str) -> Iterator[pathlib.Path]:
       flag: flag with the path, for error messages.
 
     Raises:
-      UsageError: there is a file, or a folder that is not empty.
+      UsageError: there is a file, or a folder that is not empty or cannot be written.
     """
     target = pathlib.Path(path)
     is_new = not target.exists()
@@ -37,5 +39,8 @@ def new_folder(path: str | os.PathLike, *, flag: str) -> Iterator[pathlib.Path]:
         # Files come after folders: config.json of a run, and saved_model.pb, make it complete.
         for entry in sorted(partial.iterdir(), key=pathlib.Path.is_file):
             entry.rename(target / entry.name)
+    except (OSError, tf.errors.OpError) as error:
+        reason = str(error).partition("\n")[0]
+        raise UsageError(flag, "must have room and be writable", reason) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)

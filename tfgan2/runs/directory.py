@@ -153,14 +153,21 @@ class RunDirectory:
         text = json.dumps(dataclasses.asdict(config), indent=1, ensure_ascii=False) + "\n"
         write_file(self.config_file, text.encode())
 
-    def drop_metrics_after(self, step: int) -> None:
-        """Removes the lines of metrics.jsonl after a step, at which the run resumes."""
-        if not self.metrics_file.exists():
+    def metrics(self) -> Iterator[tuple[bytes, dict[str, Any]]]:
+        """Yields the whole lines of metrics.jsonl with their fields; leaves out damaged lines."""
+        if not self.metrics_file.is_file():
             return
-        lines = self.metrics_file.read_bytes().splitlines(keepends=True)
-        kept = [line for line in lines if line.endswith(b"\n") and json.loads(line)["step"] <= step]
-        if len(kept) < len(lines):
-            write_file(self.metrics_file, b"".join(kept))
+        for line in self.metrics_file.read_bytes().splitlines(keepends=True):
+            with contextlib.suppress(ValueError):
+                fields = json.loads(line)
+                if line.endswith(b"\n") and isinstance(fields, dict) and "step" in fields:
+                    yield line, fields
+
+    def drop_metrics_after(self, step: int) -> None:
+        """Removes damaged lines of metrics.jsonl, and those after a step where the run resumes."""
+        kept = b"".join(line for line, fields in self.metrics() if fields["step"] <= step)
+        if self.metrics_file.is_file() and len(kept) < self.metrics_file.stat().st_size:
+            write_file(self.metrics_file, kept)
 
 
 def append_line(path: pathlib.Path, fields: Mapping[str, Any]) -> None:
