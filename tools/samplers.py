@@ -15,7 +15,7 @@ from serving.client import Client
 from tfgan2.adversarial.sampler import Samples
 from tfgan2.data.pipeline import View
 from tfgan2.evaluation.measure import MeasuredGenerator
-from tfgan2.export.saved_model import CARD_NAME, versions
+from tfgan2.export.saved_model import CARD_NAME, newest_version
 from tfgan2.program import UsageError
 
 PROBE = ""
@@ -25,7 +25,7 @@ def exported(export_dir: str) -> tuple[MeasuredGenerator, Mapping[str, str]]:
     """Loads the newest version of an export.
 
     Args:
-      export_dir: folder of the versions.
+      export_dir: folder of the versions, or of one version.
 
     Returns:
       The generator, and the checksum of the pretrained text encoder that training started with;
@@ -34,11 +34,9 @@ def exported(export_dir: str) -> tuple[MeasuredGenerator, Mapping[str, str]]:
     Raises:
       UsageError: the folder has no version, or a damaged one.
     """
-    folder = pathlib.Path(export_dir)
-    numbers = versions(folder) if folder.is_dir() else []
-    if not numbers:
-        raise UsageError("--export_dir", "must hold a version, as tools.export writes", folder)
-    version = folder / str(max(numbers))
+    version = newest_version(pathlib.Path(export_dir))
+    if version is None:
+        raise UsageError("--export_dir", "must hold a version, as tools.export writes", export_dir)
     try:
         model = tf.saved_model.load(str(version))
         pixels = model.signatures["pixels"]
@@ -49,7 +47,7 @@ def exported(export_dir: str) -> tuple[MeasuredGenerator, Mapping[str, str]]:
             reads="texts" if "text" in pixels.structured_outputs else reads,
             view=View(card["image_size"], crop_margin=card["crop_margin"]),
             truncation=card["truncation"],
-            name=f"{folder.resolve().name}/{version.name} ({card['checkpoint']})",
+            name=f"{version.resolve().parent.name}/{version.name} ({card['checkpoint']})",
             text_source=card["text_source"],
             channels=pixels.structured_outputs["image"].shape[-1],
         )

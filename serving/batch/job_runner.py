@@ -33,6 +33,7 @@ _DASK_RUNNER = "apache_beam.runners.dask.dask_runner.DaskRunner"
 _DASK_RUNNERS = {"DaskRunner", _DASK_RUNNER}
 _LOCAL_RUNNERS = {None, "DirectRunner", "FnApiRunner", LOCAL_RUNNER}
 _SAME_JOB = "must be absent or empty, or hold the same job"
+_OS_ERROR = re.compile(r"\bOSError: (\[Errno \d+\] .+?)(?: \[while running .*)?$", re.MULTILINE)
 _USAGE_ERROR = re.compile(r"\bUsageError: (--.+?)(?: \[while running .*)?$", re.MULTILINE)
 
 
@@ -156,7 +157,10 @@ def _draw(
                 result.wait_until_finish()
         except Exception as error:
             # Workers run in other processes: their exceptions arrive as text.
-            messages = _USAGE_ERROR.findall(f"{type(error).__name__}: {error}")
+            text = f"{type(error).__name__}: {error}"
+            messages = _USAGE_ERROR.findall(text)
+            if not messages and (reasons := _OS_ERROR.findall(text)):
+                messages = [f"--output_dir: must have room and be writable, got {reasons[-1]}"]
             if not messages:
                 raise
             raise UsageError(messages[-1]) from error

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from serving.client.aio import AsyncClient
     from serving.client.connection import Tls
-    from serving.client.pictures import Picture
+    from serving.client.pictures import Picture, Pictures
     from serving.client.retry import Retry
     from serving.client.sync import Client
 
-__all__ = ["AsyncClient", "Client", "Picture", "Retry", "Tls"]
+__all__ = ["AsyncClient", "Client", "Picture", "Pictures", "Retry", "Tls"]
 _MODULES = {
     "AsyncClient": "aio",
     "Client": "sync",
     "Picture": "pictures",
+    "Pictures": "pictures",
     "Retry": "retry",
     "Tls": "connection",
 }

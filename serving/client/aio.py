@@ -12,7 +12,7 @@ from serving.client import describe, picture_request, pictures, predict
 from serving.client.connection import Connection
 from serving.client.describe import ModelDescription
 from serving.client.picture_request import MODEL_DEFAULT
-from serving.client.pictures import Form, Picture
+from serving.client.pictures import Form, Pictures
 from serving.client.predict import PredictResult
 
 
@@ -63,18 +63,18 @@ class AsyncClient(Connection):
 
     async def draw(
         self,
-        captions: Sequence[str] | None = None,
+        captions: str | Sequence[str] | None = None,
         *,
         seeds: Sequence[int] | None = None,
         truncation: float = MODEL_DEFAULT,
-    ) -> list[Picture]:
+    ) -> Pictures:
         """Draws pictures, like `Client.draw`."""
         request = picture_request.make_request(captions, seeds=seeds, truncation=truncation)
         return request.read(await self.predict(request.signature, request.inputs))
 
     async def generate(
         self,
-        captions: Sequence[str] | None = None,
+        captions: str | Sequence[str] | None = None,
         *,
         seeds: Sequence[int] | None = None,
         truncation: float = MODEL_DEFAULT,

@@ -1,16 +1,13 @@
 """Requests the pictures that the flags of the client describe, and writes them to files."""
 
-import os
 import pathlib
-import tempfile
-from collections.abc import Sequence
 
 import grpc
 from absl import flags
 
 from serving import program
 from serving.client.connection import Tls
-from serving.client.pictures import Picture, grid
+from serving.client.pictures import Picture, Pictures, write
 from serving.client.retry import Retry
 from serving.client.sync import Client
 
@@ -35,20 +32,19 @@ def request() -> None:
         ) from error
 
 
-def _write_files(folder: pathlib.Path, pictures: Sequence[Picture]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+def _write_files(folder: pathlib.Path, pictures: Pictures) -> None:
     for position, picture in enumerate(pictures):
         path = folder / f"{position:04d}_seed_{picture.seed}.png"
-        _write(path, picture.png)
+        write(path, picture.png)
         print(f"{path}: {_described(picture)}")
 
 
-def _write_file(path: pathlib.Path, pictures: Sequence[Picture], columns: int) -> None:
+def _write_file(path: pathlib.Path, pictures: Pictures, columns: int) -> None:
     if len(pictures) == 1:
-        _write(path, pictures[0].png)
+        write(path, pictures[0].png)
         print(f"{path}: {_described(pictures[0])}")
         return
-    _write(path, grid(pictures, columns=columns))
+    write(path, pictures.sheet(columns=columns))
     for position, picture in enumerate(pictures):
         row, column = divmod(position, columns)
         print(f"{path}, row {row + 1}, column {column + 1}: {_described(picture)}")
@@ -65,7 +61,7 @@ def _check_outputs() -> None:
             raise program.UsageError(f"--output: {rule}, got {output}")
 
 
-def _draw() -> tuple[list[Picture], int]:
+def _draw() -> tuple[Pictures, int]:
     """The pictures ordered by caption, then seed; and the number of pictures per caption."""
     captions, seeds = FLAGS.caption, FLAGS.seed
     columns = len(seeds or [0])
@@ -128,16 +124,3 @@ def _metadata() -> list[tuple[str, str | bytes]]:
 def _described(picture: Picture) -> str:
     written = "" if picture.text is None else f", text {picture.text!r}"
     return f"seed {picture.seed}, {picture.unknown_words} unknown words{written}"
-
-
-def _write(path: pathlib.Path, content: bytes) -> None:
-    """Writes a temporary file in the same folder, and renames it to `path`."""
-    handle, partial = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(partial, 0o644)
-        os.replace(partial, path)
-    except BaseException:
-        os.unlink(partial)
-        raise

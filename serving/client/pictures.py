@@ -1,40 +1,46 @@
-"""Pictures as PNG bytes, PIL images or arrays, and grids of pictures."""
+"""Pictures as PNG bytes, PIL images or arrays, and sheets of pictures."""
+
+from __future__ import annotations
 
 import dataclasses
 import io
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, get_args
+import os
+import pathlib
+import tempfile
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, get_args, overload
 
 import numpy as np
 
 if TYPE_CHECKING:  # PNG bytes need no Pillow; the other forms import it when called.
     from PIL.Image import Image
 
+SHEET_COLUMNS = 8
 Form = Literal["png", "pil", "array"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Picture:
-    """A generated picture.
+    """A generated picture; a notebook shows the picture itself.
 
     Attributes:
       png: bytes of the PNG file.
       seed: seed that generates the same picture again.
       unknown_words: words of the caption that the model does not know; 0 without captions.
       text: the caption that a joint model wrote; None for other models.
+      caption: the given caption; None for an unconditional model.
     """
 
-    png: bytes
+    png: bytes = dataclasses.field(repr=False)
     seed: int
     unknown_words: int
     text: str | None = None
+    caption: str | None = None
 
-    def image(self) -> "Image":
+    def image(self) -> Image:
         """The picture as a PIL image; needs Pillow."""
         from PIL import Image
 
         with Image.open(io.BytesIO(self.png)) as file:
-            file.load()
             return file.copy()
 
     def array(self) -> np.ndarray:
@@ -48,6 +54,71 @@ class Picture:
             return self.png
         return self.image() if form == "pil" else self.array()
 
+    def save(self, path: str | os.PathLike) -> None:
+        """Writes the PNG file, completely or not at all; creates the folder if absent.
+
+        Raises:
+          ValueError: the path does not end with .png.
+        """
+        write(_png_path(path), self.png)
+
+    def _repr_png_(self) -> bytes:
+        return self.png
+
+
+class Pictures(list[Picture]):
+    """A list of pictures of one size; a notebook shows the pictures as one sheet."""
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> Picture: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Pictures: ...
+
+    def __getitem__(self, index: SupportsIndex | slice) -> Picture | Pictures:
+        """One picture, or the pictures of a slice."""
+        if isinstance(index, slice):
+            return Pictures(super().__getitem__(index))
+        return super().__getitem__(index)
+
+    def image(self, *, columns: int = SHEET_COLUMNS) -> Image:
+        """The sheet as a PIL image, row by row; white fills the rest of the last row; needs Pillow.
+
+        Args:
+          columns: most pictures per row.
+
+        Raises:
+          ValueError: there is no picture, or `columns` is below 1.
+        """
+        from PIL import Image
+
+        if not self:
+            raise ValueError("pictures: must be at least one for a sheet, got none")
+        if columns < 1:
+            raise ValueError(f"columns: must be at least 1, got {columns}")
+        images = [picture.image() for picture in self]
+        columns = min(columns, len(images))
+        width, height = images[0].size
+        rows = -(-len(images) // columns)
+        sheet = Image.new(images[0].mode, (columns * width, rows * height), "white")
+        for position, image in enumerate(images):
+            row, column = divmod(position, columns)
+            sheet.paste(image, (column * width, row * height))
+        return sheet
+
+    def sheet(self, *, columns: int = SHEET_COLUMNS) -> bytes:
+        """The bytes of the sheet's PNG file; see `image`."""
+        content = io.BytesIO()
+        self.image(columns=columns).save(content, "PNG")
+        return content.getvalue()
+
+    def save(self, path: str | os.PathLike, *, columns: int = SHEET_COLUMNS) -> None:
+        """Writes the sheet as a PNG file; see `Picture.save` and `image`."""
+        write(_png_path(path), self.sheet(columns=columns))
+
+    def _repr_png_(self) -> bytes | None:
+        return self.sheet() if self else None
+
 
 def check_form(form: str) -> None:
     """Raises ValueError if `form` is not a known form of a picture."""
@@ -55,25 +126,24 @@ def check_form(form: str) -> None:
         raise ValueError(f"form: must be one of {', '.join(get_args(Form))}, got {form!r}")
 
 
-def grid(pictures: Sequence[Picture], *, columns: int) -> bytes:
-    """Arranges pictures of one size in a grid, row by row; needs Pillow.
+def write(path: pathlib.Path, content: bytes) -> None:
+    """Writes a temporary file in the same folder, and renames it to `path`."""
+    folder = path.absolute().parent
+    folder.mkdir(parents=True, exist_ok=True)
+    handle, partial = tempfile.mkstemp(dir=folder, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(partial, 0o644)
+        os.replace(partial, path)
+    except BaseException:
+        os.unlink(partial)
+        raise
 
-    Args:
-      pictures: at least one picture.
-      columns: pictures per row; white fills the free places of the last row.
 
-    Returns:
-      The bytes of a PNG file.
-    """
-    from PIL import Image
-
-    images = [picture.image() for picture in pictures]
-    width, height = images[0].size
-    rows = -(-len(images) // columns)
-    canvas = Image.new(images[0].mode, (columns * width, rows * height), "white")
-    for position, image in enumerate(images):
-        row, column = divmod(position, columns)
-        canvas.paste(image, (column * width, row * height))
-    content = io.BytesIO()
-    canvas.save(content, "PNG")
-    return content.getvalue()
+def _png_path(path: str | os.PathLike) -> pathlib.Path:
+    target = pathlib.Path(path)
+    if target.suffix.lower() != ".png":
+        rule = "must end with .png (image().save(path) writes other formats)"
+        raise ValueError(f"path: {rule}, got {target}")
+    return target

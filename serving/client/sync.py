@@ -10,7 +10,7 @@ import numpy as np
 from serving.client import picture_request, pictures, predict
 from serving.client.connection import Connection
 from serving.client.picture_request import MODEL_DEFAULT
-from serving.client.pictures import Form, Picture
+from serving.client.pictures import Form, Pictures
 
 
 class Client(Connection):
@@ -55,17 +55,18 @@ class Client(Connection):
 
     def draw(
         self,
-        captions: Sequence[str] | None = None,
+        captions: str | Sequence[str] | None = None,
         *,
         seeds: Sequence[int] | None = None,
         truncation: float = MODEL_DEFAULT,
-    ) -> list[Picture]:
-        """Draws one picture per caption, or per seed of an unconditional model.
+    ) -> Pictures:
+        """Draws pictures; a notebook shows the returned list as one sheet.
 
         Args:
-          captions: one or more; a joint model also accepts empty ones; None for an unconditional
+          captions: one caption, which is drawn with each seed; or a list of captions, one per
+            picture. A joint model writes the text of an empty caption. None for an unconditional
             model.
-          seeds: int64, one per caption. None: the server chooses new seeds; without captions, the
+          seeds: int64. None: the server chooses a new seed per caption; without captions, the
             client chooses one seed.
           truncation: truncation of the latents, above 0 and at most 1; 0 is the model's default.
 
@@ -78,7 +79,7 @@ class Client(Connection):
 
     def generate(
         self,
-        captions: Sequence[str] | None = None,
+        captions: str | Sequence[str] | None = None,
         *,
         seeds: Sequence[int] | None = None,
         truncation: float = MODEL_DEFAULT,

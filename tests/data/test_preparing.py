@@ -1,7 +1,6 @@
 """Prepare: complete or no data set, equal files for any number of processes, reported rejects."""
 
 import collections
-import fcntl
 import json
 import os
 import pathlib
@@ -13,6 +12,7 @@ import tensorflow as tf
 
 from tests import programs
 from tests.data.drawn import draw, item
+from tfgan2 import locks
 from tfgan2.data import preparing, records
 from tfgan2.data.sources import Collection, Reject
 from tfgan2.program import UsageError
@@ -120,28 +120,110 @@ def test_overlap_of_train_and_test_is_counted_and_reported(
     assert "warning" not in capsys.readouterr().err
 
 
-def test_only_an_earlier_data_set_is_replaced(tmp_path: pathlib.Path) -> None:
-    prepare(collection(range(5), range(0)), tmp_path / "out")
-    manifest = prepare(collection(range(6), range(0)), tmp_path / "out").manifest
-    assert records.load_manifest(tmp_path / "out") == manifest
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine/thesis.txt").touch()
-    with pytest.raises(UsageError, match="--output_dir: must be empty, absent or an earlier"):
-        prepare(collection(range(6), range(0)), tmp_path / "mine")
+def test_only_the_files_of_an_earlier_data_set_are_replaced(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr(records, "MAX_SHARD_BYTES", 5_000)
+        prepare(collection(range(50), range(0)), target)
+    assert len(list(target.iterdir())) > 3
+    mine = {"notes.txt": b"mine", "train-00000-of-00009.tfrecord": b"mine too"}
+    for name, content in mine.items():
+        (target / name).write_bytes(content)
+    manifest = prepare(collection(range(6), range(0)), target).manifest
+    assert records.load_manifest(target) == manifest
+    assert mine.items() <= contents(target).items()
+    own = {shard.file for split in manifest.splits.values() for shard in split}
+    assert set(contents(target)) == {*mine, *own, "dataset.json", "rejects.jsonl"}
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize(
+    ("files", "rule"),
+    [
+        ({"thesis.txt": ""}, "--output_dir: must be empty, absent or an earlier data set"),
+        ({"dataset.json": "{}"}, "dataset.json: must be the manifest of a data set"),
+        (
+            {"dataset.json": '{"splits": {"train": [{"file": "../thesis.txt"}]}}'},
+            r"dataset.json: must name shards of a data set, got \.\./thesis.txt",
+        ),
+    ],
+)
+def test_a_folder_with_other_files_is_refused_before_the_work(
+    files: dict[str, str], rule: str, tmp_path: pathlib.Path
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(UsageError, match=rule):
+        prepare(Collection(splits={}, label_names=(), licence="", channels=3), tmp_path)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == files
+
+
+def test_another_file_with_the_name_of_a_shard_is_kept(tmp_path: pathlib.Path) -> None:
+    target = tmp_path / "out"
+    first = prepare(collection(range(6), range(0)), target).manifest
+    other_file = target / "test-00000-of-00001.tfrecord"
+    other_file.write_bytes(b"mine")
+    with pytest.raises(UsageError, match="--output_dir: must not hold another file with a name"):
+        prepare(collection(range(6), range(6, 9)), target)
+    assert other_file.read_bytes() == b"mine"
+    assert records.load_manifest(target) == first
+
+
+def test_a_symbolic_link_stays_a_link(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "place").mkdir()
+    (tmp_path / "out").symlink_to("place")
+    for count in (5, 6):
+        manifest = prepare(collection(range(count), range(0)), tmp_path / "out").manifest
+        assert records.load_manifest(tmp_path / "place") == manifest
+    assert (tmp_path / "out").is_symlink()
 
 
 def test_concurrent_prepare_is_refused(tmp_path: pathlib.Path) -> None:
-    partial = tmp_path / "out.partial"
-    partial.mkdir()
-    handle = os.open(partial, os.O_RDONLY)
-    fcntl.flock(handle, fcntl.LOCK_EX)
-    with pytest.raises(UsageError, match="must not be in another prepare"):
+    scratch = tmp_path / "out" / preparing.SCRATCH_NAME
+    scratch.mkdir(parents=True)
+    (scratch / "train-00000.unfinished").touch()
+    rule = "must not be written by another process"
+    with locks.locked(scratch / "lock", flag="", place=""), pytest.raises(UsageError, match=rule):
         prepare(collection(range(6), range(0)), tmp_path / "out")
-    os.close(handle)
-    (partial / "train-00000.unfinished").touch()
+    assert (scratch / "train-00000.unfinished").exists()
     prepare(collection(range(6), range(0)), tmp_path / "out")
-    assert not partial.exists()
+    assert not scratch.exists()
+
+
+def test_prepare_that_is_killed_while_it_replaces_a_data_set_can_be_repeated(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "out"
+    for moves in range(3):  # A shard, the rejects, the manifest.
+        prepare(collection(range(5), range(5, 6)), target)
+        (target / "notes.txt").write_bytes(b"mine")
+        with monkeypatch.context() as patch:
+            patch.setattr(preparing.shutil, "rmtree", lambda *_, **__: None)
+            stop_after(moves, patch)
+            with pytest.raises(KeyboardInterrupt):
+                prepare(collection(range(6), range(0)), target)
+        with pytest.raises(UsageError, match=r"--data_dir: must hold dataset\.json"):
+            records.load_manifest(target)
+        manifest = prepare(collection(range(7), range(0)), target).manifest
+        assert records.verify(target) == manifest
+        names = {"notes.txt", "dataset.json", "rejects.jsonl", "train-00000-of-00001.tfrecord"}
+        assert set(contents(target)) == names
+
+
+def stop_after(moves: int, patch: pytest.MonkeyPatch) -> None:
+    """Interrupts the replacement of a data set after some moves of new files."""
+    rename, left = pathlib.Path.rename, [moves]
+
+    def stopping(path: pathlib.Path, new: pathlib.Path) -> pathlib.Path:
+        if new.parent.name == "out":
+            if not left[0]:
+                raise KeyboardInterrupt
+            left[0] -= 1
+        return rename(path, new)
+
+    patch.setattr(pathlib.Path, "rename", stopping)
 
 
 def test_killed_prepare_leaves_no_data_set_and_the_next_succeeds(
@@ -150,16 +232,15 @@ def test_killed_prepare_leaves_no_data_set_and_the_next_succeeds(
     target = tmp_path / "out"
     options = ("--source=digits", f"--input_dir={digits_file.parent}", f"--output_dir={target}")
     with programs.start("tools.prepare", *options, "--workers=2", "--image_size=512") as process:
-        unfinished = tmp_path / "out.partial/train-00000.unfinished"
+        unfinished = target / preparing.SCRATCH_NAME / "train-00000.unfinished"
         runs = pathlib.Path(f"/proc/{process.pid}")
         while runs.exists() and not (unfinished.is_file() and unfinished.stat().st_size):
             os.sched_yield()
         children = (runs / f"task/{process.pid}/children").read_text()
         process.send_signal(signal.SIGKILL)
         assert process.wait(timeout=60.0) == -signal.SIGKILL
-    assert not target.exists()
     with pytest.raises(UsageError, match=r"--data_dir: must hold dataset\.json"):
-        records.load_manifest(tmp_path / "out.partial")
+        records.load_manifest(target)
     for child in children.split():
         while pathlib.Path(f"/proc/{child}").exists():
             os.sched_yield()

@@ -13,6 +13,7 @@ from tfgan2.interop import df_gan, importing, text_encoders, weight_mapping
 from tfgan2.models.df_gan.model import DFGAN
 from tfgan2.program import UsageError
 from tfgan2.runs import recipe as recipes
+from tfgan2.runs.directory import RunDirectory
 from tfgan2.text.encoders import TextOptions, make_encoder
 
 REFERENCES = {"2022": df_gan_2022, "2020": df_gan_2020}
@@ -360,6 +361,15 @@ def test_run_directory_is_complete_or_absent(
     with pytest.raises(UsageError, match="must have room"):
         importing.import_text_encoder(text_encoder, run_dir=tmp_path / "other", versions={})
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    monkeypatch.undo()
+    # An empty folder stays the same folder: the link stays a link.
+    (tmp_path / "place").mkdir()
+    (tmp_path / "link").symlink_to("place")
+    importing.import_text_encoder(text_encoder, run_dir=tmp_path / "link", versions={})
+    assert (tmp_path / "link").is_symlink()
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert {path.name for path in (tmp_path / "place").iterdir()} == names
+    assert RunDirectory.existing(tmp_path / "link").read_config().recipe.model == "damsm"
 
 
 def test_sizes_are_derived_from_shapes() -> None:

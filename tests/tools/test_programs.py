@@ -4,6 +4,7 @@ import dataclasses
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 
@@ -19,6 +20,9 @@ TRAIN = f"tfgan2.train --recipe=digits_df_gan {NEW_RUN}"
 PREPARE = "tools.prepare --output_dir={tmp}/out --source"
 EVALUATE = "tools.evaluate --run_dir={run} --data_dir={data}"
 IMPORT = "tools.import_weights --run_dir={tmp}/run --text_encoder"
+# A place below a file cannot be made.
+UNMAKEABLE = "{run}/config.json/x"
+UNUSABLE = "must be readable, or have room and be writable"
 CLIENT = "serving.client --target=localhost:1 --model=a --caption=a"
 # Command lines, and a part of their errors.
 BAD = [
@@ -94,6 +98,19 @@ BAD = [
     (
         "tools.import_inception --weights={tmp}/none.pth --output_dir={tmp}/out",
         "none.pth: must be a readable PyTorch file, got No such file or directory",
+    ),
+    (f"{TRAIN} --run_dir={UNMAKEABLE}", f"x: {UNUSABLE}, got Not a directory"),
+    (
+        f"tools.train_text_encoder {NEW_RUN} --run_dir={UNMAKEABLE}",
+        f"x: {UNUSABLE}, got Not a directory",
+    ),
+    (
+        f"tools.export --run_dir={{run}} --export_dir={UNMAKEABLE}",
+        "--export_dir: must have room and be writable, got [Errno 20] Not a directory",
+    ),
+    (
+        f"{EVALUATE} --metrics=diversity --samples=8 --output={UNMAKEABLE}",
+        f"config.json: {UNUSABLE}, got File exists",
     ),
     ("serving.server --rest_port=1", "--rest_port: must be a flag"),
     (
@@ -213,3 +230,45 @@ def test_the_client_imports_no_tensorflow() -> None:
     )
     ended = fresh("-c", code)
     assert ended.returncode == 0, ended.stderr
+
+
+def test_import_of_the_package_loads_no_large_library() -> None:
+    code = (
+        "import sys, tfgan2; "
+        "heavy = {'tensorflow', 'tf_keras', 'keras', 'tensorflow_text', 'numpy', 'PIL', 'absl'}; "
+        "print('loaded', sorted(heavy & set(sys.modules)), tfgan2.load.__name__)"
+    )
+    assert fresh("-c", code).stdout == "loaded [] load\n"
+
+
+@pytest.mark.parametrize("package", ["tfgan2", "serving"])
+def test_text_that_the_terminal_lacks_is_escaped(package: str) -> None:
+    code = f"from {package} import program; program.run(lambda: print('caf\\xe9'))"
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=programs.ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "caf\\xe9\n", "")
+
+
+def test_ctrl_c_is_one_line_and_leaves_no_files(
+    digits_file: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    target = tmp_path / "out"
+    command = ["-m", "tools.prepare", "--source=digits", f"--input_dir={digits_file.parent}"]
+    command += [f"--output_dir={target}", "--image_size=1024", "--workers=1"]
+    with subprocess.Popen(
+        [sys.executable, *command], cwd=programs.ROOT, stderr=subprocess.PIPE, text=True
+    ) as process:
+        while process.poll() is None and not list(target.glob(".tfgan2-prepare/*.unfinished")):
+            os.sched_yield()
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate()
+    assert process.returncode == -signal.SIGINT
+    assert [line for line in stderr.splitlines() if " images/s" not in line] == ["interrupted"]
+    assert list(tmp_path.iterdir()) == []

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+import shutil
 import signal
 from typing import Any
 
@@ -56,11 +57,17 @@ def test_run_directory_has_the_documented_files(
     assert run.vocabulary_file.read_text().splitlines() == list(manifest.vocabulary)
 
 
+def modified(run: RunDirectory) -> dict[pathlib.Path, int]:
+    """The times of the last change of the run's files."""
+    files = {path for path in run.path.rglob("*") if path.is_file()} - {run.lock_file}
+    return {path: path.stat().st_mtime_ns for path in files}
+
+
 def test_run_at_its_goal_is_left_unchanged(run: RunDirectory, data_dir: pathlib.Path) -> None:
-    before = {path: path.stat().st_mtime_ns for path in run.path.rglob("*")}
+    before = modified(run)
     outcome = start(data_dir, run.path)
     assert outcome.step == outcome.goal == 2
-    assert {path: path.stat().st_mtime_ns for path in run.path.rglob("*")} == before
+    assert modified(run) == before
 
 
 def test_different_recipe_is_refused_with_its_differing_fields(
@@ -152,6 +159,44 @@ def test_periodic_work_runs_at_its_interval_and_at_the_end() -> None:
     assert done == [6, 9, 10]
 
 
+def test_damaged_lines_of_the_log_are_left_out(tmp_path: pathlib.Path) -> None:
+    run = RunDirectory(tmp_path)
+    run.drop_metrics_after(2)
+    lines = [b'{"step": 1}', b'{"st', b"\xff\x00", b"[]", b"7", b"", b'{"step": 2}', b'{"step": 3}']
+    run.metrics_file.write_bytes(b"\n".join([*lines, b'{"step": 2, "cut']))
+    assert [fields["step"] for _, fields in run.metrics()] == [1, 2, 3]
+    run.drop_metrics_after(2)
+    assert run.metrics_file.read_bytes() == b'{"step": 1}\n{"step": 2}\n'
+
+
+def test_sheets_and_logs_that_cannot_be_written_are_warnings(
+    data_dir: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start(data_dir, tmp_path / "run", steps=1)
+    run = RunDirectory.existing(tmp_path / "run")
+    # Places that cannot be written: a file in place of a folder, and the other way round.
+    for folder in (run.samples, run.tensorboard):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.touch()
+    for file in (run.metrics_file, run.interpolation, run.animation):
+        file.unlink(missing_ok=True)
+        file.mkdir()
+    capsys.readouterr()
+    outcome = start(data_dir, run.path, steps=3, log_every=1, sample_every=1)
+    assert outcome.step == 3
+    assert checkpoint.find(run.checkpoints)[0].endswith("ckpt-3")
+    lines = capsys.readouterr().err.splitlines()
+    warnings = [line for line in lines if line.startswith("warning: ")]
+    for name in (
+        "the sample grid of step 2",
+        str(run.metrics_file),
+        "the event file",
+        "interpolation.png",
+    ):
+        assert any(name in line and " cannot be written: " in line for line in warnings), name
+    assert run.samples.is_file()
+
+
 @pytest.mark.usefixtures("classifier")
 def test_evaluation_during_training_writes_a_line(
     data_dir: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
@@ -203,7 +248,6 @@ def test_data_set_without_test_images_allows_training_but_no_evaluation(
     run = RunDirectory.existing(tmp_path / "run")
     with pytest.raises(UsageError, match="--data_dir: must have images in its test split"):
         measure.evaluate_run(
-            run,
             load_sampler(run)[0],
             checkpoint="",
             recipe=RECIPE,

@@ -3,7 +3,6 @@
 import collections
 import contextlib
 import dataclasses
-import fcntl
 import itertools
 import json
 import os
@@ -15,9 +14,14 @@ import tensorflow as tf
 
 from tfgan2.data import conversion, records
 from tfgan2.data.sources import Collection, Reject
+from tfgan2.locks import locked
 from tfgan2.program import UsageError, progress, warn
 
 SHOWN_REJECTS = 3
+# Folder of the unfinished files in the data set's folder, on the same file system.
+SCRATCH_NAME = ".tfgan2-prepare"
+LOCK_NAME = "lock"
+RETIRED_NAME = "retired.json"
 
 CountWords = Callable[[list[str]], Mapping[str, int]]
 
@@ -52,7 +56,7 @@ def prepare(
       collection: the collection to write.
       source: name of the source, for the manifest.
       image_size: side of its images in pixels.
-      output_dir: absent, empty, or an earlier data set, which is replaced.
+      output_dir: absent, empty, or an earlier data set, which is replaced; other files stay.
       count_words: maps captions to the count of each word.
       processes: number of processes that draw and encode.
       max_rejects: highest number of rejects without failure; None: any number.
@@ -63,8 +67,8 @@ def prepare(
         process; no train image is left; or too many items were rejected.
     """
     target = pathlib.Path(output_dir)
-    _check_replaceable(target)
     try:
+        _check_replaceable(target)
         with _scratch(target) as folder:
             prepared = _write(
                 collection, folder, source, image_size, processes, count_words=count_words
@@ -168,40 +172,61 @@ def _examples(rejects: Iterable[Reject]) -> str:
 def _check_replaceable(target: pathlib.Path) -> None:
     if target.exists() and not target.is_dir():
         raise UsageError("--output_dir", "must be a directory or absent", target)
-    if target.is_dir() and any(target.iterdir()) and not (target / records.MANIFEST_NAME).is_file():
+    if (target / records.MANIFEST_NAME).is_file():
+        records.file_names(target / records.MANIFEST_NAME)
+        return
+    names = {path.name for path in target.iterdir()} if target.is_dir() else set()
+    if names - {SCRATCH_NAME} and not any(_unfinished_manifests(target)):
         raise UsageError("--output_dir", "must be empty, absent or an earlier data set", target)
+
+
+def _unfinished_manifests(target: pathlib.Path) -> Iterator[pathlib.Path]:
+    """The manifests that a process left that was killed while it replaced a data set."""
+    for name in (records.MANIFEST_NAME, RETIRED_NAME):
+        if (target / SCRATCH_NAME / name).is_file():
+            yield target / SCRATCH_NAME / name
 
 
 @contextlib.contextmanager
 def _scratch(target: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Yields a locked folder beside the target; removes files that a killed process left there."""
-    partial = target.absolute().with_name(f"{target.absolute().name}.partial")
-    partial.mkdir(parents=True, exist_ok=True)
-    handle = os.open(partial, os.O_RDONLY)
-    try:
+    """Yields a locked folder in the target; removes files that a killed process left."""
+    is_new = not target.exists()
+    folder = target / SCRATCH_NAME
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder / LOCK_NAME, flag="--output_dir", place=target):
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            rule = "must not be in another prepare's hands"
-            raise UsageError("--output_dir", rule, target) from error
-        for leftover in partial.iterdir():
-            leftover.unlink()
-        try:
-            yield partial
+            if not (target / records.MANIFEST_NAME).is_file():
+                for manifest in _unfinished_manifests(target):
+                    _remove(target, records.file_names(manifest))
+            _remove(folder, {path.name for path in folder.iterdir()} - {LOCK_NAME})
+            yield folder
         finally:
-            shutil.rmtree(partial, ignore_errors=True)
-    finally:
-        os.close(handle)
+            shutil.rmtree(folder, ignore_errors=True)
+            if is_new:
+                with contextlib.suppress(OSError):  # The data set is complete.
+                    target.rmdir()
 
 
-def _replace(new: pathlib.Path, target: pathlib.Path) -> None:
-    if not target.exists():
-        new.rename(target)
-        return
-    retired = target.absolute().with_name(f"{target.absolute().name}.retired-{os.getpid()}")
-    target.rename(retired)
-    new.rename(target)
-    shutil.rmtree(retired)
+def _replace(folder: pathlib.Path, target: pathlib.Path) -> None:
+    """Moves a data set to the target, and removes the files of an earlier data set there."""
+    manifest = target / records.MANIFEST_NAME
+    earlier = records.file_names(manifest) if manifest.is_file() else set()
+    names = records.file_names(folder / records.MANIFEST_NAME)
+    for name in sorted(names - earlier):
+        if os.path.lexists(target / name):
+            rule = "must not hold another file with a name of the data set"
+            raise UsageError("--output_dir", rule, target / name)
+    # A folder without a manifest is no data set: the manifest goes first and comes last.
+    if earlier:
+        manifest.rename(folder / RETIRED_NAME)
+        _remove(target, earlier)
+    for name in (*sorted(names - {records.MANIFEST_NAME}), records.MANIFEST_NAME):
+        (folder / name).rename(target / name)
+
+
+def _remove(folder: pathlib.Path, names: Iterable[str]) -> None:
+    for name in names:
+        (folder / name).unlink(missing_ok=True)
 
 
 def reasons(rejects: Iterable[Reject]) -> list[tuple[str, int]]:

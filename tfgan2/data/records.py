@@ -6,6 +6,7 @@ import json
 import mmap
 import os
 import pathlib
+import re
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -18,6 +19,7 @@ from tfgan2.program import UsageError, progress
 MANIFEST_NAME = "dataset.json"
 REJECTS_NAME = "rejects.jsonl"
 FORMAT_VERSION = 2
+SHARD_NAME = re.compile(r"[a-z]+-[0-9]+-of-[0-9]+\.tfrecord")
 MAX_SHARD_BYTES = 128 * 1024**2
 
 # TFRecord framing: length (8 bytes) and its CRC (4) before the data, the data's CRC (4) after.
@@ -181,6 +183,27 @@ def load_manifest(data_dir: str | os.PathLike, *, flag: str = "--data_dir") -> M
         if size != shard.bytes:
             raise UsageError(str(file), f"must have {shard.bytes} bytes", size)
     return manifest
+
+
+def file_names(manifest: pathlib.Path) -> set[str]:
+    """Names of the files of a data set, from a manifest of any format version.
+
+    Args:
+      manifest: path of the manifest; the data set need not be complete.
+
+    Raises:
+      UsageError: the file is not the manifest of a data set.
+    """
+    try:
+        splits = json.loads(manifest.read_text(encoding="utf-8"))["splits"]
+        names = {shard["file"] for shards in splits.values() for shard in shards}
+        strange = sorted(name for name in names if not SHARD_NAME.fullmatch(name))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        rule = "must be the manifest of a data set"
+        raise UsageError(str(manifest), rule, repr(error)) from error
+    if strange:
+        raise UsageError(str(manifest), "must name shards of a data set", strange[0])
+    return names | {MANIFEST_NAME, REJECTS_NAME}
 
 
 class RecordReader:

@@ -24,7 +24,6 @@ from tfgan2.metrics.saved_models import SavedMatcher
 from tfgan2.program import UsageError
 from tfgan2.runs import environment, label_texts
 from tfgan2.runs import recipe as recipes
-from tfgan2.runs.directory import RunDirectory, append_line
 from tfgan2.text.tokenizers import split_words
 
 MODEL_DEFAULT = "the model's own"
@@ -99,7 +98,6 @@ def measured_generator(
 
 
 def evaluate_run(
-    run: RunDirectory,
     sampler: AnySampler,
     *,
     checkpoint: str,
@@ -108,10 +106,9 @@ def evaluate_run(
     metrics: Sequence[str] | None,
     protocol: Protocol,
 ) -> dict[str, Any]:
-    """Measures a run's generator on the test split, and appends a line to evaluations.jsonl.
+    """Measures a run's generator on the test split.
 
     Args:
-      run: the run.
       sampler: generates images.
       checkpoint: path of the checkpoint.
       recipe: recipe of the run.
@@ -126,9 +123,7 @@ def evaluate_run(
       UsageError: the data set does not allow a metric.
     """
     generator = measured_generator(sampler, checkpoint=checkpoint, recipe=recipe)
-    line = measure(generator, Inputs(), data_dir=data_dir, metrics=metrics, protocol=protocol)
-    append_line(run.evaluations_file, line)
-    return line
+    return measure(generator, Inputs(), data_dir=data_dir, metrics=metrics, protocol=protocol)
 
 
 def measure(

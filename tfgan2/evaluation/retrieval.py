@@ -1,13 +1,13 @@
 """Measures how often a matching model finds an image's own first caption among 100 captions."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from tfgan2.data.pipeline import Examples
 from tfgan2.metrics import text_image
 from tfgan2.metrics.real_images import distinct_captions
 from tfgan2.models.matching.matcher import Matcher
 from tfgan2.runs import environment
-from tfgan2.runs.directory import RunDirectory, append_line
 
 MOST_IMAGES = 500
 
@@ -18,19 +18,17 @@ def measure(
     *,
     step: int,
     seed: int,
-    run: RunDirectory,
-) -> tuple[dict[str, dict[str, float]], str]:
-    """Measures retrieval on images of every split, and appends a line to evaluations.jsonl.
+) -> tuple[dict[str, Any], str]:
+    """Measures retrieval on images of every split.
 
     Args:
       matcher: the matching model.
       examples: images by split.
       step: step of the run.
       seed: seed for the choice of negative captions.
-      run: the run directory.
 
     Returns:
-      The metrics, and a line of text that adds the values of a random ranking.
+      The line of evaluations.jsonl, and a line of text that adds the values of a random ranking.
     """
     metrics: dict[str, dict[str, float]] = {}
     shown = []
@@ -58,5 +56,4 @@ def measure(
         "checkpoint": f"step {step}",
         "versions": environment.versions(),
     }
-    append_line(run.evaluations_file, {"metrics": metrics, "protocol": protocol})
-    return metrics, f"step {step}: {'; '.join(shown)}"
+    return {"metrics": metrics, "protocol": protocol}, f"step {step}: {'; '.join(shown)}"

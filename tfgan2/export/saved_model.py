@@ -13,7 +13,7 @@ import tensorflow as tf
 from tfgan2.adversarial.sampler import AnySampler, UnconditionalSampler
 from tfgan2.export import served_ops, warmup
 from tfgan2.export.constants import ConstantGenerator
-from tfgan2.export.signatures import make_signatures
+from tfgan2.export.signatures import Signatures, make_signatures
 from tfgan2.program import UsageError, warn
 
 CARD_NAME = "model_card.json"
@@ -41,7 +41,8 @@ def export(
       The folder of the version.
 
     Raises:
-      UsageError: `export_dir` is a file, or TensorFlow Serving cannot run the graph.
+      UsageError: `export_dir` is a file or cannot be written, or TensorFlow Serving cannot run the
+        graph.
       RuntimeError: the SavedModel generates other images or texts than the live model.
     """
     folder = pathlib.Path(export_dir)
@@ -55,13 +56,9 @@ def export(
     }
     served_ops.check({name: function.graph.as_graph_def() for name, function in functions.items()})
     # Write into a partial folder, check it, and rename it to the version.
-    folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f".partial-{os.getpid()}"
     try:
-        tf.saved_model.save(_holder(exported), str(partial), signatures=functions)
-        warmup.write(partial, signatures.examples(caption=captions[0]))
-        text = json.dumps({**card, "example_captions": _known(sampler, captions)}, indent=1)
-        (partial / CARD_NAME).write_text(text + "\n", encoding="utf-8")
+        _write(partial, exported, functions, signatures, captions=captions, card=card)
         check_ops(partial)
         check(partial, sampler, captions)
         version = folder / str(max(versions(folder), default=0) + 1)
@@ -69,6 +66,26 @@ def export(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return version
+
+
+def _write(
+    partial: pathlib.Path,
+    exported: AnySampler,
+    functions: Mapping[str, Any],
+    signatures: Signatures,
+    *,
+    captions: Sequence[str],
+    card: Mapping[str, Any],
+) -> None:
+    try:
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        tf.saved_model.save(_holder(exported), str(partial), signatures=functions)
+        warmup.write(partial, signatures.examples(caption=captions[0]))
+        text = json.dumps({**card, "example_captions": _known(exported, captions)}, indent=1)
+        (partial / CARD_NAME).write_text(text + "\n", encoding="utf-8")
+    except (OSError, tf.errors.OpError) as error:
+        reason = str(error).partition("\n")[0]
+        raise UsageError("--export_dir", "must have room and be writable", reason) from error
 
 
 def versions(export_dir: pathlib.Path) -> list[int]:
@@ -83,6 +100,18 @@ def _known(sampler: AnySampler, captions: Sequence[str]) -> list[str]:
     unknown_words = sampler.unknown_words(tf.constant(captions)).numpy()
     known = [text for text, count in zip(captions, unknown_words, strict=True) if not count]
     return known or list(captions)
+
+
+def newest_version(export_dir: pathlib.Path) -> pathlib.Path | None:
+    """Finds the folder of the newest version of an export; a folder of one version is that one.
+
+    Returns:
+      The folder of the version; None if there is no version.
+    """
+    if (export_dir / tf.saved_model.SAVED_MODEL_FILENAME_PB).is_file():
+        return export_dir
+    numbers = versions(export_dir) if export_dir.is_dir() else []
+    return export_dir / str(max(numbers)) if numbers else None
 
 
 def _holder(sampler: AnySampler) -> tf.Module:

@@ -1,12 +1,14 @@
 """Files of a run directory; each write is one operation, so no file is half-written."""
 
+import contextlib
 import dataclasses
 import json
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tfgan2.locks import locked
 from tfgan2.program import UsageError, write_file
 from tfgan2.runs import recipe as recipes
 
@@ -50,6 +52,7 @@ class RunDirectory:
       samples: folder of the sample grids.
       animation: GIF of all sample grids in order.
       interpolation: image of interpolations between seeds, and between captions.
+      lock_file: file whose lock the training that writes the run holds.
     """
 
     def __init__(self, path: pathlib.Path) -> None:
@@ -65,6 +68,7 @@ class RunDirectory:
         self.samples = path / "samples"
         self.animation = path / "training.gif"
         self.interpolation = path / "interpolation.png"
+        self.lock_file = path / ".lock"
 
     @classmethod
     def at(cls, path: str | os.PathLike) -> "RunDirectory":
@@ -76,7 +80,9 @@ class RunDirectory:
         run = cls(pathlib.Path(path))
         if run.path.exists() and not run.path.is_dir():
             raise UsageError("--run_dir", "must be a directory or absent", path)
-        if run.path.is_dir() and not run.config_file.exists() and any(run.path.iterdir()):
+        # A start that was killed may leave only its lock file.
+        entries = set(run.path.iterdir()) if run.path.is_dir() else set()
+        if entries - {run.lock_file} and not run.config_file.exists():
             raise UsageError("--run_dir", f"must be empty, absent or hold {CONFIG_NAME}", path)
         return run
 
@@ -95,6 +101,26 @@ class RunDirectory:
         if not run.config_file.is_file():
             raise UsageError(flag, f"must be a run, with a {CONFIG_NAME}", path)
         return run
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Context of a training that writes the run, which is created if absent.
+
+        Raises:
+          UsageError: another process trains in this directory.
+        """
+        is_new = not self.path.exists()
+        self.path.mkdir(parents=True, exist_ok=True)
+        with locked(self.lock_file, flag="--run_dir", place=self.path):
+            try:
+                yield
+            finally:
+                # Leave no directory behind if the run has not begun.
+                if not self.config_file.exists():
+                    self.lock_file.unlink(missing_ok=True)
+                    if is_new:
+                        with contextlib.suppress(OSError):  # The directory has other files.
+                            self.path.rmdir()
 
     def sample_grid(self, step: int) -> pathlib.Path:
         """Sample grid of a step."""
@@ -129,14 +155,21 @@ class RunDirectory:
         text = json.dumps(dataclasses.asdict(config), indent=1, ensure_ascii=False) + "\n"
         write_file(self.config_file, text.encode())
 
-    def drop_metrics_after(self, step: int) -> None:
-        """Removes the lines of metrics.jsonl after a step, at which the run resumes."""
-        if not self.metrics_file.exists():
+    def metrics(self) -> Iterator[tuple[bytes, dict[str, Any]]]:
+        """Yields the whole lines of metrics.jsonl with their fields; leaves out damaged lines."""
+        if not self.metrics_file.is_file():
             return
-        lines = self.metrics_file.read_bytes().splitlines(keepends=True)
-        kept = [line for line in lines if line.endswith(b"\n") and json.loads(line)["step"] <= step]
-        if len(kept) < len(lines):
-            write_file(self.metrics_file, b"".join(kept))
+        for line in self.metrics_file.read_bytes().splitlines(keepends=True):
+            with contextlib.suppress(ValueError):
+                fields = json.loads(line)
+                if line.endswith(b"\n") and isinstance(fields, dict) and "step" in fields:
+                    yield line, fields
+
+    def drop_metrics_after(self, step: int) -> None:
+        """Removes damaged lines of metrics.jsonl, and those after a step where the run resumes."""
+        kept = b"".join(line for line, fields in self.metrics() if fields["step"] <= step)
+        if self.metrics_file.is_file() and len(kept) < self.metrics_file.stat().st_size:
+            write_file(self.metrics_file, kept)
 
 
 def append_line(path: pathlib.Path, fields: Mapping[str, Any]) -> None:

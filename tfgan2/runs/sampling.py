@@ -22,13 +22,14 @@ def make_tokenizer(
 
 
 def load_sampler(
-    run: RunDirectory, *, checkpoint: str = "latest"
+    run: RunDirectory, *, checkpoint: str = "latest", flag: str = "--run_dir"
 ) -> tuple[AnySampler, Config, str]:
     """Builds the float32 sampler of a run from a checkpoint.
 
     Args:
       run: the run.
       checkpoint: `latest`, or `best`: the best by the run's own evaluations.
+      flag: flag or argument that names the run, for error messages.
 
     Returns:
       The sampler, the run's configuration, and the path of the checkpoint.
@@ -38,9 +39,9 @@ def load_sampler(
     """
     config = run.read_config()
     if config.recipe.model in recipes.MATCHING_MODELS:
-        raise UsageError("--run_dir", "must be a run of a system that draws", config.recipe.model)
+        raise UsageError(flag, "must be a run of a system that draws", config.recipe.model)
     tokenizer = make_tokenizer(run, config.recipe)
-    gan, path = load_model(run, config, tokenizer, checkpoint=checkpoint)
+    gan, path = load_model(run, config, tokenizer, checkpoint=checkpoint, flag=flag)
     return gan.sampler(tokenizer, truncation=config.recipe.truncation), config, path
 
 

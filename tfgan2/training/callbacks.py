@@ -14,6 +14,7 @@ from tfgan2 import program
 from tfgan2.adversarial.updates import runs_in
 from tfgan2.runs import environment
 from tfgan2.runs.directory import RunDirectory, append_line
+from tfgan2.training.optional_output import event_file, optional_output
 
 
 class StepCallback(keras.callbacks.Callback):
@@ -103,8 +104,9 @@ class MetricsLog(StepCallback):
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Opens the event file, and drops lines of metrics.jsonl after the restored step."""
         super().on_train_begin(logs)
-        self._run.drop_metrics_after(self.step)
-        self._writer = tf.summary.create_file_writer(str(self._run.tensorboard))
+        with optional_output(str(self._run.metrics_file)):
+            self._run.drop_metrics_after(self.step)
+        self._writer = event_file(self._run.tensorboard)
         self._start()
 
     def after_steps(self, before: int, logs: dict[str, float]) -> None:
@@ -121,7 +123,8 @@ class MetricsLog(StepCallback):
 
     def on_train_end(self, logs: dict | None = None) -> None:
         """Closes the event file."""
-        self._writer.close()
+        with optional_output(f"the event file in {self._run.tensorboard}"):
+            self._writer.close()
 
     def _start(self) -> None:
         self._sums, self._counts = {}, {}
@@ -133,8 +136,12 @@ class MetricsLog(StepCallback):
         values = {name: total / self._counts[name] for name, total in self._sums.items()}
         values["images_per_second"] = images / seconds
         values["resident_mib"] = environment.resident_mib()
-        append_line(self._run.metrics_file, {"step": self.step, **values})
-        with self._writer.as_default(step=self.step):
+        with optional_output(str(self._run.metrics_file)):
+            append_line(self._run.metrics_file, {"step": self.step, **values})
+        with (
+            optional_output(f"the event file in {self._run.tensorboard}"),
+            self._writer.as_default(step=self.step),
+        ):
             for name, value in values.items():
                 tf.summary.scalar(name, value)
         self._start()

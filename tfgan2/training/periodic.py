@@ -15,9 +15,10 @@ from tfgan2.models.matching.matcher import Matcher
 from tfgan2.models.matching.model import Matching
 from tfgan2.program import write_file
 from tfgan2.runs import recipe as recipes
-from tfgan2.runs.directory import RunDirectory
+from tfgan2.runs.directory import RunDirectory, append_line
 from tfgan2.text.tokenizers import Tokenizer
 from tfgan2.training import best_checkpoint
+from tfgan2.training.optional_output import optional_output
 from tfgan2.training.sample_captions import SampleCaptions
 from tfgan2.training.sample_grid import animation, grid
 from tfgan2.training.tensorboard import TensorBoardWriter
@@ -51,10 +52,11 @@ class GeneratorWork:
     def draw_grid(self, step: int) -> None:
         """Writes a sample grid, and the texts that a joint model wrote."""
         picture, texts = draw_grid(self._sampler, self._captions, titles=self._titles)
-        if texts is not None:
-            lines = "".join(f"{seed}\t{text}\n" for seed, text in enumerate(texts))
-            write_file(self._run.sample_texts(step), lines.encode())
-        write_file(self._run.sample_grid(step), picture)
+        with optional_output(f"the sample grid of step {step}"):
+            if texts is not None:
+                lines = "".join(f"{seed}\t{text}\n" for seed, text in enumerate(texts))
+                write_file(self._run.sample_texts(step), lines.encode())
+            write_file(self._run.sample_grid(step), picture)
         self._writer.picture("samples", picture, step=step)
 
     def deviation(self) -> float:
@@ -64,7 +66,6 @@ class GeneratorWork:
     def evaluate(self, step: int) -> None:
         """Writes a line to evaluations.jsonl, and saves the checkpoint if it is the best."""
         line = measure.evaluate_run(
-            self._run,
             self._sampler,
             checkpoint=f"step {step}",
             recipe=self._recipe,
@@ -72,17 +73,21 @@ class GeneratorWork:
             metrics=None,
             protocol=Protocol(samples=EVALUATION_SAMPLES, seed=self._recipe.seed, truncation=0.0),
         )
+        with optional_output(str(self._run.evaluations_file)):
+            append_line(self._run.evaluations_file, line)
         self._writer.metrics(line["metrics"], step=step)
         self._best.consider(line["metrics"])
 
     def finish(self, step: int) -> None:
         """Writes the animation of all sample grids of the run, and the interpolations."""
         picture = draw_interpolation(self._sampler, self._captions)
-        write_file(self._run.interpolation, picture)
+        with optional_output(str(self._run.interpolation)):
+            write_file(self._run.interpolation, picture)
         self._writer.picture("interpolation", picture, step=step)
         grids = sorted(self._run.samples.glob("step_*.png"))
         if grids:
-            write_file(self._run.animation, animation(grids))
+            with optional_output(str(self._run.animation)):  # Or a sample grid cannot be read.
+                write_file(self._run.animation, animation(grids))
 
 
 class MatchingWork:
@@ -122,11 +127,13 @@ class MatchingWork:
 
     def evaluate(self, step: int) -> None:
         """Writes a line to evaluations.jsonl, and prints it."""
-        metrics, shown = retrieval.measure(
-            self._matcher, self._examples, step=step, seed=self._recipe.seed, run=self._run
+        line, shown = retrieval.measure(
+            self._matcher, self._examples, step=step, seed=self._recipe.seed
         )
-        self._writer.metrics(metrics, step=step)
         tqdm.write(shown)
+        with optional_output(str(self._run.evaluations_file)):
+            append_line(self._run.evaluations_file, line)
+        self._writer.metrics(line["metrics"], step=step)
 
 
 def draw_grid(

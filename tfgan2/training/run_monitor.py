@@ -1,6 +1,5 @@
 """Warns about failing training, and ends a run of non-finite values."""
 
-import json
 import sys
 from collections.abc import Callable
 
@@ -12,6 +11,7 @@ from tfgan2.runs.checkpoint import find
 from tfgan2.runs.directory import RunDirectory, append_line
 from tfgan2.training.callbacks import MetricsLog, StepCallback
 from tfgan2.training.health import Health, Notice
+from tfgan2.training.optional_output import optional_output
 from tfgan2.training.tensorboard import TensorBoardWriter
 
 WINDOW_STEPS = 50
@@ -54,9 +54,8 @@ class RunMonitor(StepCallback):
             scales_loss=self.model.scales_loss,
             max_bad_steps=self._max_bad_steps,
         )
-        if self._run.metrics_file.exists():
-            for line in self._run.metrics_file.read_text(encoding="utf-8").splitlines():
-                self._health.remember(json.loads(line).get(DEVIATION, 0.0))
+        for _, fields in self._run.metrics():
+            self._health.remember(fields.get(DEVIATION, 0.0))
 
     def after_steps(self, before: int, logs: dict[str, float]) -> None:
         """Checks the logs of the steps.
@@ -96,5 +95,6 @@ class RunMonitor(StepCallback):
         # Print above the progress bar, not in its line.
         tqdm.write(f"warning: step {self.step}: {notice.text}", file=sys.stderr)
         fields = {"step": self.step, "warning": notice.kind, "message": notice.text}
-        append_line(self._run.metrics_file, fields)
+        with optional_output(str(self._run.metrics_file)):
+            append_line(self._run.metrics_file, fields)
         self._writer.text(notice.kind, notice.text, step=self.step)

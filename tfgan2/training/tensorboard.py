@@ -1,11 +1,13 @@
 """TensorBoard writer for sample grids, warnings, weights and evaluations."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
 
 from tfgan2.runs.directory import RunDirectory
+from tfgan2.training.optional_output import event_file, optional_output
 
 
 class TensorBoardWriter:
@@ -22,18 +24,18 @@ class TensorBoardWriter:
 
     def picture(self, name: str, png: bytes, *, step: int) -> None:
         """Writes a PNG image."""
-        with self._writer("samples").as_default(step=step):
+        with self._writing("samples", step):
             tf.summary.image(name, tf.io.decode_png(png)[tf.newaxis])
 
     def text(self, name: str, text: str, *, step: int) -> None:
         """Writes a line of text."""
-        with self._writer("warnings").as_default(step=step):
+        with self._writing("warnings", step):
             tf.summary.text(name, text)
 
     def histograms(self, variables: Sequence[tf.Variable], *, step: int) -> None:
         """Writes a histogram per variable; variables of the same name get numbers."""
         counts: dict[str, int] = {}
-        with self._writer("weights").as_default(step=step):
+        with self._writing("weights", step):
             for variable in variables:
                 name = variable.name.partition(":")[0]
                 counts[name] = counts.get(name, 0) + 1
@@ -42,16 +44,19 @@ class TensorBoardWriter:
 
     def metrics(self, metrics: Mapping[str, Mapping[str, Any]], *, step: int) -> None:
         """Writes a scalar per metric of an evaluation."""
-        with self._writer("evaluation").as_default(step=step):
+        with self._writing("evaluation", step):
             for name, result in metrics.items():
                 tf.summary.scalar(name, result["value"])
 
     def close(self) -> None:
         """Closes the event files."""
-        for writer in self._writers.values():
-            writer.close()
+        for name, writer in self._writers.items():
+            with optional_output(f"the event file {name}"):
+                writer.close()
 
-    def _writer(self, name: str) -> tf.summary.SummaryWriter:
+    @contextlib.contextmanager
+    def _writing(self, name: str, step: int) -> Iterator[None]:
         if name not in self._writers:
-            self._writers[name] = tf.summary.create_file_writer(str(self._folder / name))
-        return self._writers[name]
+            self._writers[name] = event_file(self._folder / name)
+        with optional_output(f"the event file {name}"), self._writers[name].as_default(step=step):
+            yield

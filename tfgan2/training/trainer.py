@@ -91,7 +91,8 @@ def train(
         None: those of the first start.
 
     Raises:
-      UsageError: the data set, a run directory or an option is not valid.
+      UsageError: the data set, a run directory or an option is not valid, or another process
+        trains in the run directory.
       Failure: too many steps in a row had non-finite values, or another worker is lost.
     """
     # Check the flags against the data set, the devices and the runs to start with.
@@ -132,43 +133,44 @@ def train(
     inception = None
     if recipe.image_encoder == "inception_v3" and not find(run.checkpoints):
         inception = initialization.read_inception(inception_weights)
-    if group.chief:
-        recipe = initialization.begin_or_join(run, recipe, manifest, new_run)
-    group.wait()
-    if not group.chief:
-        recipe = initialization.begin_or_join(run, recipe, manifest, new_run)
-    if captions is None:
-        samples = sample_captions.of_run(run.read_config())
-    steps = goal.in_steps(images=manifest.records("train"), batch_size=recipe.batch_size)
-
-    # Build the model, and restore the newest checkpoint.
-    tokenizer = make_tokenizer(run, recipe)
-    with group.strategy.scope():
-        keras.utils.set_random_seed(recipe.seed)
-        gan = recipes.build_model(
-            recipe,
-            image_channels=manifest.channels,
-            vocabulary_size=0 if tokenizer is None else tokenizer.vocabulary_size,
-            dtype=recipe.precision,
-        )
-        if not find(run.checkpoints):
-            initialization.load_initial_weights(gan, run, new_run, inception)
-        # After the initial weights are set: some optimizers copy them.
-        gan.compile(
-            optimizers=gan.make_optimizers(manifest.records("train")),
-            steps_per_execution=schedule.steps_per_execution,
-            jit_compile=schedule.jit_compile,
-        )
-    saved = Checkpoints(gan, run.checkpoints, keep=schedule.keep_checkpoints)
-    checkpoint = saved.restore()
-    start = int(gan.step.numpy())
-    if start >= steps:
-        return Outcome(start, steps, checkpoint)
-    group.wait()
-    # Build the input pipeline and the callbacks, and train.
-    bar = callbacks.Progress(goal=steps, batch_size=recipe.batch_size)
-    leave = callbacks.LeaveOnSignal(group.any)
     with contextlib.ExitStack() as stack:
+        if group.chief:
+            stack.enter_context(run.locked())
+            recipe = initialization.begin_or_join(run, recipe, manifest, new_run)
+        group.wait()
+        if not group.chief:
+            recipe = initialization.begin_or_join(run, recipe, manifest, new_run)
+        if captions is None:
+            samples = sample_captions.of_run(run.read_config())
+        steps = goal.in_steps(images=manifest.records("train"), batch_size=recipe.batch_size)
+
+        # Build the model, and restore the newest checkpoint.
+        tokenizer = make_tokenizer(run, recipe)
+        with group.strategy.scope():
+            keras.utils.set_random_seed(recipe.seed)
+            gan = recipes.build_model(
+                recipe,
+                image_channels=manifest.channels,
+                vocabulary_size=0 if tokenizer is None else tokenizer.vocabulary_size,
+                dtype=recipe.precision,
+            )
+            if not find(run.checkpoints):
+                initialization.load_initial_weights(gan, run, new_run, inception)
+            # After the initial weights are set: some optimizers copy them.
+            gan.compile(
+                optimizers=gan.make_optimizers(manifest.records("train")),
+                steps_per_execution=schedule.steps_per_execution,
+                jit_compile=schedule.jit_compile,
+            )
+        saved = Checkpoints(gan, run.checkpoints, keep=schedule.keep_checkpoints)
+        checkpoint = saved.restore()
+        start = int(gan.step.numpy())
+        if start >= steps:
+            return Outcome(start, steps, checkpoint)
+        group.wait()
+        # Build the input pipeline and the callbacks, and train.
+        bar = callbacks.Progress(goal=steps, batch_size=recipe.batch_size)
+        leave = callbacks.LeaveOnSignal(group.any)
         stack.enter_context(group.reporting_lost_workers())
         stack.enter_context(contextlib.closing(bar))
         stack.enter_context(contextlib.closing(leave))

@@ -84,9 +84,12 @@ def test_a_fresh_seed_comes_with_its_picture(stub: Stub, address: str, packed: b
     stub.packed = packed
     expected = [
         Picture(
-            png=stubs.png(stubs.picture(stubs.FRESH_SEED)), seed=stubs.FRESH_SEED, unknown_words=n
+            png=stubs.png(stubs.picture(stubs.FRESH_SEED)),
+            seed=stubs.FRESH_SEED,
+            unknown_words=n,
+            caption=caption,
         )
-        for n in range(3)
+        for n, caption in enumerate("abc")
     ]
     with Client(address, model="stub") as client:
         assert client.draw(["a", "b", "c"]) == expected
@@ -96,6 +99,22 @@ def test_a_fresh_seed_comes_with_its_picture(stub: Stub, address: str, packed: b
             return await client.draw(["a", "b", "c"])
 
     assert asyncio.run(draw()) == expected
+
+
+def test_one_caption_is_drawn_with_each_seed(call: Call, stub: Stub, address: str) -> None:
+    crossed, paired, fresh = call(
+        address,
+        {"captions": "a seven", "seeds": range(1, 4)},
+        {"captions": ["a seven"] * 3, "seeds": [1, 2, 3]},
+        {"captions": "a seven"},
+    )
+    assert crossed == paired == [stubs.png(stubs.picture(seed)) for seed in range(1, 4)]
+    assert stub.requests[0] == stub.requests[1]
+    assert fresh == [stubs.png(stubs.picture(stubs.FRESH_SEED))]
+    with Client(address, model="stub") as client:
+        pictures = client.draw("a seven", seeds=range(2))
+    assert [(it.caption, it.seed) for it in pictures] == [("a seven", 0), ("a seven", 1)]
+    assert pictures[1:].image().size == (3, 2)
 
 
 def their_request(signature: str, **inputs: tensor_pb2.TensorProto) -> bytes:
@@ -280,9 +299,11 @@ def test_messages_may_be_large(call: Call, stub: Stub, address: str) -> None:
 
 def test_invalid_requests_are_not_sent(call: Call, stub: Stub, address: str) -> None:
     for question, rule in (
-        ({"captions": "seven"}, "captions: must be a list of them"),
         ({"captions": ["a"], "truncation": 0.5}, "seeds: must be given with a trunc"),
-        ({"captions": ["a", "b"], "seeds": [1]}, "seeds: must be 2, one a caption"),
+        (
+            {"captions": ["a", "b"], "seeds": [1]},
+            "seeds: must be 2, one per caption of the list, got 1",
+        ),
         ({"captions": ["a"], "seeds": [2**63]}, r"seeds: must be from -2\^63"),
         ({"captions": ["a"], "form": "jpeg"}, "form: must be one of png, pil, array"),
     ):

@@ -1,6 +1,7 @@
-"""The parts of the clients: targets, metadata, waits, grids."""
+"""The parts of the clients: targets, metadata, waits, sheets."""
 
 import io
+import pathlib
 
 import grpc
 import numpy as np
@@ -9,9 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
-from serving.client import Client, Picture, Retry, Tls
+from serving.client import Client, Picture, Pictures, Retry, Tls
 from serving.client.connection import checked_metadata, parse_target
-from serving.client.pictures import grid
 from serving.client.retry import Attempts
 from tests.serving import stub as stubs
 
@@ -129,13 +129,47 @@ def test_certificates_that_cannot_be_are_refused() -> None:
             Tls(**parts)
 
 
-def test_a_grid_is_laid_out_row_by_row() -> None:
-    pictures = [
-        Picture(png=stubs.png(stubs.picture(seed)), seed=seed, unknown_words=0) for seed in range(5)
-    ]
-    with Image.open(io.BytesIO(grid(pictures, columns=2))) as file:
-        pixels = np.asarray(file)
+def drawn(count: int) -> Pictures:
+    return Pictures(
+        Picture(png=stubs.png(stubs.picture(seed)), seed=seed, unknown_words=0)
+        for seed in range(count)
+    )
+
+
+def pixels_of(png: bytes) -> np.ndarray:
+    with Image.open(io.BytesIO(png)) as file:
+        return np.asarray(file)
+
+
+def test_a_sheet_is_laid_out_row_by_row(tmp_path: pathlib.Path) -> None:
+    pictures = drawn(5)
+    pictures.save(tmp_path / "new" / "sheet.png", columns=2)
+    pixels = pixels_of((tmp_path / "new" / "sheet.png").read_bytes())
     assert pixels.shape == (3 * 2, 2 * 3, 3)
     np.testing.assert_array_equal(pixels[2:4, 3:6], stubs.picture(3))
     np.testing.assert_array_equal(pixels[4:6, 0:3], stubs.picture(4))
     assert (pixels[4:6, 3:6] == 255).all()
+    np.testing.assert_array_equal(pictures.image(columns=2), pixels)
+
+
+def test_a_notebook_shows_one_picture_or_a_sheet_of_several() -> None:
+    pictures = drawn(10)
+    assert pictures[3]._repr_png_() == pictures[3].png
+    assert pixels_of(pictures._repr_png_()).shape == (2 * 2, 8 * 3, 3)
+    assert pixels_of(pictures[:2]._repr_png_()).shape == (2, 2 * 3, 3)
+    assert Pictures()._repr_png_() is None
+    assert repr(pictures[3]).startswith("Picture(seed=3, ")
+
+
+def test_pictures_are_saved_as_png_only(tmp_path: pathlib.Path) -> None:
+    pictures = drawn(2)
+    pictures[1].save(tmp_path / "one.PNG")
+    assert (tmp_path / "one.PNG").read_bytes() == pictures[1].png
+    for savable in (pictures, pictures[0]):
+        with pytest.raises(ValueError, match=r"^path: must end with \.png .*, got .*one\.jpg$"):
+            savable.save(tmp_path / "one.jpg")
+    assert [path.name for path in tmp_path.iterdir()] == ["one.PNG"]
+    with pytest.raises(ValueError, match=r"^columns: must be at least 1, got 0"):
+        pictures.sheet(columns=0)
+    with pytest.raises(ValueError, match=r"^pictures: must be at least one for a sheet"):
+        Pictures().sheet()
