@@ -19,10 +19,11 @@ FLAGS = flags.FLAGS
 # Flags that --helpshort shows first.
 COMMON = (
     *("model", "data_dir", "run_dir", "steps", "epochs"),
-    *("image_size", "batch_size", "precision", "strategy", "text_encoder"),
+    *("image_size", "batch_size", "precision", "strategy", "text_encoder", "init_from"),
 )
 # Flags that start from other files, and the option that a system with such a flag has.
 FILES = {
+    "init_from": "model",
     "text_encoder": "freeze_text_encoder",
     "stage1_run_dir": "stage",
     "inception_weights": "image_encoder",
@@ -65,6 +66,11 @@ flags.DEFINE_enum(
 flags.DEFINE_string("data_dir", None, "data set, as tools.prepare writes it", required=True)
 flags.DEFINE_string(
     "run_dir", None, "run directory: absent, empty, or a run of the same recipe", required=True
+)
+flags.DEFINE_string(
+    "init_from",
+    None,
+    "run of the same system; a new run starts with its networks, averages and vocabulary",
 )
 flags.DEFINE_string(
     "text_encoder",
@@ -140,6 +146,7 @@ def main() -> None:
         text_encoder=FLAGS.text_encoder,
         stage1_run_dir=FLAGS.stage1_run_dir,
         inception_weights=FLAGS.inception_weights,
+        init_from=FLAGS.init_from,
     )
     print(outcome)
 

@@ -17,6 +17,7 @@ from tfgan2.adversarial.options import StabilizerOptions
 from tfgan2.adversarial.sampler import AnySampler
 from tfgan2.adversarial.schedule import Phase, UpdateSchedule
 from tfgan2.adversarial.updates import GENERATOR, Batch, Logs, LossInputs, Update
+from tfgan2.program import UsageError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,6 +106,30 @@ class GAN(MultiUpdateModel):
     @abc.abstractmethod
     def discriminator_statistics(self) -> DiscriminatorStatistics:
         """Names of the discriminator statistics in the logs."""
+
+    @property
+    def discriminator_blocks(self) -> Sequence[Sequence[keras.layers.Layer]]:
+        """Layers of each down-sampling block of the discriminators, from the image side."""
+        return ()
+
+    def freeze_discriminator_blocks(self, count: int) -> None:
+        """Freezes the weights and moving statistics of the first down-sampling blocks.
+
+        Args:
+          count: number of blocks.
+
+        Raises:
+          UsageError: the discriminators have fewer blocks.
+
+        Source: Mo et al. 2020, "Freeze the Discriminator: a Simple Baseline for Fine-Tuning GANs".
+        """
+        blocks = self.discriminator_blocks
+        if count > len(blocks):
+            rule = f"must be at most {len(blocks)}, the blocks of the discriminator"
+            raise UsageError("--freeze_discriminator_blocks", rule, count)
+        for block in blocks[:count]:
+            for layer in block:
+                layer.trainable = False
 
     @property
     def ema_pairs(self) -> tuple[tuple[keras.Model, keras.Model], ...]:

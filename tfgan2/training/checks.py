@@ -59,6 +59,17 @@ def check_other_runs(
         raise UsageError("--text_encoder", rule, text_encoder)
 
 
+def check_alone(**files: str | os.PathLike | None) -> None:
+    """Checks that no other files are given with `--init_from`, whose networks have all weights.
+
+    Raises:
+      UsageError: a file is given.
+    """
+    for name, value in files.items():
+        if value:
+            raise UsageError(f"--{name}", "must be left out with --init_from", value)
+
+
 def check_start(
     recipe: recipes.Recipe,
     schedule: recipes.Schedule,

@@ -15,6 +15,7 @@ from tfgan2.runs import recipe as recipes
 from tfgan2.runs.checkpoint import Checkpoints, find
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.sampling import make_tokenizer
+from tfgan2.runs.source import load_source
 from tfgan2.training import callbacks, checks, initialization, inputs, runtime, workers
 from tfgan2.training.periodic import GeneratorWork, MatchingWork
 from tfgan2.training.run_monitor import RunMonitor
@@ -64,6 +65,7 @@ def train(
     text_encoder: str | os.PathLike | None = None,
     stage1_run_dir: str | os.PathLike | None = None,
     inception_weights: str | None = None,
+    init_from: str | os.PathLike | None = None,
 ) -> Outcome:
     """Trains to the goal, from the newest checkpoint if there is one.
 
@@ -79,6 +81,7 @@ def train(
         and text encoder.
       inception_weights: initial Inception-v3 weights of a new matching model: a file, or
         `imagenet`.
+      init_from: run of the same system; a new run starts with its networks.
 
     Raises:
       UsageError: the data set, a run directory or an option is not valid.
@@ -90,6 +93,16 @@ def train(
     manifest = records.load_manifest(data_dir)
     run = RunDirectory.at(run_dir)
     recipe, encoder, stage_one = _load_pretrained(recipe, text_encoder, stage1_run_dir)
+    source = None
+    if init_from:
+        checks.check_alone(
+            text_encoder=text_encoder,
+            stage1_run_dir=stage1_run_dir,
+            inception_weights=inception_weights,
+        )
+        if not find(run.checkpoints):
+            source = load_source(init_from, recipe)
+            recipe = initialization.with_text_encoder_of(recipe, source.config.recipe)
     checks.check_start(
         recipe,
         schedule,
@@ -107,10 +120,16 @@ def train(
     texts = label_texts.label_texts(recipe, manifest)
     captions = grid_captions(examples, texts)
     new_run = initialization.NewRun(
-        captions=captions, texts=texts, text_encoder=encoder, stage_one=stage_one
+        captions=captions,
+        texts=texts,
+        text_encoder=encoder,
+        stage_one=stage_one,
+        init_from=str(init_from) if init_from else None,
+        source=source,
     )
     inception = None
-    if recipe.image_encoder == "inception_v3" and not find(run.checkpoints):
+    new_inception = recipe.image_encoder == "inception_v3" and source is None
+    if new_inception and not find(run.checkpoints):
         inception = initialization.read_inception(inception_weights)
     if group.chief:
         recipe = initialization.begin_or_join(run, recipe, manifest, new_run)
@@ -121,6 +140,7 @@ def train(
 
     # Build the model, and restore the newest checkpoint.
     tokenizer = make_tokenizer(run, recipe)
+    earlier = run.read_config().init_from or {"images": 0}
     with group.strategy.scope():
         keras.utils.set_random_seed(recipe.seed)
         gan = recipes.build_model(
@@ -128,6 +148,7 @@ def train(
             image_channels=manifest.channels,
             vocabulary_size=0 if tokenizer is None else tokenizer.vocabulary_size,
             dtype=recipe.precision,
+            earlier_images=earlier["images"],
         )
         if not find(run.checkpoints):
             initialization.load_initial_weights(gan, run, new_run, inception)
