@@ -126,6 +126,7 @@ def train_to(
     strategy: str = "one_device",
     text_encoder: pathlib.Path | None = None,
     stage1_run_dir: pathlib.Path | None = None,
+    init_from: pathlib.Path | None = None,
     **schedule: Any,
 ) -> trainer.Outcome:
     return trainer.train(
@@ -137,6 +138,7 @@ def train_to(
         strategy=strategy,
         text_encoder=text_encoder,
         stage1_run_dir=stage1_run_dir,
+        init_from=init_from,
     )
 
 

@@ -27,11 +27,12 @@ class SharedBatch:
     Attributes:
       generated: generated batch, as `generate` returns.
       tape: tape of the generator's forward pass; continues gradients of `generated.image` to the
-        generator's variables.
+        generator's variables; None: the generator update runs the forward pass again, so that no
+        activations wait for it.
     """
 
     generated: Any
-    tape: tf.GradientTape
+    tape: tf.GradientTape | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,17 +141,25 @@ class GAN(MultiUpdateModel):
     def shares_generated_batch(self) -> bool:
         """Whether all updates share one generated batch; otherwise each update generates its own.
 
-        A shared generated batch must have a field `image`.
+        A shared generated batch must have a field `image`; its system defines `generate_again`.
         """
         return False
 
-    def start_step(self, batch: Batch) -> SharedBatch | None:
-        """Generates the batch that all updates share."""
+    def generate_again(self, generated: Any) -> tf.Tensor:
+        """Runs the generator on the inputs of a generated batch; returns the same images."""
+        raise NotImplementedError
+
+    def start_step(self, parts: Sequence[Batch]) -> Sequence[SharedBatch | None]:
+        """Generates for each micro-batch the batch that all updates share."""
         if not self.shares_generated_batch:
-            return None
-        with tf.GradientTape() as tape:
-            generated = self.generate(batch, self.noise("drawing", batch))
-        return SharedBatch(generated, tape)
+            return [None] * len(parts)
+        shared: list[SharedBatch] = []
+        for part in parts:
+            with tf.control_dependencies([it.generated.image for it in shared[-1:]]):
+                with tf.GradientTape() as tape:
+                    generated = self.generate(part, self.noise("drawing", part))
+            shared.append(SharedBatch(generated, tape if len(parts) == 1 else None))
+        return shared
 
     def loss_inputs(
         self, update: Update, batch: Batch, phase: Phase, shared: SharedBatch | None
@@ -178,7 +187,11 @@ class GAN(MultiUpdateModel):
         image = shared.generated.image
         gradients, terms = super().loss_gradients(update, batch, phase, shared, also=[image])
         *direct, by_image = gradients
-        through_image = shared.tape.gradient(image, update.variables, output_gradients=by_image)
+        tape, drawn = shared.tape, image
+        if tape is None:
+            with tf.GradientTape() as tape:
+                drawn = self.generate_again(shared.generated)
+        through_image = tape.gradient(drawn, update.variables, output_gradients=by_image)
         gradients = [
             through if own is None else own + through
             for own, through in zip(direct, through_image, strict=True)

@@ -101,6 +101,12 @@ class Schedule:
     steps_per_execution: int = option(
         1, "steps per graph call; logs and checkpoints are written between calls", low=1
     )
+    accumulate_gradients: int = option(
+        1,
+        "micro-batches per step, whose gradients are added; less memory, the same update within "
+        "rounding; batch normalization uses the rows of a micro-batch",
+        low=1,
+    )
     jit_compile: bool = option(False, "compiles the step with XLA; only on one device")
     cache_mb: int = option(
         512, "MiB of memory to cache decoded images; used only if all images fit", low=0

@@ -85,8 +85,8 @@ class SourceRun:
             vocabulary_size=len(words or []) + 1,
             dtype="float32",
         )
-        theirs = _networks(self.model)
-        for name, network in _networks(model).items():
+        theirs = networks(self.model)
+        for name, network in networks(model).items():
             own, others = _shapes(network), _shapes(theirs[name]) if name in theirs else {}
             for path in own | others:
                 one, other = own.get(path), others.get(path)
@@ -101,14 +101,14 @@ class SourceRun:
         Args:
           model: model that `check` has accepted.
         """
-        theirs, done = _networks(self.model), set[int]()
+        theirs, done = networks(self.model), set[int]()
         # A frozen text encoder is its own average: the name of the average comes first.
-        for name, network in sorted(_networks(model).items()):
+        for name, network in sorted(networks(model).items()):
             if id(network) in done:
                 continue
             done.add(id(network))
-            values = _variables(theirs[name])
-            for path, variable in _variables(network).items():
+            values = variables(theirs[name])
+            for path, variable in variables(network).items():
                 value = values[path]
                 if path == WORD_ROWS:
                     value = tf.concat([value, variable[value.shape[0] :]], axis=0)
@@ -150,16 +150,16 @@ def load_source(run_dir: str | os.PathLike, recipe: recipes.Recipe) -> SourceRun
     return SourceRun(run=run, config=config, model=model, words=words)
 
 
-def _networks(model: MultiUpdateModel) -> dict[str, keras.Model]:
+def networks(model: MultiUpdateModel) -> dict[str, keras.Model]:
     """Networks of a model by the name of their attribute."""
     return {name: it for name, it in vars(model).items() if isinstance(it, keras.Model)}
 
 
 def _shapes(network: keras.Model) -> dict[str, list[int]]:
-    return {path: it.shape.as_list() for path, it in _variables(network).items()}
+    return {path: it.shape.as_list() for path, it in variables(network).items()}
 
 
-def _variables(network: keras.Model) -> dict[str, tf.Variable]:
+def variables(network: keras.Model) -> dict[str, tf.Variable]:
     """Variables by their path; Keras's own order depends on which layers are frozen."""
     found: dict[str, tf.Variable] = {}
     seen = {id(network)}

@@ -146,6 +146,12 @@ def _check_schedule(
     if schedule.jit_compile and isinstance(options, DAMSMOptions):
         # On CPUs, XLA gives dropout another mask in the gradient than in the loss.
         raise UsageError("--jit_compile", "must be off for damsm", schedule.jit_compile)
+    if schedule.accumulate_gradients > 1 and matching:
+        rule = f"must be 1 for {recipe.model}, which compares all rows of a batch"
+        raise UsageError("--accumulate_gradients", rule, schedule.accumulate_gradients)
+    if schedule.accumulate_gradients > 1 and recipe.ranking_images:
+        rule = "must be 1 with --ranking_images, whose loss compares neighbouring rows of a batch"
+        raise UsageError("--accumulate_gradients", rule, schedule.accumulate_gradients)
     if schedule.keep_best != "none" and matching:
         rule = f"must be none for {recipe.model}"
         raise UsageError("--keep_best", rule, schedule.keep_best)
@@ -162,12 +168,18 @@ def _check_replicas(recipe: recipes.Recipe, schedule: recipes.Schedule, replicas
         rule = f"must be a multiple of {replicas} replicas"
         raise UsageError("--batch_size", rule, recipe.batch_size)
     rows, interpolates = recipe.batch_size // replicas, recipe.interpolation != "none"
+    parts = schedule.accumulate_gradients
+    if rows % parts:
+        rule = f"must divide the {rows} rows of a replica"
+        raise UsageError("--accumulate_gradients", rule, parts)
+    rows //= parts
     if interpolates and rows % 2:
-        rule = f"must be even on each of {replicas} replicas for --interpolation"
+        of = f"{replicas} replicas" if parts == 1 else f"{replicas * parts} micro-batches"
+        rule = f"must be even on each of {of} for --interpolation"
         raise UsageError("--batch_size", rule, recipe.batch_size)
     rows //= 2 if interpolates else 1
     if recipe.minibatch_group and rows % recipe.minibatch_group:
-        rule = f"must divide the {rows} rows that a replica judges at once"
+        rule = f"must divide the {rows} rows that the discriminator sees at once"
         raise UsageError("--minibatch_group", rule, recipe.minibatch_group)
     if schedule.jit_compile and replicas > 1:
         rule = f"must be off with {replicas} replicas"

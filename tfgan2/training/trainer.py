@@ -8,8 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 import tf_keras as keras
 
+from tfgan2.adversarial.update_guards import normalizes_batches
 from tfgan2.data import pipeline, records
 from tfgan2.models.matching.model import Matching
+from tfgan2.program import warn
 from tfgan2.runs import label_texts, pretrained
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.checkpoint import Checkpoints, find
@@ -157,7 +159,12 @@ def train(
             optimizers=gan.make_optimizers(manifest.records("train")),
             steps_per_execution=schedule.steps_per_execution,
             jit_compile=schedule.jit_compile,
+            accumulate_gradients=schedule.accumulate_gradients,
         )
+    if schedule.accumulate_gradients > 1 and normalizes_batches(gan):
+        rows = recipe.batch_size // group.strategy.num_replicas_in_sync
+        rows //= schedule.accumulate_gradients
+        warn(f"--accumulate_gradients: batch normalization uses the {rows} rows of a micro-batch")
     saved = Checkpoints(gan, run.checkpoints, keep=schedule.keep_checkpoints)
     checkpoint = saved.restore()
     start = int(gan.step.numpy())

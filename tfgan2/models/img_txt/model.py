@@ -111,7 +111,9 @@ class ImgTxt(GAN):
     def discriminator_blocks(self) -> list[list[keras.layers.Layer]]:
         """Layers of each down-sampling block of the joint and the image discriminator."""
         networks = (self.joint_discriminator, self.image_discriminator)
-        return [one + other for one, other in zip(*(it.down_blocks for it in networks), strict=True)]
+        return [
+            one + other for one, other in zip(*(it.down_blocks for it in networks), strict=True)
+        ]
 
     @property
     def discriminator_statistics(self) -> DiscriminatorStatistics:
