@@ -234,7 +234,7 @@ def test_joint_model_refuses_words_that_its_networks_cannot_write(
     recipe = VARIANTS["img_txt-captions"]
     source = start(recipe, data_dir, tmp_path / "source")
     recipe = dataclasses.replace(recipe, mismatch_other_class=False)
-    with pytest.raises(UsageError, match="--data_dir: must have only words of --init_from.*zebra"):
+    with pytest.raises(UsageError, match=r"--data_dir: must have only words of --init_from.*zebra"):
         start(recipe, drawings, tmp_path / "run", init_from=source.path)
     assert not (tmp_path / "run").exists()
 

@@ -155,9 +155,9 @@ class GAN(MultiUpdateModel):
             return [None] * len(parts)
         shared: list[SharedBatch] = []
         for part in parts:
-            with tf.control_dependencies([it.generated.image for it in shared[-1:]]):
-                with tf.GradientTape() as tape:
-                    generated = self.generate(part, self.noise("drawing", part))
+            before = [it.generated.image for it in shared[-1:]]
+            with tf.control_dependencies(before), tf.GradientTape() as tape:
+                generated = self.generate(part, self.noise("drawing", part))
             shared.append(SharedBatch(generated, tape if len(parts) == 1 else None))
         return shared
 
