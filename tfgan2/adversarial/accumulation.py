@@ -8,7 +8,7 @@ import tensorflow as tf
 from tfgan2.adversarial.noise import Part
 from tfgan2.adversarial.updates import PART, Batch, Logs
 
-Gradients: TypeAlias = Sequence[tf.Tensor | tf.IndexedSlices]
+Gradients: TypeAlias = list[tf.Tensor | tf.IndexedSlices]
 
 
 def micro_batches(batch: Batch, count: int) -> list[Batch]:
