@@ -24,10 +24,11 @@ FLAGS = flags.FLAGS
 REQUIRED = ("data_dir", "run_dir")
 COMMON = (
     *("recipe", "model", "image_size", "batch_size", "precision", "strategy"),
-    *("text_encoder", "sample_captions"),
+    *("text_encoder", "sample_captions", "init_from"),
 )
 # Flags that start from other files, and the option that a system with such a flag has.
 FILES = {
+    "init_from": "model",
     "text_encoder": "freeze_text_encoder",
     "stage1_run_dir": "stage",
     "inception_weights": "image_encoder",
@@ -72,6 +73,11 @@ flags.DEFINE_enum(
 flags.DEFINE_string("data_dir", None, "data set, as tools.prepare writes it", required=True)
 flags.DEFINE_string(
     "run_dir", None, "run directory: absent, empty, or a run of the same recipe", required=True
+)
+flags.DEFINE_string(
+    "init_from",
+    None,
+    "run of the same system; a new run starts with its networks, averages and vocabulary",
 )
 flags.DEFINE_string(
     "text_encoder",
@@ -151,6 +157,7 @@ def main() -> None:
         stage1_run_dir=FLAGS.stage1_run_dir,
         inception_weights=FLAGS.inception_weights,
         captions=FLAGS.sample_captions,
+        init_from=FLAGS.init_from,
     )
     print(outcome)
 

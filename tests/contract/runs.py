@@ -128,6 +128,7 @@ def train_to(
     stage1_run_dir: pathlib.Path | None = None,
     word_vectors: str | None = None,
     captions: str | None = None,
+    init_from: pathlib.Path | None = None,
     **schedule: Any,
 ) -> trainer.Outcome:
     return trainer.train(
@@ -141,6 +142,7 @@ def train_to(
         stage1_run_dir=stage1_run_dir,
         word_vectors=word_vectors,
         captions=captions,
+        init_from=init_from,
     )
 
 

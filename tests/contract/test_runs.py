@@ -9,9 +9,9 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from tests.contract.cases import CAPTIONED_CASES, GRAPHS, OTHER_GRAPHS, RUN_CASES, Case
+from tests.contract.cases import CAPTIONED_CASES, EAGER, GRAPHS, OTHER_GRAPHS, RUN_CASES, Case
 from tests.contract.conftest import trained_run
-from tests.contract.runs import draw, make_gan, make_tokenizer, perturb_weights, train
+from tests.contract.runs import draw, make_gan, make_tokenizer, perturb_weights, start, train
 from tfgan2.adversarial.gan import GAN
 from tfgan2.data import records
 from tfgan2.export import saved_model
@@ -47,6 +47,30 @@ def test_resumed_run_ends_with_the_same_checkpoint(
     whole = trained_run(case, runs, data_dir, tmp_path_factory)
     left = killed_after_step_two(whole, tmp_path / "left")
     check_same(whole, train(case, data_dir, left, steps=4))
+
+
+@pytest.mark.parametrize("case", GRAPHS + EAGER)
+def test_run_starts_with_the_networks_of_another_run(
+    case: Case,
+    runs: dict[Case, RunDirectory],
+    data_dir: pathlib.Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    tmp_path: pathlib.Path,
+) -> None:
+    source = trained_run(case, runs, data_dir, tmp_path_factory)
+    own = recipes.option_names(case.recipe.model)
+    rates = {name: 0.0 for name in own if name.endswith("_learning_rate")}
+    fixed = dataclasses.replace(case.recipe, **rates)
+    tuned = start(fixed, data_dir, tmp_path / "run", init_from=source.path)
+    expected, started = saved_values(source), saved_values(tuned)
+    assert expected.keys() == started.keys()
+    assert int(started["gan/step/.ATTRIBUTES/VARIABLE_VALUE"]) == 1
+    # With rates of 0 only optimizers, averages and moving statistics change in a step.
+    changing = ("optimizers", "average_", "moving_", "step", "skipped", "direction")
+    same = [name for name in expected if not any(part in name for part in changing)]
+    assert any("kernel" in name for name in same)
+    for name in same:
+        np.testing.assert_array_equal(started[name], expected[name], err_msg=name)
 
 
 @pytest.mark.parametrize("case", GRAPHS + OTHER_GRAPHS)  # The loss scale is state of its own.

@@ -27,6 +27,7 @@ from tests.contract.runs import (
 )
 from tfgan2.adversarial import multi_update
 from tfgan2.adversarial.gan import GAN
+from tfgan2.adversarial.noise import Part
 from tfgan2.adversarial.train_function import INPUT_SECONDS
 from tfgan2.adversarial.updates import Update
 from tfgan2.data import records
@@ -267,8 +268,10 @@ def test_200_steps_stay_finite(
 class FixedNoise:
     """Noise that XLA reproduces; from one seed XLA draws other values (TensorFlow issue 117644)."""
 
-    def __init__(self, *, seed: int, step: tf.Tensor, scope: str, batch_size: int) -> None:
-        del seed, step
+    def __init__(
+        self, *, seed: int, step: tf.Tensor, scope: str, batch_size: int, part: Part
+    ) -> None:
+        del seed, step, part
         self._scope, self._rows = scope, batch_size
 
     def normal(self, name: str, size: int) -> tf.Tensor:

@@ -126,6 +126,26 @@ def test_imported_run_is_exported_evaluated_and_trained_further(
         np.testing.assert_array_equal(ours, old)
 
 
+def test_new_run_starts_with_imported_weights_and_learns_new_words(
+    imported: RunDirectory, colours: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    recipe = dataclasses.replace(imported.read_config().recipe, generator_learning_rate=0.0)
+    run = start(recipe, colours, tmp_path / "run", init_from=imported.path)
+    before, after = load_sampler(imported)[0], load_sampler(run)[0]
+    words = before.tokenizer.words
+    assert after.tokenizer.words[: len(words)] == words
+    assert {"red", "blue"} <= set(after.tokenizer.words)
+    for one, other in zip(
+        before.generator.get_weights(), after.generator.get_weights(), strict=True
+    ):
+        np.testing.assert_allclose(other, one, rtol=1e-5, atol=1e-7)
+    known = tf.constant([" ".join(words[:5])])
+    np.testing.assert_allclose(after.embed(known), before.embed(known), rtol=1e-5, atol=1e-6)
+    # The licence of published weights stays with the run.
+    config = run.read_config()
+    assert config.data["imported"] == imported.read_config().data["imported"]
+
+
 def test_imported_run_and_its_export_read_all_words_of_long_captions(
     imported: RunDirectory, tmp_path: pathlib.Path
 ) -> None:
@@ -162,6 +182,8 @@ def test_imported_text_encoder_is_loaded_by_a_gan_but_is_no_matcher(
     command("tools.import_weights", "--from=damsm", *text_encoder_flags(), f"--run_dir={path}")
     with pytest.raises(UsageError, match="--matching: must be a whole matching model"):
         load_matcher(RunDirectory.existing(path), flag="--matching")
+    with pytest.raises(UsageError, match="--init_from: must be a whole matching model"):
+        start(recipes.Recipe(model="damsm"), colours, tmp_path / "damsm2", init_from=path)
     recipe = dataclasses.replace(QUICK, freeze_text_encoder=True)
     sampler, _, _ = load_sampler(start(recipe, colours, tmp_path / "run", text_encoder=path))
     captions = RunDirectory.existing(path).read_config().data["example_captions"]

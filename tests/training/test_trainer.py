@@ -82,7 +82,8 @@ def test_different_data_set_is_refused(
     run: RunDirectory, data_dir: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(records.Manifest, "checksum", "f" * 64)
-    with pytest.raises(UsageError, match="--data_dir: must be the run's data set"):
+    rule = "--data_dir: must be the run's data set .*start a new run with --init_from="
+    with pytest.raises(UsageError, match=rule):
         start(data_dir, run.path)
 
 

@@ -68,7 +68,7 @@ def test_gan_knows_words_that_its_data_set_does_not_have(
 @pytest.mark.parametrize(
     ("recipe", "options", "rule"),
     [
-        (RECIPE, {}, "--word_vectors: must be given for --text_encoder_kind=word_vectors"),
+        (RECIPE, {}, "--word_vectors: must be given for a new --text_encoder_kind=word_vectors"),
         (TINY["damsm"], {"word_vectors": "x"}, "--word_vectors: must be given for"),
         (RECIPE, {"word_vectors": "/none"}, "--word_vectors: must be wordllama or a file"),
         (

@@ -17,6 +17,7 @@ from tfgan2.adversarial.options import StabilizerOptions
 from tfgan2.adversarial.sampler import AnySampler
 from tfgan2.adversarial.schedule import Phase, UpdateSchedule
 from tfgan2.adversarial.updates import GENERATOR, Batch, Logs, LossInputs, Update
+from tfgan2.program import UsageError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,11 +27,12 @@ class SharedBatch:
     Attributes:
       generated: generated batch, as `generate` returns.
       tape: tape of the generator's forward pass; continues gradients of `generated.image` to the
-        generator's variables.
+        generator's variables; None: the generator update runs the forward pass again, so that no
+        activations wait for it.
     """
 
     generated: Any
-    tape: tf.GradientTape
+    tape: tf.GradientTape | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,6 +109,30 @@ class GAN(MultiUpdateModel):
         """Names of the discriminator statistics in the logs."""
 
     @property
+    def discriminator_blocks(self) -> Sequence[Sequence[keras.layers.Layer]]:
+        """Layers of each down-sampling block of the discriminators, from the image side."""
+        return ()
+
+    def freeze_discriminator_blocks(self, count: int) -> None:
+        """Freezes the weights and moving statistics of the first down-sampling blocks.
+
+        Args:
+          count: number of blocks.
+
+        Raises:
+          UsageError: the discriminators have fewer blocks.
+
+        Source: Mo et al. 2020, "Freeze the Discriminator: a Simple Baseline for Fine-Tuning GANs".
+        """
+        blocks = self.discriminator_blocks
+        if count > len(blocks):
+            rule = f"must be at most {len(blocks)}, the blocks of the discriminator"
+            raise UsageError("--freeze_discriminator_blocks", rule, count)
+        for block in blocks[:count]:
+            for layer in block:
+                layer.trainable = False
+
+    @property
     def ema_pairs(self) -> tuple[tuple[keras.Model, keras.Model], ...]:
         """EMA generator and generator."""
         return ((self.average_generator, self.generator),)
@@ -115,17 +141,25 @@ class GAN(MultiUpdateModel):
     def shares_generated_batch(self) -> bool:
         """Whether all updates share one generated batch; otherwise each update generates its own.
 
-        A shared generated batch must have a field `image`.
+        A shared generated batch must have a field `image`; its system defines `generate_again`.
         """
         return False
 
-    def start_step(self, batch: Batch) -> SharedBatch | None:
-        """Generates the batch that all updates share."""
+    def generate_again(self, generated: Any) -> tf.Tensor:
+        """Runs the generator on the inputs of a generated batch; returns the same images."""
+        raise NotImplementedError
+
+    def start_step(self, parts: Sequence[Batch]) -> Sequence[SharedBatch | None]:
+        """Generates for each micro-batch the batch that all updates share."""
         if not self.shares_generated_batch:
-            return None
-        with tf.GradientTape() as tape:
-            generated = self.generate(batch, self.noise("drawing", batch))
-        return SharedBatch(generated, tape)
+            return [None] * len(parts)
+        shared: list[SharedBatch] = []
+        for part in parts:
+            before = [it.generated.image for it in shared[-1:]]
+            with tf.control_dependencies(before), tf.GradientTape() as tape:
+                generated = self.generate(part, self.noise("drawing", part))
+            shared.append(SharedBatch(generated, tape if len(parts) == 1 else None))
+        return shared
 
     def loss_inputs(
         self, update: Update, batch: Batch, phase: Phase, shared: SharedBatch | None
@@ -153,7 +187,11 @@ class GAN(MultiUpdateModel):
         image = shared.generated.image
         gradients, terms = super().loss_gradients(update, batch, phase, shared, also=[image])
         *direct, by_image = gradients
-        through_image = shared.tape.gradient(image, update.variables, output_gradients=by_image)
+        tape, drawn = shared.tape, image
+        if tape is None:
+            with tf.GradientTape() as tape:
+                drawn = self.generate_again(shared.generated)
+        through_image = tape.gradient(drawn, update.variables, output_gradients=by_image)
         gradients = [
             through if own is None else own + through
             for own, through in zip(direct, through_image, strict=True)

@@ -9,8 +9,9 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tfgan2.adversarial import spectral, train_function
+from tfgan2.adversarial.accumulation import added, means, micro_batches, tensors_of
 from tfgan2.adversarial.ema import EMA
-from tfgan2.adversarial.noise import StepNoise
+from tfgan2.adversarial.noise import WHOLE, StepNoise
 from tfgan2.adversarial.schedule import Phase, UpdateSchedule
 from tfgan2.adversarial.update_guards import (
     equal_on_replicas,
@@ -19,7 +20,7 @@ from tfgan2.adversarial.update_guards import (
     overflows,
     undo_unless,
 )
-from tfgan2.adversarial.updates import Batch, Logs, LossInputs, Update, runs_in
+from tfgan2.adversarial.updates import PART, Batch, Logs, LossInputs, Update, runs_in
 from tfgan2.optimizers.differences import accepted_gradients, average_kept_by, build, state_of
 
 
@@ -48,6 +49,7 @@ class MultiUpdateModel(keras.Model, abc.ABC):
         self.seed = seed
         self.ema = ema
         self.schedule = schedule or UpdateSchedule()
+        self.accumulate_gradients = 1
         self.skipped_updates: dict[str, tf.Variable] = {}
         self.step = equal_on_replicas(0, name="step", dtype=tf.int64)
 
@@ -81,13 +83,14 @@ class MultiUpdateModel(keras.Model, abc.ABC):
         """
         logs: Logs = {}
         phase = phase or self.schedule.phases[0]
-        shared = self.start_step(batch)
+        parts = micro_batches(batch, self.accumulate_gradients)
+        shared = self.start_step(parts)
         for updates in self._update_groups(phase):
             # Forward passes change the moving statistics of all live networks: save them.
             statistics = [(it, tf.identity(it)) for it in self._moving_statistics()]
             self._iterate_spectral_norm(updates)
             # Compute the gradients of simultaneous updates before a weight changes.
-            computed = [self.loss_gradients(it, batch, phase, shared) for it in updates]
+            computed = [self._mean_gradients(it, parts, phase, shared) for it in updates]
             # Apply the gradients and collect the logs.
             trained_statistics, any_applied = set(), tf.constant(False)
             for update, (gradients, terms) in zip(updates, computed, strict=True):
@@ -109,9 +112,32 @@ class MultiUpdateModel(keras.Model, abc.ABC):
         self.step.assign_add(1)
         return logs
 
-    def start_step(self, batch: Batch) -> Any:
-        """Computes what all updates of a step share; here nothing."""
-        return None
+    def start_step(self, parts: Sequence[Batch]) -> Sequence[Any]:
+        """Computes for each micro-batch what all updates of a step share; here nothing."""
+        return [None] * len(parts)
+
+    def _mean_gradients(
+        self, update: Update, parts: Sequence[Batch], phase: Phase, shared: Sequence[Any]
+    ) -> tuple[list[tf.Tensor], Logs]:
+        """Gradients and loss terms of an update, means over the micro-batches.
+
+        Args:
+          update: the update.
+          parts: micro-batches; the whole batch if there is one.
+          phase: phase of the step.
+          shared: result of `start_step`.
+        """
+        gradients, terms = self.loss_gradients(update, parts[0], phase, shared[0])
+        if len(parts) == 1:
+            return gradients, terms
+        all_terms = [terms]
+        for part, of_part in zip(parts[1:], shared[1:], strict=True):
+            # A micro-batch waits for the one before, whose activations are then free.
+            with tf.control_dependencies(tensors_of(gradients)):
+                others, terms = self.loss_gradients(update, part, phase, of_part)
+                gradients = added(gradients, others)
+            all_terms.append(terms)
+        return gradients, means(all_terms)
 
     def loss_gradients(
         self,
@@ -126,9 +152,9 @@ class MultiUpdateModel(keras.Model, abc.ABC):
 
         Args:
           update: the update.
-          batch: as for `train_step`.
+          batch: a micro-batch, or the whole batch.
           phase: phase of the step.
-          shared: result of `start_step`.
+          shared: result of `start_step` for this micro-batch.
           also: further tensors; their gradients follow the gradients of the update's variables.
         """
         sources = [*update.variables, *also]
@@ -147,18 +173,20 @@ class MultiUpdateModel(keras.Model, abc.ABC):
         return logs
 
     def noise(self, scope: str, batch: Batch) -> StepNoise:
-        """Noise of this step for the rows of this replica; another scope has other noise."""
+        """Noise of this step for the rows of a micro-batch; another scope has other noise."""
         return StepNoise(
             seed=self.seed,
             step=self.step.value(),
             scope=scope,
             batch_size=batch["image"].shape[0],
+            part=batch.get(PART, WHOLE),
         )
 
     def scaled_loss(self, loss: tf.Tensor, update: Update) -> tf.Tensor:
-        """Loss divided by the number of replicas, times the loss scale in float16."""
-        # Optimizers sum the gradients over the replicas.
-        loss /= tf.distribute.get_replica_context().num_replicas_in_sync
+        """Loss divided by the number of addends, times the loss scale in float16."""
+        # Gradients are summed over the micro-batches, and optimizers sum them over the replicas.
+        replicas = tf.distribute.get_replica_context().num_replicas_in_sync
+        loss /= replicas * self.accumulate_gradients
         if isinstance(update.optimizer, keras.mixed_precision.LossScaleOptimizer):
             return update.optimizer.get_scaled_loss(loss)
         return loss
@@ -278,6 +306,7 @@ class MultiUpdateModel(keras.Model, abc.ABC):
         steps_per_execution: int = 1,
         jit_compile: bool = False,
         run_eagerly: bool = False,
+        accumulate_gradients: int = 1,
     ) -> None:
         """Sets the optimizer of every update; in mixed_float16 each optimizer scales its loss.
 
@@ -286,7 +315,9 @@ class MultiUpdateModel(keras.Model, abc.ABC):
           steps_per_execution: training steps per graph call.
           jit_compile: whether XLA compiles the step.
           run_eagerly: whether steps run without a graph, for debugging.
+          accumulate_gradients: number of micro-batches of a replica's rows in a step.
         """
+        self.accumulate_gradients = accumulate_gradients
         super().compile(
             steps_per_execution=steps_per_execution,
             jit_compile=jit_compile,

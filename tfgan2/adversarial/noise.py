@@ -1,8 +1,20 @@
 """Stateless noise: a function of the row's seed in sampling, of (seed, step, row) in training."""
 
+import dataclasses
 import zlib
 
 import tensorflow as tf
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """Part number `index`, from 0, of `count` equal parts of the rows of a replica."""
+
+    index: int = 0
+    count: int = 1
+
+
+WHOLE = Part()
 
 
 def latents(
@@ -37,20 +49,25 @@ def latents(
 class StepNoise:
     """Noise for the rows of one training step; independent of the number of replicas."""
 
-    def __init__(self, *, seed: int, step: tf.Tensor, scope: str, batch_size: int) -> None:
-        """Finds this replica's rows in the global batch.
+    def __init__(
+        self, *, seed: int, step: tf.Tensor, scope: str, batch_size: int, part: Part = WHOLE
+    ) -> None:
+        """Finds the rows in the global batch.
 
         Args:
           seed: seed of the run.
           step: step number; int64 scalar.
           scope: name of the use; two scopes in one step draw different numbers.
-          batch_size: rows of this replica.
+          batch_size: number of rows.
+          part: part of this replica's rows.
         """
         self._seed, self._step, self._scope = seed, step, scope
         context = tf.distribute.get_replica_context()
         self._rows = batch_size
-        self._all_rows = batch_size * context.num_replicas_in_sync
-        self._first = tf.cast(context.replica_id_in_sync_group, tf.int32) * batch_size
+        of_replica = batch_size * part.count
+        self._all_rows = of_replica * context.num_replicas_in_sync
+        self._first = tf.cast(context.replica_id_in_sync_group, tf.int32) * of_replica
+        self._first += part.index * batch_size
 
     def normal(self, name: str, size: int) -> tf.Tensor:
         """Draws from the standard normal distribution: float32 [B, size]."""

@@ -78,6 +78,14 @@ class StabilizerOptions(UpdateScheduleOptions, TranslationOptions):
         since="0.2.0",
     )
 
+    freeze_discriminator_blocks: int = option(
+        0,
+        "number of down-sampling blocks of the discriminator, from the image side, that a run of "
+        "--init_from does not train (FreezeD); 0: trains all",
+        low=0,
+        since="0.3.0",
+    )
+
     def check(self) -> None:
         """Checks the group size, and that ADA has operations."""
         if self.minibatch_group == 1:

@@ -50,7 +50,7 @@ class SpectralLayer(keras.layers.Layer):
         """The kernel divided by its largest singular value, in the compute dtype."""
         matrix = self._matrix()
         left, right = _power_iteration(matrix, self.direction)
-        if training and self.iterates_in_call:
+        if training and self.iterates_in_call and self.trainable:
             self.direction.assign(right)
         largest = tf.reduce_sum(left * tf.linalg.matvec(matrix, right))
         return tf.cast(tf.cast(self.kernel, tf.float32) / largest, self.compute_dtype)
@@ -117,9 +117,10 @@ def normalize(*networks: keras.Model) -> None:
 
 
 def iterate(network: keras.Model) -> None:
-    """Runs one power iteration of the layers that do not iterate in their calls."""
+    """Runs one power iteration of the trained layers that do not iterate in their calls."""
     for layer in network.submodules:
-        if isinstance(layer, SpectralLayer) and not layer.iterates_in_call:
+        own = isinstance(layer, SpectralLayer) and not layer.iterates_in_call
+        if own and layer.trainable:
             layer.iterate()
 
 

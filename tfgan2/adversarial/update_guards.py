@@ -25,6 +25,12 @@ def moving_statistics(network: keras.Model) -> list[tf.Variable]:
     return statistics
 
 
+def normalizes_batches(network: keras.Model) -> bool:
+    """Whether trained layers use batch normalization."""
+    kind = keras.layers.BatchNormalization
+    return any(isinstance(layer, kind) and layer.trainable for layer in network.submodules)
+
+
 def undo_unless(active: tf.Tensor, state: list[tf.Variable], before: list[tf.Tensor]) -> None:
     """Restores the earlier values of variables if `active` is false; call in replica context."""
 

@@ -15,6 +15,8 @@ Batch: TypeAlias = dict[str, Any]
 Logs: TypeAlias = dict[str, tf.Tensor]
 
 GENERATOR, PENALTY = "generator", "penalty"
+# Key of a micro-batch for its part of the replica's rows.
+PART = "part"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -27,6 +27,8 @@ class Config:
       versions: versions of the packages at the start of the run.
       text_encoder: run and checksum of the pretrained text encoder; None for a new text encoder.
       stage_one: run of the stage-I generator of StackGAN's stage II; None for other runs.
+      init_from: run whose networks the run started with: path, step, images trained on, checksum
+        and data set; None for a run with new networks.
     """
 
     recipe: recipes.Recipe
@@ -34,6 +36,7 @@ class Config:
     versions: Mapping[str, str]
     text_encoder: Mapping[str, str] | None
     stage_one: str | None = None
+    init_from: Mapping[str, Any] | None = None
 
 
 class RunDirectory:
@@ -145,6 +148,7 @@ class RunDirectory:
                 versions=fields["versions"],
                 text_encoder=fields["text_encoder"],
                 stage_one=fields["stage_one"],
+                init_from=fields.get("init_from"),
             )
         except (ValueError, KeyError, TypeError) as error:
             name = str(self.config_file)

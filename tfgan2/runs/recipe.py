@@ -102,6 +102,12 @@ class Schedule:
     steps_per_execution: int = option(
         1, "steps per graph call; logs and checkpoints are written between calls", low=1
     )
+    accumulate_gradients: int = option(
+        1,
+        "micro-batches per step, whose gradients are added; less memory, the same update within "
+        "rounding; batch normalization uses the rows of a micro-batch",
+        low=1,
+    )
     jit_compile: bool = option(False, "compiles the step with XLA; only on one device")
     cache_mb: int = option(
         512, "MiB of memory to cache decoded images; used only if all images fit", low=0
@@ -235,8 +241,17 @@ def build_model(
     image_channels: int,
     vocabulary_size: int,
     dtype: "keras.mixed_precision.Policy | str",
+    earlier_images: int = 0,
 ) -> "MultiUpdateModel":
     """Builds the recipe's system with new weights; `compile` sets the optimizers.
+
+    Args:
+      recipe: the recipe.
+      image_channels: 1 or 3.
+      vocabulary_size: number of ids of the tokenizer, padding included.
+      dtype: dtype policy of the live networks.
+      earlier_images: images that the run of `--init_from` has trained on, for the ramp-up of the
+        EMA.
 
     Raises:
       UsageError: an option or a combination of options is not allowed for the system.
@@ -245,7 +260,7 @@ def build_model(
 
     recipe.check()
     system: Any = system_class(recipe)
-    return system(
+    model = system(
         options_of(recipe),
         image_channels=image_channels,
         vocabulary_size=vocabulary_size,
@@ -253,9 +268,13 @@ def build_model(
             half_life_images=0.0 if recipe.no_ema else recipe.ema_half_life_images,
             ramp_up=recipe.ema_ramp_up,
             batch_size=recipe.batch_size,
+            earlier_images=earlier_images,
         ),
         dtype=dtype,
     )
+    if recipe.freeze_discriminator_blocks:
+        model.freeze_discriminator_blocks(recipe.freeze_discriminator_blocks)
+    return model
 
 
 def _part(recipe: Recipe, kind: type[Part]) -> Part:

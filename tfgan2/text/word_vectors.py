@@ -99,7 +99,9 @@ def _of_wordllama(words: list[str]) -> np.ndarray:
 
 def _folder(package: str) -> pathlib.Path:
     require(package)
-    return pathlib.Path(str(importlib.util.find_spec(package).origin)).parent
+    found = importlib.util.find_spec(package)
+    assert found is not None  # `require` has found the package.
+    return pathlib.Path(str(found.origin)).parent
 
 
 def _read_file(path: pathlib.Path) -> Iterator[tuple[str, np.ndarray]]:

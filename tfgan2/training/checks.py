@@ -59,6 +59,17 @@ def check_other_runs(
         raise UsageError("--text_encoder", rule, text_encoder)
 
 
+def check_alone(**files: str | os.PathLike | None) -> None:
+    """Checks that no other files are given with `--init_from`, whose networks have all weights.
+
+    Raises:
+      UsageError: a file is given.
+    """
+    for name, value in files.items():
+        if value:
+            raise UsageError(f"--{name}", "must be left out with --init_from", value)
+
+
 def check_start(
     recipe: recipes.Recipe,
     schedule: recipes.Schedule,
@@ -69,6 +80,7 @@ def check_start(
     text_encoder: PretrainedTextEncoder | None,
     inception_weights: str | None,
     word_vectors: str | None,
+    has_source: bool,
 ) -> None:
     """Checks a start of a run.
 
@@ -81,6 +93,7 @@ def check_start(
       text_encoder: pretrained text encoder, or None.
       inception_weights: initial Inception-v3 weights: a file, `imagenet`, or None.
       word_vectors: word vectors of a matching model: a file, `wordllama`, or None.
+      has_source: whether the run starts with all networks of another run.
 
     Raises:
       UsageError: an option or a combination of options is not allowed.
@@ -91,7 +104,9 @@ def check_start(
     _check_first_weights(recipe, text_encoder, inception_weights)
     if is_new:
         check_foreign_options(recipe)
-        _check_word_vectors(recipe, text_encoder, word_vectors)
+        _check_word_vectors(
+            recipe, word_vectors, has_encoder=has_source or text_encoder is not None
+        )
     _check_data(recipe, manifest)
     _check_schedule(recipe, schedule, manifest)
     _check_replicas(recipe, schedule, replicas)
@@ -115,16 +130,17 @@ def _check_first_weights(
 
 
 def _check_word_vectors(
-    recipe: recipes.Recipe, encoder: PretrainedTextEncoder | None, word_vectors: str | None
+    recipe: recipes.Recipe, word_vectors: str | None, *, has_encoder: bool
 ) -> None:
     matching = isinstance(recipes.options_of(recipe), MatchingOptions)
     by_vectors = recipe.text_encoder_kind == "word_vectors"
-    if by_vectors and not matching and encoder is None:
+    if by_vectors and not matching and not has_encoder:
         rule = "must be left out without --text_encoder, a run with word vectors"
         raise UsageError("--text_encoder_kind", rule, recipe.text_encoder_kind)
-    if matching and by_vectors != (word_vectors is not None):
-        rule = "must be given for --text_encoder_kind=word_vectors, and only then"
-        raise UsageError("--word_vectors", rule, word_vectors)
+    needed = by_vectors and not has_encoder
+    if matching and needed != (word_vectors is not None):
+        rule = "must be given for a new --text_encoder_kind=word_vectors, and only then"
+        raise UsageError("--word_vectors", rule, word_vectors or "nothing")
 
 
 def _check_data(recipe: recipes.Recipe, manifest: records.Manifest) -> None:
@@ -151,6 +167,12 @@ def _check_schedule(
     if schedule.jit_compile and isinstance(options, DAMSMOptions):
         # On CPUs, XLA gives dropout another mask in the gradient than in the loss.
         raise UsageError("--jit_compile", "must be off for damsm", schedule.jit_compile)
+    if schedule.accumulate_gradients > 1 and matching:
+        rule = f"must be 1 for {recipe.model}, which compares all rows of a batch"
+        raise UsageError("--accumulate_gradients", rule, schedule.accumulate_gradients)
+    if schedule.accumulate_gradients > 1 and recipe.ranking_images:
+        rule = "must be 1 with --ranking_images, whose loss compares neighbouring rows of a batch"
+        raise UsageError("--accumulate_gradients", rule, schedule.accumulate_gradients)
     if schedule.keep_best != "none" and matching:
         rule = f"must be none for {recipe.model}"
         raise UsageError("--keep_best", rule, schedule.keep_best)
@@ -167,12 +189,18 @@ def _check_replicas(recipe: recipes.Recipe, schedule: recipes.Schedule, replicas
         rule = f"must be a multiple of {replicas} replicas"
         raise UsageError("--batch_size", rule, recipe.batch_size)
     rows, interpolates = recipe.batch_size // replicas, recipe.interpolation != "none"
+    parts = schedule.accumulate_gradients
+    if rows % parts:
+        rule = f"must divide the {rows} rows of a replica"
+        raise UsageError("--accumulate_gradients", rule, parts)
+    rows //= parts
     if interpolates and rows % 2:
-        rule = f"must be even on each of {replicas} replicas for --interpolation"
+        of = f"{replicas} replicas" if parts == 1 else f"{replicas * parts} micro-batches"
+        rule = f"must be even on each of {of} for --interpolation"
         raise UsageError("--batch_size", rule, recipe.batch_size)
     rows //= 2 if interpolates else 1
     if recipe.minibatch_group and rows % recipe.minibatch_group:
-        rule = f"must divide the {rows} rows that a replica judges at once"
+        rule = f"must divide the {rows} rows that the discriminator sees at once"
         raise UsageError("--minibatch_group", rule, recipe.minibatch_group)
     if schedule.jit_compile and replicas > 1:
         rule = f"must be off with {replicas} replicas"

@@ -1,6 +1,7 @@
 """Starts a run or resumes an earlier one: configuration, vocabulary, initial weights."""
 
 import dataclasses
+import os
 from typing import cast
 
 import numpy as np
@@ -11,12 +12,13 @@ from tfgan2.data import records
 from tfgan2.models.matching.model import Matching
 from tfgan2.models.matching_aware.model import MatchingAwareGAN
 from tfgan2.models.stack_gan.model import StackGAN
-from tfgan2.program import UsageError, write_file
+from tfgan2.program import UsageError, warn, write_file
 from tfgan2.runs import environment
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.checkpoint import find
 from tfgan2.runs.directory import Config, RunDirectory
 from tfgan2.runs.pretrained import PretrainedStageOne, PretrainedTextEncoder
+from tfgan2.runs.source import SourceRun
 from tfgan2.text import tokenizers, word_vectors
 from tfgan2.text.options import WORD_ENCODERS
 from tfgan2.text.word_vector_encoder import WordVectorEncoder
@@ -35,6 +37,8 @@ class NewRun:
       text_encoder: pretrained text encoder, or None.
       stage_one: stage-I generator, or None.
       word_vectors: word vectors of a matching model, or None.
+      init_from: path of the run to start with, or None.
+      source: the run at this path; None without a path, and for a run that has a checkpoint.
     """
 
     samples: SampleCaptions
@@ -42,12 +46,26 @@ class NewRun:
     text_encoder: PretrainedTextEncoder | None
     stage_one: PretrainedStageOne | None
     word_vectors: WordVectors | None
+    init_from: str | None = None
+    source: SourceRun | None = None
 
 
 def load_word_vectors(
-    run: RunDirectory, recipe: recipes.Recipe, manifest: records.Manifest, source: str | None
+    run: RunDirectory,
+    recipe: recipes.Recipe,
+    manifest: records.Manifest,
+    name: str | None,
+    *,
+    source: SourceRun | None,
 ) -> tuple[recipes.Recipe, WordVectors | None]:
-    """Loads the word vectors of a matching model whose run has no checkpoint yet.
+    """Loads the word vectors of a new matching model; a run that exists has them already.
+
+    Args:
+      run: the run directory.
+      recipe: recipe of the run.
+      manifest: manifest of the data set.
+      name: `wordllama`, or a file of word vectors.
+      source: run to start with, or None.
 
     Returns:
       The recipe with the length of the vectors as its `word_embedding_size`, and the vectors.
@@ -57,15 +75,16 @@ def load_word_vectors(
     """
     if recipe.text_encoder_kind != "word_vectors" or recipe.model not in recipes.MATCHING_MODELS:
         return recipe, None
-    if find(run.checkpoints):
-        size = run.read_config().recipe.word_embedding_size
+    if source is not None or find(run.checkpoints):
+        begun = run.read_config() if source is None else source.config
+        size = begun.recipe.word_embedding_size
         return dataclasses.replace(recipe, word_embedding_size=size), None
-    vectors = word_vectors.load(str(source), needed=manifest.vocabulary)
+    vectors = word_vectors.load(str(name), needed=manifest.vocabulary)
     if run.vocabulary_file.exists():
         begun_with = run.vocabulary_file.read_text(encoding="utf-8").splitlines()
         if begun_with != vectors.words:
             rule = f"must have the {len(begun_with)} words that the run began with"
-            raise UsageError("--word_vectors", rule, f"{len(vectors.words)} words of {source}")
+            raise UsageError("--word_vectors", rule, f"{len(vectors.words)} words of {name}")
     return dataclasses.replace(recipe, word_embedding_size=vectors.vectors.shape[1]), vectors
 
 
@@ -81,11 +100,12 @@ def begin_or_join(
       new_run: inputs of a new run.
 
     Returns:
-      The recipe with `auto` precision resolved, and with the options of the pretrained text
-      encoder, if the run started with one.
+      The recipe with `auto` precision resolved, and with the options of the text encoder that the
+      run started with.
 
     Raises:
-      UsageError: the directory holds a run with another recipe, text encoder or data set.
+      UsageError: the directory holds a run with another recipe, data set, text encoder or source
+        run, or the networks of the source run do not fit a new run.
     """
     if not run.config_file.exists():
         return _begin(run, recipe, manifest, new_run)
@@ -93,9 +113,9 @@ def begin_or_join(
     config = run.read_config()
     if recipe.precision == "auto":
         recipe = dataclasses.replace(recipe, precision=config.recipe.precision)
-    if config.text_encoder is not None:
-        options = recipes.text_options(config.recipe)
-        recipe = dataclasses.replace(recipe, **options.of_encoder())
+    if config.text_encoder is not None or config.init_from is not None:
+        recipe = with_text_encoder_of(recipe, config.recipe)
+    _check_source(config, new_run)
     checksum = (config.text_encoder or {}).get("checksum")
     if text_encoder is not None and text_encoder.description["checksum"] != checksum:
         rule = f"must be left out, or what the run began with ({config.text_encoder})"
@@ -113,10 +133,18 @@ def begin_or_join(
         run.write_config(dataclasses.replace(config, data=data))
     elif manifest.checksum != config.data["checksum"]:
         rule = (
-            f"must be the run's data set ({config.data['source']} {config.data['checksum'][:12]})"
+            f"must be the run's data set ({config.data['source']} {config.data['checksum'][:12]}); "
+            f"for a data set that has changed, start a new run with --init_from={run.path}"
         )
         raise UsageError("--data_dir", rule, f"{manifest.source} {manifest.checksum[:12]}")
     return recipe
+
+
+def with_text_encoder_of(recipe: recipes.Recipe, other: recipes.Recipe) -> recipes.Recipe:
+    """The recipe with the text encoder's options of another recipe, if the system has captions."""
+    if recipes.system_class(recipe).reads != "captions":
+        return recipe
+    return dataclasses.replace(recipe, **recipes.text_options(other).of_encoder())
 
 
 def read_inception(weights: str | None) -> list[np.ndarray]:
@@ -138,13 +166,18 @@ def read_inception(weights: str | None) -> list[np.ndarray]:
 def load_initial_weights(
     model: MultiUpdateModel, run: RunDirectory, new_run: NewRun, inception: list[np.ndarray] | None
 ) -> None:
-    """Sets a new model's initial weights: text encoder, stage-I generator, Inception-v3.
+    """Sets a new model's initial weights: all of them, or those of pretrained parts.
 
     `checks` has verified that the system of the model has these parts.
 
     Raises:
       UsageError: the run started with pretrained weights, and they are not given.
     """
+    if new_run.source is not None:
+        new_run.source.copy_to(model)
+        return
+    if run.read_config().init_from is not None:
+        raise UsageError("--init_from", "must be given until the run has a checkpoint", "nothing")
     if new_run.stage_one is not None:
         cast(StackGAN, model).load_stage1(new_run.stage_one.generator)
     elif run.read_config().stage_one is not None:
@@ -168,32 +201,81 @@ def _begin(
     manifest: records.Manifest,
     new_run: NewRun,
 ) -> recipes.Recipe:
-    text_encoder = new_run.text_encoder
+    text_encoder, source = new_run.text_encoder, new_run.source
     precision = runtime.resolve_precision(recipe.precision)
     recipe = dataclasses.replace(recipe, precision=precision)
-    if text_encoder is None and recipe.freeze_text_encoder:
-        rule = "must come with --text_encoder, or it would never learn to read"
+    if text_encoder is None and source is None and recipe.freeze_text_encoder:
+        rule = "must come with --text_encoder or --init_from, or it would never learn to read"
         raise UsageError("--freeze_text_encoder", rule, "none")
-    by_words = recipe.text_encoder_kind in WORD_ENCODERS
-    if new_run.texts is not None:
-        tokenizers.write_vocabulary(run.vocabulary_file, tokenizers.count_words(new_run.texts))
-    elif new_run.word_vectors is not None:
-        words = dict.fromkeys(new_run.word_vectors.words, 1)
-        tokenizers.write_vocabulary(run.vocabulary_file, words)
-    elif text_encoder is not None and by_words:
+    if source is None and recipe.freeze_discriminator_blocks:
+        rule = "must be 0 without --init_from, or the blocks would never be trained"
+        raise UsageError("--freeze_discriminator_blocks", rule, recipe.freeze_discriminator_blocks)
+    words = _vocabulary(recipe, manifest, new_run)
+    if source is not None:
+        source.check(recipe, image_channels=manifest.channels, words=words)
+        new_words = source.new_words(words or [])
+        if new_words and recipe.freeze_text_encoder:
+            listed = ", ".join(new_words[:10])
+            warn(f"--freeze_text_encoder never trains the {len(new_words)} new words: {listed}")
+    if text_encoder is not None and words is not None:
         write_file(run.vocabulary_file, text_encoder.run.vocabulary_file.read_bytes())
-    elif recipes.system_class(recipe).reads is not None and by_words:
-        tokenizers.write_vocabulary(run.vocabulary_file, manifest.vocabulary)
-    run.write_config(
-        Config(
-            recipe=recipe,
-            data={**_description(manifest), **_examples(new_run.samples)},
-            versions=environment.versions(),
-            text_encoder=None if text_encoder is None else text_encoder.description,
-            stage_one=None if new_run.stage_one is None else str(new_run.stage_one.run.path),
-        )
+    elif words is not None:
+        tokenizers.write_vocabulary(run.vocabulary_file, dict.fromkeys(words, 1))
+    data = {**_description(manifest), **_examples(new_run.samples)}
+    config = Config(
+        recipe=recipe,
+        data=data,
+        versions=environment.versions(),
+        text_encoder=None if text_encoder is None else text_encoder.description,
+        stage_one=None if new_run.stage_one is None else str(new_run.stage_one.run.path),
     )
+    if source is not None:
+        # Pretrained parts and published weights stay parts of the networks.
+        imported = {name: it for name, it in source.config.data.items() if name == "imported"}
+        config = dataclasses.replace(
+            config,
+            data={**data, **imported},
+            text_encoder=source.config.text_encoder,
+            stage_one=source.config.stage_one,
+            init_from=source.description,
+        )
+    run.write_config(config)
     return recipe
+
+
+def _vocabulary(
+    recipe: recipes.Recipe, manifest: records.Manifest, new_run: NewRun
+) -> list[str] | None:
+    """Words of a new run in the order of their ids; those of the source run come first.
+
+    Returns:
+      The words; None for a system that reads no words.
+    """
+    if new_run.texts is not None:
+        words = list(tokenizers.count_words(new_run.texts))
+    elif recipes.system_class(recipe).reads is None or (
+        recipe.text_encoder_kind not in WORD_ENCODERS
+    ):
+        return None
+    elif new_run.word_vectors is not None:
+        words = new_run.word_vectors.words
+    else:
+        words = list(manifest.vocabulary)
+    source = new_run.source
+    return words if source is None else [*source.words, *source.new_words(words)]
+
+
+def _check_source(config: Config, new_run: NewRun) -> None:
+    """Checks that a run that exists already started with the given run, if one is given."""
+    given, began = new_run.init_from, config.init_from or {}
+    if given is None:
+        return
+    same = bool(began) and os.path.realpath(given) == os.path.realpath(began["run"])
+    if same and new_run.source is not None:
+        same = new_run.source.description["checksum"] == began["checksum"]
+    if not same:
+        rule = f"must be left out, or what the run began with ({began.get('run', 'nothing')})"
+        raise UsageError("--init_from", rule, given)
 
 
 def _description(manifest: records.Manifest) -> dict[str, str | int]:

@@ -6,13 +6,16 @@ import os
 
 import tf_keras as keras
 
+from tfgan2.adversarial.update_guards import normalizes_batches
 from tfgan2.data import pipeline, records
 from tfgan2.models.matching.model import Matching
+from tfgan2.program import warn
 from tfgan2.runs import label_texts, pretrained
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.checkpoint import Checkpoints, find
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.sampling import make_tokenizer
+from tfgan2.runs.source import load_source
 from tfgan2.training import (
     callbacks,
     checks,
@@ -70,6 +73,7 @@ def train(
     inception_weights: str | None = None,
     word_vectors: str | None = None,
     captions: str | None = None,
+    init_from: str | os.PathLike | None = None,
 ) -> Outcome:
     """Trains to the goal, from the newest checkpoint if there is one.
 
@@ -89,6 +93,7 @@ def train(
         file, or `wordllama`.
       captions: captions of the sample grids of this start: a file, or captions separated by |;
         None: those of the first start.
+      init_from: run of the same system; a new run starts with its networks.
 
     Raises:
       UsageError: the data set, a run directory or an option is not valid, or another process
@@ -101,6 +106,16 @@ def train(
     manifest = records.load_manifest(data_dir)
     run = RunDirectory.at(run_dir)
     recipe, encoder, stage_one = _load_pretrained(recipe, text_encoder, stage1_run_dir)
+    source = None
+    if init_from:
+        checks.check_alone(
+            text_encoder=text_encoder,
+            stage1_run_dir=stage1_run_dir,
+            inception_weights=inception_weights,
+        )
+        if not find(run.checkpoints):
+            source = load_source(init_from, recipe)
+            recipe = initialization.with_text_encoder_of(recipe, source.config.recipe)
     checks.check_start(
         recipe,
         schedule,
@@ -110,10 +125,13 @@ def train(
         text_encoder=encoder,
         inception_weights=inception_weights,
         word_vectors=word_vectors,
+        has_source=source is not None,
     )
     # Write the configuration of a new run, or check that of an earlier start.
     texts = label_texts.label_texts(recipe, manifest)
-    recipe, vectors = initialization.load_word_vectors(run, recipe, manifest, word_vectors)
+    recipe, vectors = initialization.load_word_vectors(
+        run, recipe, manifest, word_vectors, source=source
+    )
     samples = sample_captions.of_start(
         captions,
         run,
@@ -129,9 +147,12 @@ def train(
         text_encoder=encoder,
         stage_one=stage_one,
         word_vectors=vectors,
+        init_from=str(init_from) if init_from else None,
+        source=source,
     )
     inception = None
-    if recipe.image_encoder == "inception_v3" and not find(run.checkpoints):
+    new_inception = recipe.image_encoder == "inception_v3" and source is None
+    if new_inception and not find(run.checkpoints):
         inception = initialization.read_inception(inception_weights)
     with contextlib.ExitStack() as stack:
         if group.chief:
@@ -146,6 +167,7 @@ def train(
 
         # Build the model, and restore the newest checkpoint.
         tokenizer = make_tokenizer(run, recipe)
+        earlier = run.read_config().init_from or {"images": 0}
         with group.strategy.scope():
             keras.utils.set_random_seed(recipe.seed)
             gan = recipes.build_model(
@@ -153,6 +175,7 @@ def train(
                 image_channels=manifest.channels,
                 vocabulary_size=0 if tokenizer is None else tokenizer.vocabulary_size,
                 dtype=recipe.precision,
+                earlier_images=earlier["images"],
             )
             if not find(run.checkpoints):
                 initialization.load_initial_weights(gan, run, new_run, inception)
@@ -161,6 +184,13 @@ def train(
                 optimizers=gan.make_optimizers(manifest.records("train")),
                 steps_per_execution=schedule.steps_per_execution,
                 jit_compile=schedule.jit_compile,
+                accumulate_gradients=schedule.accumulate_gradients,
+            )
+        if schedule.accumulate_gradients > 1 and normalizes_batches(gan):
+            rows = recipe.batch_size // group.strategy.num_replicas_in_sync
+            rows //= schedule.accumulate_gradients
+            warn(
+                f"--accumulate_gradients: batch normalization uses the {rows} rows of a micro-batch"
             )
         saved = Checkpoints(gan, run.checkpoints, keep=schedule.keep_checkpoints)
         checkpoint = saved.restore()

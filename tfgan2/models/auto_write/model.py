@@ -63,6 +63,11 @@ class AutoWrite(GAN):
         self.initialize_ema()
 
     @property
+    def discriminator_blocks(self) -> list[list[keras.layers.Layer]]:
+        """The convolutions, each of which pooling follows."""
+        return [[convolution] for convolution in self.discriminator.convolutions]
+
+    @property
     def discriminator_statistics(self) -> DiscriminatorStatistics:
         """Names of the discriminator statistics in the logs."""
         chance = losses.CHANCE_LOSS["bce"]

@@ -235,6 +235,12 @@ class ImageFeatures(keras.Model):
         ]
         self(tf.zeros([1, options.image_size, options.image_size, image_channels]))
 
+    @property
+    def down_blocks(self) -> list[list[keras.layers.Layer]]:
+        """Layers of each down-sampling block; the first block includes the first convolution."""
+        first, *others = self.blocks
+        return [[self.first, first], *([block] for block in others)]
+
     def call(self, images: tf.Tensor) -> tf.Tensor:
         """Maps images, float32 [B, S, S, C] in [-1, 1], to features [B, 4, 4, D]."""
         features = self.first(tf.cast(images, self.compute_dtype))

@@ -57,6 +57,11 @@ class GANCLS(MatchingAwareGAN):
         return features, Head(self.options, feature_shape=shape, dtype=dtype)
 
     @property
+    def discriminator_blocks(self) -> list[list[keras.layers.Layer]]:
+        """Layers of each down-sampling block of the feature extractor."""
+        return self.image_features.down_blocks
+
+    @property
     def ranks(self) -> bool:
         """Whether the ranking loss trains the text encoder."""
         return self.options.ranking_images > 0 and not self.options.freeze_text_encoder

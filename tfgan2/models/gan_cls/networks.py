@@ -142,7 +142,13 @@ class ImageFeatures(keras.Model):
                 dtype=dtype,
             ),
         ]
+        self.halvings = len(channels)
         self(tf.zeros([1, options.image_size, options.image_size, image_channels]))
+
+    @property
+    def down_blocks(self) -> list[list[keras.layers.Layer]]:
+        """Layers of each down-sampling block, from the image side."""
+        return [[block] for block in self.blocks[: self.halvings]]
 
     def call(self, image: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Maps images, float32 [B, S, S, C] in [-1, 1], to features [B, 4, 4, D]."""

@@ -108,6 +108,14 @@ class ImgTxt(GAN):
         self.initialize_ema()
 
     @property
+    def discriminator_blocks(self) -> list[list[keras.layers.Layer]]:
+        """Layers of each down-sampling block of the joint and the image discriminator."""
+        networks = (self.joint_discriminator, self.image_discriminator)
+        return [
+            one + other for one, other in zip(*(it.down_blocks for it in networks), strict=True)
+        ]
+
+    @property
     def discriminator_statistics(self) -> DiscriminatorStatistics:
         """Names of the discriminator statistics; the chance loss is the sum of one or three."""
         count = 1 if self.options.faithful else 3

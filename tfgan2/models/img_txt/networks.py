@@ -282,15 +282,14 @@ class Discriminator(keras.Model):
         base_channels, inputs = options.discriminator_channels, {}
         many = 8 * base_channels
         self.minibatch_group = options.minibatch_group
-        self.look = []
+        self.look, self.halvings = [], 0
         if image_channels is not None:
             inputs["image"] = tf.zeros([1, options.image_size, options.image_size, image_channels])
+            widths = channels_by_halving(base_channels, options.image_size)
             self.look = [
-                normalized(width, 4, 2, norm=number > 0)
-                for number, width in enumerate(
-                    channels_by_halving(base_channels, options.image_size)
-                )
+                normalized(width, 4, 2, norm=number > 0) for number, width in enumerate(widths)
             ]
+            self.halvings = len(widths)
             self.look += [normalized(many // 4, 1), normalized(many // 4, 3), normalized(many, 3)]
         if text_size is not None:
             inputs["text"] = tf.zeros([1, text_size])
@@ -308,6 +307,11 @@ class Discriminator(keras.Model):
             self.joint = normalized(many, 1)
             self.logit = keras.layers.Conv2D(1, FIRST_SIDE_PX, dtype=dtype)
         self(inputs)
+
+    @property
+    def down_blocks(self) -> list[list[keras.layers.Layer]]:
+        """Layers of each down-sampling block, from the image side."""
+        return [[layer] for layer in self.look[: self.halvings]]
 
     def call(self, inputs: dict[str, tf.Tensor], training: bool | None = None) -> tf.Tensor:
         """Computes the logits.

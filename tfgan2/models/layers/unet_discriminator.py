@@ -114,6 +114,11 @@ class UNetFeatures(keras.Model):
         ]
         self(tf.zeros([1, image_size, image_size, image_channels]))
 
+    @property
+    def down_blocks(self) -> list[list[keras.layers.Layer]]:
+        """Layers of each down-sampling block, from the image side."""
+        return [[block] for block in self.encoder]
+
     def call(self, images: tf.Tensor, training: bool | None = None) -> tuple[tf.Tensor, tf.Tensor]:
         """Extracts the features of images.
 

@@ -21,6 +21,11 @@ class CutMixGAN(MatchingAwareGAN):
 
     options: CutMixOptions
 
+    @property
+    def discriminator_blocks(self) -> list[list[keras.layers.Layer]]:
+        """Layers of each down-sampling block of the feature extractor."""
+        return self.image_features.down_blocks
+
     def make_unet(self, *, image_channels: int, dtype: DType) -> tuple[keras.Model, keras.Model]:
         """Builds the feature extractor and the head of a U-Net discriminator."""
         options = self.options

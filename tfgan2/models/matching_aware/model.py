@@ -159,6 +159,10 @@ class MatchingAwareGAN(GAN):
         image = self.generator(latent, sentence, training=True)
         return GeneratedImages(image=image, latent=latent, sentence=sentence)
 
+    def generate_again(self, generated: GeneratedImages) -> tf.Tensor:
+        """Runs the generator on the inputs of generated images; returns the same images."""
+        return self.generator(generated.latent, generated.sentence, training=True)
+
     def discriminator_loss(self, inputs: LossInputs) -> tuple[tf.Tensor, Logs]:
         """Discriminator loss over real, generated and mismatched pairs, plus gradient penalties."""
         options, batch, noise = self.options, inputs.batch, inputs.noise
