@@ -22,6 +22,7 @@ with RunDirectory(pathlib.Path(sys.argv[1])).locked():
 """
 
 
+@pytest.mark.usefixtures("classifier")
 def test_a_second_training_is_refused_and_evaluation_is_not(
     run: RunDirectory, data_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:

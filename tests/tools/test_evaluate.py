@@ -116,6 +116,18 @@ def test_run_export_and_server_have_equal_metrics(
     assert len(set(row.split()[1:])) == 1
 
 
+def test_figures_are_printed_also_if_their_file_cannot_be_written(
+    run: RunDirectory, data_with_classifier: pathlib.Path
+) -> None:
+    options = [f"--data_dir={data_with_classifier}", "--metrics=diversity", "--samples=70"]
+    output = f"--output={run.config_file}/x"
+    ended = programs.run("tools.evaluate", f"--run_dir={run.path}", *options, output)
+    assert ended.returncode == 2
+    assert "diversity" in ended.stdout
+    error = f"error: {run.config_file}: must be readable, or have room and be writable, got "
+    assert ended.stderr.splitlines()[-1].startswith(error)
+
+
 def test_light_metrics_are_the_default(
     run: RunDirectory, data_with_classifier: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:

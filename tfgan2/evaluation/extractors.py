@@ -15,7 +15,7 @@ from tfgan2.metrics.extraction import MatchingModel
 from tfgan2.metrics.features import Classifier, Extractor
 from tfgan2.metrics.inception import IMAGENET, Inception
 from tfgan2.metrics.saved_models import SavedExtractor, SavedMatcher, is_saved_model
-from tfgan2.program import UsageError, write_file
+from tfgan2.program import UsageError, warn, write_file
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.pretrained import load_pretrained_text_encoder
 from tfgan2.runs.sampling import load_matcher
@@ -167,7 +167,10 @@ def domain_classifier(
     train = pipeline.examples(data_dir, manifest, split="train", view=view)
     classifier.train(train.image, train.label)
     if os.access(data_dir, os.W_OK):
-        write_file(cache, classifier.to_bytes())
+        try:
+            write_file(cache, classifier.to_bytes())
+        except OSError as error:
+            warn(f"{cache} cannot be written, and the next evaluation trains it again: {error}")
     return classifier
 
 
