@@ -56,6 +56,11 @@ BAD = [
         "--output_dir: must have room and be writable",
     ),
     ("tools.prepare --verify={tmp}", "--verify: must hold dataset.json"),
+    (
+        f"{PREPARE}=webdataset --image_column=a",
+        "--image_column: must be left out, except for folder, got --source=webdataset",
+    ),
+    (f"{TRAIN} --sample_captions=|", "--sample_captions: must be a file with 1 to 100 lines"),
     (f"tfgan2.train --flagfile={{tmp}}/none.flags {NEW_RUN}", "none.flags"),
     (f"{TRAIN} --text_encoder={{tmp}}", "--text_encoder: must be a run, with a config.json"),
     (
@@ -172,6 +177,7 @@ def test_short_help_shows_common_flags_first_and_each_flag_once() -> None:
     assert shown[:5] == ["model", "data_dir", "run_dir", "steps", "epochs"]
     assert len(shown) == len(set(shown))
     files = {"data_dir", "run_dir", "text_encoder", "stage1_run_dir", "inception_weights"}
+    files |= {"sample_captions"}
     options = {field.name for kind in (Recipe, Schedule) for field in dataclasses.fields(kind)}
     assert set(shown) == {"steps", "epochs", "strategy"} | files | options
 
