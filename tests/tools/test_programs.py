@@ -60,6 +60,11 @@ BAD = [
         "--output_dir: must have room and be writable",
     ),
     ("tools.prepare --verify={tmp}", "--verify: must hold dataset.json"),
+    (
+        f"{PREPARE}=webdataset --image_column=a",
+        "--image_column: must be left out, except for folder, got --source=webdataset",
+    ),
+    (f"{TRAIN} --sample_captions=|", "--sample_captions: must be a file with 1 to 100 lines"),
     (f"tfgan2.train --flagfile={{tmp}}/none.flags {NEW_RUN}", "none.flags"),
     (
         f"tfgan2.train --recipe=emoji {NEW_RUN}",
@@ -190,6 +195,7 @@ def test_short_help_shows_required_and_common_flags_first_and_each_flag_once() -
     assert shown[:6] == ["data_dir", "run_dir", "steps", "epochs", "recipe", "model"]
     assert len(shown) == len(set(shown))
     files = {"data_dir", "run_dir", "text_encoder", "stage1_run_dir", "inception_weights"}
+    files |= {"sample_captions"}
     options = {field.name for kind in (Recipe, Schedule) for field in dataclasses.fields(kind)}
     assert set(shown) == {"recipe", "steps", "epochs", "strategy"} | files | options
 

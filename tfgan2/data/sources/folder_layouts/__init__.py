@@ -63,11 +63,8 @@ def columns_of(options: SourceOptions, *, caption: tuple[str, ...] = CAPTION_COL
 
 def named(tree: Tree, stem: str) -> list[str]:
     """Returns the keys of the tables of a name, with any suffix that is read."""
-    return [
-        key
-        for key in tree.files
-        if posixpath.splitext(posixpath.basename(key)) in {(stem, end) for end in SUFFIXES}
-    ]
+    wanted = {stem + suffix for suffix in SUFFIXES}
+    return [key for key in tree.files if posixpath.basename(key) in wanted]
 
 
 def table_entries(tree: Tree, key: str, options: SourceOptions) -> Iterator[Entry]:
