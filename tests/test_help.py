@@ -76,7 +76,7 @@ def test_a_flag_that_a_program_misses_stands_in_the_first_group(
         assert end["code"] == 2, module
         (name,) = re.findall(r"^error: --(\w+): must be given", end["stderr"])
         first = helps[module]["stdout"].partition("Required:")[2].partition("\n\n")[0]
-        assert f"  --{name}: " in first, module
+        assert f"  --{name}:" in first, module
         assert "tensorflow" not in end["loaded"], module
 
 
