@@ -26,6 +26,7 @@ NEEDED = ("seven", "nine")
         ("glove.txt.gz", gzip.compress(GLOVE), ["the", "seven", "bird"]),
         ("word2vec.txt", WORD2VEC, ["seven", "bird"]),
     ],
+    ids=["glove", "compressed", "word2vec"],
 )
 def test_file_gives_the_words_that_the_tokenizer_keeps_whole(
     name: str, content: bytes, words: list[str], tmp_path: pathlib.Path

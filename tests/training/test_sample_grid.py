@@ -5,6 +5,8 @@ import pathlib
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from tfgan2.training import sample_grid
@@ -110,3 +112,28 @@ def test_animation_of_one_sample_grid_has_one_frame(paths: list[pathlib.Path]) -
     with Image.open(io.BytesIO(animation(paths[:1]))) as picture:
         assert picture.n_frames == 1
         assert picture.size == (40, 20)
+
+
+@given(st.text(max_size=60), st.integers(0, 40))
+def test_a_cut_text_is_the_longest_beginning_that_fits(text: str, most_px: int) -> None:
+    found = sample_grid.cut(text, most_px, len)
+    if len(text) <= most_px:
+        assert found == text
+        return
+    assert found.endswith("…")
+    assert text.startswith(found[:-1])
+    assert len(found) <= max(1, most_px)
+    longer = text[: len(found)].rstrip() + "…"
+    assert len(longer) > most_px or longer == found or not text[len(found) - 1].strip()
+
+
+def test_cutting_a_caption_of_any_length_measures_few_short_texts() -> None:
+    measured: list[int] = []
+
+    def length_px(text: str) -> float:
+        measured.append(len(text))
+        return 6.0 * len(text)
+
+    assert sample_grid.cut("word " * 1_000_000, 500.0, length_px).startswith("word word")
+    assert len(measured) < 20
+    assert max(measured) <= sample_grid.MOST_CHARACTERS + 1

@@ -101,8 +101,9 @@ class Health:
         return self._once(
             NON_FINITE,
             f"{self.bad_value} is not finite; after {self._max_bad_steps} such steps in a row "
-            "(--max_bad_steps) the run ends: lower --discriminator_learning_rate and "
-            "--generator_learning_rate, or take --precision=float32",
+            "(--max_bad_steps) the run ends. A new run with --init_from starts with the last "
+            "weights of this run: give it lower --discriminator_learning_rate and "
+            "--generator_learning_rate, or --precision=float32",
         )
 
     @property

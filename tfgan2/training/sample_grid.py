@@ -1,8 +1,9 @@
 """Draws sample grids of fixed seeds, and the animation of all grids of a run."""
 
+import bisect
 import io
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -12,6 +13,8 @@ from tfgan2.data.images import to_pillow
 GAP_PX = 4
 TEXT_HEIGHT_PX = 16
 SMALLEST_SIDE_PX = 48
+# No text of a grid has room for more characters.
+MOST_CHARACTERS = 1000
 BACKGROUND, INK = (255, 255, 255), (32, 32, 32)
 MOST_FRAMES, FRAME_MS, LAST_FRAME_MS = 100, 200, 3000
 
@@ -46,9 +49,7 @@ def grid(
 
     def write(position: tuple[int, int], text: str, most_px: int) -> None:
         text = " ".join(text.split())
-        while draw.textlength(text, font) > most_px:
-            text = text[:-2].rstrip() + "…"
-        draw.text(position, text, INK, font)
+        draw.text(position, cut(text, most_px, lambda it: draw.textlength(it, font)), INK, font)
 
     for column, text in enumerate(columns):
         write((GAP_PX + column * (side + GAP_PX), 1), text, side)
@@ -66,6 +67,24 @@ def grid(
     buffer = io.BytesIO()
     picture.save(buffer, format="PNG")
     return buffer.getvalue()
+
+
+def cut(text: str, most_px: float, length_px: Callable[[str], float]) -> str:
+    """Cuts a text to a length; an ellipsis stands for the rest.
+
+    Args:
+      text: the text.
+      most_px: greatest length in px.
+      length_px: gives the length of a text.
+    """
+    if length_px(text[:MOST_CHARACTERS]) <= most_px and len(text) <= MOST_CHARACTERS:
+        return text
+    # The search measures few texts, and none that is much longer than the result.
+    beginnings = range(min(len(text), MOST_CHARACTERS))
+    fitting = bisect.bisect_right(
+        beginnings, most_px, key=lambda count: length_px(text[:count].rstrip() + "…")
+    )
+    return text[: max(0, fitting - 1)].rstrip() + "…"
 
 
 def animation(grids: Sequence[pathlib.Path]) -> bytes:

@@ -4,8 +4,10 @@ import contextlib
 import dataclasses
 import os
 
+import numpy as np
 import tf_keras as keras
 
+from tfgan2.adversarial.multi_update import MultiUpdateModel
 from tfgan2.adversarial.update_guards import normalizes_batches
 from tfgan2.data import pipeline, records
 from tfgan2.models.matching.model import Matching
@@ -16,6 +18,7 @@ from tfgan2.runs.checkpoint import Checkpoints, find
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.sampling import make_tokenizer
 from tfgan2.runs.source import load_source
+from tfgan2.text.tokenizers import Tokenizer
 from tfgan2.training import (
     callbacks,
     checks,
@@ -167,24 +170,9 @@ def train(
 
         # Build the model, and restore the newest checkpoint.
         tokenizer = make_tokenizer(run, recipe)
-        earlier = run.read_config().init_from or {"images": 0}
         with group.strategy.scope():
-            keras.utils.set_random_seed(recipe.seed)
-            gan = recipes.build_model(
-                recipe,
-                image_channels=manifest.channels,
-                vocabulary_size=0 if tokenizer is None else tokenizer.vocabulary_size,
-                dtype=recipe.precision,
-                earlier_images=earlier["images"],
-            )
-            if not find(run.checkpoints):
-                initialization.load_initial_weights(gan, run, new_run, inception)
-            # After the initial weights are set: some optimizers copy them.
-            gan.compile(
-                optimizers=gan.make_optimizers(manifest.records("train")),
-                steps_per_execution=schedule.steps_per_execution,
-                jit_compile=schedule.jit_compile,
-                accumulate_gradients=schedule.accumulate_gradients,
+            gan = _make_model(
+                run, recipe, schedule, manifest, tokenizer, new_run=new_run, inception=inception
             )
         if schedule.accumulate_gradients > 1 and normalizes_batches(gan):
             rows = recipe.batch_size // group.strategy.num_replicas_in_sync
@@ -258,8 +246,9 @@ def train(
                 bar,
                 monitor,
                 log,
-                callbacks.Every(work.draw_grid, every=schedule.sample_every),
+                # A checkpoint does not wait for a sample grid.
                 callbacks.Every(save, every=schedule.checkpoint_every),
+                callbacks.Every(work.draw_grid, every=schedule.sample_every),
                 callbacks.Every(work.evaluate, every=schedule.evaluate_every),
                 callbacks.Every(write_histograms, every=schedule.histogram_every),
                 keras.callbacks.LambdaCallback(on_train_end=finish),
@@ -268,6 +257,38 @@ def train(
         )
         group.wait()  # Wait until the chief has saved.
     return Outcome(timer.step, steps, next(iter(saved.paths), None), timer.summary)
+
+
+def _make_model(
+    run: RunDirectory,
+    recipe: recipes.Recipe,
+    schedule: recipes.Schedule,
+    manifest: records.Manifest,
+    tokenizer: Tokenizer | None,
+    *,
+    new_run: initialization.NewRun,
+    inception: list[np.ndarray] | None,
+) -> MultiUpdateModel:
+    """Builds and compiles the model, with the first weights of a run without a checkpoint."""
+    keras.utils.set_random_seed(recipe.seed)
+    earlier = run.read_config().init_from or {"images": 0}
+    model = recipes.build_model(
+        recipe,
+        image_channels=manifest.channels,
+        vocabulary_size=0 if tokenizer is None else tokenizer.vocabulary_size,
+        dtype=recipe.precision,
+        earlier_images=earlier["images"],
+    )
+    if not find(run.checkpoints):
+        initialization.load_initial_weights(model, run, new_run, inception)
+    # After the initial weights are set: some optimizers copy them.
+    model.compile(
+        optimizers=model.make_optimizers(manifest.records("train")),
+        steps_per_execution=schedule.steps_per_execution,
+        jit_compile=schedule.jit_compile,
+        accumulate_gradients=schedule.accumulate_gradients,
+    )
+    return model
 
 
 def _load_pretrained(

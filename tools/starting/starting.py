@@ -44,8 +44,8 @@ def start(
         if current.folder_checksum != found.checksum:
             program.warn(
                 f"--input_dir: has changed ({current.pictures} pictures then, {found.pictures} "
-                f"now): {places.output_dir} keeps its data set; a run on the new one can start with "
-                "these networks (--init_from, docs/fine_tuning.md)"
+                f"now): {places.output_dir} keeps its data set; a run on the new one can "
+                "start with these networks (--init_from, docs/fine_tuning.md)"
             )
     # Print what is to be expected.
     estimate = estimates.estimate(
