@@ -283,7 +283,11 @@ def test_parquet_has_a_column_of_captions() -> None:
 
 
 @pytest.mark.parametrize("name", ["captions.txt", "captions.csv", "captions.jsonl"])
-@pytest.mark.parametrize("content", [b"PK\x03\x04rest\n", b"PAR1\n", gzip.compress(b"a")])
+@pytest.mark.parametrize(
+    "content",
+    [b"PK\x03\x04rest\n", b"PAR1\n", gzip.compress(b"a")],
+    ids=["zip", "parquet", "gzip"],
+)
 def test_files_of_other_formats_are_refused(name: str, content: bytes) -> None:
     with pytest.raises(DamagedFileError, match="a file of captions must be text, got"):
         read(name, content)
