@@ -165,7 +165,7 @@ def _parse(
             print(answer())
             sys.exit(0)
     try:
-        return flags.FLAGS(arguments)
+        rest = flags.FLAGS(arguments)
     except SystemExit:  # absl exits with code 1 after --helpfull and --helpxml.
         _exit_with_help()
     except flags.UnrecognizedFlagError as error:
@@ -175,6 +175,8 @@ def _parse(
         _exit_with(f"--{name}: must be a flag of this program (--help lists them), got --{name}")
     except flags.Error as error:
         _exit_with(_describe_error(error))
+    _expand_home()
+    return rest
 
 
 def _describe_error(error: flags.Error) -> str:
@@ -192,6 +194,14 @@ def _describe_error(error: flags.Error) -> str:
         rule = f"one of {', '.join(choices)}" if choices else parser.syntactic_help
         return f"--{name}: {f'must be {rule}' if rule else reason}, got {value!r}"
     return text.replace("flag --", "--", 1)
+
+
+def _expand_home() -> None:
+    """Replaces the home directory in values such as `~/images`: shells leave `--flag=~/images`."""
+    for name in flags.FLAGS:
+        value = flags.FLAGS[name].value
+        if isinstance(value, str) and (value == "~" or value.startswith("~/")):
+            flags.FLAGS[name].value = os.path.expanduser(value)
 
 
 def _exit_with_help(*texts: str) -> NoReturn:

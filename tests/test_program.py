@@ -1,10 +1,12 @@
-"""Progress bars of programs."""
+"""Progress bars of programs, and the home directory in their flags."""
 
 import io
+import pathlib
 import sys
 
 import pytest
 
+from tests import light_programs
 from tfgan2 import program
 
 
@@ -34,3 +36,20 @@ def test_terminal_shows_the_bar_on_one_line(monkeypatch: pytest.MonkeyPatch) -> 
     text = shown(Terminal(), monkeypatch)
     assert text.count("\n") == 1
     assert text.split("\r")[-1].startswith("verify: 100%")
+
+
+@pytest.mark.parametrize(
+    ("command", "flag"),
+    [
+        (["tools.prepare", "--verify=~/none"], "--verify"),
+        (["serving.client", "--model=digits", "--caption=a", "--output=~/none/a.png"], "--output"),
+    ],
+)
+def test_home_directory_is_named_by_a_tilde(
+    command: list[str], flag: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (ended,) = light_programs.ended([command]).values()
+    assert ended["code"] == 2
+    assert ended["stderr"].startswith(f"error: {flag}: must ")
+    assert f"got {tmp_path}/none" in ended["stderr"]

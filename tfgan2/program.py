@@ -233,11 +233,21 @@ def _parse(
             arguments = expand(arguments, flags.FLAGS)
         if HELP & {*arguments}:
             _exit_with_help(_help(help_groups(arguments) if callable(help_groups) else help_groups))
-        return flags.FLAGS(arguments)
+        rest = flags.FLAGS(arguments)
     except SystemExit:  # absl exits with code 1 after --helpfull and --helpxml.
         _exit_with_help()
     except flags.Error as error:
         _exit_with(_describe(error))
+    _expand_home()
+    return rest
+
+
+def _expand_home() -> None:
+    """Replaces the home directory in values such as `~/images`: shells leave `--flag=~/images`."""
+    for name in flags.FLAGS:
+        value = flags.FLAGS[name].value
+        if isinstance(value, str) and (value == "~" or value.startswith("~/")):
+            flags.FLAGS[name].value = os.path.expanduser(value)
 
 
 def _exit_with_help(*texts: str) -> NoReturn:
