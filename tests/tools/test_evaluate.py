@@ -124,7 +124,7 @@ def test_figures_are_printed_also_if_their_file_cannot_be_written(
     ended = programs.run("tools.evaluate", f"--run_dir={run.path}", *options, output)
     assert ended.returncode == 2
     assert "diversity" in ended.stdout
-    error = f"error: {run.config_file}: must be readable, or have room and be writable, got "
+    error = "error: --output: must be where a file can be written, got "
     assert ended.stderr.splitlines()[-1].startswith(error)
 
 

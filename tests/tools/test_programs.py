@@ -39,7 +39,10 @@ BAD = [
         "--export_dir: must be a directory or absent",
     ),
     (f"{EVALUATE} --run_dir={{tmp}}", "--run_dir: must be a run, with a config.json"),
-    (f"{EVALUATE} --metrics=agreement,beauty", "recall,density,coverage,clip_score, got beauty"),
+    (
+        f"{EVALUATE} --metrics=agreement,beauty",
+        "recall,density,coverage,clip_score,memorization, got beauty",
+    ),
     (f"{TRAIN} --batch_size=one", "--batch_size: must be integer >= 2, got 'one'"),
     (f"{PREPARE}=nope", "--source: must be one of digits, mnist_idx, emoji, folder"),
     (
@@ -195,6 +198,7 @@ def test_short_help_shows_required_and_common_flags_first_and_each_flag_once() -
     assert shown[:6] == ["data_dir", "run_dir", "steps", "epochs", "recipe", "model"]
     assert len(shown) == len(set(shown))
     files = {"data_dir", "run_dir", "text_encoder", "stage1_run_dir", "inception_weights"}
+    files |= {"init_from"}
     files |= {"sample_captions"}
     options = {field.name for kind in (Recipe, Schedule) for field in dataclasses.fields(kind)}
     assert set(shown) == {"recipe", "steps", "epochs", "strategy"} | files | options
@@ -245,7 +249,8 @@ def test_import_of_the_package_loads_no_large_library() -> None:
 
 @pytest.mark.parametrize("package", ["tfgan2", "serving"])
 def test_text_that_the_terminal_lacks_is_escaped(package: str) -> None:
-    code = f"from {package} import program; program.run(lambda: print('caf\\xe9'))"
+    code = f"from {package} import program; "
+    code += "program.run(lambda: print('caf\\xe9'), help_groups={})"
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     ended = subprocess.run(
         [sys.executable, "-c", code],

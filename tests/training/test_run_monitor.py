@@ -198,7 +198,11 @@ def test_mean_logs_leave_out_skipped_updates(
 @pytest.mark.parametrize(
     ("changes", "schedule", "message"),
     [
-        ({"minibatch_group": 3}, {}, "--minibatch_group: must divide the 4 rows that a replica"),
+        (
+            {"minibatch_group": 3},
+            {},
+            "--minibatch_group: must divide the 4 rows that the discriminator",
+        ),
         (
             {"discriminator_steps": 3},
             {"steps_per_execution": 4},

@@ -34,7 +34,7 @@ class Best:
 
     def consider(self, metrics: Mapping[str, Mapping[str, Any]]) -> None:
         """Saves a checkpoint if `metrics` are better than the evaluation of the saved one."""
-        if self._metric not in metrics:  # None is wanted, or the images do not define the metric.
+        if self._metric not in GOODNESS.keys() & metrics.keys():  # The images may define no value.
             return
         value = metrics[self._metric]["value"]
         good = GOODNESS[self._metric]
