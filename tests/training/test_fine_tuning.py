@@ -251,7 +251,13 @@ def frozen_and_other_parts(recipe: Recipe) -> tuple[str, str]:
     )
 
 
-@pytest.mark.parametrize("recipe", [QUICK, VARIANTS["df_gan-unet"]], ids=["2022", "unet"])
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        pytest.param(QUICK, id="2022"),
+        pytest.param(VARIANTS["df_gan-unet"], id="unet", marks=pytest.mark.slow),
+    ],
+)
 def test_frozen_discriminator_blocks_stay_and_the_others_are_trained(
     recipe: Recipe, data_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
