@@ -17,6 +17,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 TORCH_VENV := .venv-torch
 ADDONS_VENV := .venv-addons
+# A path on sys.path: the default finder loses to a checkout called tfgan2 in the current folder.
+EDITABLE := --config-settings editable_mode=compat --editable
 INSTALL := install --quiet --disable-pip-version-check --constraint constraints.txt
 PIP := $(BIN)/pip $(INSTALL)
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
@@ -98,16 +100,16 @@ $(VENV)/.made:
 	touch $@
 
 $(VENV)/.quickstart: $(VENV)/.made setup.py constraints.txt
-	$(PIP) --no-build-isolation --editable ".[quickstart,demo$(CUDA)]"
+	$(PIP) --no-build-isolation $(EDITABLE) ".[quickstart,demo$(CUDA)]"
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.made setup.py constraints.txt
-	$(PIP) --no-build-isolation --editable \
+	$(PIP) --no-build-isolation $(EDITABLE) \
 	  ".[quickstart,serving,batch,demo,report,emoji,word_vectors,cluster,dev$(CUDA)]"
 	touch $@
 
 $(VENV)/.browser: $(VENV)/.dev
-	$(PIP) --no-build-isolation --editable ".[browser]"
+	$(PIP) --no-build-isolation $(EDITABLE) ".[browser]"
 	touch $@
 
 $(TORCH_VENV)/.made: constraints.txt
@@ -127,5 +129,5 @@ $(ADDONS_VENV)/.made: setup.py constraints-addons.txt
 	$(PYTHON) -m venv $(ADDONS_VENV)
 	$(ADDONS_VENV)/bin/pip $(ADDONS_INSTALL) setuptools wheel
 	$(ADDONS_VENV)/bin/pip $(ADDONS_INSTALL) --no-build-isolation \
-	  --editable ".[addons,quickstart,dev]"
+	  $(EDITABLE) ".[addons,quickstart,dev]"
 	touch $@

@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import Iterator
 
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
-from apache_beam.runners.dask.dask_runner import DaskOptions, DaskRunnerResult
 from apache_beam.runners.runner import PipelineResult
 
 from serving.program import UsageError
@@ -22,7 +21,9 @@ def prepared(options: PipelineOptions, *, runner: str) -> PipelineOptions:
     Raises:
       UsageError: no scheduler is given, or the scheduler does not answer.
     """
+    # Imported here: only jobs on a cluster need Dask.
     import distributed
+    from apache_beam.runners.dask.dask_runner import DaskOptions
 
     options.view_as(StandardOptions).runner = runner
     dask = options.view_as(DaskOptions)
@@ -45,9 +46,10 @@ def prepared(options: PipelineOptions, *, runner: str) -> PipelineOptions:
 
 @contextlib.contextmanager
 def left_afterwards(result: PipelineResult) -> Iterator[PipelineResult]:
-    """Closes the connection of a DaskRunner's job at the end; other runners have none."""
+    """Closes the client of a DaskRunner's job at the end; results of other runners have none."""
     try:
         yield result
     finally:
-        if isinstance(result, DaskRunnerResult):
-            result.client.close()
+        client = getattr(result, "client", None)
+        if client is not None:
+            client.close()

@@ -216,7 +216,10 @@ def _begin(
         new_words = source.new_words(words or [])
         if new_words and recipe.freeze_text_encoder:
             listed = ", ".join(new_words[:10])
-            warn(f"--freeze_text_encoder never trains the {len(new_words)} new words: {listed}")
+            warn(
+                f"--freeze_text_encoder never trains the {len(new_words)} new words "
+                f"(--nofreeze_text_encoder does): {listed}"
+            )
     if text_encoder is not None and words is not None:
         write_file(run.vocabulary_file, text_encoder.run.vocabulary_file.read_bytes())
     elif words is not None:

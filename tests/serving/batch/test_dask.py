@@ -1,14 +1,17 @@
 """Jobs on a Dask cluster: the same files as on one machine, also if a worker is killed."""
 
+import importlib
 import os
 import pathlib
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 
 import distributed
 import pytest
 
+from serving.batch import dask_cluster
 from serving.program import UsageError
 from tests.serving.batch import painted
 from tests.serving.batch.jobs import generate, tree, write_captions
@@ -82,6 +85,12 @@ def test_cluster_that_does_not_answer_is_refused_before_any_file_is_written(
             painted_dir, captions, tmp_path / "out", beam_options=("--runner=DaskRunner", *given)
         )
     assert not (tmp_path / "out").exists()
+
+
+def test_jobs_on_one_machine_need_no_dask(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("dask", "distributed", "apache_beam.runners.dask.dask_runner"):
+        monkeypatch.setitem(sys.modules, name, None)
+    importlib.reload(dask_cluster)
 
 
 @pytest.mark.slow
