@@ -15,6 +15,8 @@ ORDER_STREAM = 0
 VIEW_STREAM, CAPTION_STREAM, STREAMS = 0, 1, 2
 
 MIB = 1024**2
+# Batches that are decoded at the same time, at most; each is in memory.
+MOST_PARALLEL_BATCHES = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,7 +133,7 @@ def batches(
         }
 
     return tf.data.Dataset.counter(start_step).map(
-        read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+        read, num_parallel_calls=min(MOST_PARALLEL_BATCHES, os.cpu_count() or 1), deterministic=True
     )
 
 

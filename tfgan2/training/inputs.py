@@ -7,6 +7,9 @@ import tensorflow as tf
 
 from tfgan2.text.tokenizers import Tokenizer
 
+# Batches that are ready before a step needs them.
+PREFETCHED_BATCHES = 2
+
 
 def tokenized(
     dataset: tf.data.Dataset, tokenizer: Tokenizer | None, *, texts: Sequence[str] | None = None
@@ -51,10 +54,12 @@ def distributed(
     # A private thread pool: prefetching does not queue behind the ops of a training step.
     options = tf.data.Options()
     options.threading.private_threadpool_size = os.cpu_count() or 1
+    # The thread of autotuning sleeps for up to a minute, and the end of training would wait for it.
+    options.autotune.enabled = False
     dataset = dataset.with_options(options)
     replicas = strategy.num_replicas_in_sync
     if replicas == 1:
-        return dataset.prefetch(tf.data.AUTOTUNE)
+        return dataset.prefetch(PREFETCHED_BATCHES)
 
     def of_this_process(context: tf.distribute.InputContext) -> tf.data.Dataset:
         local = replicas // context.num_input_pipelines
@@ -71,6 +76,6 @@ def distributed(
             return tf.nest.map_structure(parts, batch)
 
         split = dataset.map(own)
-        return split.unbatch().prefetch(tf.data.AUTOTUNE)
+        return split.unbatch().prefetch(PREFETCHED_BATCHES * local)
 
     return strategy.distribute_datasets_from_function(of_this_process)
