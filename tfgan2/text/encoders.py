@@ -9,10 +9,10 @@ import tf_keras as keras
 from tfgan2.text.char_cnn_rnn import VARIANTS, CharCNNRNN, DType
 from tfgan2.text.options import CHARACTER_ENCODERS, TextOptions
 from tfgan2.text.tokenizers import CharacterTokenizer, Tokenizer, WordTokenizer
+from tfgan2.text.word_dropout import drop_values
 from tfgan2.text.word_vector_encoder import WordVectorEncoder
 
 WINDOW_WORDS = 3
-DROPOUT = 0.5
 EMBEDDING_START = 0.1
 
 
@@ -174,10 +174,7 @@ class BiLSTM(_WordLSTM):
           Word features, float32 [B, T, sentence_size], 0 at padded steps, and sentence embeddings,
           float32 [B, sentence_size].
         """
-        words = self.word_embedding(tokens["ids"])
-        if dropout is not None:
-            is_kept = tf.reshape(dropout, tf.shape(words)) >= DROPOUT
-            words = tf.where(is_kept, words / (1.0 - DROPOUT), tf.zeros_like(words))
+        words = drop_values(self.word_embedding(tokens["ids"]), dropout)
         mask = _mask(tokens)
         onward, last, _ = self.forward(words, mask=mask)
         back, first, _ = self.backward(words, mask=mask)

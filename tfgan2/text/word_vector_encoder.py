@@ -3,7 +3,7 @@
 import tensorflow as tf
 import tf_keras as keras
 
-DROPOUT = 0.5
+from tfgan2.text.word_dropout import drop_values
 
 
 class WordVectorEncoder(keras.Model):
@@ -71,10 +71,7 @@ class WordVectorEncoder(keras.Model):
           Word features, float32 [B, T, sentence_size], 0 at padded steps, and sentence embeddings,
           float32 [B, sentence_size].
         """
-        words = self.word_embedding(tokens["ids"])
-        if dropout is not None:
-            is_kept = tf.reshape(dropout, tf.shape(words)) >= DROPOUT
-            words = tf.where(is_kept, words / (1.0 - DROPOUT), tf.zeros_like(words))
+        words = drop_values(self.word_embedding(tokens["ids"]), dropout)
         features = tf.cast(self.projection(words), tf.float32)
         real = tf.sequence_mask(tokens["length"], tf.shape(words)[1], tf.float32)
         features *= real[:, :, tf.newaxis]
