@@ -83,7 +83,7 @@ def of_start(
     texts: Sequence[str] | None,
     text_encoder: PretrainedTextEncoder | None,
 ) -> SampleCaptions:
-    """Returns the given captions or, for a new run, captions of the data set.
+    """Returns the given captions, those of the first start, or for a new run captions of the data.
 
     Args:
       flag: value of the flag, or None.
@@ -97,6 +97,10 @@ def of_start(
     Raises:
       UsageError: the value of the flag is not valid.
     """
+    if flag is None and run.config_file.exists():
+        config = run.read_config()
+        if config.data["checksum"] is not None:  # A run of imported weights has no data set yet.
+            return of_run(config)
     known = _vocabulary(run, recipe, manifest, text_encoder)
     if flag is not None:
         given = parse(flag, recipe)

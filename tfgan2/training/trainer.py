@@ -164,8 +164,6 @@ def train(
         group.wait()
         if not group.chief:
             recipe = initialization.begin_or_join(run, recipe, manifest, new_run)
-        if captions is None:
-            samples = sample_captions.of_run(run.read_config())
         steps = goal.in_steps(images=manifest.records("train"), batch_size=recipe.batch_size)
 
         # Build the model, and restore the newest checkpoint.
