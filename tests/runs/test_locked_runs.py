@@ -14,11 +14,11 @@ from tfgan2.program import UsageError
 from tfgan2.runs.directory import RunDirectory
 
 HOLDER = """
-import pathlib, sys, time
+import pathlib, signal, sys
 from tfgan2.runs.directory import RunDirectory
 with RunDirectory(pathlib.Path(sys.argv[1])).locked():
     print("locked", flush=True)
-    time.sleep(600)
+    signal.pause()
 """
 
 

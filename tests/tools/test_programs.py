@@ -197,8 +197,10 @@ def test_short_help_shows_required_and_common_flags_first_and_each_flag_once() -
     shown = shown_flags()
     assert shown[:6] == ["data_dir", "run_dir", "steps", "epochs", "recipe", "model"]
     assert len(shown) == len(set(shown))
-    files = {"data_dir", "run_dir", "text_encoder", "stage1_run_dir", "inception_weights"}
-    files |= {"init_from"}
+    files = {
+        *("data_dir", "run_dir", "text_encoder"),
+        *("stage1_run_dir", "inception_weights", "init_from"),
+    }
     files |= {"sample_captions"}
     options = {field.name for kind in (Recipe, Schedule) for field in dataclasses.fields(kind)}
     assert set(shown) == {"recipe", "steps", "epochs", "strategy"} | files | options
