@@ -8,7 +8,7 @@
 # make test-parity DF_GAN=DIR  imported weights and a training step against a checkout of DF-GAN's code
 # make test-browser the pages in a real Chromium; installs Debian's if none is there
 # make test-addons  models, training and export on the TensorFlow Addons line, in an environment of its own
-# make test-gpu     the promises of every system on the GPUs that are there
+# make gpu-report   what works on the GPUs that are there, and how fast: a page and a JSON file
 # make clean        removes what the others made, the environments too
 
 PYTHON ?= python3
@@ -32,9 +32,8 @@ SUPPORTED := import sys; sys.exit(0 if (3, 10) <= sys.version_info[:2] <= (3, 13
 ADDONS_SUPPORTED := import sys; sys.exit(0 if (3, 10) <= sys.version_info[:2] <= (3, 11) else 1)
 # With the driver of an NVIDIA GPU, pip installs CUDA too.
 CUDA := $(if $(findstring GPU,$(shell nvidia-smi -L 2>/dev/null)),$(comma)cuda)
-HAS_GPU := import sys, tensorflow as tf; sys.exit(not tf.config.list_physical_devices('GPU'))
 
-.PHONY: quickstart check test test-contract test-variants test-long test-torch test-parity checkout test-browser test-addons test-gpu clean
+.PHONY: quickstart check test test-contract test-variants test-long test-torch test-parity checkout test-browser test-addons gpu-report clean
 
 quickstart: $(VENV)/.quickstart
 	$(BIN)/python -m tools.quickstart
@@ -85,12 +84,11 @@ test-addons: $(ADDONS_VENV)/.made
 	  tests/addons tests/contract tests/models tests/export \
 	  tests/training/test_trainer.py tests/training/test_uncaptioned.py
 
-test-gpu: $(VENV)/.dev
-	@if $(BIN)/python -c "$(HAS_GPU)"; then \
-	  $(BIN)/python -m pytest tests/contract; else echo "no GPU here: nothing was tested"; fi
+gpu-report: $(VENV)/.dev
+	$(BIN)/python -m tools.gpu_report --output_dir=gpu_reports/$$(date +%Y-%m-%d-%H%M%S)
 
 clean:
-	rm -rf $(VENV) $(TORCH_VENV) $(ADDONS_VENV) data runs exports pictures tfgan2.egg-info
+	rm -rf $(VENV) $(TORCH_VENV) $(ADDONS_VENV) data runs exports pictures gpu_reports tfgan2.egg-info
 
 $(VENV)/.made:
 	@$(PYTHON) -c "$(SUPPORTED)" || { \

@@ -101,6 +101,7 @@ CORE = {
     "tfgan2.recipes": Target(data=("*.flags",)),
     "tools": Target(external=(ABSL, GRPC, NUMPY, TENSORFLOW, TF_TEXT)),
     "tools.starting": Target(external=(PILLOW,)),
+    "tools.gpu_checks": Target(external=(NUMPY, TENSORFLOW, TF_TEXT)),
     "tools.benchmarks": Target(external=(ABSL, GRPC, NUMPY, TENSORFLOW, TF_KERAS, TF_TEXT)),
     "tools.benchmarks.growth": Target(external=(ABSL, NUMPY, PILLOW)),
 }

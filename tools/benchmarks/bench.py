@@ -169,6 +169,7 @@ class Bench:
             ratio=None if limit is None else rate.median / limit,
             ratio_to=ratio_to,
             memory_mb=peak_memory_mb() if memory_mb is None else memory_mb,
+            gpu_memory_mb=machine.peak_gpu_memory_mb(),
         )
 
     def peak_rate(

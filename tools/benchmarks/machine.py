@@ -16,6 +16,7 @@ SIDES = (1024, 2048, 4096)
 CPU_INFO = "/proc/cpuinfo"
 # Growth of the time of a product when the side doubles.
 GROWTH = 8
+MIB = 1024**2
 
 
 def describe() -> dict[str, Any]:
@@ -38,6 +39,13 @@ def describe() -> dict[str, Any]:
         "system": platform.platform(),
         "versions": environment.versions(),
     }
+
+
+def peak_gpu_memory_mb() -> float | None:
+    """Returns the peak memory of the first GPU in this process, in MiB; None without a GPU."""
+    if not tf.config.list_logical_devices("GPU"):
+        return None
+    return tf.config.experimental.get_memory_info("GPU:0")["peak"] / MIB
 
 
 def multiply_peak(precision: str, *, seconds: float) -> float:

@@ -44,6 +44,7 @@ class Result:
       ratio: rate over the rate of `ratio_to`; None if there is no bound.
       ratio_to: description of the bound, with its value.
       memory_mb: peak main memory of the process so far, in MiB.
+      gpu_memory_mb: peak memory of the first GPU so far, in MiB; None without a GPU.
     """
 
     what: str
@@ -56,6 +57,7 @@ class Result:
     ratio: float | None
     ratio_to: str
     memory_mb: float
+    gpu_memory_mb: float | None
 
     def __str__(self) -> str:
         rate = self.images_per_second
