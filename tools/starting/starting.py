@@ -83,6 +83,7 @@ def _run_all(current: State, places: Places, estimate: Estimate, *, hours: float
     # The first steps of the training measure its rate, which sets the goal.
     every = phases.log_every(choice, images_per_second=estimate.images_per_second)
     rate = current.images_per_second
+    measures = rate is None
     if rate is None:
         current = _run(phases.measurement(choice, places, every=every), current, places)
         rate = _measured_rate(places) or estimate.images_per_second
@@ -90,9 +91,10 @@ def _run_all(current: State, places: Places, estimate: Estimate, *, hours: float
     steps = estimates.steps_in(hours, images_per_second=rate, batch_size=choice.batch_size)
     steps = max(steps, phases.INTERVALS * every, current.steps)
     print(f"\n{rate:.0f} images/s: {steps:,} steps in {hours:g} hours", flush=True)
-    images_shown = steps * choice.batch_size
-    for line in rules.shortage(current.pictures, images_shown=images_shown, hours=hours):
-        program.warn(line)
+    if measures:
+        shown = steps * choice.batch_size
+        for line in rules.shortage(current.pictures, images_shown=shown, hours=hours):
+            program.warn(line)
     current = dataclasses.replace(current, steps=steps)
     state.write(places.output_dir, current)
     training = phases.training(choice, places, steps=steps)
