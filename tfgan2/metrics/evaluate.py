@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from tfgan2.adversarial.sampler import Samples
-from tfgan2.metrics import comparing_features, moments, text_image
+from tfgan2.metrics import comparing_classes, comparing_features, moments, text_image
+from tfgan2.metrics.catalogue import OF_CLASSES
 from tfgan2.metrics.extraction import (
     BATCH_SIZE,
     BLURRED,
@@ -26,8 +27,6 @@ from tfgan2.metrics.real_images import Captions, RealImages, captions_are_shared
 
 # Number of feature arrays in memory at once; a block of distances needs the memory of two.
 ARRAYS_IN_MEMORY = 6
-# Ends of the names of the results of real images, and the prefixes of their arrays.
-OF_REFERENCES = (("_real", ""), ("_blurred", BLURRED))
 
 # Maps captions (N strings), seeds int64 [N] and a truncation to N images, and texts if any.
 Sample = Callable[[Sequence[str], np.ndarray, float], Samples]
@@ -104,30 +103,19 @@ def evaluate(
 
     # Compute the metrics.
     results: dict[str, dict[str, Any]] = {}
-    if "agreement" in metrics:
-        predicted = generated[CLASSES].argmax(axis=1)
-        results["agreement"] = text_image.agreement(predicted, labels)
-        permuted = np.random.default_rng(protocol.seed).permutation(labels)
-        results["agreement_shuffled"] = text_image.agreement(predicted, permuted)
-        for suffix, array in OF_REFERENCES:
-            predicted = of_real[array + CLASSES].argmax(axis=1)
-            results[f"agreement{suffix}"] = text_image.agreement(predicted, real.label)
-        if written and text_labels:
-            results["agreement_given"] = _agreement_given(sample, models, text_labels, protocol)
-    classes = len(np.unique(real.label))
+    if not set(OF_CLASSES).isdisjoint(metrics):
+        results |= comparing_classes.compare(
+            generated,
+            of_real,
+            metrics,
+            labels=labels,
+            real_labels=real.label,
+            seed=protocol.seed,
+        )
+    if "agreement" in metrics and written and text_labels:
+        results["agreement_given"] = _agreement_given(sample, models, text_labels, protocol)
     if "text_entropy" in metrics:
-        results["text_entropy"] = text_image.entropy(labels, classes=classes)
-    if "confidence" in metrics:
-        results["confidence"] = text_image.confidence(generated[CLASSES].max(axis=1))
-        for suffix, array in OF_REFERENCES:
-            confidences = of_real[array + CLASSES].max(axis=1)
-            results[f"confidence{suffix}"] = text_image.confidence(confidences)
-    if "class_entropy" in metrics:
-        predicted = generated[CLASSES].argmax(axis=1)
-        results["class_entropy"] = text_image.entropy(predicted, classes=classes)
-        for suffix, array in OF_REFERENCES:
-            predicted = of_real[array + CLASSES].argmax(axis=1)
-            results[f"class_entropy{suffix}"] = text_image.entropy(predicted, classes=classes)
+        results["text_entropy"] = text_image.entropy(labels, classes=len(np.unique(real.label)))
     if "diversity" in metrics:
         diversity = functools.partial(
             text_image.diversity,
