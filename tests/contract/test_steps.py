@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -68,6 +69,10 @@ def cancels_out(recipe: Recipe, variable: tf.Variable) -> bool:
     discriminates = not variable.name.startswith("generator/")
     is_bias = variable.name.endswith("/bias:0") and variable.shape == [1]
     return recipe.loss == "relativistic" and discriminates and is_bias
+
+
+def weights_of(networks: Sequence[keras.Model]) -> list[np.ndarray]:
+    return [value.copy() for network in networks for value in network.get_weights()]
 
 
 def test_gradients_reach_every_variable_of_an_update(
@@ -142,8 +147,8 @@ def test_ema_weights_follow_the_live_weights(system: tuple[GAN, tf.data.Dataset]
     gan, batches = system
     if not gan.ema_pairs:
         pytest.skip("has no EMA")
-    (average, live), *_ = gan.ema_pairs
-    expected = [value.copy() for value in average.get_weights()]
+    averages, lives = zip(*gan.ema_pairs, strict=True)
+    expected = weights_of(averages)
     for step, batch in enumerate(first(batches, 3)):
         gan.train_step(batch)
         decay = 0.5 ** (
@@ -152,9 +157,9 @@ def test_ema_weights_follow_the_live_weights(system: tuple[GAN, tf.data.Dataset]
         )
         expected = [
             decay * old + (1 - decay) * new
-            for old, new in zip(expected, live.get_weights(), strict=True)
+            for old, new in zip(expected, weights_of(lives), strict=True)
         ]
-    for ours, theirs in zip(average.get_weights(), expected, strict=True):
+    for ours, theirs in zip(weights_of(averages), expected, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
 
 

@@ -113,6 +113,10 @@ def test_sampler_uses_ema_weights_with_the_half_life_of_the_recipe() -> None:
     sampler = gan.sampler(CharacterTokenizer(), truncation=1.0)
     assert sampler.generator is gan.average_generator is not gan.generator
     assert sampler.text_encoder is gan.average_text_encoder is not gan.text_encoder
+    assert gan.ema_pairs == (
+        (sampler.generator, gan.generator),
+        (sampler.text_encoder, gan.text_encoder),
+    )
     follows = EMA(half_life_images=123.0, ramp_up=0.25, batch_size=8)
     assert gan.ema == follows
     at_once = systems.make(dataclasses.replace(recipe, no_ema=True)).ema
