@@ -183,7 +183,7 @@ def test_steps_per_execution_does_not_change_the_weights(
 
 
 @pytest.mark.parametrize("case", STEP_CASES)
-def test_two_replicas_compute_the_gradients_and_weights_of_one_device(
+def test_two_replicas_compute_the_gradients_losses_and_weights_of_one_device(
     case: Case, data_dir: pathlib.Path, manifest: records.Manifest, tmp_path: pathlib.Path
 ) -> None:
     recipe = case.recipe
@@ -191,7 +191,7 @@ def test_two_replicas_compute_the_gradients_and_weights_of_one_device(
     rate = 1e-4 if recipe.model == "stack_gan" else 0.01
     tokenizer = make_tokenizer(recipe, tmp_path, manifest)
     alone = tf.distribute.get_strategy()
-    gradients, weights = [], []
+    gradients, losses, weights = [], [], []
     for strategy in (alone, two_replicas()):
         with strategy.scope():
             gan = make_gan(recipe, tokenizer)
@@ -200,12 +200,14 @@ def test_two_replicas_compute_the_gradients_and_weights_of_one_device(
             gan.compile(optimizers=optimizers, run_eagerly=case.run_eagerly or strategy is alone)
             gan.step.assign(ACTIVE_STEP)
         batches = make_batches(recipe, data_dir, manifest, tokenizer, strategy)
-        gan.fit(batches, steps_per_epoch=1, verbose=0)
+        logs = gan.fit(batches, steps_per_epoch=1, verbose=0).history
+        losses.append({name: value for name, (value,) in logs.items() if name.endswith("/loss")})
         gradients.append([[v.numpy() for v in update.optimizer.recorded] for update in gan.updates])
         for optimizer in gan.optimizers.values():
             optimizer.learning_rate = rate
         gan.fit(batches, steps_per_epoch=1, verbose=0)
         weights.append(gan.get_weights())
+    assert losses[1] == pytest.approx(losses[0], rel=1e-3)
     # Two replicas sum statistics in another order; 20 normalized layers magnify the difference.
     for ours, theirs in zip(*gradients, strict=True):
         # Biases before a batch normalization and logit biases of a relativistic loss have gradient
