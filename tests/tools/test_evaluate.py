@@ -1,5 +1,6 @@
 """Public commands in sequence: a run, its export and a server have equal metrics."""
 
+import dataclasses
 import json
 import pathlib
 import shutil
@@ -15,6 +16,7 @@ import tensorflow as tf
 
 from serving.client import Picture
 from tests import kinds, programs
+from tfgan2.adversarial.sampler import Samples
 from tfgan2.data import pipeline, records
 from tfgan2.evaluation import comparison, extractors, measure
 from tfgan2.export import saved_model
@@ -344,6 +346,28 @@ def test_evaluation_uses_the_images_of_the_split(
         protocol=Protocol(samples=4, seed=0, truncation=0.0),
     )
     assert (line["protocol"]["split"], line["protocol"]["real_images"]) == ("train", 140)
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_copies_of_train_images_are_memorized_on_either_split(
+    split: str, run: RunDirectory, data_with_classifier: pathlib.Path
+) -> None:
+    sampler, config, checkpoint = load_sampler(run)
+    subject = measure.measured_generator(sampler, checkpoint=checkpoint, recipe=config.recipe)
+    manifest = records.load_manifest(data_with_classifier)
+    train = pipeline.examples(data_with_classifier, manifest, split="train", view=subject.view)
+
+    def copies(captions: Sequence[str], seeds: np.ndarray, truncation: float) -> Samples:
+        return Samples(train.image[seeds])
+
+    line = measure.measure(
+        dataclasses.replace(subject, sample=copies),
+        measure.Inputs(split=split),
+        data_dir=data_with_classifier,
+        metrics=["memorization"],
+        protocol=Protocol(samples=8, seed=0, truncation=0.0),
+    )
+    assert line["metrics"]["memorization"]["value"] == 1.0
 
 
 @pytest.mark.parametrize(
