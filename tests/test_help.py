@@ -18,6 +18,9 @@ REQUIRED = ("Required:", "One of these is required:")
 # Programs without required flags: their defaults are a whole measurement, or the paths are fixed.
 WITHOUT_REQUIRED = {"tools.benchmark", "tools.benchmarks.growth", "tools.quickstart"}
 
+# Flags that every program has.
+OF_ABSL = {"flagfile", "help", "helpfull", "helpshort", "verbosity"}
+
 
 def modules() -> list[str]:
     """All programs of this repository, as `python -m` names them."""
@@ -46,6 +49,24 @@ def test_all_programs_are_found() -> None:
 
 def readme() -> str:
     return (programs.ROOT / "README.md").read_text()
+
+
+def test_commands_of_the_documents_have_only_flags_of_their_programs(
+    helps: dict[str, dict[str, Any]],
+) -> None:
+    checked = 0
+    for path in [programs.ROOT / "README.md", *sorted((programs.ROOT / "docs").glob("*.md"))]:
+        text = path.read_text().replace("\\\n", " ")
+        for module, rest in re.findall(
+            r"python -m ((?:tfgan2|tools|serving)[\w.]*)([^\n`]*)", text
+        ):
+            # Up to the options of Beam, a comment or the next command.
+            own = re.split(r"\s(?:--\s|[#|&;])", rest)[0]
+            given = {name.removeprefix("no") for name in re.findall(r"\s--(\w+)", own)}
+            known = {name.removeprefix("no") for name in helps[module]["flags"]}
+            assert given <= known | OF_ABSL, f"{path.name}: {module}"
+            checked += len(given)
+    assert checked > 100
 
 
 @pytest.mark.parametrize("module", PROGRAMS)

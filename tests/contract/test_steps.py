@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -68,6 +69,10 @@ def cancels_out(recipe: Recipe, variable: tf.Variable) -> bool:
     discriminates = not variable.name.startswith("generator/")
     is_bias = variable.name.endswith("/bias:0") and variable.shape == [1]
     return recipe.loss == "relativistic" and discriminates and is_bias
+
+
+def weights_of(networks: Sequence[keras.Model]) -> list[np.ndarray]:
+    return [value.copy() for network in networks for value in network.get_weights()]
 
 
 def test_gradients_reach_every_variable_of_an_update(
@@ -142,8 +147,8 @@ def test_ema_weights_follow_the_live_weights(system: tuple[GAN, tf.data.Dataset]
     gan, batches = system
     if not gan.ema_pairs:
         pytest.skip("has no EMA")
-    (average, live), *_ = gan.ema_pairs
-    expected = [value.copy() for value in average.get_weights()]
+    averages, lives = zip(*gan.ema_pairs, strict=True)
+    expected = weights_of(averages)
     for step, batch in enumerate(first(batches, 3)):
         gan.train_step(batch)
         decay = 0.5 ** (
@@ -152,9 +157,9 @@ def test_ema_weights_follow_the_live_weights(system: tuple[GAN, tf.data.Dataset]
         )
         expected = [
             decay * old + (1 - decay) * new
-            for old, new in zip(expected, live.get_weights(), strict=True)
+            for old, new in zip(expected, weights_of(lives), strict=True)
         ]
-    for ours, theirs in zip(average.get_weights(), expected, strict=True):
+    for ours, theirs in zip(weights_of(averages), expected, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
 
 
@@ -178,7 +183,7 @@ def test_steps_per_execution_does_not_change_the_weights(
 
 
 @pytest.mark.parametrize("case", STEP_CASES)
-def test_two_replicas_compute_the_gradients_and_weights_of_one_device(
+def test_two_replicas_compute_the_gradients_losses_and_weights_of_one_device(
     case: Case, data_dir: pathlib.Path, manifest: records.Manifest, tmp_path: pathlib.Path
 ) -> None:
     recipe = case.recipe
@@ -186,7 +191,7 @@ def test_two_replicas_compute_the_gradients_and_weights_of_one_device(
     rate = 1e-4 if recipe.model == "stack_gan" else 0.01
     tokenizer = make_tokenizer(recipe, tmp_path, manifest)
     alone = tf.distribute.get_strategy()
-    gradients, weights = [], []
+    gradients, losses, weights = [], [], []
     for strategy in (alone, two_replicas()):
         with strategy.scope():
             gan = make_gan(recipe, tokenizer)
@@ -195,12 +200,14 @@ def test_two_replicas_compute_the_gradients_and_weights_of_one_device(
             gan.compile(optimizers=optimizers, run_eagerly=case.run_eagerly or strategy is alone)
             gan.step.assign(ACTIVE_STEP)
         batches = make_batches(recipe, data_dir, manifest, tokenizer, strategy)
-        gan.fit(batches, steps_per_epoch=1, verbose=0)
+        logs = gan.fit(batches, steps_per_epoch=1, verbose=0).history
+        losses.append({name: value for name, (value,) in logs.items() if name.endswith("/loss")})
         gradients.append([[v.numpy() for v in update.optimizer.recorded] for update in gan.updates])
         for optimizer in gan.optimizers.values():
             optimizer.learning_rate = rate
         gan.fit(batches, steps_per_epoch=1, verbose=0)
         weights.append(gan.get_weights())
+    assert losses[1] == pytest.approx(losses[0], rel=1e-3)
     # Two replicas sum statistics in another order; 20 normalized layers magnify the difference.
     for ours, theirs in zip(*gradients, strict=True):
         # Biases before a batch normalization and logit biases of a relativistic loss have gradient

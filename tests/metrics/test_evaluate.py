@@ -237,6 +237,20 @@ def test_kid_of_subsets_reports_their_deviation(real: pipeline.Examples) -> None
     assert set(whole) == {"value", "low", "high", "standard_error"}
 
 
+def test_samples_have_consecutive_seeds_and_the_truncation_of_the_protocol(
+    real: pipeline.Examples,
+) -> None:
+    drawn: list[tuple[int, float]] = []
+
+    def recorded(captions: Sequence[str], seeds: np.ndarray, truncation: float) -> Samples:
+        drawn.extend((seed, truncation) for seed in seeds.tolist())
+        return good(captions, seeds, truncation)
+
+    protocol = Protocol(samples=SAMPLES, seed=7, truncation=0.5)
+    evaluate.evaluate(recorded, real, JUDGES, metrics=["kid"], protocol=protocol)
+    assert drawn == [(seed, 0.5) for seed in range(7, 7 + SAMPLES)]
+
+
 @pytest.mark.parametrize("real_is_train", [True, False])
 def test_copies_of_train_images_are_memorized(real: pipeline.Examples, real_is_train: bool) -> None:
     generator = np.random.default_rng(5)

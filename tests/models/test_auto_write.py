@@ -90,6 +90,31 @@ def small_discriminator(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(auto_write, "DISCRIMINATOR_UNITS", 16)
 
 
+@pytest.mark.usefixtures("small_discriminator")
+def test_discriminator_gets_real_and_generated_images_between_0_and_1(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recipe = dataclasses.replace(RECIPE, augment_translation_px=0)
+    gan, batch, seen, call = (
+        systems.make(recipe),
+        systems.some_batch(recipe),
+        [],
+        Discriminator.call,
+    )
+    inputs = systems.inputs(gan, batch, systems.noise())
+
+    def record(network: Discriminator, image: tf.Tensor) -> tf.Tensor:
+        seen.append(image.numpy())
+        return call(network, image)
+
+    monkeypatch.setattr(Discriminator, "call", record)
+    gan.real_loss(inputs)
+    gan.fake_loss(inputs)
+    real, generated = seen
+    np.testing.assert_allclose(real, (batch["image"] + 1.0) / 2.0, atol=1e-6)
+    np.testing.assert_array_equal(generated, inputs.generated)
+
+
 def generator_state(gan: AutoWrite) -> tuple[list, list, list]:
     """Trained variables, moving statistics and the optimizer of the generator."""
     return (

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -254,6 +255,24 @@ def test_given_text_is_cut_to_the_number_of_places(sampler: JointSampler) -> Non
     words = ["one", "two", "three", "four", "1", "2"]
     (text,) = sampler.sample([" ".join(words)], [1], 0.0).texts
     assert text == " ".join(words[:places])
+
+
+def test_generator_loss_weighs_the_image_and_the_text_less_than_the_pair(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recipe = dataclasses.replace(RECIPE, kl_weight=0.0, mode_seeking_weight=0.0, loss="hinge")
+    gan, batch, logits = systems.make(recipe), systems.some_batch(recipe), {}
+    inputs, call = systems.inputs(gan, batch, systems.noise()), Discriminator.call
+
+    def record(network: Discriminator, *arguments: Any, **named: Any) -> tf.Tensor:
+        logits[network.name] = call(network, *arguments, **named)
+        return logits[network.name]
+
+    monkeypatch.setattr(Discriminator, "call", record)
+    loss, _ = gan.generator_loss(inputs)
+    names = ("joint_discriminator", "image_discriminator", "text_discriminator")
+    pair, image, text = (float(tf.reduce_mean(logits[name])) for name in names)
+    assert float(loss) == pytest.approx(-pair - 0.3 * image - 0.3 * text, rel=1e-5)
 
 
 def test_weighted_kl_of_the_conditions_is_added_to_the_generator_loss() -> None:

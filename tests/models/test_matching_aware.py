@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tests.models import systems
 from tests.tiny import TINY, VARIANTS
-from tfgan2.adversarial import cutmix, losses
+from tfgan2.adversarial import cutmix, losses, penalties
 from tfgan2.adversarial.ema import EMA
 from tfgan2.adversarial.gan import GAN
 from tfgan2.adversarial.losses import Logits
@@ -79,6 +79,23 @@ def test_penalties_are_proportional_to_their_weights_and_added_to_the_loss() -> 
         assert several[name] == pytest.approx(times[name] * one[name], rel=1e-5)
 
 
+def test_r1_is_of_the_gradient_by_the_image_and_ma_gp_of_that_by_the_sentence_too() -> None:
+    recipe = dataclasses.replace(PLAIN, r1_weight=3.0, ma_gp_weight=2.0)
+    gan, batch = systems.make(recipe), systems.some_batch(recipe)
+    noise = systems.noise("discriminator")
+    _, parts = gan.discriminator_loss(systems.inputs(gan, batch, noise))
+    pair = (batch["image"], gan.condition(gan.encode(batch["tokens"])))
+    with tf.GradientTape() as tape:
+        tape.watch(pair)
+        logit, _ = gan.critic(*pair, noise=noise, name="real")
+    by_image, by_sentence = tape.gradient(logit, pair)
+    assert np.abs(by_sentence).max() > 1e-4
+    r1 = 3.0 / 2.0 * np.square(by_image).sum(axis=(1, 2, 3)).mean()
+    assert float(parts["r1"]) == pytest.approx(r1, rel=1e-4)
+    ma_gp = penalties.matching_aware([by_image, by_sentence], gan.options)
+    assert float(parts["ma_gp"]) == pytest.approx(float(ma_gp), rel=1e-4)
+
+
 def test_weighted_mode_seeking_term_is_added_to_the_generator_loss() -> None:
     def term(weight: float) -> float:
         recipe = dataclasses.replace(PLAIN, mode_seeking_weight=weight)
@@ -96,6 +113,10 @@ def test_sampler_uses_ema_weights_with_the_half_life_of_the_recipe() -> None:
     sampler = gan.sampler(CharacterTokenizer(), truncation=1.0)
     assert sampler.generator is gan.average_generator is not gan.generator
     assert sampler.text_encoder is gan.average_text_encoder is not gan.text_encoder
+    assert gan.ema_pairs == (
+        (sampler.generator, gan.generator),
+        (sampler.text_encoder, gan.text_encoder),
+    )
     follows = EMA(half_life_images=123.0, ramp_up=0.25, batch_size=8)
     assert gan.ema == follows
     at_once = systems.make(dataclasses.replace(recipe, no_ema=True)).ema

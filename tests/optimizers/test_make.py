@@ -8,6 +8,7 @@ import tf_keras as keras
 
 from tests.models import systems
 from tests.tiny import TINY
+from tfgan2.adversarial.updates import PENALTY
 from tfgan2.runs.recipe import MATCHING_MODELS, Recipe
 
 DRAWING = {name: recipe for name, recipe in TINY.items() if name not in MATCHING_MODELS}
@@ -62,6 +63,15 @@ def test_every_optimizer_has_the_rates_and_settings_of_the_recipe(recipe: Recipe
     )
     for found in falling.values():
         assert found == pytest.approx([1, 1, 3 / 4, 1 / 4, 0, 0])
+
+
+@pytest.mark.parametrize("recipe", TINY.values(), ids=TINY)
+def test_every_update_has_the_optimizer_of_its_name(recipe: Recipe) -> None:
+    gan = systems.make(recipe)
+    for update in gan.updates:
+        # The separate update of MA-GP is one of the discriminator.
+        name = "discriminator" if update.name == PENALTY else update.name
+        assert update.optimizer is gan.optimizers[name]
 
 
 def test_ranking_optimizer_has_its_own_rate_and_clips_gradients() -> None:

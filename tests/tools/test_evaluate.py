@@ -1,5 +1,6 @@
 """Public commands in sequence: a run, its export and a server have equal metrics."""
 
+import dataclasses
 import json
 import pathlib
 import shutil
@@ -15,12 +16,14 @@ import tensorflow as tf
 
 from serving.client import Picture
 from tests import kinds, programs
+from tfgan2.adversarial.sampler import Samples
 from tfgan2.data import pipeline, records
 from tfgan2.evaluation import comparison, extractors, measure
 from tfgan2.export import saved_model
 from tfgan2.metrics import features
 from tfgan2.metrics.protocol import Protocol
 from tfgan2.program import Failure, UsageError
+from tfgan2.runs import checkpoint
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.sampling import load_sampler
 from tfgan2.training import trainer
@@ -313,8 +316,8 @@ def test_folder_without_an_export_is_refused(tmp_path: pathlib.Path) -> None:
 def test_statistics_are_shared(
     run: RunDirectory, data_with_classifier: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
-    sampler, config, checkpoint = load_sampler(run)
-    subject = measure.measured_generator(sampler, checkpoint=checkpoint, recipe=config.recipe)
+    sampler, config, path = load_sampler(run)
+    subject = measure.measured_generator(sampler, checkpoint=path, recipe=config.recipe)
     shared = str(tmp_path / "real.npz")
 
     def fid(measures: measure.Inputs) -> dict:
@@ -334,8 +337,8 @@ def test_statistics_are_shared(
 def test_evaluation_uses_the_images_of_the_split(
     run: RunDirectory, data_with_classifier: pathlib.Path
 ) -> None:
-    sampler, config, checkpoint = load_sampler(run)
-    subject = measure.measured_generator(sampler, checkpoint=checkpoint, recipe=config.recipe)
+    sampler, config, path = load_sampler(run)
+    subject = measure.measured_generator(sampler, checkpoint=path, recipe=config.recipe)
     line = measure.measure(
         subject,
         measure.Inputs(split="train"),
@@ -344,6 +347,47 @@ def test_evaluation_uses_the_images_of_the_split(
         protocol=Protocol(samples=4, seed=0, truncation=0.0),
     )
     assert (line["protocol"]["split"], line["protocol"]["real_images"]) == ("train", 140)
+
+
+def test_best_checkpoint_is_evaluated_and_exported(
+    run: RunDirectory, data_with_classifier: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    copy = RunDirectory(tmp_path / "run")
+    shutil.copytree(run.path, copy.path)
+    newest, *_ = checkpoint.find(copy.checkpoints)
+    for path in copy.checkpoints.glob(f"{pathlib.Path(newest).name}.*"):
+        copy.best_checkpoint.mkdir(exist_ok=True)
+        shutil.copy(path, copy.best_checkpoint / f"ckpt-1{path.suffix}")
+    options = [f"--run_dir={copy.path}", "--checkpoint=best"]
+    measured = [f"--data_dir={data_with_classifier}", "--metrics=kid", "--samples=4"]
+    printed("tools.evaluate", *options, *measured, f"--output={tmp_path / 'figures'}")
+    line = json.loads((tmp_path / "figures").read_text())
+    assert line["protocol"]["checkpoint"] == "ckpt-1"
+    printed("tools.export", *options, f"--export_dir={tmp_path / 'export'}")
+    card = json.loads((tmp_path / "export" / "1" / saved_model.CARD_NAME).read_text())
+    assert card["checkpoint"] == "ckpt-1"
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_copies_of_train_images_are_memorized_on_either_split(
+    split: str, run: RunDirectory, data_with_classifier: pathlib.Path
+) -> None:
+    sampler, config, path = load_sampler(run)
+    subject = measure.measured_generator(sampler, checkpoint=path, recipe=config.recipe)
+    manifest = records.load_manifest(data_with_classifier)
+    train = pipeline.examples(data_with_classifier, manifest, split="train", view=subject.view)
+
+    def copies(captions: Sequence[str], seeds: np.ndarray, truncation: float) -> Samples:
+        return Samples(train.image[seeds])
+
+    line = measure.measure(
+        dataclasses.replace(subject, sample=copies),
+        measure.Inputs(split=split),
+        data_dir=data_with_classifier,
+        metrics=["memorization"],
+        protocol=Protocol(samples=8, seed=0, truncation=0.0),
+    )
+    assert line["metrics"]["memorization"]["value"] == 1.0
 
 
 @pytest.mark.parametrize(

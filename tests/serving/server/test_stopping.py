@@ -17,6 +17,7 @@ from tensorflow_serving.apis import model_management_pb2
 from serving.client import Client
 from serving.server.execution.servable import Servable
 from serving.server.lifecycle.manager import ManagerOptions
+from serving.server.protocol import model_server
 from serving.server.protocol.model_server import DRAIN_SECONDS
 from serving.server.protocol.rest import RestOptions
 from tests.serving.conftest import HeldRuns
@@ -101,8 +102,9 @@ def test_calls_that_have_begun_are_ended(doubler_versions: pathlib.Path) -> None
 
 
 def test_new_calls_are_unavailable_while_running_calls_end(
-    server: Served, held_runs: HeldRuns
+    server: Served, held_runs: HeldRuns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(model_server, "GRACE_SECONDS", 0.0)  # A running call has more time.
     predict, request = server.predictions.Predict, predict_request("m", {"x": [1.0]})
     call = predict.future(request)
     assert held_runs.started.wait(30)

@@ -83,6 +83,13 @@ def test_a_policy_chooses_versions() -> None:
     assert Policy(specific=(1, 5, 7)).choose([1, 9, 5]) == [5, 1]
 
 
+def test_the_newest_of_several_available_versions_answers(tmp_path: pathlib.Path) -> None:
+    with Manager(failing(), UNPOLLED) as manager:
+        configure(manager, [config(make(tmp_path, 9, 10), policy=BOTH)])
+        assert states(manager, "m") == {10: "AVAILABLE", 9: "AVAILABLE"}
+        assert (answering(manager), answering(manager, 9)) == (10, 9)
+
+
 def test_a_new_version_takes_over_and_the_old_one_drains(tmp_path: pathlib.Path) -> None:
     with Manager(failing(), UNPOLLED) as manager:
         configure(manager, [config(make(tmp_path, 1))])

@@ -10,6 +10,7 @@ import pathlib
 import socket
 from collections.abc import Iterator, Mapping
 
+import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -222,6 +223,27 @@ def test_bad_paths(method: str, path: str, code: int, text: str, served: Served)
     got, reply, _ = send(served, method, path, {} if method == "POST" else None)
     assert got == code, reply
     assert text in reply
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        *(("CANCELLED", 499), ("UNKNOWN", 500), ("INVALID_ARGUMENT", 400)),
+        *(("DEADLINE_EXCEEDED", 504), ("NOT_FOUND", 404), ("ALREADY_EXISTS", 409)),
+        *(("PERMISSION_DENIED", 403), ("UNAUTHENTICATED", 401), ("RESOURCE_EXHAUSTED", 429)),
+        *(("FAILED_PRECONDITION", 400), ("ABORTED", 409), ("OUT_OF_RANGE", 400)),
+        *(("UNIMPLEMENTED", 501), ("INTERNAL", 500), ("UNAVAILABLE", 503), ("DATA_LOSS", 500)),
+    ],
+)
+def test_every_code_has_the_http_status_of_tensorflow_serving(
+    code: str, status: int, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(spec: object) -> None:
+        raise StatusError(grpc.StatusCode[code], "why")
+
+    monkeypatch.setattr(served.manager, "acquire", refuse)
+    answer = send(served, "POST", "/v1/models/m:predict", {"instances": [1.0]})
+    assert (answer[0], json.loads(answer[1])) == (status, {"error": "why"})
 
 
 def test_dtypes_that_json_cannot_represent_are_refused(served: Served) -> None:
