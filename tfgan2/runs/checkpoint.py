@@ -1,15 +1,18 @@
 """Checkpoints of the full training state: networks, EMA, optimizers, loss scales, step."""
 
+import functools
 import pathlib
 import re
 import shutil
 
 import tensorflow as tf
+from tensorflow.python.checkpoint.checkpoint_management import update_checkpoint_state_internal
 
 from tfgan2.adversarial.multi_update import MultiUpdateModel
 from tfgan2.program import UsageError, warn
 
 PREFIX = "ckpt"
+INDEX_NAME = "checkpoint"
 # TensorFlow raises its own errors or Python's, depending on which part of a file is damaged.
 UNREADABLE = (tf.errors.OpError, IndexError, ValueError, RuntimeError)
 
@@ -29,15 +32,28 @@ class Checkpoints:
         """
         self._gan = gan
         self._folder = folder
+        self._keep = keep
         self._checkpoint = tf.train.Checkpoint(gan=gan)
-        self._manager = tf.train.CheckpointManager(
-            self._checkpoint, str(folder), max_to_keep=keep, checkpoint_name=PREFIX
-        )
 
     @property
     def paths(self) -> list[str]:
         """Paths of all checkpoints, newest first."""
         return find(self._folder)
+
+    @functools.cached_property
+    def _manager(self) -> tf.train.CheckpointManager:
+        """Manager of the checkpoints that are in the folder.
+
+        TensorFlow reads their names from the file `checkpoint`, which may be missing or damaged.
+        """
+        earlier = self.paths[::-1]
+        if earlier:
+            update_checkpoint_state_internal(str(self._folder), earlier[-1], earlier)
+        else:
+            (self._folder / INDEX_NAME).unlink(missing_ok=True)
+        return tf.train.CheckpointManager(
+            self._checkpoint, str(self._folder), max_to_keep=self._keep, checkpoint_name=PREFIX
+        )
 
     def save(self) -> str:
         """Saves the state after the current step; returns the path.
