@@ -15,6 +15,9 @@ PREFIX = "ckpt"
 INDEX_NAME = "checkpoint"
 # TensorFlow raises its own errors or Python's, depending on which part of a file is damaged.
 UNREADABLE = (tf.errors.OpError, IndexError, ValueError, RuntimeError)
+# TensorFlow's words for a variable of another size, in a ValueError.
+OTHER_SHAPE = "incompatible tensor"
+OF_ANOTHER_MODEL = "must be a checkpoint of this recipe and version"
 
 
 class Checkpoints:
@@ -48,7 +51,14 @@ class Checkpoints:
         """
         earlier = self.paths[::-1]
         if earlier:
-            update_checkpoint_state_internal(str(self._folder), earlier[-1], earlier)
+            # The manager counts only checkpoints with a time after the last one kept for ever.
+            update_checkpoint_state_internal(
+                str(self._folder),
+                earlier[-1],
+                earlier,
+                all_model_checkpoint_timestamps=[float(n) for n, _ in enumerate(earlier, start=1)],
+                last_preserved_timestamp=0.0,
+            )
         else:
             (self._folder / INDEX_NAME).unlink(missing_ok=True)
         return tf.train.CheckpointManager(
@@ -116,10 +126,12 @@ class Checkpoints:
                 status.assert_existing_objects_matched()
             except UNREADABLE as error:
                 first_line = str(error).partition("\n")[0]
+                if OTHER_SHAPE in first_line:
+                    raise UsageError(path, OF_ANOTHER_MODEL, first_line) from error
                 warn(f"{path} cannot be read, and the one before it is taken: {first_line}")
             except AssertionError as error:
-                rule = "must be a checkpoint of this recipe and version"
-                raise UsageError(path, rule, str(error).partition("\n")[0]) from error
+                first_line = str(error).partition("\n")[0]
+                raise UsageError(path, OF_ANOTHER_MODEL, first_line) from error
             else:
                 return path
         if paths:
