@@ -16,7 +16,7 @@ from tfgan2.runs import recipe as recipes
 CONFIG_NAME = "config.json"
 # Checkpoints that programs can select: the newest one, or the one of --keep_best.
 CHECKPOINTS = ("latest", "best")
-DATA_FIELDS = frozenset({"source", "checksum", "channels"})
+DATA_FIELDS = frozenset({"checksum", "channels"})
 
 
 @dataclasses.dataclass(frozen=True)
