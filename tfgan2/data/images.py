@@ -174,9 +174,13 @@ def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
     plain = image.convert("RGB")
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        mode = _PROFILE_MODES.get(source.profile.xcolor_space.strip())
-        fits = {"RGB": image.mode != "CMYK", "L": image.mode in ("1", "L", "LA")}
-        if not fits.get(mode, mode == image.mode):
+        mode = _PROFILE_MODES.get(source.profile.xcolor_space.strip(), "")
+        fits = {
+            "RGB": image.mode != "CMYK",
+            "L": image.mode in ("1", "L", "LA"),
+            "CMYK": image.mode == "CMYK",
+        }
+        if not fits.get(mode):
             return plain
         # The transform of an sRGB profile would only round.
         if (source.profile.profile_description or "").startswith("sRGB"):
