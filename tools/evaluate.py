@@ -124,6 +124,7 @@ def main() -> None:
     # Imported here, so that help and flag errors do not wait for TensorFlow.
     from tfgan2.data import records
     from tfgan2.evaluation import comparison, extractors, measure
+    from tfgan2.metrics import moments
     from tfgan2.metrics.protocol import Protocol
 
     program.quieten_tensorflow()
@@ -140,7 +141,7 @@ def main() -> None:
         )
     if path is not None:
         matching = extractors.load_matching(path, encoder, channels=manifest.channels)
-    line = measure.measure(
+    measured = measure.measure(
         generator,
         measure.Inputs(
             split=FLAGS.split,
@@ -148,7 +149,7 @@ def main() -> None:
             features=extractors.load_features(FLAGS.features, FLAGS.features_weights),
             clip=FLAGS.clip,
             statistics=FLAGS.statistics,
-            save_statistics=FLAGS.save_statistics,
+            with_statistics=FLAGS.save_statistics is not None,
             memory_mib=FLAGS.memory_mb,
         ),
         data_dir=FLAGS.data_dir,
@@ -166,6 +167,7 @@ def main() -> None:
     if matching is not None and matching.used_in_training:
         program.warn(f"--matching: {FLAGS.matching} was used in training, and flatters the run")
     # Print before writing: a full disk loses no figures.
+    line = measured.line
     print(f"{line['protocol']['checkpoint']}, {FLAGS.samples} samples")
     for name, result in line["metrics"].items():
         value = f"{comparison.cell(result):<{comparison.COLUMN}}"
@@ -177,6 +179,12 @@ def main() -> None:
         append_line(output, line)
     except OSError as error:
         raise UsageError("--output", "must be where a file can be written", error) from error
+    if measured.statistics is not None:
+        try:
+            moments.write(FLAGS.save_statistics, measured.statistics)
+        except OSError as error:
+            rule = "must be where a file can be written"
+            raise UsageError("--save_statistics", rule, error) from error
 
 
 def _check_flags() -> None:

@@ -8,6 +8,7 @@ Example:
     --direct_num_workers=2
 """
 
+import logging
 import time
 from collections.abc import Sequence
 
@@ -64,6 +65,8 @@ HELP_GROUPS = {
 def main(beam_options: Sequence[str]) -> None:
     """Draws the images, and prints a summary."""
     _check_flags(beam_options)
+    # Beam logs the exception of a failed step, which the job raises too.
+    logging.getLogger("apache_beam.runners.common").setLevel(logging.CRITICAL)
     from serving.batch import job_runner
     from serving.batch.job import JobOptions
     from serving.batch.models import ServerSource

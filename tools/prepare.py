@@ -98,6 +98,7 @@ def main() -> None:
     collection = sources.read(FLAGS.source, options)
     # Imported here: neither errors of the input nor the worker processes need TensorFlow.
     from tfgan2.data import preparing
+    from tfgan2.data.sources import file_counts
     from tfgan2.text.tokenizers import count_words
 
     if FLAGS.limit is not None:
@@ -120,6 +121,8 @@ def main() -> None:
     counts = ", ".join(f"{manifest.records(split)} {split}" for split in manifest.splits)
     written = "nothing written (--dry_run)" if FLAGS.dry_run else FLAGS.output_dir
     print(f"{written}: {counts}, {len(manifest.vocabulary)} words, {manifest.rejects} rejects")
+    if manifest.files:
+        print(f"  {file_counts.summary(manifest.files)}")
     reasons = preparing.reasons(prepared.rejects)
     for reason, count in reasons[:SHOWN_REASONS]:
         print(f"  {count} x {reason}")

@@ -45,8 +45,8 @@ def exported(export_dir: str) -> tuple[MeasuredGenerator, Mapping[str, str]]:
         generator = MeasuredGenerator(
             sample=functools.partial(_draw, model),
             reads="texts" if "text" in pixels.structured_outputs else reads,
-            view=View(card["image_size"], crop_margin=card["crop_margin"]),
-            truncation=card["truncation"],
+            view=View(int(card["image_size"]), crop_margin=float(card["crop_margin"])),
+            truncation=float(card["truncation"]),
             name=f"{version.resolve().parent.name}/{version.name} ({card['checkpoint']})",
             text_source=card["text_source"],
             channels=pixels.structured_outputs["image"].shape[-1],

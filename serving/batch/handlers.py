@@ -126,8 +126,13 @@ class _LoadedModel:
                 tf.config.threading.set_intra_op_parallelism_threads(threads)
         self.pool = concurrent.futures.ThreadPoolExecutor(blocks, "generate")
         self._tf = tf
-        self._model = tf.saved_model.load(version)
-        self._generate = self._model.signatures[SIGNATURE]
+        try:
+            self._model = tf.saved_model.load(version)
+            self._generate = self._model.signatures[SIGNATURE]
+        except Exception as error:  # A damaged SavedModel raises errors of nearly any type.
+            rule = "must hold a whole version, as tools.export writes"
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise UsageError(f"--export_dir: {rule}, got {version} ({reason:.200})") from error
 
     def __call__(self, inputs: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
         tf = self._tf

@@ -1,6 +1,7 @@
 """Image files of every kind become upright RGB squares."""
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -46,10 +47,14 @@ def rotated() -> bytes:
     return encoded(halves("RGB", (200, 0, 0), (0, 0, 200)), "JPEG", exif=exif, quality=95)
 
 
-def sixteen_bit() -> bytes:
+def wide_values() -> np.ndarray:
     values = np.zeros([32, 32], np.uint16)
     values[:, :16] = 200 * 257
-    return encoded(Image.fromarray(values), "PNG")
+    return values
+
+
+def sixteen_bit() -> bytes:
+    return encoded(Image.fromarray(wide_values()), "PNG")
 
 
 def animated() -> bytes:
@@ -65,6 +70,11 @@ KINDS = {
     "jpeg": (encoded(RED_BLUE, "JPEG", quality=95, subsampling=0), RED, BLUE),
     "webp": (encoded(RED_BLUE, "WEBP", lossless=True), RED, BLUE),
     "bmp": (encoded(RED_BLUE, "BMP"), RED, BLUE),
+    "tiff": (encoded(RED_BLUE, "TIFF", compression="tiff_lzw"), RED, BLUE),
+    "tiff_16_bit": (encoded(Image.fromarray(wide_values()), "TIFF"), (200,) * 3, (0,) * 3),
+    "ppm": (encoded(RED_BLUE, "PPM"), RED, BLUE),
+    "pgm": (encoded(halves("L", 200, 0), "PPM"), (200,) * 3, (0,) * 3),
+    "pbm": (encoded(halves("1", 1, 0), "PPM"), WHITE, (0, 0, 0)),
     "gif": (animated(), RED, BLUE),
     "palette": (encoded(palette(), "PNG"), RED, BLUE),
     "palette_with_transparency": (transparent_palette(), RED, WHITE),
@@ -102,9 +112,84 @@ def test_exif_rotation_is_applied() -> None:
     np.testing.assert_allclose(image[13, 8], BLUE, atol=12)
 
 
-def test_color_profile_is_ignored() -> None:
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    image = images.decode(encoded(RED_BLUE, "PNG", icc_profile=profile), framing=FRAMING)
+@pytest.mark.skipif("AVIF" not in images.FORMATS, reason="this Pillow does not read AVIF")
+def test_avif_is_read() -> None:
+    image = images.decode(encoded(RED_BLUE, "AVIF", quality=95), framing=FRAMING)
+    np.testing.assert_allclose(image[8, 2], RED, atol=12)
+
+
+def test_floating_point_values_are_refused() -> None:
+    content = encoded(Image.new("F", (4, 4), 0.5), "TIFF")
+    with pytest.raises(UnreadableError, match="image has floating-point values"):
+        images.decode(content, framing=FRAMING)
+
+
+SRGB = ImageCms.createProfile("sRGB")
+
+
+OF_SRGB = ImageCms.ImageCmsProfile(SRGB).tobytes()
+
+
+def swapped() -> bytes:
+    """An RGB profile whose red and blue are exchanged."""
+    changed = OF_SRGB.replace("sRGB".encode("utf-16-be"), "mine".encode("utf-16-be"))
+    red, blue = changed.index(b"rXYZ"), changed.index(b"bXYZ")
+    content = bytearray(changed)
+    content[red : red + 4], content[blue : blue + 4] = b"bXYZ", b"rXYZ"
+    return bytes(content)
+
+
+def inks() -> bytes:
+    """A CMYK profile: any ink on white paper is a medium grey, and all of them are black."""
+    paper, ink = bytes([255, 128, 128]), bytes([128, 128, 128])  # L*, a*, b* in 8 bits.
+    ramp = bytes(range(256))
+    identity = struct.pack(">9i", *np.eye(3, dtype=int).ravel() * 65536)
+    table = b"mft1" + bytes(4) + bytes([4, 3, 2, 0]) + identity + 4 * ramp + paper + 14 * ink
+    table += bytes([0, 128, 128]) + 3 * ramp
+    size = 128 + 4 + 12 + len(table)
+    header = struct.pack(">I4sI", size, b"lcms", 0x02100000) + b"prtrCMYKLab " + bytes(12) + b"acsp"
+    header += bytes(28) + struct.pack(">3i", 63190, 65536, 54061)  # D50.
+    header += bytes(128 - len(header))
+    return header + struct.pack(">I4sII", 1, b"A2B0", 144, len(table)) + table
+
+
+SWAPPED = swapped()
+
+
+def test_colors_of_a_profile_become_srgb() -> None:
+    content = encoded(RED_BLUE, "PNG", icc_profile=OF_SRGB)
+    assert images.decode(content, framing=FRAMING)[8, 2].tolist() == list(RED)
+    for picture in (RED_BLUE, palette()):
+        image = images.decode(encoded(picture, "PNG", icc_profile=SWAPPED), framing=FRAMING)
+        np.testing.assert_allclose(image[8, 2], BLUE, atol=3)
+    half = halves("RGBA", (*RED, 255), (*RED, 0))
+    image = images.decode(encoded(half, "PNG", icc_profile=SWAPPED), framing=FRAMING)
+    np.testing.assert_allclose(image[8, 2], BLUE, atol=3)
+    assert image[8, 13].tolist() == list(WHITE)
+    grey = images.decode(encoded(halves("L", 200, 0), "PNG", icc_profile=SWAPPED), framing=FRAMING)
+    np.testing.assert_allclose(grey[8, 2], 200, atol=2)
+
+
+@pytest.mark.parametrize(
+    "broken", [b"no profile", SWAPPED[:200], b"\0" * 300], ids=["text", "cut", "zeros"]
+)
+def test_broken_profile_is_ignored(broken: bytes) -> None:
+    image = images.decode(encoded(RED_BLUE, "PNG", icc_profile=broken), framing=FRAMING)
+    assert image[8, 2].tolist() == list(RED)
+
+
+def test_inks_of_a_profile_become_srgb() -> None:
+    cyan = encoded(halves("CMYK", (255, 0, 0, 0), 0), "TIFF", icc_profile=inks())
+    image = images.decode(cyan, framing=FRAMING)
+    np.testing.assert_allclose(image[8, 2], (119,) * 3, atol=3)
+    np.testing.assert_allclose(image[8, 13], WHITE, atol=3)
+
+
+def test_profile_of_other_colors_is_ignored() -> None:
+    cmyk = encoded(halves("CMYK", (0, 255, 255, 55), 0), "JPEG", quality=95, icc_profile=SWAPPED)
+    np.testing.assert_allclose(images.decode(cmyk, framing=FRAMING)[8, 2], RED, atol=6)
+    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    image = images.decode(encoded(RED_BLUE, "PNG", icc_profile=lab), framing=FRAMING)
     assert image[8, 2].tolist() == list(RED)
 
 
@@ -164,7 +249,7 @@ def test_image_with_too_many_pixels_is_refused_before_decoding() -> None:
         images.decode(bomb, framing=FRAMING)
 
 
-@pytest.mark.parametrize("kind", ["png", "jpeg", "webp", "gif", "bmp"])
+@pytest.mark.parametrize("kind", ["png", "jpeg", "webp", "gif", "bmp", "tiff", "ppm"])
 @given(data=st.data())
 def test_broken_files_are_unreadable_without_other_errors(kind: str, data: st.DataObject) -> None:
     content = bytearray(KINDS[kind][0])
@@ -179,8 +264,8 @@ def test_broken_files_are_unreadable_without_other_errors(kind: str, data: st.Da
 
 
 def test_unsupported_formats_are_unreadable() -> None:
-    content = encoded(RED_BLUE, "TIFF")
-    with pytest.raises(UnreadableError, match="image is none of PNG, JPEG, WEBP, GIF, BMP"):
+    content = encoded(RED_BLUE, "SGI")
+    with pytest.raises(UnreadableError, match="image is none of PNG, JPEG, WEBP, GIF, BMP, TIFF"):
         images.decode(content, framing=FRAMING)
 
 

@@ -77,6 +77,32 @@ def test_damaged_newest_checkpoint_falls_back_to_the_previous_one(
             assert warning.count("\n") == 1
 
 
+@pytest.mark.parametrize("content", [None, b"", b"\xff\0{", b'model_checkpoint_path: "ckpt-'])
+def test_missing_or_damaged_list_of_checkpoints_is_written_again(
+    content: bytes | None, folder: pathlib.Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = folder / checkpoint.INDEX_NAME
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    model = TinyModel()
+    checkpoints = Checkpoints(model, folder, keep=3)
+    assert checkpoints.restore() == str(folder / "ckpt-4")
+    model.at(5)
+    checkpoints.save()
+    assert steps(folder) == [5, 4, 3]
+    assert tf.train.latest_checkpoint(str(folder)) == str(folder / "ckpt-5")
+    assert capfd.readouterr().err == ""
+
+
+def test_checkpoints_of_other_sizes_are_refused_at_once(
+    folder: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(UsageError, match=r"ckpt-4: must be a checkpoint of this recipe"):
+        Checkpoints(TinyModel(size=10), folder, keep=3).restore()
+    assert capsys.readouterr().err == ""
+
+
 def test_only_damaged_checkpoints_are_an_error(folder: pathlib.Path) -> None:
     for path in folder.glob("*.index"):
         path.write_bytes(b"")

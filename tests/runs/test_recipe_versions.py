@@ -53,7 +53,9 @@ def test_ma_gp_of_version_0_1_applies_only_to_df_gan() -> None:
 
 def test_configuration_of_an_earlier_run_is_read(tmp_path: pathlib.Path) -> None:
     run = RunDirectory(tmp_path)
-    run.write_config(Config(recipe=QUICK, data={}, versions={"tfgan2": "0.1.0"}, text_encoder=None))
+    data = {"source": "digits", "checksum": "a", "channels": 1}
+    versions = {"tfgan2": "0.1.0"}
+    run.write_config(Config(recipe=QUICK, data=data, versions=versions, text_encoder=None))
     fields = json.loads(run.config_file.read_text())
     run.config_file.write_text(json.dumps({**fields, "recipe": of_0_1(QUICK)}))
     assert run.read_config().recipe == QUICK

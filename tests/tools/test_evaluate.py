@@ -20,7 +20,7 @@ from tfgan2.adversarial.sampler import Samples
 from tfgan2.data import pipeline, records
 from tfgan2.evaluation import comparison, extractors, measure
 from tfgan2.export import saved_model
-from tfgan2.metrics import features
+from tfgan2.metrics import features, moments
 from tfgan2.metrics.protocol import Protocol
 from tfgan2.program import Failure, UsageError
 from tfgan2.runs import checkpoint
@@ -119,8 +119,8 @@ def test_run_export_and_server_have_equal_metrics(
     assert len(set(row.split()[1:])) == 1
 
 
-def test_figures_are_printed_also_if_their_file_cannot_be_written(
-    run: RunDirectory, data_with_classifier: pathlib.Path
+def test_figures_are_printed_also_if_a_file_cannot_be_written(
+    run: RunDirectory, data_with_classifier: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     options = [f"--data_dir={data_with_classifier}", "--metrics=diversity", "--samples=70"]
     output = f"--output={run.config_file}/x"
@@ -128,6 +128,13 @@ def test_figures_are_printed_also_if_their_file_cannot_be_written(
     assert ended.returncode == 2
     assert "diversity" in ended.stdout
     error = "error: --output: must be where a file can be written, got "
+    assert ended.stderr.splitlines()[-1].startswith(error)
+    statistics = [f"--save_statistics={run.config_file}/x", f"--output={tmp_path}/line"]
+    ended = programs.run("tools.evaluate", f"--run_dir={run.path}", *options, *statistics)
+    assert ended.returncode == 2
+    assert "diversity" in ended.stdout
+    assert json.loads((tmp_path / "line").read_text())["metrics"].keys() >= {"diversity"}
+    error = "error: --save_statistics: must be where a file can be written, got "
     assert ended.stderr.splitlines()[-1].startswith(error)
 
 
@@ -320,13 +327,15 @@ def test_statistics_are_shared(
     subject = measure.measured_generator(sampler, checkpoint=path, recipe=config.recipe)
     shared = str(tmp_path / "real.npz")
 
-    def fid(measures: measure.Inputs) -> dict:
+    def fid(measures: measure.Inputs) -> measure.Measured:
         protocol = Protocol(samples=20, seed=0, truncation=0.0)
         options = {"data_dir": data_with_classifier, "metrics": ["fid"], "protocol": protocol}
         return measure.measure(subject, measures, **options)
 
-    written = fid(measure.Inputs(save_statistics=shared))
-    read = fid(measure.Inputs(statistics=shared))
+    measured = fid(measure.Inputs(with_statistics=True))
+    assert measured.statistics is not None
+    moments.write(shared, measured.statistics)
+    written, read = measured.line, fid(measure.Inputs(statistics=shared)).line
     assert read["metrics"]["fid"] == written["metrics"]["fid"]
     # Statistics have no blurred images.
     assert written["metrics"].keys() - read["metrics"].keys() == {"fid_blurred"}
@@ -339,14 +348,15 @@ def test_evaluation_uses_the_images_of_the_split(
 ) -> None:
     sampler, config, path = load_sampler(run)
     subject = measure.measured_generator(sampler, checkpoint=path, recipe=config.recipe)
-    line = measure.measure(
+    measured = measure.measure(
         subject,
         measure.Inputs(split="train"),
         data_dir=data_with_classifier,
         metrics=["kid"],
         protocol=Protocol(samples=4, seed=0, truncation=0.0),
     )
-    assert (line["protocol"]["split"], line["protocol"]["real_images"]) == ("train", 140)
+    protocol = measured.line["protocol"]
+    assert (protocol["split"], protocol["real_images"]) == ("train", 140)
 
 
 def test_best_checkpoint_is_evaluated_and_exported(
@@ -380,14 +390,14 @@ def test_copies_of_train_images_are_memorized_on_either_split(
     def copies(captions: Sequence[str], seeds: np.ndarray, truncation: float) -> Samples:
         return Samples(train.image[seeds])
 
-    line = measure.measure(
+    measured = measure.measure(
         dataclasses.replace(subject, sample=copies),
         measure.Inputs(split=split),
         data_dir=data_with_classifier,
         metrics=["memorization"],
         protocol=Protocol(samples=8, seed=0, truncation=0.0),
     )
-    assert line["metrics"]["memorization"]["value"] == 1.0
+    assert measured.line["metrics"]["memorization"]["value"] == 1.0
 
 
 @pytest.mark.parametrize(

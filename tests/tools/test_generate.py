@@ -1,6 +1,7 @@
 """tools.generate as a program: user errors, worker processes and the summary."""
 
 import pathlib
+import shutil
 
 import pytest
 
@@ -47,6 +48,21 @@ def test_user_error_is_one_line(
     error = programs.error_of("tools.generate", f"--output_dir={tmp_path / 'out'}", *given)
     assert error.startswith(message)
     assert not list((tmp_path / "out").glob("*[!k]"))
+
+
+def test_half_copied_weights_are_one_error_without_a_traceback(
+    model: str, tmp_path: pathlib.Path
+) -> None:
+    copy = shutil.copytree(model.partition("=")[2], tmp_path / "model")
+    for weights in copy.rglob("variables.data-*"):
+        weights.write_bytes(weights.read_bytes()[:-10])
+    captions = write_captions(tmp_path / "captions.txt", ["a"])
+    options = [f"--captions={captions}", f"--output_dir={tmp_path / 'out'}"]
+    ended = run_generate(f"--export_dir={copy}", *options)
+    assert ended.returncode == 2
+    *bar, error = ended.stderr.splitlines()
+    assert error.startswith("error: --export_dir: must hold a whole version, as tools.export wr")
+    assert all(line.startswith("generate:") for line in bar)
 
 
 def test_dry_run_counts_captions_and_writes_no_files(model: str, tmp_path: pathlib.Path) -> None:

@@ -1,19 +1,26 @@
 """Decodes images to square uint8 arrays, and encodes arrays as PNG."""
 
 import dataclasses
+import functools
 import io
 import pathlib
 import warnings
 from collections.abc import Callable
 
 import numpy as np
-from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageColor, ImageOps, UnidentifiedImageError, features
 
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
+# Formats whose files begin with a signature. Pillow reads AVIF since 11.3, if it is built so.
+FORMATS = (
+    *("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM"),
+    *(("AVIF",) if "avif" in features.modules and features.check("avif") else ()),
+)
 RESIZE = ("pad", "crop", "stretch")
 DEFAULT_BACKGROUND = (255, 255, 255)
 DEFAULT_MAX_PIXELS = 100_000_000
 MAX_16_BIT, MAX_8_BIT = 65535, 255
+# Pillow's modes by the colour space of a profile.
+_PROFILE_MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 
 # Left, top, right and bottom edge in pixels.
 Box = tuple[int, int, int, int]
@@ -64,10 +71,10 @@ def load_from(read: Callable[[], bytes], *, framing: Framing, box: Box | None = 
 
 
 def decode(content: bytes, *, framing: Framing, box: Box | None = None) -> np.ndarray:
-    """Decodes PNG, JPEG, WebP, BMP or a GIF's first frame, applies EXIF rotation, makes it square.
+    """Decodes the first frame of an image, upright by EXIF, in sRGB, and makes it square.
 
     Args:
-      content: bytes of the file.
+      content: bytes of a file of one of the `FORMATS`.
       framing: options that make the image square.
       box: part of the image to use, clipped to the image; None: the whole image.
 
@@ -145,13 +152,48 @@ def encode_png(image: np.ndarray) -> bytes:
 
 
 def _to_rgb(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:
+    if image.mode == "F":
+        raise UnreadableError("image has floating-point values, whose range is not known")
+    profile = image.info.get("icc_profile")
     if image.mode.startswith("I"):  # 16-bit grey: Pillow's own conversion clips values to 255.
         values = np.asarray(image, np.float64).clip(0, MAX_16_BIT)
         image = Image.fromarray(np.rint(values * MAX_8_BIT / MAX_16_BIT).astype(np.uint8))
+    picture = image.convert("RGB") if profile is None else _to_srgb(image, profile)
     if image.has_transparency_data:
-        behind = Image.new("RGBA", image.size, background)
-        return Image.alpha_composite(behind, image.convert("RGBA")).convert("RGB")
-    return image.convert("RGB")
+        front, behind = image.convert("RGBA"), Image.new("RGBA", image.size, background)
+        if profile is not None:
+            alpha = front.getchannel("A")
+            front = picture.convert("RGBA")
+            front.putalpha(alpha)
+        return Image.alpha_composite(behind, front).convert("RGB")
+    return picture
+
+
+def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    """Converts to RGB by the profile; ignores a profile that is broken or of other colours."""
+    plain = image.convert("RGB")
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        mode = _PROFILE_MODES.get(source.profile.xcolor_space.strip(), "")
+        fits = {
+            "RGB": image.mode != "CMYK",
+            "L": image.mode in ("1", "L", "LA"),
+            "CMYK": image.mode == "CMYK",
+        }
+        if not fits.get(mode):
+            return plain
+        # The transform of an sRGB profile would only round.
+        if (source.profile.profile_description or "").startswith("sRGB"):
+            return plain
+        colours = image.convert(mode)
+        return ImageCms.profileToProfile(colours, source, _srgb(), outputMode="RGB") or plain
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return plain
+
+
+@functools.lru_cache(maxsize=1)
+def _srgb() -> ImageCms.ImageCmsProfile:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 
 
 def _to_square(image: Image.Image, framing: Framing) -> np.ndarray:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import tensorflow as tf
 
 from tfgan2.data import conversion, records
-from tfgan2.data.sources import Collection, Reject
+from tfgan2.data.sources import Collection, Reject, file_counts
 from tfgan2.locks import locked
 from tfgan2.program import UsageError, progress, warn
 
@@ -145,6 +145,7 @@ def _write(
             "captions": _shared(texts["train"], set(texts["test"])),
         },
         rejects=len(rejects),
+        files=file_counts.count(collection, rejects[len(collection.rejects) :]),
     )
     if not digests["train"]:
         rule = f"must hold images with captions to train on{_examples(rejects)}"

@@ -53,6 +53,8 @@ class Manifest:
       overlap: number of images and of distinct captions of the test split that the train split
         has too.
       rejects: number of rejected items, which rejects.jsonl lists.
+      files: number of files of the input folder by class; empty for a source that is no folder of
+        a user's files, and for data sets of earlier versions.
     """
 
     format: int
@@ -66,6 +68,7 @@ class Manifest:
     vocabulary: Mapping[str, int]
     overlap: Mapping[str, int]
     rejects: int
+    files: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     def records(self, split: str) -> int:
         """Number of records of a split."""

@@ -62,7 +62,7 @@ class Inputs:
       features: feature extractor; None: the data set's own classifier, or the matching model.
       clip: SavedModel of images and captions, for clip_score.
       statistics: .npz file of mean and covariance of real images, for fid.
-      save_statistics: file to which mean and covariance of the real images are written.
+      with_statistics: whether to compute mean and covariance of the features of the real images.
       memory_mib: approximate memory of features and blocks of distances, in MiB.
     """
 
@@ -71,8 +71,21 @@ class Inputs:
     features: FeatureSource | None = None
     clip: str | None = None
     statistics: str | None = None
-    save_statistics: str | None = None
+    with_statistics: bool = False
     memory_mib: int = 1024
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """Result of a measurement.
+
+    Attributes:
+      line: `metrics` and `protocol`.
+      statistics: mean and covariance of the features of the real images; None if not wanted.
+    """
+
+    line: dict[str, Any]
+    statistics: Moments | None
 
 
 def measured_generator(
@@ -123,7 +136,8 @@ def evaluate_run(
       UsageError: the data set does not allow a metric.
     """
     generator = measured_generator(sampler, checkpoint=checkpoint, recipe=recipe)
-    return measure(generator, Inputs(), data_dir=data_dir, metrics=metrics, protocol=protocol)
+    inputs = Inputs()
+    return measure(generator, inputs, data_dir=data_dir, metrics=metrics, protocol=protocol).line
 
 
 def measure(
@@ -133,7 +147,7 @@ def measure(
     data_dir: str | os.PathLike,
     metrics: Sequence[str] | None,
     protocol: Protocol,
-) -> dict[str, Any]:
+) -> Measured:
     """Measures a generator against a data set.
 
     Args:
@@ -144,7 +158,7 @@ def measure(
       protocol: number of samples, seeds and other counts.
 
     Returns:
-      The line: `metrics` and `protocol`.
+      The line, and the statistics if they are wanted.
 
     Raises:
       UsageError: the data set, or a missing model, does not allow a metric.
@@ -161,6 +175,9 @@ def measure(
                 data_dir, manifest, split=other, view=generator.view
             )
     models, clip = _load_models(generator, inputs, metrics, data_dir=data_dir, manifest=manifest)
+    if inputs.with_statistics and not models.has_features:
+        rule = "needs features: labels, a matching model or --features"
+        raise UsageError("--save_statistics", rule, "none")
     # Compute the metrics.
     names = metrics or [
         name for name in supported(real, models, reads=generator.reads) if name in LIGHT
@@ -182,12 +199,9 @@ def measure(
     if not results:
         rule = "must be defined for the images: two images or more that differ"
         raise UsageError("--metrics", rule, ", ".join(names))
-    if inputs.save_statistics is not None:
-        if not models.has_features:
-            rule = "needs features: labels, a matching model or --features"
-            raise UsageError("--save_statistics", rule, "none")
-        found = evaluate.statistics(real, models, memory_mib=inputs.memory_mib)
-        moments.write(inputs.save_statistics, found)
+    statistics = None
+    if inputs.with_statistics:
+        statistics = evaluate.statistics(real, models, memory_mib=inputs.memory_mib)
     # Describe the protocol, so that values of other runs are comparable.
     features = _describe_features(models, inputs, names, manifest)
     shared = generator.reads != "captions" or captions_are_shared(real)
@@ -219,7 +233,7 @@ def measure(
         entries["clip"] = extractors.clip_protocol(clip, str(inputs.clip))
     if models.statistics is not None:
         entries["statistics"] = _describe_statistics(models.statistics, inputs)
-    return {"metrics": results, "protocol": entries}
+    return Measured({"metrics": results, "protocol": entries}, statistics)
 
 
 def check_data(

@@ -201,5 +201,12 @@ def _write(
         "channels": channels,
         "example_captions": text_encoder.example_captions,
     }
-    run.write_config(Config(recipe=recipe, data=data, versions=versions, text_encoder=None))
+    config = Config(
+        recipe=recipe,
+        data=data,
+        versions=versions,
+        text_encoder=None,
+        vocabulary_sha256=run.vocabulary_sha256(),
+    )
+    run.write_config(config)
     Checkpoints(state, run.checkpoints, keep=1).save()

@@ -1,17 +1,23 @@
 """Checkpoints of the full training state: networks, EMA, optimizers, loss scales, step."""
 
+import functools
 import pathlib
 import re
 import shutil
 
 import tensorflow as tf
+from tensorflow.python.checkpoint.checkpoint_management import update_checkpoint_state_internal
 
 from tfgan2.adversarial.multi_update import MultiUpdateModel
 from tfgan2.program import UsageError, warn
 
 PREFIX = "ckpt"
+INDEX_NAME = "checkpoint"
 # TensorFlow raises its own errors or Python's, depending on which part of a file is damaged.
 UNREADABLE = (tf.errors.OpError, IndexError, ValueError, RuntimeError)
+# TensorFlow's words for a variable of another size, in a ValueError.
+OTHER_SHAPE = "incompatible tensor"
+OF_ANOTHER_MODEL = "must be a checkpoint of this recipe and version"
 
 
 class Checkpoints:
@@ -29,15 +35,35 @@ class Checkpoints:
         """
         self._gan = gan
         self._folder = folder
+        self._keep = keep
         self._checkpoint = tf.train.Checkpoint(gan=gan)
-        self._manager = tf.train.CheckpointManager(
-            self._checkpoint, str(folder), max_to_keep=keep, checkpoint_name=PREFIX
-        )
 
     @property
     def paths(self) -> list[str]:
         """Paths of all checkpoints, newest first."""
         return find(self._folder)
+
+    @functools.cached_property
+    def _manager(self) -> tf.train.CheckpointManager:
+        """Manager of the checkpoints that are in the folder.
+
+        TensorFlow reads their names from the file `checkpoint`, which may be missing or damaged.
+        """
+        earlier = self.paths[::-1]
+        if earlier:
+            # The manager counts only checkpoints with a time after the last one kept for ever.
+            update_checkpoint_state_internal(
+                str(self._folder),
+                earlier[-1],
+                earlier,
+                all_model_checkpoint_timestamps=[float(n) for n, _ in enumerate(earlier, start=1)],
+                last_preserved_timestamp=0.0,
+            )
+        else:
+            (self._folder / INDEX_NAME).unlink(missing_ok=True)
+        return tf.train.CheckpointManager(
+            self._checkpoint, str(self._folder), max_to_keep=self._keep, checkpoint_name=PREFIX
+        )
 
     def save(self) -> str:
         """Saves the state after the current step; returns the path.
@@ -100,10 +126,12 @@ class Checkpoints:
                 status.assert_existing_objects_matched()
             except UNREADABLE as error:
                 first_line = str(error).partition("\n")[0]
+                if OTHER_SHAPE in first_line:
+                    raise UsageError(path, OF_ANOTHER_MODEL, first_line) from error
                 warn(f"{path} cannot be read, and the one before it is taken: {first_line}")
             except AssertionError as error:
-                rule = "must be a checkpoint of this recipe and version"
-                raise UsageError(path, rule, str(error).partition("\n")[0]) from error
+                first_line = str(error).partition("\n")[0]
+                raise UsageError(path, OF_ANOTHER_MODEL, first_line) from error
             else:
                 return path
         if paths:

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import hashlib
 import json
 import os
 import pathlib
@@ -15,6 +16,7 @@ from tfgan2.runs import recipe as recipes
 CONFIG_NAME = "config.json"
 # Checkpoints that programs can select: the newest one, or the one of --keep_best.
 CHECKPOINTS = ("latest", "best")
+DATA_FIELDS = frozenset({"checksum", "channels"})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +31,8 @@ class Config:
       stage_one: run of the stage-I generator of StackGAN's stage II; None for other runs.
       init_from: run whose networks the run started with: path, step, images trained on, checksum
         and data set; None for a run with new networks.
+      vocabulary_sha256: checksum of the vocabulary file; None without one, and for runs of earlier
+        versions.
     """
 
     recipe: recipes.Recipe
@@ -37,6 +41,7 @@ class Config:
     text_encoder: Mapping[str, str] | None
     stage_one: str | None = None
     init_from: Mapping[str, Any] | None = None
+    vocabulary_sha256: str | None = None
 
 
 class RunDirectory:
@@ -142,6 +147,9 @@ class RunDirectory:
         try:
             fields = json.loads(self.config_file.read_text(encoding="utf-8"))
             recipe = recipes.from_json(fields["recipe"], version=fields["versions"].get("tfgan2"))
+            missing = DATA_FIELDS - fields["data"].keys()
+            if missing:
+                raise KeyError(min(missing))
             return Config(
                 recipe=recipe,
                 data=fields["data"],
@@ -149,15 +157,42 @@ class RunDirectory:
                 text_encoder=fields["text_encoder"],
                 stage_one=fields["stage_one"],
                 init_from=fields.get("init_from"),
+                vocabulary_sha256=fields.get("vocabulary_sha256"),
             )
-        except (ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             name = str(self.config_file)
-            raise UsageError(name, "must be the configuration of a run", repr(error)) from error
+            rule = "must be the configuration of a run"
+            raise UsageError(name, rule, f"{error!r:.200}") from error
 
     def write_config(self, config: Config) -> None:
         """Writes config.json."""
         text = json.dumps(dataclasses.asdict(config), indent=1, ensure_ascii=False) + "\n"
         write_file(self.config_file, text.encode())
+
+    def vocabulary_sha256(self) -> str | None:
+        """Returns the checksum of the vocabulary file; None without one."""
+        if not self.vocabulary_file.is_file():
+            return None
+        return hashlib.sha256(self.vocabulary_file.read_bytes()).hexdigest()
+
+    def check_vocabulary(self) -> None:
+        """Checks the vocabulary: with other words, or in another order, captions are misread.
+
+        Raises:
+          UsageError: the file is missing, or is not the one that the run began with.
+        """
+        name, expected = str(self.vocabulary_file), self.read_config().vocabulary_sha256
+        try:
+            words = self.vocabulary_file.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(name, "must be the vocabulary of the run", error) from error
+        if not words or len({*words}) < len(words):
+            rule = "must be the vocabulary of the run, with different words"
+            raise UsageError(name, rule, f"{len(words)} lines")
+        found = self.vocabulary_sha256()
+        if expected not in (None, found):
+            rule = f"must be the vocabulary that the run began with, of SHA-256 {expected}"
+            raise UsageError(name, rule, found)
 
     def metrics(self) -> Iterator[tuple[bytes, dict[str, Any]]]:
         """Yields the whole lines of metrics.jsonl with their fields; leaves out damaged lines."""
@@ -166,7 +201,9 @@ class RunDirectory:
         for line in self.metrics_file.read_bytes().splitlines(keepends=True):
             with contextlib.suppress(ValueError):
                 fields = json.loads(line)
-                if line.endswith(b"\n") and isinstance(fields, dict) and "step" in fields:
+                if not line.endswith(b"\n") or not isinstance(fields, dict):
+                    continue
+                if isinstance(fields.get("step"), int):
                     yield line, fields
 
     def drop_metrics_after(self, step: int) -> None:

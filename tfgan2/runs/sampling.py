@@ -8,16 +8,23 @@ from tfgan2.runs import recipe as recipes
 from tfgan2.runs.checkpoint import Checkpoints
 from tfgan2.runs.directory import Config, RunDirectory
 from tfgan2.text import encoders
+from tfgan2.text.options import CHARACTER_ENCODERS
 from tfgan2.text.tokenizers import Tokenizer
 
 
 def make_tokenizer(
     run: RunDirectory, recipe: recipes.Recipe, *, for_training: bool = False
 ) -> Tokenizer | None:
-    """Builds the tokenizer of a run; None for a system without captions or texts."""
+    """Builds the tokenizer of a run; None for a system without captions or texts.
+
+    Raises:
+      UsageError: the vocabulary of the run is missing or damaged.
+    """
     if recipes.system_class(recipe).reads is None:
         return None
     options = recipes.text_options(recipe)
+    if options.text_encoder_kind not in CHARACTER_ENCODERS:
+        run.check_vocabulary()
     return encoders.make_tokenizer(options, run.vocabulary_file, for_training=for_training)
 
 

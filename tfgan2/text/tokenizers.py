@@ -94,6 +94,11 @@ def write_vocabulary(path: pathlib.Path, counts: Mapping[str, int]) -> None:
     write_file(path, "".join(f"{word}\n" for word in counts).encode())
 
 
+def _line_count(path: str | os.PathLike) -> int:
+    with open(path, "rb") as file:
+        return sum(1 for _ in file)
+
+
 class WordTokenizer(tf.Module):
     """Maps words to ids; leaves out unknown words, and counts them.
 
@@ -121,6 +126,7 @@ class WordTokenizer(tf.Module):
             tf.lookup.TextFileIndex.WHOLE_LINE,
             tf.int64,
             tf.lookup.TextFileIndex.LINE_NUMBER,
+            vocab_size=_line_count(vocabulary_file),  # An export with a cut file does not load.
         )
         self._line_numbers = tf.lookup.StaticHashTable(initializer, default_value=-1)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tfgan2.adversarial.gan import GAN
-from tfgan2.program import write_file
+from tfgan2.program import warn, write_file
 from tfgan2.runs.checkpoint import Checkpoints
 from tfgan2.runs.directory import RunDirectory
 
@@ -38,7 +38,21 @@ class Best:
             return
         value = metrics[self._metric]["value"]
         good = GOODNESS[self._metric]
-        best = json.loads(self._file.read_bytes()) if self._file.is_file() else {}
-        if self._metric not in best or good(value) > good(best[self._metric]):
+        best = self._best()
+        if best is None or good(value) > good(best):
             self._checkpoints.save()
             write_file(self._file, json.dumps({self._metric: value}).encode())
+
+    def _best(self) -> float | None:
+        """Value of the saved checkpoint; None if there is none, or its file is damaged."""
+        try:
+            stored = json.loads(self._file.read_bytes())
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            stored = None
+        if not isinstance(stored, dict):
+            warn(f"{self._file} cannot be read, and the next evaluation counts as the best")
+            return None
+        value = stored.get(self._metric)  # A file of another metric has no value.
+        return value if isinstance(value, float | int) else None

@@ -116,6 +116,8 @@ def begin_or_join(
     if config.text_encoder is not None or config.init_from is not None:
         recipe = with_text_encoder_of(recipe, config.recipe)
     _check_source(config, new_run)
+    if not find(run.checkpoints):
+        _check_initial_weights(run, config, new_run)
     checksum = (config.text_encoder or {}).get("checksum")
     if text_encoder is not None and text_encoder.description["checksum"] != checksum:
         rule = f"must be left out, or what the run began with ({config.text_encoder})"
@@ -137,6 +139,8 @@ def begin_or_join(
             f"for a data set that has changed, start a new run with --init_from={run.path}"
         )
         raise UsageError("--data_dir", rule, f"{manifest.source} {manifest.checksum[:12]}")
+    if not find(run.checkpoints):  # The vocabulary may be gone with the checkpoints.
+        _write_vocabulary(run, recipe, manifest, new_run)
     return recipe
 
 
@@ -164,35 +168,44 @@ def read_inception(weights: str | None) -> list[np.ndarray]:
 
 
 def load_initial_weights(
-    model: MultiUpdateModel, run: RunDirectory, new_run: NewRun, inception: list[np.ndarray] | None
+    model: MultiUpdateModel, new_run: NewRun, inception: list[np.ndarray] | None
 ) -> None:
     """Sets a new model's initial weights: all of them, or those of pretrained parts.
 
     `checks` has verified that the system of the model has these parts.
-
-    Raises:
-      UsageError: the run started with pretrained weights, and they are not given.
     """
     if new_run.source is not None:
         new_run.source.copy_to(model)
         return
-    if run.read_config().init_from is not None:
-        raise UsageError("--init_from", "must be given until the run has a checkpoint", "nothing")
     if new_run.stage_one is not None:
         cast(StackGAN, model).load_stage1(new_run.stage_one.generator)
-    elif run.read_config().stage_one is not None:
-        rule = "must be given until the run has a checkpoint"
-        raise UsageError("--stage1_run_dir", rule, "nothing")
     if new_run.text_encoder is not None:
         cast(MatchingAwareGAN, model).load_text_encoder(new_run.text_encoder.encoder)
-    elif run.read_config().text_encoder is not None:
-        rule = "must be given until the run has a checkpoint"
-        raise UsageError("--text_encoder", rule, "nothing")
     if new_run.word_vectors is not None:
         encoder = cast(WordVectorEncoder, cast(Matching, model).text_encoder)
         encoder.set_vectors(new_run.word_vectors.vectors)
     if inception is not None:
         cast(Matching, model).image_encoder.inception.set_weights(inception)
+
+
+def _check_initial_weights(run: RunDirectory, config: Config, new_run: NewRun) -> None:
+    """Checks that all weights are given with which a run without a checkpoint began.
+
+    Raises:
+      UsageError: the run started with pretrained or imported weights, and they are not given.
+    """
+    rule = "must be given until the run has a checkpoint"
+    if config.init_from is not None:
+        if new_run.source is None:
+            raise UsageError("--init_from", rule, "nothing")
+        return
+    if "imported" in config.data:
+        rule = "must hold a checkpoint of the imported weights (tools.import_weights writes one)"
+        raise UsageError("--run_dir", rule, f"none in {run.checkpoints}")
+    if config.stage_one is not None and new_run.stage_one is None:
+        raise UsageError("--stage1_run_dir", rule, "nothing")
+    if config.text_encoder is not None and new_run.text_encoder is None:
+        raise UsageError("--text_encoder", rule, "nothing")
 
 
 def _begin(
@@ -210,8 +223,8 @@ def _begin(
     if source is None and recipe.freeze_discriminator_blocks:
         rule = "must be 0 without --init_from, or the blocks would never be trained"
         raise UsageError("--freeze_discriminator_blocks", rule, recipe.freeze_discriminator_blocks)
-    words = _vocabulary(recipe, manifest, new_run)
     if source is not None:
+        words = _vocabulary(recipe, manifest, new_run)
         source.check(recipe, image_channels=manifest.channels, words=words)
         new_words = source.new_words(words or [])
         if new_words and recipe.freeze_text_encoder:
@@ -220,10 +233,7 @@ def _begin(
                 f"--freeze_text_encoder never trains the {len(new_words)} new words "
                 f"(--nofreeze_text_encoder does): {listed}"
             )
-    if text_encoder is not None and words is not None:
-        write_file(run.vocabulary_file, text_encoder.run.vocabulary_file.read_bytes())
-    elif words is not None:
-        tokenizers.write_vocabulary(run.vocabulary_file, dict.fromkeys(words, 1))
+    _write_vocabulary(run, recipe, manifest, new_run)
     data = {**_description(manifest), **_examples(new_run.samples)}
     config = Config(
         recipe=recipe,
@@ -231,6 +241,7 @@ def _begin(
         versions=environment.versions(),
         text_encoder=None if text_encoder is None else text_encoder.description,
         stage_one=None if new_run.stage_one is None else str(new_run.stage_one.run.path),
+        vocabulary_sha256=run.vocabulary_sha256(),
     )
     if source is not None:
         # Pretrained parts and published weights stay parts of the networks.
@@ -244,6 +255,17 @@ def _begin(
         )
     run.write_config(config)
     return recipe
+
+
+def _write_vocabulary(
+    run: RunDirectory, recipe: recipes.Recipe, manifest: records.Manifest, new_run: NewRun
+) -> None:
+    """Writes the vocabulary of a run without a checkpoint, if its system reads words."""
+    words = _vocabulary(recipe, manifest, new_run)
+    if new_run.text_encoder is not None and words is not None:
+        write_file(run.vocabulary_file, new_run.text_encoder.run.vocabulary_file.read_bytes())
+    elif words is not None:
+        tokenizers.write_vocabulary(run.vocabulary_file, dict.fromkeys(words, 1))
 
 
 def _vocabulary(

@@ -181,6 +181,11 @@ def train(
         saved = Checkpoints(gan, run.checkpoints, keep=schedule.keep_checkpoints)
         checkpoint = saved.restore()
         start = int(gan.step.numpy())
+        if checkpoint is None and group.chief and any(run.metrics()):
+            warn(
+                f"--run_dir: {run.checkpoints} has no checkpoint, so training starts anew; "
+                f"{run.metrics_file.name} loses its lines, and other files stay"
+            )
         if start >= steps:
             return Outcome(start, steps, checkpoint)
         group.wait()
@@ -278,7 +283,7 @@ def _make_model(
         earlier_images=earlier["images"],
     )
     if not find(run.checkpoints):
-        initialization.load_initial_weights(model, run, new_run, inception)
+        initialization.load_initial_weights(model, new_run, inception)
     # After the initial weights are set: some optimizers copy them.
     model.compile(
         optimizers=model.make_optimizers(manifest.records("train")),

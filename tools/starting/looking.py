@@ -10,7 +10,7 @@ import statistics
 from PIL import Image
 
 from tfgan2.data import sources
-from tfgan2.data.sources import Item
+from tfgan2.data.sources import Item, tree
 from tfgan2.program import UsageError
 
 # Images that are opened to find sides and colours.
@@ -109,7 +109,7 @@ def _open(folder: pathlib.Path, items: list[Item]) -> tuple[list[int], list[bool
 
 def _checksum(folder: pathlib.Path) -> str:
     digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+    for path in sorted(tree.read(folder).files.values()):
         name = os.fsencode(path.relative_to(folder))
         digest.update(b"%s\0%d\0" % (name, path.stat().st_size))
     return digest.hexdigest()

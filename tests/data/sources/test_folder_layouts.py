@@ -354,7 +354,7 @@ def test_every_row_of_a_table_is_accepted_or_rejected(
     entries = [{"file_name": image, "caption": text} for image, text in rows]
     collection = read_table(tmp_path, "captions.json", json.dumps(entries).encode())
     assert collection is not None
-    found, (files, _) = captions(collection), tree.read(tmp_path)
+    found, files = captions(collection), tree.read(tmp_path)
     rows_of: collections.Counter[str | None] = collections.Counter()
     for image, _ in rows:
         try:

@@ -170,6 +170,21 @@ def test_a_model_without_captions_draws_a_count(
         generate(seeds_dir, captions, tmp_path / "other")
 
 
+@pytest.mark.parametrize("damage", ["cut", "missing"])
+def test_half_copied_weights_are_one_error(
+    damage: str, painted_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    copy = shutil.copytree(painted_dir, tmp_path / "model")
+    for weights in copy.rglob("variables.data-*"):
+        content = weights.read_bytes()
+        weights.unlink()
+        if damage == "cut":
+            weights.write_bytes(content[: len(content) // 2])
+    captions = write_captions(tmp_path / "captions.txt", ["one"])
+    with pytest.raises(UsageError, match=r"^--export_dir: must hold a whole version, as tools"):
+        generate(copy, captions, tmp_path / "out")
+
+
 def test_a_joint_model_adds_its_text(tmp_path: pathlib.Path) -> None:
     painted.write(tmp_path / "model", "joint")
     captions = write_captions(tmp_path / "captions.txt", ["a seven", ""])

@@ -55,6 +55,8 @@ class Collection:
       channels: 1 (grey) or 3 (RGB).
       rejects: unusable items found so far; reading the images may find more.
       notes: lines of text about how the source was read.
+      files: class of every file of the input folder by key (see `file_counts`); empty for a source
+        that is no folder of a user's files.
     """
 
     splits: Mapping[str, Sequence[Item]]
@@ -63,6 +65,7 @@ class Collection:
     channels: int = 3
     rejects: tuple[Reject, ...] = ()
     notes: tuple[str, ...] = ()
+    files: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -41,8 +41,13 @@ def read(options: SourceOptions) -> Collection:
     rejects: list[Reject] = []
     for split, name in SETS.items():
         folder = _image_folder(root, f"{name}{years[0]}")
-        names, texts = _read(root / f"annotations/captions_{name}{years[0]}.json")
+        table = f"annotations/captions_{name}{years[0]}.json"
+        names, texts = _read(root / table)
         splits[split] = []
+        rejects += [
+            Reject(f"{table}: image {number}", "caption has no image")
+            for number in sorted(texts.keys() - names.keys())
+        ]
         for number, file_name in sorted(names.items()):
             key = f"{folder.name}/{file_name}"
             captions, faults = usable(key, texts[number])

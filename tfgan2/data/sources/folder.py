@@ -3,12 +3,22 @@
 import collections
 import dataclasses
 import functools
+import os
 import pathlib
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Container, Iterator, Mapping, Sequence
 
 from tfgan2.data import images
-from tfgan2.data.sources import Collection, Reject, SourceOptions, captioned, splits, tables
+from tfgan2.data.sources import (
+    Collection,
+    Reject,
+    SourceOptions,
+    captioned,
+    file_counts,
+    splits,
+    tables,
+)
 from tfgan2.data.sources.captioned import Captioned
 from tfgan2.data.sources.folder_layouts import (
     Entry,
@@ -22,11 +32,38 @@ from tfgan2.data.sources.folder_layouts import (
     parquet_shards,
     text_files,
 )
-from tfgan2.data.sources.tree import IMAGE_SUFFIXES, NotFoundError, Tree, printable, suffix
+from tfgan2.data.sources.tree import IMAGE_SUFFIXES, NotFoundError, Tree, kinds, printable, suffix
 from tfgan2.data.sources.tree import read as read_tree
 from tfgan2.program import UsageError
 
-OTHER_SUFFIXES = frozenset({".avif", ".heic", ".heif", ".jp2", ".psd", ".svg", ".tif", ".tiff"})
+# Images of other formats; .tga files have no signature by which they are known.
+OTHER_SUFFIXES = (
+    frozenset(
+        {".avif", ".avifs", ".heic", ".heics", ".heif", ".jxl", ".jxr", ".jp2", ".j2k", ".jpx"}
+    )
+    | {
+        ".tga",
+        ".dds",
+        ".exr",
+        ".hdr",
+        ".pfm",
+        ".qoi",
+        ".pcx",
+        ".sgi",
+        ".ras",
+        ".xbm",
+        ".xpm",
+        ".dib",
+    }
+    | {".psd", ".xcf", ".svg", ".svgz", ".eps", ".ai", ".wmf", ".emf", ".ico", ".icns", ".cur"}
+    | {".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf"}
+) - IMAGE_SUFFIXES
+# Texts that stand beside data sets and are no captions.
+DOCUMENT = re.compile(
+    r"(read[-_ ]?me|licen[cs]e|copying|copyright|notice|authors|changelog|citation"
+    r"|requirements)\b.*",
+    re.IGNORECASE,
+)
 # A file belongs to the first of these layouts that reads it.
 LAYOUTS = (
     text_files.LAYOUT,
@@ -66,23 +103,27 @@ def read(options: SourceOptions) -> Collection:
     Raises:
       UsageError: there is no captioned image, or the columns of a table are not known.
     """
-    tree, rejects = read_tree(options.folder)
-    for key in tree.files:
-        if suffix(key) in OTHER_SUFFIXES:
-            rejects.append(Reject(printable(key), "image is of a format that is not read"))
+    given = tree = read_tree(options.folder)
+    rejects = [*tree.rejects]
     # Assign the captions of all layouts to the images.
     read_files = _tables(tree, options)
     tree = dataclasses.replace(tree, files={**tree.files, **_outside(options)})
     texts: dict[str, list[object]] = {key: [] for key in tree.images}
     stored: list[Stored] = []
+    faulty: set[str] = set()  # Files of which no caption was read.
     for key, layout in read_files.items():
+        used, before = False, len(rejects)
         for entry in _entries(layout, tree, key, options):
+            if isinstance(entry, Reject):
+                rejects.append(entry)
+                continue
+            used = True
             if isinstance(entry, Stored):
                 stored.append(entry)
-            elif isinstance(entry, Reject):
-                rejects.append(entry)
             else:
                 texts[entry.image] += entry.captions
+        if not used and len(rejects) > before:
+            faulty.add(key)
     unread = [key for key in tree.files if suffix(key) in tables.SUFFIXES and key not in read_files]
     if not texts and not stored:
         rule = f"must hold images ({' '.join(sorted(IMAGE_SUFFIXES))})"
@@ -91,13 +132,26 @@ def read(options: SourceOptions) -> Collection:
     notes = _notes(read_files)
     if unread and not (texts and all(texts.values())):
         notes.append(f"not read: {_shown(unread)}; see --image_column and --caption_column")
+    file = options.captions_file
+    sources_of = {_key_in(given, key) if key == file else key: key for key in read_files}
+    unused = _unused(given, sources_of, options)
+    rejects += [Reject(printable(key), reason) for key, reason in unused.items()]
     found = _captioned(tree, texts, stored, options)
     collection = captioned.collect(found, options, rejects=rejects, notes=notes)
     if not any(collection.splits.values()):
         rule = f"must hold images with captions{_example(collection.rejects)}"
         value = f"{len(texts) + len(stored)} images without captions"
         raise UsageError("--input_dir", rule, value, hints=_hints(tree, unread))
-    return collection
+    # Class every file of the folder.
+    files = file_counts.classify(
+        given,
+        accepted={item.key for items in collection.splits.values() for item in items},
+        read={key for key, name in sources_of.items() if name not in faulty},
+        rejected={*given.images, *sources_of, *unused},
+    )
+    skipped = [key for key, kind in files.items() if kind == file_counts.SKIPPED]
+    said = [f"skipped: {kinds(skipped)}"] if skipped else []
+    return dataclasses.replace(collection, files=files, notes=(*collection.notes, *said))
 
 
 def _outside(options: SourceOptions) -> dict[str, pathlib.Path]:
@@ -108,6 +162,27 @@ def _outside(options: SourceOptions) -> dict[str, pathlib.Path]:
     if not path.is_file():
         raise UsageError("--captions_file", "must be a file", options.captions_file)
     return {options.captions_file: path}
+
+
+def _key_in(tree: Tree, file: str) -> str:
+    """Returns the key that `captions_file` has if it lies in the tree."""
+    return os.path.relpath(os.path.realpath(file), os.path.realpath(tree.root))
+
+
+def _unused(tree: Tree, read_keys: Container[str], options: SourceOptions) -> dict[str, str]:
+    """Returns the reason for each file that is left out though it may be meant for the data set."""
+    texts_wanted = options.captions_file is None and options.caption_from is None
+    reasons: dict[str, str] = {}
+    for key in tree.files:
+        if key in read_keys or suffix(key) in IMAGE_SUFFIXES:
+            continue
+        if suffix(key) in OTHER_SUFFIXES:
+            reasons[key] = "image is of a format that is not read"
+        elif key != printable(key):
+            reasons[key] = "file name is not UTF-8"
+        elif texts_wanted and suffix(key) == ".txt" and not DOCUMENT.match(posixpath.basename(key)):
+            reasons[key] = "text has no image beside it"
+    return reasons
 
 
 def _tables(tree: Tree, options: SourceOptions) -> dict[str, Layout]:

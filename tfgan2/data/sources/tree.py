@@ -1,5 +1,6 @@
 """The files of a folder tree, and the search for an image by a name in a table."""
 
+import collections
 import dataclasses
 import functools
 import os
@@ -8,11 +9,25 @@ import posixpath
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from tfgan2.data.images import FORMATS
 from tfgan2.data.sources import Reject
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp"})
+IMAGE_SUFFIXES = frozenset(
+    {".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
+    | {".ppm", ".pgm", ".pbm", ".pnm"}
+    | ({".avif"} if "AVIF" in FORMATS else set())
+)
+# Files and folders that systems and programs write beside a user's files.
+_SYSTEM_NAME = re.compile(
+    r"\._.*|\.DS_Store|__MACOSX|\.AppleDouble|\.Spotlight-V100|\.fseventsd|\.TemporaryItems|Icon\r"
+    r"|Thumbs\.db|ehthumbs\.db|desktop\.ini|\$RECYCLE\.BIN|System Volume Information|~\$.*"
+    r"|\.Trash.*|\.directory|@eaDir|\.nfs.*"
+    r"|\.ipynb_checkpoints|__pycache__|\.cache|\.git|\.hg|\.svn",
+    re.IGNORECASE,
+)
+_SHOWN_KINDS = 5
 _DRIVE = re.compile(r"[A-Za-z]:(?=/)")
 
 
@@ -27,10 +42,20 @@ class Tree:
     Attributes:
       root: the folder.
       files: paths of all files by key; a key is the path relative to the root, with slashes.
+      unusable: links that cannot be followed, folders that cannot be read, and special files: the
+        reason by key.
+      system: keys of the files of systems and programs, such as .DS_Store.
     """
 
     root: pathlib.Path
     files: Mapping[str, pathlib.Path]
+    unusable: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    system: tuple[str, ...] = ()
+
+    @functools.cached_property
+    def rejects(self) -> list[Reject]:
+        """Returns a reject for each unusable file or folder."""
+        return [Reject(printable(key), reason) for key, reason in self.unusable.items()]
 
     @functools.cached_property
     def images(self) -> tuple[str, ...]:
@@ -123,19 +148,77 @@ class Tree:
         return keys
 
 
-def read(root: pathlib.Path) -> tuple[Tree, list[Reject]]:
-    """Lists all files below a folder; folders that cannot be read are rejects."""
-    found: dict[str, pathlib.Path] = {}
-    rejects: list[Reject] = []
+def read(root: pathlib.Path) -> Tree:
+    """Lists all files below a folder; follows links to files and folders.
 
-    def closed(error: OSError) -> None:
-        rejects.append(Reject(printable(str(error.filename)), unreadable(error)))
+    A folder with several names is listed under each name, but not inside itself.
+    """
+    files: dict[str, pathlib.Path] = {}
+    unusable: dict[str, str] = {}
+    system: list[str] = []
+    # Key, and the identities of the folder and of all folders above.
+    waiting: list[tuple[str, frozenset[tuple[int, int]]]] = [("", frozenset())]
+    while waiting:
+        folder, above = waiting.pop()
+        try:
+            status = os.stat(root / folder)
+            within = above | {(status.st_dev, status.st_ino)}
+            if within == above:
+                unusable[folder] = "link leads to a folder above it"
+                continue
+            with os.scandir(root / folder) as entries:
+                found = list(entries)
+        except OSError as error:
+            unusable[folder or "."] = unreadable(error)
+            continue
+        for entry in found:
+            key = posixpath.join(folder, entry.name)
+            of_system = is_of_system(key)
+            fault = None if of_system else _fault(entry)
+            if fault is not None:
+                unusable[key] = fault
+            elif entry.is_dir(follow_symlinks=not of_system):
+                waiting.append((key, within))
+            elif of_system:
+                system.append(key)
+            else:
+                files[key] = root / key
+    return Tree(
+        root, dict(sorted(files.items())), dict(sorted(unusable.items())), tuple(sorted(system))
+    )
 
-    for folder, _, names in os.walk(root, onerror=closed):
-        for name in names:
-            path = pathlib.Path(folder, name)
-            found[path.relative_to(root).as_posix()] = path
-    return Tree(root, dict(sorted(found.items()))), rejects
+
+def _fault(entry: os.DirEntry[str]) -> str | None:
+    """Returns the reason why an entry of a folder cannot be read; None: a file or a folder."""
+    try:
+        if entry.is_dir() or entry.is_file():
+            return None
+        os.stat(entry.path)
+    except FileNotFoundError:
+        return "link leads to no file"
+    except OSError as error:
+        return unreadable(error)
+    return "is neither a file nor a folder"
+
+
+def is_of_system(key: str) -> bool:
+    """Whether a system or program writes files or folders of this name, such as .DS_Store."""
+    return any(map(_SYSTEM_NAME.fullmatch, key.split("/")))
+
+
+def kinds(keys: Iterable[str]) -> str:
+    """Counts files by name, if the name is of a system, or else by suffix: `3 x .md, 1 x .csv`."""
+    counts = collections.Counter(map(_kind, keys)).most_common()
+    shown = ", ".join(f"{count} x {printable(kind)}" for kind, count in counts[:_SHOWN_KINDS])
+    more = sum(count for _, count in counts[_SHOWN_KINDS:])
+    return f"{shown} and {more} more" if more else shown
+
+
+def _kind(key: str) -> str:
+    for part in key.split("/"):
+        if _SYSTEM_NAME.fullmatch(part):
+            return "._*" if part.startswith("._") else part
+    return suffix(key) or posixpath.basename(key)
 
 
 def suffix(key: str) -> str:

@@ -9,11 +9,26 @@ import tarfile
 from collections.abc import Iterator
 
 from tfgan2.data import images
-from tfgan2.data.sources import Collection, Reject, SourceOptions, captioned, captions, splits
+from tfgan2.data.sources import (
+    Collection,
+    Reject,
+    SourceOptions,
+    captioned,
+    captions,
+    file_counts,
+    splits,
+)
 from tfgan2.data.sources.captioned import Captioned
 from tfgan2.data.sources.folder_layouts import CAPTION_COLUMNS
 from tfgan2.data.sources.tables import captions_of
-from tfgan2.data.sources.tree import IMAGE_SUFFIXES, printable, suffix, unreadable
+from tfgan2.data.sources.tree import (
+    IMAGE_SUFFIXES,
+    is_of_system,
+    kinds,
+    printable,
+    suffix,
+    unreadable,
+)
 from tfgan2.data.sources.tree import read as read_tree
 from tfgan2.program import UsageError
 
@@ -40,28 +55,36 @@ def read(options: SourceOptions) -> Collection:
     Raises:
       UsageError: there is no shard, or no shard has a captioned image.
     """
-    tree, rejects = read_tree(options.folder)
-    for key in tree.files:
-        if key.lower().endswith(COMPRESSED_SUFFIXES):
-            rejects.append(Reject(printable(key), "shard must be a .tar without compression"))
+    tree = read_tree(options.folder)
+    compressed = [key for key in tree.files if key.lower().endswith(COMPRESSED_SUFFIXES)]
+    reason = "shard must be a .tar without compression"
+    rejects = [*tree.rejects, *(Reject(printable(key), reason) for key in compressed)]
     shards = [key for key in tree.files if suffix(key) in SUFFIXES]
     if not shards:
         example = f" ({rejects[0].key}: {rejects[0].reason})" if rejects else ""
         raise UsageError("--input_dir", f"must hold .tar shards{example}", options.input_dir)
     found: list[Captioned] = []
+    faulty: set[str] = set()  # Shards of which no image was read.
     for key in shards:
+        before = len(found), len(rejects)
         for one in _shard(tree.files[key], key, options):
             if isinstance(one, Reject):
                 rejects.append(one)
             else:
                 found.append(one)
+        if len(found) == before[0] and len(rejects) > before[1]:
+            faulty.add(key)
+    # Class every file of the folder.
+    files = file_counts.classify(tree, read={*shards} - faulty, rejected={*faulty, *compressed})
+    skipped = [key for key, kind in files.items() if kind == file_counts.SKIPPED]
     notes = [f"read: {len(shards)} tar shards"]
+    notes += [f"skipped: {kinds(skipped)}"] if skipped else []
     collection = captioned.collect(found, options, rejects=rejects, notes=notes)
     if not any(collection.splits.values()):
         example = next((f" ({it.key}: {it.reason})" for it in collection.rejects), "")
         rule = f"must hold shards with captioned images{example}"
         raise UsageError("--input_dir", rule, f"{len(found)} images without captions")
-    return collection
+    return dataclasses.replace(collection, files=files)
 
 
 def _shard(path: pathlib.Path, key: str, options: SourceOptions) -> Iterator[Captioned | Reject]:
@@ -121,7 +144,10 @@ def _samples(path: pathlib.Path, key: str) -> Iterator[_Sample | Reject]:
             for member in shard:
                 # Forget the headers that were read, or a large shard would fill the memory.
                 shard.members = []  # type: ignore[attr-defined]
+                if member.isdir() or is_of_system(member.name):
+                    continue
                 if not member.isreg():
+                    yield Reject(printable(f"{key}/{member.name}"), "is a link or a special file")
                     continue
                 folder, file = posixpath.split(member.name)
                 stem, _, extension = file.partition(".")
@@ -133,7 +159,12 @@ def _samples(path: pathlib.Path, key: str) -> Iterator[_Sample | Reject]:
                 end = suffix(f".{extension}") or f".{extension.lower()}"
                 if end in IMAGE_SUFFIXES and sample.image is None:
                     sample.image = (member.offset_data, member.size)
-                elif end in (".txt", ".json") and member.size <= MAX_TEXT_BYTES:
+                elif end in IMAGE_SUFFIXES:
+                    yield Reject(printable(f"{key}/{member.name}"), "sample has another image")
+                elif end in (".txt", ".json") and member.size > MAX_TEXT_BYTES:
+                    reason = f"text has more than {MAX_TEXT_BYTES} bytes"
+                    yield Reject(printable(f"{key}/{member.name}"), reason)
+                elif end in (".txt", ".json"):
                     content = shard.extractfile(member)
                     sample.texts[end] = b"" if content is None else content.read()
         # tarfile does not miss the end mark of a shard that is cut between two files.

@@ -1,0 +1,71 @@
+"""Counts the files of an input folder; every file is of one class."""
+
+import collections
+from collections.abc import Container, Iterable, Mapping
+
+from tfgan2.data.sources import Collection, Reject
+from tfgan2.data.sources.tree import Tree
+
+# Images in the data set; files read for captions or images in them; files that only rejects name;
+# and files that are neither images nor captions.
+ACCEPTED, READ, REJECTED, SKIPPED = CLASSES = ("accepted", "read", "rejected", "skipped")
+_WORDS = {
+    ACCEPTED: "images accepted",
+    READ: "read for captions",
+    REJECTED: "rejected",
+    SKIPPED: "skipped",
+}
+
+
+def classify(
+    tree: Tree,
+    *,
+    accepted: Container[str] = (),
+    read: Container[str] = (),
+    rejected: Container[str] = (),
+) -> dict[str, str]:
+    """Returns the class of every file by key; the first of the arguments that has a key counts.
+
+    Args:
+      tree: files of the folder.
+      accepted: keys of images with captions.
+      read: keys of files that were read for captions or images.
+      rejected: keys of files that rejects name.
+    """
+    given = ((ACCEPTED, accepted), (READ, read), (REJECTED, rejected))
+    return {
+        **{key: next((name for name, keys in given if key in keys), SKIPPED) for key in tree.files},
+        **dict.fromkeys(tree.unusable, REJECTED),
+        **dict.fromkeys(tree.system, SKIPPED),
+    }
+
+
+def count(collection: Collection, undrawn: Iterable[Reject]) -> Mapping[str, int]:
+    """Counts the files of a collection by class.
+
+    Args:
+      collection: items to write; images beyond `--limit` have none, and count as skipped.
+      undrawn: rejects of items that could not be drawn.
+
+    Returns:
+      The number of files by class; empty for a source that is no folder of files.
+    """
+    if not collection.files:
+        return {}
+    items = {item.key for items in collection.splits.values() for item in items}
+    broken = {reject.key for reject in undrawn}
+    counts: collections.Counter[str] = collections.Counter()
+    for key, kind in collection.files.items():
+        if kind == ACCEPTED and key in broken:
+            counts[REJECTED] += 1
+        elif kind == ACCEPTED and key not in items:
+            counts[SKIPPED] += 1
+        else:
+            counts[kind] += 1
+    return {kind: counts[kind] for kind in CLASSES}
+
+
+def summary(counts: Mapping[str, int]) -> str:
+    """Writes the counts as a line."""
+    listed = ", ".join(f"{counts[kind]} {words}" for kind, words in _WORDS.items())
+    return f"{sum(counts.values())} files: {listed}"
