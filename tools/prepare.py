@@ -13,6 +13,7 @@ from typing import Any
 
 from absl import flags
 
+from plain_text import decoding
 from tfgan2 import program
 from tfgan2.data import images, sources
 
@@ -59,6 +60,12 @@ flags.DEFINE_string(
 )
 flags.DEFINE_string("image_column", None, "column of tables that names the images")
 flags.DEFINE_string("caption_column", None, "column of tables that holds the captions")
+flags.DEFINE_string(
+    "encoding",
+    None,
+    "encoding of all text without a byte order mark, such as cp1252, latin-1 or utf-16-le; "
+    "default: UTF-8",
+)
 flags.DEFINE_string("held_out", None, "file of emoji names for the test split, one per line")
 flags.DEFINE_string("class_names", None, "file of class names of mnist_idx, one per line and label")
 flags.DEFINE_integer("max_rejects", None, "rejects at most, else failure; default: any number", 0)
@@ -69,7 +76,10 @@ flags.DEFINE_string("verify", None, "data set to check, byte for byte, instead o
 HELP_GROUPS = {
     "Required": ["source", "output_dir"],
     "Input": ["input_dir", "test_fraction", "limit", "max_rejects", "held_out", "class_names"],
-    "Captions": [*("captions", "caption_from", "captions_file", "image_column", "caption_column")],
+    "Captions": [
+        *("captions", "caption_from", "captions_file", "image_column", "caption_column"),
+        "encoding",
+    ],
     "Images": ["image_size", "resize", "background", "max_pixels"],
     "Execution": ["workers", "dry_run"],
     "Instead of writing a data set": ["verify"],
@@ -78,7 +88,7 @@ HELP_GROUPS = {
 SHOWN_REASONS, SHOWN_CAPTIONS = 20, 5
 OPTIONS = (
     *("test_fraction", "resize", "background", "max_pixels", "held_out", "class_names"),
-    *("captions", "caption_from", "captions_file", "image_column", "caption_column"),
+    *("captions", "caption_from", "captions_file", "image_column", "caption_column", "encoding"),
 )
 
 
@@ -154,6 +164,11 @@ def _options(source: sources.Source) -> dict[str, Any]:
             readers = [other for other, it in sources.SOURCES.items() if name in it.options]
             rule = f"must be left out, except for {', '.join(readers)}"
             raise program.UsageError(f"--{name}", rule, f"--source={FLAGS.source}")
+    if "encoding" in given:
+        try:
+            decoding.check_name(given["encoding"])
+        except ValueError as error:
+            raise program.UsageError("--encoding", str(error), given["encoding"]) from error
     if "background" in given:
         try:
             given["background"] = images.parse_colour(given["background"])

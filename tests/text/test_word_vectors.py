@@ -25,8 +25,10 @@ NEEDED = ("seven", "nine")
         ("glove.txt", GLOVE, ["the", "seven", "bird"]),
         ("glove.txt.gz", gzip.compress(GLOVE), ["the", "seven", "bird"]),
         ("word2vec.txt", WORD2VEC, ["seven", "bird"]),
+        ("marked.txt", b"\xef\xbb\xbf" + GLOVE, ["the", "seven", "bird"]),
+        ("wide.txt", GLOVE.decode().encode("utf-16"), ["the", "seven", "bird"]),
     ],
-    ids=["glove", "compressed", "word2vec"],
+    ids=["glove", "compressed", "word2vec", "utf-8 with a mark", "utf-16"],
 )
 def test_file_gives_the_words_that_the_tokenizer_keeps_whole(
     name: str, content: bytes, words: list[str], tmp_path: pathlib.Path
@@ -55,7 +57,7 @@ def test_words_of_the_data_set_are_kept_beyond_the_most_frequent_words(
         (b"seven 1 2\nbird 1\n", "must have a word and 2 numbers on each line, got .*line 2"),
         (b"seven 1 nan\n", "must have finite numbers on each line, got .*line 1"),
         (b"seven 1 x\n", "must have a word and numbers, in UTF-8, .* after line 1"),
-        (b"seven 1 2\n\xff 1 2\n", "must have a word and numbers, in UTF-8, .* after line 2"),
+        (b"seven 1 2\nk\xe4fer 1 2\n", r"must be UTF-8, got .*, line 2 is not UTF-8 .*iconv"),
         (b"bird 1 2\n", "must have words of the data set's captions"),
         (b"", "must have words of the data set's captions"),
     ],

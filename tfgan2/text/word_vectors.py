@@ -3,11 +3,13 @@
 import dataclasses
 import gzip
 import importlib.util
+import io
 import pathlib
 from collections.abc import Collection, Iterator
 
 import numpy as np
 
+from plain_text import decoding
 from tfgan2.program import UsageError, require
 
 FLAG = "--word_vectors"
@@ -115,8 +117,13 @@ def _read_file(path: pathlib.Path) -> Iterator[tuple[str, np.ndarray]]:
     number = 0
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-            for number, content in enumerate(file, start=1):
-                fields = content.decode("utf-8").split()
+            text_file = io.BufferedReader(decoding.UTF8Stream(file))
+            for number, content in enumerate(text_file, start=1):
+                try:
+                    fields = content.decode().split()
+                except UnicodeDecodeError as error:
+                    fault = decoding.wrong_encoding(content, "utf-8", line=number, flag=None)
+                    raise UsageError(FLAG, "must be UTF-8", f"{path}, {fault}") from error
                 if number == 1 and len(fields) == 2 and all(it.isdigit() for it in fields):
                     continue
                 size = size or len(fields) - 1

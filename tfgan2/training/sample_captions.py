@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
+from plain_text import decoding
 from tfgan2.data import pipeline, records
 from tfgan2.program import UsageError, warn
 from tfgan2.runs import recipe as recipes
@@ -57,8 +58,8 @@ def parse(value: str, recipe: recipes.Recipe) -> SampleCaptions:
     texts = value.split("|")
     if os.path.isfile(value):
         try:
-            texts = pathlib.Path(value).read_text(encoding="utf-8-sig").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
+            texts = decoding.decode(pathlib.Path(value).read_bytes(), flag=None).splitlines()
+        except (OSError, decoding.EncodingError) as error:
             raise UsageError(FLAG, "must be a file of UTF-8 text", f"{value} ({error})") from error
     found = tuple(dict.fromkeys(" ".join(text.split()) for text in texts if text.strip()))
     if not 1 <= len(found) <= MOST_GIVEN:

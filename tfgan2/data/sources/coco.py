@@ -5,6 +5,7 @@ import json
 import pathlib
 from collections import defaultdict
 
+from plain_text.decoding import decode_leniently
 from tfgan2.data import images
 from tfgan2.data.sources import Collection, Item, Reject, SourceOptions
 from tfgan2.data.sources.captions import usable
@@ -41,11 +42,11 @@ def read(options: SourceOptions) -> Collection:
     rejects: list[Reject] = []
     for split, name in SETS.items():
         folder = _image_folder(root, f"{name}{years[0]}")
-        names, texts = _read(root / f"annotations/captions_{name}{years[0]}.json")
+        names, texts = _read(root / f"annotations/captions_{name}{years[0]}.json", options.encoding)
         splits[split] = []
         for number, file_name in sorted(names.items()):
             key = f"{folder.name}/{file_name}"
-            captions, faults = usable(key, texts[number])
+            captions, faults = usable(key, texts[number], options.encoding)
             rejects += faults
             if captions:
                 draw = functools.partial(images.load, folder / file_name, framing=framing)
@@ -60,10 +61,12 @@ def _image_folder(root: pathlib.Path, name: str) -> pathlib.Path:
     raise UsageError("--input_dir", f"must hold {name}/ or images/{name}/", root)
 
 
-def _read(path: pathlib.Path) -> tuple[dict[int, str], dict[int, list[object]]]:
+def _read(
+    path: pathlib.Path, encoding: str | None
+) -> tuple[dict[int, str], dict[int, list[object]]]:
     """Reads file names and captions by image number."""
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(decode_leniently(path.read_bytes(), encoding))
         names = {int(image["id"]): image["file_name"] for image in content["images"]}
         texts: dict[int, list[object]] = defaultdict(list)
         for annotation in content["annotations"]:
