@@ -63,7 +63,7 @@ def test_user_can_name_the_classes(tmp_path: pathlib.Path, read: Read) -> None:
     assert named.label_names == ("Bär", "Käfer")
     write(tmp_path, mnist([2], [1]))
     with pytest.raises(UsageError, match=r"--class_names: must name the labels 0\.\.2, got 2"):
-        read("mnist_idx", class_names=str(tmp_path / "names.txt"))
+        read("mnist_idx", class_names=str(tmp_path / "names.txt"), encoding="latin-1")
 
 
 def test_missing_and_unequal_files_are_refused_by_name(tmp_path: pathlib.Path, read: Read) -> None:
