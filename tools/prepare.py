@@ -8,7 +8,7 @@ Examples:
 """
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from absl import flags
@@ -86,6 +86,8 @@ HELP_GROUPS = {
 }
 
 SHOWN_REASONS, SHOWN_CAPTIONS = 20, 5
+# Captions with as many words as captions, of which most occur once, are read wrongly or are names.
+FEWEST_CAPTIONS, WORDS_PER_CAPTION, OCCURRENCES_PER_WORD = 20, 0.9, 2
 OPTIONS = (
     *("test_fraction", "resize", "background", "max_pixels", "held_out", "class_names"),
     *("captions", "caption_from", "captions_file", "image_column", "caption_column", "encoding"),
@@ -126,6 +128,7 @@ def main() -> None:
         print(note)
     manifest = prepared.manifest
     test_captions = {text for item in collection.splits["test"] for text in item.captions}
+    _warn_of_words(manifest.captions["train"], manifest.vocabulary)
     _warn_of_unread(sorted(test_captions), manifest.vocabulary)
     counts = ", ".join(f"{manifest.records(split)} {split}" for split in manifest.splits)
     written = "nothing written (--dry_run)" if FLAGS.dry_run else FLAGS.output_dir
@@ -135,6 +138,21 @@ def main() -> None:
         print(f"  {count} x {reason}")
     if len(reasons) > SHOWN_REASONS:
         print(f"  and {len(reasons) - SHOWN_REASONS} other reasons")
+
+
+def _warn_of_words(captions: int, vocabulary: Mapping[str, int]) -> None:
+    """Warns of captions without words, and of words that nearly all occur once."""
+    if not vocabulary:
+        program.warn("no caption of the train split has a word: a model cannot read them")
+    elif (
+        captions >= FEWEST_CAPTIONS
+        and len(vocabulary) >= WORDS_PER_CAPTION * captions
+        and sum(vocabulary.values()) < OCCURRENCES_PER_WORD * len(vocabulary)
+    ):
+        program.warn(
+            f"{captions} captions of the train split have {len(vocabulary)} words, and most of "
+            "them occur once: a model learns a word from several images"
+        )
 
 
 def _warn_of_unread(test_captions: Sequence[str], vocabulary: Collection[str]) -> None:

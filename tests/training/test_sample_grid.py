@@ -38,6 +38,34 @@ def test_sample_grid_has_a_row_per_caption_and_a_column_per_seed() -> None:
     assert (picture[:, width - GAP :] == 255).all()  # A long caption is cut.
 
 
+def test_characters_that_the_own_font_lacks_are_drawn_with_a_font_of_the_machine() -> None:
+    images = np.zeros([1, 4, 64, 64, 3], np.uint8)
+    titles = ["птица", "собака", "\U000e0041 \u0378"]
+    first, second, absent = (opened(grid(images, rows=[title]))[:LINE] for title in titles)
+    assert (first < DARK).any()
+    assert first.tolist() != second.tolist()
+    # Letters differ from the box of a character that no font has.
+    assert first.tolist() != opened(grid(images, rows=["\u0378" * 5]))[:LINE].tolist()
+    assert absent.shape == first.shape
+
+
+def test_characters_that_no_font_has_are_named_once(capsys: pytest.CaptureFixture) -> None:
+    images = np.zeros([2, 2, 64, 64, 3], np.uint8)
+    for _ in range(2):
+        grid(images, rows=["bird \U0001fafe", "\U0001fadd"], columns=["0", "1"])
+    said = capsys.readouterr().err
+    assert said.count("warning:") <= 1
+
+
+def test_titles_of_all_fonts_stay_within_their_line() -> None:
+    images = np.full([2, 3, 64, 64, 3], 255, np.uint8)
+    picture = opened(grid(images, rows=["Ågj птица ჟ", "שָׁלוֹם"]))
+    for row in range(2):
+        top = row * (LINE + 64 + GAP)
+        assert (picture[top : top + LINE] < DARK).any()
+        assert (picture[top + LINE : top + LINE + 64] == 255).all()
+
+
 def test_sample_grid_without_column_titles_has_no_line_for_them() -> None:
     images = np.zeros([1, 2, 64, 64, 3], np.uint8)
     picture = opened(grid(images, rows=["one"]))

@@ -53,6 +53,7 @@ class Manifest:
       overlap: number of images and of distinct captions of the test split that the train split
         has too.
       rejects: number of rejected items, which rejects.jsonl lists.
+      word_rules: rules by which the words were counted; in data sets of 0.2.0 `letters`.
     """
 
     format: int
@@ -66,6 +67,7 @@ class Manifest:
     vocabulary: Mapping[str, int]
     overlap: Mapping[str, int]
     rejects: int
+    word_rules: str = "unicode"
 
     def records(self, split: str) -> int:
         """Number of records of a split."""
@@ -174,7 +176,7 @@ def load_manifest(data_dir: str | os.PathLike, *, flag: str = "--data_dir") -> M
             for split, shards in fields["splits"].items()
         }
         fields["label_names"] = tuple(fields["label_names"])
-        manifest = Manifest(**fields)
+        manifest = Manifest(**{"word_rules": "letters", **fields})
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(str(path), "must be the manifest of a data set", repr(error)) from error
     for shard in (shard for shards in manifest.splits.values() for shard in shards):
