@@ -25,6 +25,7 @@ from tfgan2.text.decomposition import decompose
 from tfgan2.text.options import LETTERS, UNICODE
 
 PADDING_ID = 0
+UNKNOWN = -1
 # Words by the rules `letters`.
 NOT_A_WORD = r"[^\pL\pN_]+"
 # Words by the rules `unicode`, in decomposed text: letters and digits with their marks. Joiners and
@@ -192,10 +193,13 @@ class WordTokenizer(tf.Module):
                 tf.lookup.TextFileIndex.LINE_NUMBER,
             )
         else:
-            keys = [unicodedata.normalize("NFD", word) for word in self._words]
-            lines = tf.range(len(keys), dtype=tf.int64)
-            initializer = tf.lookup.KeyValueTensorInitializer(tf.constant(keys, tf.string), lines)
-        self._line_numbers = tf.lookup.StaticHashTable(initializer, default_value=-1)
+            # A table must not be empty: the empty text, which is no word, stands in it as unknown.
+            keys = [*(unicodedata.normalize("NFD", word) for word in self._words), ""]
+            lines = [*range(len(self._words)), UNKNOWN]
+            initializer = tf.lookup.KeyValueTensorInitializer(
+                tf.constant(keys, tf.string), tf.constant(lines, tf.int64)
+            )
+        self._line_numbers = tf.lookup.StaticHashTable(initializer, default_value=UNKNOWN)
 
     @property
     def vocabulary_size(self) -> int:

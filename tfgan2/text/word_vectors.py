@@ -7,6 +7,7 @@ import io
 import itertools
 import pathlib
 from collections.abc import Collection, Iterator
+from typing import BinaryIO, cast
 
 import numpy as np
 
@@ -124,7 +125,7 @@ def _read_file(path: pathlib.Path) -> Iterator[tuple[str, np.ndarray]]:
     number = 0
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-            text_file = io.BufferedReader(decoding.UTF8Stream(file))
+            text_file = io.BufferedReader(decoding.UTF8Stream(cast(BinaryIO, file)))
             for number, content in enumerate(text_file, start=1):
                 try:
                     fields = content.decode().split()
