@@ -70,6 +70,8 @@ def with_word_rules(
     Raises:
       UsageError: a new run has other rules than its vocabulary.
     """
+    if "word_rules" not in recipes.option_names(recipe.model):
+        return recipe
     if run.config_file.exists():
         rules = run.read_config().recipe.word_rules
     elif source is not None:
