@@ -6,14 +6,13 @@ import importlib.util
 import io
 import itertools
 import pathlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import BinaryIO, cast
 
 import numpy as np
 
 from plain_text import decoding
 from tfgan2.program import UsageError, require
-from tfgan2.text import tokenizers
 
 FLAG = "--word_vectors"
 WORDLLAMA = "wordllama"
@@ -77,11 +76,18 @@ def _standardized(words: list[str], vectors: np.ndarray) -> WordVectors:
     return WordVectors(words, standard.astype(np.float32))
 
 
+def _whole_words(texts: Sequence[str], rules: str) -> Iterator[str | None]:
+    # Imported here: the help of programs imports this module, and needs no TensorFlow.
+    from tfgan2.text import tokenizers
+
+    return tokenizers.whole_words(texts, rules)
+
+
 def _common_words(rules: str) -> Iterator[str]:
     """Returns the most frequent English words of the package symspellpy's list."""
     lines = (_folder("symspellpy") / COMMON_WORDS_FILE).read_text(encoding="utf-8-sig").splitlines()
     words = [line.partition(" ")[0] for line in lines[:COMMON_WORDS]]
-    return filter(None, tokenizers.whole_words(words, rules))
+    return filter(None, _whole_words(words, rules))
 
 
 def _of_wordllama(words: list[str]) -> np.ndarray:
@@ -108,7 +114,7 @@ def _words_of_file(path: pathlib.Path, rules: str) -> Iterator[tuple[str, np.nda
     """Yields the words of a file that the tokenizer keeps as one word, with float32 values [D]."""
     lines = _read_file(path)
     while batch := list(itertools.islice(lines, LINES_AT_ONCE)):
-        words = tokenizers.whole_words([text for text, _ in batch], rules)
+        words = _whole_words([text for text, _ in batch], rules)
         for word, (_, values) in zip(words, batch, strict=True):
             if word is not None:
                 yield word, values
