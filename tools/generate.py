@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
+from plain_text import decoding
 from serving import program
 from serving.program import UsageError
 
@@ -28,6 +29,12 @@ flags.DEFINE_string(
     None,
     "file or pattern: one caption per line, .csv, .tsv, .json, .jsonl, .parquet or .tfrecord; also "
     ".gz, .bz2, .xz, .zst",
+)
+flags.DEFINE_string(
+    "encoding",
+    None,
+    "encoding of text files of captions without a byte order mark, such as cp1252, latin-1 or "
+    "utf-16-le; default: UTF-8",
 )
 flags.DEFINE_integer("count", None, "number of images, for a model that reads no captions", 1)
 flags.DEFINE_string("output_dir", None, "folder of the outputs", required=True)
@@ -55,6 +62,7 @@ HELP_GROUPS = {
     "Required": ["output_dir"],
     "One of these is required": ["export_dir", "target"],
     "One of these too": ["captions", "count"],
+    "Captions": ["encoding"],
     "Images": ["images_per_caption", "seed", "truncation"],
     "Output": ["format", "shards", "resume", "max_errors", "dry_run"],
     "Execution": ["batch_size"],
@@ -94,6 +102,7 @@ def main(beam_options: Sequence[str]) -> None:
         resume=FLAGS.resume,
         max_errors=FLAGS.max_errors,
         beam_options=beam_options,
+        encoding=FLAGS.encoding,
     )
     began_seconds = time.monotonic()
     job, summary = job_runner.run(request, dry_run=FLAGS.dry_run)
@@ -117,6 +126,11 @@ def _check_flags(beam_options: Sequence[str]) -> None:
     if (FLAGS.captions is None) == (FLAGS.count is None):
         got = "none" if FLAGS.count is None else "both"
         raise UsageError(f"--captions: must be given, or else --count, got {got}")
+    if FLAGS.encoding is not None:
+        try:
+            decoding.check_name(FLAGS.encoding)
+        except ValueError as error:
+            raise UsageError(f"--encoding: {error}, got {FLAGS.encoding}") from error
     if FLAGS.count is not None and FLAGS["images_per_caption"].present:
         got = FLAGS.images_per_caption
         raise UsageError(f"--images_per_caption: must be left out with --count, got {got}")

@@ -8,11 +8,12 @@ Examples:
 """
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from absl import flags
 
+from plain_text import decoding
 from tfgan2 import program
 from tfgan2.data import images, sources
 
@@ -59,6 +60,12 @@ flags.DEFINE_string(
 )
 flags.DEFINE_string("image_column", None, "column of tables that names the images")
 flags.DEFINE_string("caption_column", None, "column of tables that holds the captions")
+flags.DEFINE_string(
+    "encoding",
+    None,
+    "encoding of all text without a byte order mark, such as cp1252, latin-1 or utf-16-le; "
+    "default: UTF-8",
+)
 flags.DEFINE_string("held_out", None, "file of emoji names for the test split, one per line")
 flags.DEFINE_string("class_names", None, "file of class names of mnist_idx, one per line and label")
 flags.DEFINE_integer("max_rejects", None, "rejects at most, else failure; default: any number", 0)
@@ -69,16 +76,21 @@ flags.DEFINE_string("verify", None, "data set to check, byte for byte, instead o
 HELP_GROUPS = {
     "Required": ["source", "output_dir"],
     "Input": ["input_dir", "test_fraction", "limit", "max_rejects", "held_out", "class_names"],
-    "Captions": [*("captions", "caption_from", "captions_file", "image_column", "caption_column")],
+    "Captions": [
+        *("captions", "caption_from", "captions_file", "image_column", "caption_column"),
+        "encoding",
+    ],
     "Images": ["image_size", "resize", "background", "max_pixels"],
     "Execution": ["workers", "dry_run"],
     "Instead of writing a data set": ["verify"],
 }
 
 SHOWN_REASONS, SHOWN_CAPTIONS = 20, 5
+# Captions with as many words as captions, of which most occur once, are read wrongly or are names.
+FEWEST_CAPTIONS, WORDS_PER_CAPTION, OCCURRENCES_PER_WORD = 20, 0.9, 2
 OPTIONS = (
     *("test_fraction", "resize", "background", "max_pixels", "held_out", "class_names"),
-    *("captions", "caption_from", "captions_file", "image_column", "caption_column"),
+    *("captions", "caption_from", "captions_file", "image_column", "caption_column", "encoding"),
 )
 
 
@@ -117,6 +129,7 @@ def main() -> None:
         print(note)
     manifest = prepared.manifest
     test_captions = {text for item in collection.splits["test"] for text in item.captions}
+    _warn_of_words(manifest.captions["train"], manifest.vocabulary)
     _warn_of_unread(sorted(test_captions), manifest.vocabulary)
     counts = ", ".join(f"{manifest.records(split)} {split}" for split in manifest.splits)
     written = "nothing written (--dry_run)" if FLAGS.dry_run else FLAGS.output_dir
@@ -128,6 +141,21 @@ def main() -> None:
         print(f"  {count} x {reason}")
     if len(reasons) > SHOWN_REASONS:
         print(f"  and {len(reasons) - SHOWN_REASONS} other reasons")
+
+
+def _warn_of_words(captions: int, vocabulary: Mapping[str, int]) -> None:
+    """Warns of captions without words, and of words that nearly all occur once."""
+    if not vocabulary:
+        program.warn("no caption of the train split has a word: a model cannot read them")
+    elif (
+        captions >= FEWEST_CAPTIONS
+        and len(vocabulary) >= WORDS_PER_CAPTION * captions
+        and sum(vocabulary.values()) < OCCURRENCES_PER_WORD * len(vocabulary)
+    ):
+        program.warn(
+            f"{captions} captions of the train split have {len(vocabulary)} words, and most of "
+            "them occur once: a model learns a word from several images"
+        )
 
 
 def _warn_of_unread(test_captions: Sequence[str], vocabulary: Collection[str]) -> None:
@@ -157,6 +185,11 @@ def _options(source: sources.Source) -> dict[str, Any]:
             readers = [other for other, it in sources.SOURCES.items() if name in it.options]
             rule = f"must be left out, except for {', '.join(readers)}"
             raise program.UsageError(f"--{name}", rule, f"--source={FLAGS.source}")
+    if "encoding" in given:
+        try:
+            decoding.check_name(given["encoding"])
+        except ValueError as error:
+            raise program.UsageError("--encoding", str(error), given["encoding"]) from error
     if "background" in given:
         try:
             given["background"] = images.parse_colour(given["background"])

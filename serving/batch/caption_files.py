@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import dataclasses
+import io
 import itertools
 import json
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import BinaryIO
 
 from pyarrow import ArrowException, parquet
 
+from plain_text import decoding
 from serving.batch import compression, messages, storage, tfrecords
 
 MAX_CAPTION_BYTES = 2**17
@@ -30,7 +32,6 @@ FORMATS = {
     b"\xff\xd8\xff": "JPEG",
 }
 _JSON_RULE = f"must be a JSON string, or an object with a string `{COLUMN}`"
-_BOM = b"\xef\xbb\xbf"
 _TOO_LONG = f"line: must have at most {MAX_LINE_BYTES} bytes, got more"
 
 
@@ -39,7 +40,8 @@ class Entry:
     """One entry of a caption file.
 
     Attributes:
-      caption: bytes of the caption, UTF-8 or not; None if the entry has no readable caption.
+      caption: bytes of the caption, UTF-8 if it can be drawn; None if the entry has no readable
+        caption.
       problem: reason why the entry cannot be drawn; None if it can.
     """
 
@@ -51,15 +53,18 @@ class DamagedFileError(ValueError):
     """A file cannot be read to its end, so its number of captions is unknown."""
 
 
-def read(path: str) -> Iterator[Entry]:
+def read(path: str, encoding: str | None = None) -> Iterator[Entry]:
     """Reads the entries of a file; holds one line, record or batch in memory, or a JSON array.
 
     Args:
       path: the suffix gives the format: .csv or .tsv, .json, .jsonl or .ndjson, .parquet,
         .tfrecord or .tfrecords; else text with one caption per line. A second suffix .gz, .bz2, .xz
         or .zst: compressed.
+      encoding: encoding of text without a byte order mark; None: UTF-8. Parquet and TFRecords hold
+        UTF-8.
 
     Raises:
+      decoding.EncodingError: a line of text is not in its encoding.
       DamagedFileError: the file cannot be read to its end, a table has no column `caption`, or the
         content is of another format than the name says.
     """
@@ -70,37 +75,47 @@ def read(path: str) -> Iterator[Entry]:
             stream = compression.decompressed(file, suffix)
             if kind in ("tfrecord", "tfrecords"):
                 yield from _record_entries(stream)
-            elif kind == "parquet":
+                return
+            if kind == "parquet":
                 yield from _parquet_entries(stream)
-            elif kind in ("csv", "tsv"):
-                yield from _csv_entries(stream)
+                return
+            text = io.BufferedReader(decoding.UTF8Stream(stream, encoding))
+            if kind in ("csv", "tsv"):
+                yield from _csv_entries(text)
             elif kind == "json":
-                yield from _json_entries(stream)
+                yield from _json_entries(text)
             elif kind in ("jsonl", "ndjson"):
-                yield from map(_json_entry, _lines(stream))
+                yield from map(_json_entry, _lines(text))
             else:
-                yield from _text_entries(stream)
+                yield from _text_entries(text)
+    except decoding.EncodingError as error:
+        raise decoding.EncodingError(f"{path}, {error}") from error
     except (*compression.ERRORS, ArrowException) as error:
         raise DamagedFileError(f"{path} ({error or type(error).__name__})") from error
 
 
 def _lines(stream: BinaryIO) -> Iterator[bytes | None]:
-    """Yields lines without line ends and byte order mark; None for a line that is too long."""
-    first = True
-    # The limit includes the byte order mark and the line end.
-    while line := stream.readline(MAX_LINE_BYTES + len(_BOM) + len(b"\r\n")):
-        if first:
-            line, first = line.removeprefix(_BOM), False
-            if not line:
-                return
-            for beginning, name in FORMATS.items():
-                if line.startswith(beginning):
-                    raise ValueError(f"a file of captions must be text, got {name}")
+    """Yields lines without line ends; None for a line that is too long.
+
+    Raises:
+      decoding.EncodingError: a line is not UTF-8.
+      ValueError: the content is of another format.
+    """
+    number = 0
+    # The limit includes the line end.
+    while line := stream.readline(MAX_LINE_BYTES + len(b"\r\n")):
+        number += 1
+        for beginning, name in FORMATS.items() if number == 1 else ():
+            if line.startswith(beginning):
+                raise ValueError(f"a file of captions must be text, got {name}")
         whole = line.endswith(b"\n")
         content = line.removesuffix(b"\n")
         if whole:
             content = content.removesuffix(b"\r")
         if len(content) <= MAX_LINE_BYTES:
+            if not _is_utf8(content):
+                rest = line + stream.read(decoding.GUESSED_BYTES)
+                raise decoding.wrong_encoding(rest, decoding.UTF_8, line=number)
             yield content
             continue
         while not whole:
@@ -109,10 +124,22 @@ def _lines(stream: BinaryIO) -> Iterator[bytes | None]:
         yield None
 
 
+def _is_utf8(content: bytes) -> bool:
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _entry(caption: bytes) -> Entry:
     if len(caption) > MAX_CAPTION_BYTES:
         rule = f"must have at most {MAX_CAPTION_BYTES} bytes"
         return Entry(caption, f"caption: {rule}, got {len(caption)}")
+    if not _is_utf8(caption):
+        return Entry(caption, "caption: must be UTF-8, got other bytes")
+    if not decoding.is_text(caption.decode()):
+        return Entry(caption, "caption: must be text, got many control characters")
     return Entry(caption)
 
 
@@ -135,7 +162,7 @@ def _text_entries(stream: BinaryIO) -> Iterator[Entry]:
 
 def _is_header(line: bytes) -> bool:
     """Whether a line holds nothing but names of columns, `caption` among them."""
-    text = line.decode("utf-8", "replace")
+    text = line.decode()
     for separator in SEPARATORS:
         names = {name.strip(' "\r').lower() for name in text.split(separator)}
         if COLUMN in names and names <= OTHER_COLUMNS | {COLUMN}:
@@ -144,11 +171,11 @@ def _is_header(line: bytes) -> bool:
 
 
 def _json_entry(line: bytes | None) -> Entry:
-    """The entry of a JSON line; keeps bytes that are not UTF-8; a blank line is empty text."""
+    """The entry of a JSON line; a blank line is empty text."""
     if line is None or not line.strip():
         return _text_entry(None if line is None else b"")
     try:
-        return _value_entry(json.loads(line.decode("utf-8", "surrogateescape")))
+        return _value_entry(json.loads(line))
     except (ValueError, RecursionError) as error:
         return Entry(None, f"line: {_JSON_RULE}, got {error}")
 
@@ -174,7 +201,7 @@ def _json_entries(stream: BinaryIO) -> Iterator[Entry]:
         return
     rest = b"\n".join(line for line in lines if line is not None)
     try:
-        values = json.loads((first + b"\n" + rest).decode("utf-8", "surrogateescape"))
+        values = json.loads(first + b"\n" + rest)
     except RecursionError as error:
         raise ValueError("a JSON array must hold captions, got one that is too deep") from error
     for value in values:
@@ -197,7 +224,7 @@ def _table_line(line: bytes | None) -> str:
     """The line of a CSV file for `csv.reader`."""
     if line is None:
         raise csv.Error(_TOO_LONG)
-    return line.decode("utf-8", "surrogateescape") + "\n"
+    return line.decode() + "\n"
 
 
 def _header(line: bytes | None) -> tuple[str, int]:
@@ -206,7 +233,7 @@ def _header(line: bytes | None) -> tuple[str, int]:
     Raises:
       ValueError: the table has no such column with any separator.
     """
-    text = "" if line is None else line.decode("utf-8", "surrogateescape")
+    text = "" if line is None else line.decode()
     for separator in SEPARATORS:
         with contextlib.suppress(csv.Error):
             names = next(csv.reader([text], delimiter=separator, strict=True), [])
@@ -234,7 +261,7 @@ def _csv_entries(stream: BinaryIO) -> Iterator[Entry]:
         elif len(fields) <= column:
             yield Entry(None, f"row: must have {column + 1} fields or more, got {len(fields)}")
         else:
-            yield _entry(fields[column].encode("utf-8", "surrogateescape"))
+            yield _entry(fields[column].encode())
 
 
 def _record_entries(stream: BinaryIO) -> Iterator[Entry]:

@@ -17,6 +17,7 @@ from apache_beam.runners import PipelineRunner
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
+from plain_text.decoding import EncodingError
 from serving.batch import beam_pipeline, dask_cluster, models, progress, staging, storage
 from serving.batch.caption_files import DamagedFileError
 from serving.batch.handlers import ExportHandler, ServerHandler
@@ -49,6 +50,7 @@ class JobRequest:
       resume: continues an earlier run of the same job.
       max_errors: rows that may fail; None for any number.
       beam_options: options of Beam, as on a command line.
+      encoding: encoding of captions in text files without a byte order mark; None: UTF-8.
     """
 
     source: str | ServerSource
@@ -58,6 +60,7 @@ class JobRequest:
     resume: bool = False
     max_errors: int | None = None
     beam_options: Sequence[str] = ()
+    encoding: str | None = None
 
 
 def run(request: JobRequest, *, dry_run: bool = False) -> tuple[Job, Summary | None]:
@@ -135,7 +138,12 @@ def _stage(request: JobRequest, path: str | None, *, partial_folder: str) -> Sta
         rule = "must be a file, or a pattern that matches some"
         raise UsageError(f"--captions: {rule}, got {request.captions}")
     try:
-        return staging.stage(sources, path, partial_folder=partial_folder)
+        return staging.stage(
+            sources, path, partial_folder=partial_folder, encoding=request.encoding
+        )
+    except EncodingError as error:
+        rule = f"must be text in {request.encoding or 'UTF-8'}"
+        raise UsageError(f"--captions: {rule}, got {error}") from error
     except DamagedFileError as error:
         raise UsageError(f"--captions: must be whole files, got {error}") from error
 

@@ -28,15 +28,19 @@ class StagedCaptions:
     offsets: tuple[int, ...]
 
 
-def stage(paths: Iterable[str], path: str | None, *, partial_folder: str) -> StagedCaptions:
+def stage(
+    paths: Iterable[str], path: str | None, *, partial_folder: str, encoding: str | None = None
+) -> StagedCaptions:
     """Reads caption files, and writes all captions into one file.
 
     Args:
       paths: the caption files, in order.
       path: path of the staged file; None: writes nothing.
       partial_folder: folder of the file while it is written.
+      encoding: encoding of text without a byte order mark; None: UTF-8.
 
     Raises:
+      decoding.EncodingError: a line of text is not in its encoding.
       caption_files.DamagedFileError: a file cannot be read to its end.
     """
     checksum, offsets = hashlib.sha256(), []
@@ -44,7 +48,7 @@ def stage(paths: Iterable[str], path: str | None, *, partial_folder: str) -> Sta
     with contextlib.ExitStack() as stack:
         file = path and stack.enter_context(storage.writing(path, partial_folder=partial_folder))
         for source in paths:
-            for entry in caption_files.read(source):
+            for entry in caption_files.read(source, encoding):
                 line = _line(entry)
                 if count % STRIDE == 0:
                     offsets.append(position)

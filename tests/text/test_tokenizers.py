@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 from tfgan2.characters import ALPHABET
 from tfgan2.text import tokenizers
+from tfgan2.text.decomposition import decompose
+from tfgan2.text.options import LETTERS, UNICODE
 
 ROOT = pathlib.Path(__file__).parents[2]
 VOCABULARY = ["seven", "the", "digit", "7", "größe", "a_b"]
@@ -81,15 +83,97 @@ def test_captions_can_be_padded_to_the_longest_of_the_batch(
 @given(st.lists(st.text(alphabet=st.characters(codec="utf-8"), max_size=40), max_size=4))
 def test_words_are_matches_of_a_regular_expression(captions: list[str]) -> None:
     captions = [re.sub(NOT_OLD, " ", c) for c in captions]
-    words = tokenizers.split_words(tf.constant(captions, tf.string)).to_list()
+    words = tokenizers.split_words(tf.constant(captions, tf.string), LETTERS).to_list()
     expected = [[w.lower() for w in re.findall(r"\w+", caption)] for caption in captions]
     assert [[word.decode() for word in row] for row in words] == expected
 
 
+@pytest.mark.parametrize("rules", [UNICODE, LETTERS])
 @given(st.binary(max_size=60))
-def test_any_bytes_give_ids(caption: bytes) -> None:
-    words = tokenizers.split_words(tf.constant([caption])).to_list()
+def test_any_bytes_give_words(rules: str, caption: bytes) -> None:
+    words = tokenizers.split_words(tf.constant([caption]), rules).to_list()
     assert all(word.decode() for word in words[0])
+
+
+@given(st.lists(st.text(st.characters(codec="ascii"), max_size=60), min_size=1, max_size=4))
+def test_ascii_captions_have_the_same_words_by_both_rules(captions: list[str]) -> None:
+    assert [*tokenizers.words_of(captions, UNICODE)] == [*tokenizers.words_of(captions, LETTERS)]
+
+
+@pytest.mark.parametrize(
+    ("caption", "words"),
+    [
+        ("यह एक काला कुत्ता है।", ["यह", "एक", "काला", "कुत्ता", "है"]),
+        ("שָׁלוֹם, עולם", ["שָׁלוֹם", "עולם"]),
+        ("طَائِرٌ أحمر", ["طَائِرٌ", "أحمر"]),
+        ("می\u200cخواهم", ["میخواهم"]),  # noqa: RUF001
+        ("นกสีแดง", ["น", "ก", "สี", "แ", "ด", "ง"]),
+        ("ສີແດງ", ["ສີ", "ແ", "ດ", "ງ"]),
+        ("ខ្មែរ", ["ខ្", "មែ", "រ"]),
+        ("မြန်မာ", ["မြ", "န်", "မာ"]),
+        ("赤い鳥bird、2羽", ["赤", "い", "鳥", "bird", "2", "羽"]),
+        ("ガラス", ["ガ", "ラ", "ス"]),
+        ("한국어 새", ["한국어", "새"]),
+        ("Größe x̂_1 it's", ["größe", "x̂_1", "it", "s"]),
+        ("7\ufe0f\u20e3 ❤\ufe0f bird \u0301 soft\u00adly", ["7", "bird", "softly"]),
+        ("a\u200bb", ["a", "b"]),
+    ],
+)
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_words_of_the_scripts_of_the_world(caption: str, words: list[str], form: str) -> None:
+    expected = [unicodedata.normalize("NFC", word) for word in words]
+    assert [*tokenizers.words_of([unicodedata.normalize(form, caption)])] == [expected]
+
+
+WORLD = st.text(
+    st.characters(codec="utf-8", categories=["L", "M", "N", "Cf", "Zs"])
+    | st.sampled_from("éệ각ガạ̈ą́σΣİǰ क़" + "\u0301\u0323\u0308\u0327\u3099\u1161\u11a8"),
+    max_size=30,
+)
+
+
+@settings(max_examples=25)
+@given(st.lists(WORLD, min_size=1, max_size=4))
+def test_composed_and_decomposed_captions_have_the_same_ids(
+    tmp_path_factory: pytest.TempPathFactory, captions: list[str]
+) -> None:
+    path: pathlib.Path = tmp_path_factory.getbasetemp() / "words_of_the_world"
+    vocabulary = tokenizers.count_words(captions)
+    assert all(unicodedata.is_normalized("NFC", word) for word in vocabulary)
+    tokenizers.write_vocabulary(path, vocabulary)
+    tokenizer = tokenizers.WordTokenizer(path, max_words=40)
+    composed, decomposed = (
+        tokenizer(tf.constant([unicodedata.normalize(form, caption) for caption in captions]))
+        for form in ("NFC", "NFD")
+    )
+    for name, value in composed.items():
+        np.testing.assert_array_equal(value, decomposed[name])
+    assert not composed["unknown_words"].numpy().any()
+    expected = [[*vocabulary].index(word) + 1 for word in next(tokenizers.words_of(captions))]
+    assert composed["ids"].numpy()[0, : len(expected)].tolist() == expected
+
+
+def test_decomposition_equals_that_of_python() -> None:
+    characters = [chr(code) for code in range(0x30000) if not 0xD800 <= code < 0xE000]
+    found = decompose(tf.constant(characters)).numpy()
+    assert [text.decode() for text in found] == [
+        unicodedata.normalize("NFD", character) for character in characters
+    ]
+
+
+@settings(max_examples=50)
+@given(st.lists(WORLD, max_size=4))
+def test_marks_are_sorted_within_their_own_caption(captions: list[str]) -> None:
+    found = decompose(tf.constant(captions, tf.string)).numpy()
+    assert [text.decode() for text in found] == [
+        unicodedata.normalize("NFD", caption) for caption in captions
+    ]
+
+
+def test_an_accent_that_the_vocabulary_lacks_is_left_out(
+    tokenizer: tokenizers.WordTokenizer,
+) -> None:
+    assert ids(tokenizer, "s\u00e9ven se\u0301ven") == [1, 1, 0, 0]
 
 
 def test_word_counts_are_sorted_by_frequency_then_alphabet() -> None:
@@ -101,7 +185,7 @@ def test_word_counts_are_sorted_by_frequency_then_alphabet() -> None:
 def ascii_tokenizer(tmp_path_factory: pytest.TempPathFactory) -> tokenizers.WordTokenizer:
     path: pathlib.Path = tmp_path_factory.mktemp("text") / "vocabulary.txt"
     tokenizers.write_vocabulary(path, dict.fromkeys(ASCII_VOCABULARY, 1))
-    return tokenizers.WordTokenizer(path, max_words=PUBLISHED_MAX_WORDS)
+    return tokenizers.WordTokenizer(path, max_words=PUBLISHED_MAX_WORDS, rules=LETTERS)
 
 
 def published_words(caption: str) -> list[str]:
@@ -165,7 +249,7 @@ def test_words_outside_ascii_are_converted_as_in_df_gan(
 
 def test_a_vocabulary_outside_ascii_keeps_its_words_whole(tmp_path: pathlib.Path) -> None:
     tokenizers.write_vocabulary(tmp_path / "words", dict.fromkeys(["gre", "größe", "鳥"], 1))
-    tokenizer = tokenizers.WordTokenizer(tmp_path / "words", max_words=4)
+    tokenizer = tokenizers.WordTokenizer(tmp_path / "words", max_words=4, rules=LETTERS)
     assert ids(tokenizer, "GRÖßE 鳥 gre") == [2, 3, 1, 0]
     # Only a word that the vocabulary lacks is reduced to its ASCII letters.
     assert ids(tokenizer, "gröe 鳥gre größen") == [1, 1, 0, 0]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from tfgan2.training import sample_grid
+from tfgan2.training import fonts, sample_grid
 from tfgan2.training.sample_grid import animation, grid
 
 GAP, LINE = sample_grid.GAP_PX, sample_grid.TEXT_HEIGHT_PX
@@ -36,6 +36,37 @@ def test_sample_grid_has_a_row_per_caption_and_a_column_per_seed() -> None:
     assert (picture[LINE + 1 : 2 * LINE - 2] < DARK).any()  # the first caption
     assert (picture[second + 1 : second + LINE - 2] < DARK).any()  # and the second caption.
     assert (picture[:, width - GAP :] == 255).all()  # A long caption is cut.
+
+
+def test_characters_that_the_own_font_lacks_are_drawn_with_a_font_of_the_machine() -> None:
+    images = np.zeros([1, 4, 64, 64, 3], np.uint8)
+    first, second = (opened(grid(images, rows=[title]))[:LINE] for title in ("птица", "щенок"))
+    assert (first < DARK).any()
+    # Boxes of characters that a font lacks would be alike.
+    assert first.tolist() != second.tolist()
+
+
+def test_characters_that_no_font_has_are_named_once(
+    capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fonts, "files", lambda: ())
+    fonts._with.cache_clear()
+    fonts._warn_once.cache_clear()
+    images = np.zeros([2, 2, 64, 64, 3], np.uint8)
+    for _ in range(2):
+        grid(images, rows=["bird 鳥", "犬"], columns=["0", "1"])
+    fonts._with.cache_clear()
+    rule = "no font of this machine has 犬 鳥 (the Noto fonts have them)"
+    assert capsys.readouterr().err == f"warning: sample grids: {rule}\n"
+
+
+def test_titles_of_all_fonts_stay_within_their_line() -> None:
+    images = np.full([2, 3, 64, 64, 3], 255, np.uint8)
+    picture = opened(grid(images, rows=["Ågj птица ჟ", "שָׁלוֹם"]))
+    for row in range(2):
+        top = row * (LINE + 64 + GAP)
+        assert (picture[top : top + LINE] < DARK).any()
+        assert (picture[top + LINE : top + LINE + 64] == 255).all()
 
 
 def test_sample_grid_without_column_titles_has_no_line_for_them() -> None:

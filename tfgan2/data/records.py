@@ -55,6 +55,7 @@ class Manifest:
       rejects: number of rejected items, which rejects.jsonl lists.
       files: number of files of the input folder by class; empty for a source that is no folder of
         a user's files, and for data sets of earlier versions.
+      word_rules: rules by which the words were counted; in data sets of 0.2.0 `letters`.
     """
 
     format: int
@@ -69,6 +70,7 @@ class Manifest:
     overlap: Mapping[str, int]
     rejects: int
     files: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    word_rules: str = "unicode"
 
     def records(self, split: str) -> int:
         """Number of records of a split."""
@@ -177,7 +179,7 @@ def load_manifest(data_dir: str | os.PathLike, *, flag: str = "--data_dir") -> M
             for split, shards in fields["splits"].items()
         }
         fields["label_names"] = tuple(fields["label_names"])
-        manifest = Manifest(**fields)
+        manifest = Manifest(**{"word_rules": "letters", **fields})
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(str(path), "must be the manifest of a data set", repr(error)) from error
     for shard in (shard for shards in manifest.splits.values() for shard in shards):

@@ -7,8 +7,6 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-import tensorflow as tf
-
 from tfgan2.adversarial.sampler import AnySampler
 from tfgan2.data import pipeline, records
 from tfgan2.evaluation import extractors
@@ -24,7 +22,7 @@ from tfgan2.metrics.saved_models import SavedMatcher
 from tfgan2.program import UsageError
 from tfgan2.runs import environment, label_texts
 from tfgan2.runs import recipe as recipes
-from tfgan2.text.tokenizers import split_words
+from tfgan2.text.tokenizers import words_of
 
 MODEL_DEFAULT = "the model's own"
 
@@ -366,5 +364,5 @@ def _text_labels(
             for label, captions in zip(real.label, real.captions, strict=True)
             for text in captions
         ]
-    words = split_words(tf.constant([text for _, text in pairs])).to_list()
-    return {b" ".join(own).decode(): label for own, (label, _) in zip(words, pairs, strict=True)}
+    words = words_of([text for _, text in pairs], manifest.word_rules)
+    return {" ".join(own): label for own, (label, _) in zip(words, pairs, strict=True)}

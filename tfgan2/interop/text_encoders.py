@@ -11,6 +11,7 @@ from tfgan2.interop.weight_mapping import Target, convolution, expect, fill, lin
 from tfgan2.program import UsageError
 from tfgan2.text.char_cnn_rnn import VARIANTS, CharCNNRNN, GatedRecurrence
 from tfgan2.text.encoders import BiLSTM, TextOptions
+from tfgan2.text.options import LETTERS
 
 END_WORD_ID = 0
 EXAMPLES = 10
@@ -32,6 +33,7 @@ def damsm_options(state: dict[str, np.ndarray]) -> TextOptions:
         text_encoder_kind="bi_lstm",
         max_words=MAX_WORDS,
         sampling_max_words=SAMPLING_MAX_WORDS,
+        word_rules=LETTERS,
         word_embedding_size=state[EMBEDDING].shape[-1],
         sentence_size=2 * state[STATE].shape[-1],
     )
@@ -77,6 +79,7 @@ def char_cnn_rnn_options(state: dict[str, np.ndarray]) -> TextOptions:
     return TextOptions(
         text_encoder_kind=f"char_cnn_rnn_{names[0]}",
         max_words=MAX_WORDS,
+        word_rules=LETTERS,
         word_embedding_size=1,
         sentence_size=state["emb_proj.weight"].shape[0],
     )

@@ -22,7 +22,7 @@ from tfgan2.models.stack_gan.options import StackGANOptions
 from tfgan2.options import Options, option
 from tfgan2.program import UsageError
 from tfgan2.runs import shipped_recipes
-from tfgan2.text.options import TextOptions
+from tfgan2.text.options import LETTERS, TextOptions
 
 if TYPE_CHECKING:
     import tf_keras as keras
@@ -194,6 +194,9 @@ def from_json(fields: Mapping[str, Any], *, version: str | None) -> Recipe:
     if "penalty_every" in absent and fields["model"] != "df_gan":
         # Before 0.2.0 all systems had DF-GAN's default MA-GP weight, but only DF-GAN used MA-GP.
         fields = {**fields, "ma_gp_weight": 0.0}
+    if "word_rules" in absent and "word_rules" in option_names(fields["model"]):
+        # Before 0.3.0 there were no other rules.
+        fields = {**fields, "word_rules": LETTERS}
     return Recipe(**fields)
 
 

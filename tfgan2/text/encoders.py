@@ -7,7 +7,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tfgan2.text.char_cnn_rnn import VARIANTS, CharCNNRNN, DType
-from tfgan2.text.options import CHARACTER_ENCODERS, TextOptions
+from tfgan2.text.options import CHARACTER_ENCODERS, LETTERS, UNICODE, TextOptions
 from tfgan2.text.tokenizers import CharacterTokenizer, Tokenizer, WordTokenizer
 from tfgan2.text.word_dropout import drop_values
 from tfgan2.text.word_vector_encoder import WordVectorEncoder
@@ -28,11 +28,15 @@ def make_tokenizer(
     """
     if options.text_encoder_kind in CHARACTER_ENCODERS:
         return CharacterTokenizer()
+    rules = LETTERS if options.word_rules == LETTERS else UNICODE
     if options.sampling_max_words and not for_training:
         return WordTokenizer(
-            vocabulary_file, max_words=options.sampling_max_words, pad_to_longest=True
+            vocabulary_file,
+            max_words=options.sampling_max_words,
+            pad_to_longest=True,
+            rules=rules,
         )
-    return WordTokenizer(vocabulary_file, max_words=options.max_words)
+    return WordTokenizer(vocabulary_file, max_words=options.max_words, rules=rules)
 
 
 def make_encoder(

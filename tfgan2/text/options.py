@@ -17,6 +17,9 @@ CHARACTER_ENCODERS = (
     "char_cnn_rnn_icml2016_birds",
 )
 ENCODERS = (*WORD_ENCODERS, *CHARACTER_ENCODERS)
+# Rules by which captions are split into words.
+UNICODE, LETTERS = "unicode", "letters"
+WORD_RULES = ("auto", UNICODE, LETTERS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +35,15 @@ class TokenizerOptions(Options):
         choices=ENCODERS,
     )
     max_words: int = option(18, "maximum number of known words read per caption", low=1)
+    word_rules: str = option(
+        "auto",
+        "rules by which captions are split into words; unicode: letters and digits with their "
+        "marks, and single characters of scripts without spaces; letters: runs of letters, digits "
+        "and _, as in the published codes and in earlier versions; auto: those of the data set, of "
+        "--text_encoder or of --init_from",
+        choices=WORD_RULES,
+        since="0.3.0",
+    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,11 +3,15 @@
 import dataclasses
 import gzip
 import importlib.util
+import io
+import itertools
 import pathlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
+from typing import BinaryIO, cast
 
 import numpy as np
 
+from plain_text import decoding
 from tfgan2.program import UsageError, require
 
 FLAG = "--word_vectors"
@@ -16,6 +20,7 @@ TOKENIZER_FILE = "tokenizers/l2_supercat_tokenizer_config.json"
 VECTORS_FILE = "weights/l2_supercat_256.safetensors"
 # Words of a table besides the words of the data set, most frequent first.
 COMMON_WORDS = 50_000
+LINES_AT_ONCE = 4096
 COMMON_WORDS_FILE = "frequency_dictionary_en_82_765.txt"
 
 
@@ -32,7 +37,7 @@ class WordVectors:
     vectors: np.ndarray
 
 
-def load(source: str, *, needed: Collection[str]) -> WordVectors:
+def load(source: str, *, needed: Collection[str], rules: str) -> WordVectors:
     """Loads word vectors: of the words of a data set, and of the most frequent other words.
 
     Args:
@@ -40,6 +45,7 @@ def load(source: str, *, needed: Collection[str]) -> WordVectors:
         (.gz), the most frequent words first; a first line of two numbers, as in word2vec's files,
         is skipped.
       needed: words of the data set.
+      rules: rules of the tokenizer.
 
     Returns:
       At most 50,000 words, and those of `needed` that the source has.
@@ -48,11 +54,11 @@ def load(source: str, *, needed: Collection[str]) -> WordVectors:
       UsageError: the file or the package does not exist, or the file is not of this form.
     """
     if source == WORDLLAMA:
-        words = [*dict.fromkeys([*needed, *_common_words()])]
+        words = [*dict.fromkeys([*needed, *_common_words(rules)])]
         return _standardized(words, _of_wordllama(words))
     vectors: dict[str, np.ndarray] = {}
     common = 0
-    for word, values in _read_file(pathlib.Path(source)):
+    for word, values in _words_of_file(pathlib.Path(source), rules):
         if word in vectors or (word not in needed and common == COMMON_WORDS):
             continue
         common += word not in needed
@@ -70,18 +76,18 @@ def _standardized(words: list[str], vectors: np.ndarray) -> WordVectors:
     return WordVectors(words, standard.astype(np.float32))
 
 
-def is_word(text: str) -> bool:
-    """Whether the tokenizer keeps the text as one word: lower-case letters, digits and _ only."""
-    return text.replace("_", "a").isalnum() and text == text.lower()
+def _whole_words(texts: Sequence[str], rules: str) -> Iterator[str | None]:
+    # Imported here: the help of programs imports this module, and needs no TensorFlow.
+    from tfgan2.text import tokenizers
+
+    return tokenizers.whole_words(texts, rules)
 
 
-def _common_words() -> Iterator[str]:
-    """Yields the most frequent English words of the package symspellpy's list."""
+def _common_words(rules: str) -> Iterator[str]:
+    """Returns the most frequent English words of the package symspellpy's list."""
     lines = (_folder("symspellpy") / COMMON_WORDS_FILE).read_text(encoding="utf-8-sig").splitlines()
-    for line in lines[:COMMON_WORDS]:
-        word = line.partition(" ")[0]
-        if is_word(word):
-            yield word
+    words = [line.partition(" ")[0] for line in lines[:COMMON_WORDS]]
+    return filter(None, _whole_words(words, rules))
 
 
 def _of_wordllama(words: list[str]) -> np.ndarray:
@@ -104,8 +110,18 @@ def _folder(package: str) -> pathlib.Path:
     return pathlib.Path(str(found.origin)).parent
 
 
+def _words_of_file(path: pathlib.Path, rules: str) -> Iterator[tuple[str, np.ndarray]]:
+    """Yields the words of a file that the tokenizer keeps as one word, with float32 values [D]."""
+    lines = _read_file(path)
+    while batch := list(itertools.islice(lines, LINES_AT_ONCE)):
+        words = _whole_words([text for text, _ in batch], rules)
+        for word, (_, values) in zip(words, batch, strict=True):
+            if word is not None:
+                yield word, values
+
+
 def _read_file(path: pathlib.Path) -> Iterator[tuple[str, np.ndarray]]:
-    """Yields the words of a file that the tokenizer keeps as one word, with float32 values [D].
+    """Yields the texts of a file in lower case, with float32 values [D].
 
     The number of values of the first line holds for all lines: words may have spaces.
     """
@@ -115,8 +131,13 @@ def _read_file(path: pathlib.Path) -> Iterator[tuple[str, np.ndarray]]:
     number = 0
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-            for number, content in enumerate(file, start=1):
-                fields = content.decode("utf-8").split()
+            text_file = io.BufferedReader(decoding.UTF8Stream(cast(BinaryIO, file)))
+            for number, content in enumerate(text_file, start=1):
+                try:
+                    fields = content.decode().split()
+                except UnicodeDecodeError as error:
+                    fault = decoding.wrong_encoding(content, "utf-8", line=number, flag=None)
+                    raise UsageError(FLAG, "must be UTF-8", f"{path}, {fault}") from error
                 if number == 1 and len(fields) == 2 and all(it.isdigit() for it in fields):
                     continue
                 size = size or len(fields) - 1
@@ -126,8 +147,7 @@ def _read_file(path: pathlib.Path) -> Iterator[tuple[str, np.ndarray]]:
                 values = np.array(fields[-size:], np.float32)
                 if not np.isfinite(values).all():
                     raise _malformed(path, number, "finite numbers")
-                if is_word(text):
-                    yield text, values
+                yield text, values
     except (ValueError, OSError, EOFError) as error:
         rule = "must have a word and numbers, in UTF-8, on each line"
         raise UsageError(FLAG, rule, f"{path}, after line {number} ({error})") from error

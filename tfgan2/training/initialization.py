@@ -50,6 +50,42 @@ class NewRun:
     source: SourceRun | None = None
 
 
+def with_word_rules(
+    run: RunDirectory,
+    recipe: recipes.Recipe,
+    manifest: records.Manifest,
+    *,
+    source: SourceRun | None,
+    text_encoder: PretrainedTextEncoder | None,
+) -> recipes.Recipe:
+    """Replaces `auto` word rules by those of the run, of the source run or of the data set.
+
+    Args:
+      run: the run directory.
+      recipe: recipe of the run, with the rules of the text encoder, if there is one.
+      manifest: manifest of the data set.
+      source: run to start with, or None.
+      text_encoder: pretrained text encoder, or None.
+
+    Raises:
+      UsageError: a new run has other rules than its vocabulary.
+    """
+    if "word_rules" not in recipes.option_names(recipe.model):
+        return recipe
+    if run.config_file.exists():
+        rules = run.read_config().recipe.word_rules
+    elif source is not None:
+        rules = source.config.recipe.word_rules
+    elif text_encoder is not None:
+        rules = recipe.word_rules
+    else:
+        rules = manifest.word_rules
+        if recipe.word_rules not in ("auto", rules):
+            rule = f"must be {rules}, by which tools.prepare has counted the data set's words"
+            raise UsageError("--word_rules", rule, recipe.word_rules)
+    return dataclasses.replace(recipe, word_rules=rules) if recipe.word_rules == "auto" else recipe
+
+
 def load_word_vectors(
     run: RunDirectory,
     recipe: recipes.Recipe,
@@ -79,9 +115,9 @@ def load_word_vectors(
         begun = run.read_config() if source is None else source.config
         size = begun.recipe.word_embedding_size
         return dataclasses.replace(recipe, word_embedding_size=size), None
-    vectors = word_vectors.load(str(name), needed=manifest.vocabulary)
+    vectors = word_vectors.load(str(name), needed=manifest.vocabulary, rules=recipe.word_rules)
     if run.vocabulary_file.exists():
-        begun_with = run.vocabulary_file.read_text(encoding="utf-8").splitlines()
+        begun_with = tokenizers.read_vocabulary(run.vocabulary_file)
         if begun_with != vectors.words:
             rule = f"must have the {len(begun_with)} words that the run began with"
             raise UsageError("--word_vectors", rule, f"{len(vectors.words)} words of {name}")
@@ -277,7 +313,7 @@ def _vocabulary(
       The words; None for a system that reads no words.
     """
     if new_run.texts is not None:
-        words = list(tokenizers.count_words(new_run.texts))
+        words = list(tokenizers.count_words(new_run.texts, recipe.word_rules))
     elif recipes.system_class(recipe).reads is None or (
         recipe.text_encoder_kind not in WORD_ENCODERS
     ):

@@ -7,13 +7,14 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
+from plain_text import decoding
 from tfgan2.data import pipeline, records
 from tfgan2.program import UsageError, warn
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import Config, RunDirectory
 from tfgan2.runs.pretrained import PretrainedTextEncoder
 from tfgan2.text import tokenizers
-from tfgan2.text.options import WORD_ENCODERS
+from tfgan2.text.options import UNICODE, WORD_ENCODERS
 
 FLAG = "--sample_captions"
 COUNT, MOST_GIVEN, SEED = 10, 100, 0
@@ -57,8 +58,8 @@ def parse(value: str, recipe: recipes.Recipe) -> SampleCaptions:
     texts = value.split("|")
     if os.path.isfile(value):
         try:
-            texts = pathlib.Path(value).read_text(encoding="utf-8-sig").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
+            texts = decoding.decode(pathlib.Path(value).read_bytes(), flag=None).splitlines()
+        except (OSError, decoding.EncodingError) as error:
             raise UsageError(FLAG, "must be a file of UTF-8 text", f"{value} ({error})") from error
     found = tuple(dict.fromkeys(" ".join(text.split()) for text in texts if text.strip()))
     if not 1 <= len(found) <= MOST_GIVEN:
@@ -104,11 +105,11 @@ def of_start(
     known = _vocabulary(run, recipe, manifest, text_encoder)
     if flag is not None:
         given = parse(flag, recipe)
-        _warn_of_unknown_words(given, known=known)
+        _warn_of_unknown_words(given, known=known, rules=recipe.word_rules)
         return given
     if texts is not None:
         return SampleCaptions(tuple(texts[:COUNT]))
-    return choose(data_dir, manifest, known=known)
+    return choose(data_dir, manifest, known=known, rules=recipe.word_rules)
 
 
 def _vocabulary(
@@ -122,12 +123,14 @@ def _vocabulary(
         return None
     for owner in (run, None if text_encoder is None else text_encoder.run):
         if owner is not None and owner.vocabulary_file.exists():
-            return set(owner.vocabulary_file.read_text(encoding="utf-8").splitlines())
+            return set(tokenizers.read_vocabulary(owner.vocabulary_file))
     return manifest.vocabulary
 
 
-def _warn_of_unknown_words(samples: SampleCaptions, *, known: Collection[str] | None) -> None:
-    for text, words in zip(samples.texts, tokenizers.words_of(samples.texts), strict=True):
+def _warn_of_unknown_words(
+    samples: SampleCaptions, *, known: Collection[str] | None, rules: str
+) -> None:
+    for text, words in zip(samples.texts, tokenizers.words_of(samples.texts, rules), strict=True):
         unknown = [] if known is None else [word for word in words if word not in known]
         if unknown:
             named = ", ".join(unknown[:10])
@@ -135,7 +138,11 @@ def _warn_of_unknown_words(samples: SampleCaptions, *, known: Collection[str] | 
 
 
 def choose(
-    data_dir: str | os.PathLike, manifest: records.Manifest, *, known: Collection[str] | None
+    data_dir: str | os.PathLike,
+    manifest: records.Manifest,
+    *,
+    known: Collection[str] | None,
+    rules: str = UNICODE,
 ) -> SampleCaptions:
     """Chooses ten captions of known words that differ in class, first word and other words.
 
@@ -146,6 +153,7 @@ def choose(
       data_dir: folder of the data set.
       manifest: content of dataset.json.
       known: words that the model knows; None: all words.
+      rules: rules of the words.
     """
     trained: set[str] = set()
     candidates: dict[str, dict[str, int]] = {"train": {}, "test": {}}
@@ -157,13 +165,13 @@ def choose(
             if texts[0] not in trained or split == "train":
                 classes.setdefault(texts[0], label)
         trained.update(text for texts in captions for text in texts)
-    tests = spread(candidates["test"], known=known, count=COUNT // 2)
-    trains = spread(candidates["train"], known=known, count=COUNT - len(tests))
+    tests = spread(candidates["test"], known=known, rules=rules, count=COUNT // 2)
+    trains = spread(candidates["train"], known=known, rules=rules, count=COUNT - len(tests))
     return SampleCaptions((*trains, *tests), ("train",) * len(trains) + ("test",) * len(tests))
 
 
 def spread(
-    classes: Mapping[str, int], *, known: Collection[str] | None, count: int
+    classes: Mapping[str, int], *, known: Collection[str] | None, rules: str = UNICODE, count: int
 ) -> tuple[str, ...]:
     """Chooses captions one by one: the next has a new class, a new first word and new words.
 
@@ -172,12 +180,13 @@ def spread(
     Args:
       classes: classes by caption; -1: no class.
       known: known words; None: all.
+      rules: rules of the words.
       count: number of captions at most.
 
     Returns:
       The captions, in the order of their classes, then in that of `classes`.
     """
-    words = dict(zip(classes, tokenizers.words_of(classes), strict=True))
+    words = dict(zip(classes, tokenizers.words_of(classes, rules), strict=True))
     readable = [
         text
         for text, parts in words.items()

@@ -6,9 +6,10 @@ import pathlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from tfgan2.data.images import to_pillow
+from tfgan2.training import fonts
 
 GAP_PX = 4
 TEXT_HEIGHT_PX = 16
@@ -45,11 +46,15 @@ def grid(
     row_height = TEXT_HEIGHT_PX + side + below + GAP_PX
     picture = Image.new("RGB", (width, above + len(rows) * row_height), BACKGROUND)
     draw = ImageDraw.Draw(picture)
-    font = ImageFont.load_default(size=12)
+    ascent_px, _ = fonts.default().getmetrics()
+    fonts.warn_of_missing(it[:MOST_CHARACTERS] for it in (*rows, *columns, *(texts or ())))
 
     def write(position: tuple[int, int], text: str, most_px: int) -> None:
         text = " ".join(text.split())
-        draw.text(position, cut(text, most_px, lambda it: draw.textlength(it, font)), INK, font)
+        font = fonts.of_text(text[:MOST_CHARACTERS])
+        shown = cut(text, most_px, lambda it: draw.textlength(it, font))
+        # Fonts differ in their height: the base lines of all texts are alike.
+        draw.text((position[0], position[1] + ascent_px), shown, INK, font, anchor="ls")
 
     for column, text in enumerate(columns):
         write((GAP_PX + column * (side + GAP_PX), 1), text, side)

@@ -119,6 +119,9 @@ def train(
         if not find(run.checkpoints):
             source = load_source(init_from, recipe)
             recipe = initialization.with_text_encoder_of(recipe, source.config.recipe)
+    recipe = initialization.with_word_rules(
+        run, recipe, manifest, source=source, text_encoder=encoder
+    )
     checks.check_start(
         recipe,
         schedule,

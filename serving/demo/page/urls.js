@@ -36,6 +36,6 @@ export function mixture({ caption, seed, truncation, mix }) {
 
 /** A file name for a saved picture. */
 export function fileName(caption, seed) {
-  const words = caption?.normalize("NFC").replace(/[^\p{L}\p{N}]+/gu, "_").slice(0, 60) ?? "";
+  const words = caption?.normalize("NFC").replace(/[^\p{L}\p{M}\p{N}]+/gu, "_").slice(0, 60) ?? "";
   return `${words.replace(/^_+|_+$/g, "") || "picture"}_seed_${seed}.png`;
 }

@@ -56,9 +56,14 @@ def test_user_can_name_the_classes(tmp_path: pathlib.Path, read: Read) -> None:
     write(tmp_path, {**mnist([1, 0], [1]), "names.txt": "ox\nant\n"})
     collection = read("mnist_idx", class_names=str(tmp_path / "names.txt"))
     assert "an ant" in collection.splits["train"][0].captions
+    (tmp_path / "names.txt").write_bytes("Bär\nKäfer\n".encode("latin-1"))
+    with pytest.raises(UsageError, match=r"names\.txt: .* line 1 is not UTF-8 but perhaps cp1252"):
+        read("mnist_idx", class_names=str(tmp_path / "names.txt"))
+    named = read("mnist_idx", class_names=str(tmp_path / "names.txt"), encoding="latin-1")
+    assert named.label_names == ("Bär", "Käfer")
     write(tmp_path, mnist([2], [1]))
     with pytest.raises(UsageError, match=r"--class_names: must name the labels 0\.\.2, got 2"):
-        read("mnist_idx", class_names=str(tmp_path / "names.txt"))
+        read("mnist_idx", class_names=str(tmp_path / "names.txt"), encoding="latin-1")
 
 
 def test_missing_and_unequal_files_are_refused_by_name(tmp_path: pathlib.Path, read: Read) -> None:

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
+from plain_text import decoding
 from serving.batch import caption_files, staging, tfrecords
 from serving.batch.caption_files import MAX_CAPTION_BYTES, MAX_LINE_BYTES, DamagedFileError, Entry
 
@@ -28,7 +29,9 @@ COMPRESSIONS = {
     ".zst": zstandard.compress,
 }
 BOM = b"\xef\xbb\xbf"
-LINES = st.lists(st.binary(max_size=30).map(lambda line: line.replace(b"\n", b"")))
+# Text in UTF-8 without control characters.
+TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), max_size=30)
+LINES = st.lists(TEXT.map(str.encode))
 
 
 def is_text(content: bytes) -> bool:
@@ -37,11 +40,11 @@ def is_text(content: bytes) -> bool:
     return not first.startswith(tuple(caption_files.FORMATS)) and b"caption" not in first.lower()
 
 
-def read(name: str, content: bytes) -> list[Entry]:
+def read(name: str, content: bytes, encoding: str | None = None) -> list[Entry]:
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / name
         path.write_bytes(content)
-        return list(caption_files.read(str(path)))
+        return list(caption_files.read(str(path), encoding))
 
 
 def drawn(name: str, content: bytes) -> list[bytes]:
@@ -68,12 +71,69 @@ def test_a_line_is_a_caption(
     assert drawn(f"captions.txt{suffix}", COMPRESSIONS[suffix](content)) == expected
 
 
-@given(st.binary(max_size=300).filter(is_text))
-def test_every_line_of_anything_is_an_entry(content: bytes) -> None:
+@given(st.text(st.characters(codec="utf-8"), max_size=300).map(str.encode).filter(is_text))
+def test_every_line_of_any_text_is_an_entry(content: bytes) -> None:
+    if decoding.detect(content) not in ("utf-8", "utf-8-sig"):
+        return
     ends = content.removeprefix(BOM).count(b"\n")
     left = bool(content.removeprefix(BOM).rpartition(b"\n")[2])
     assert len(read("captions.txt", content)) == ends + left
     assert len(read("captions.jsonl", content)) == ends + left
+
+
+@given(
+    st.binary(max_size=300) | TEXT.map(lambda text: text.encode("utf-16")[:-1]),
+    st.sampled_from(["captions.txt", "captions.csv", "captions.json", "captions.jsonl"]),
+    st.sampled_from([None, "cp1252", "utf-16-le", "utf-8", "shift_jis", "utf-7"]),
+)
+def test_any_bytes_are_entries_in_utf_8_or_one_error(
+    content: bytes, name: str, encoding: str | None
+) -> None:
+    try:
+        entries = read(name, content, encoding)
+    except (DamagedFileError, decoding.EncodingError):
+        return
+    for entry in entries:
+        if entry.problem is None:
+            assert decoding.is_text(entry.caption.decode())
+
+
+@pytest.mark.parametrize(
+    "name", ["captions.txt", "captions.csv", "captions.jsonl", "captions.json"]
+)
+@pytest.mark.parametrize(
+    "codec", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"]
+)
+def test_unicode_is_decoded_with_and_without_a_mark(name: str, codec: str) -> None:
+    captions = ["grüner Käfer", "красная птица", "赤い鳥"]
+    header = ["caption"] if name.endswith("csv") else []
+    lines = captions if "json" not in name else map(json.dumps, captions)
+    content = "".join(f"{line}\n" for line in [*header, *lines]).encode(codec)
+    # More than one chunk, whose ends lie within characters.
+    assert drawn(name, content) == [text.encode() for text in captions]
+    many = f"{'赤' * 333}\n" * 300
+    assert drawn("captions.txt", many.encode("utf-16")) == ["赤".encode() * 333] * 300
+
+
+@pytest.mark.parametrize("name", ["captions.txt", "captions.csv", "captions.jsonl"])
+def test_latin_1_is_refused_with_its_line_and_read_with_the_encoding(name: str) -> None:
+    captions = ["a red bird", "ein größerer Käfer", "schöne Blumen"]
+    header = ["caption"] if name.endswith("csv") else []
+    lines = captions if "json" not in name else [f'"{text}"' for text in captions]
+    content = "".join(f"{line}\n" for line in [*header, *lines]).encode("latin-1")
+    line = 2 + len(header)
+    rule = (
+        f"{name}, line {line} is not UTF-8 but perhaps cp1252 .*größerer Käfer.*--encoding=cp1252"
+    )
+    with pytest.raises(decoding.EncodingError, match=rule):
+        read(name, content)
+    assert [entry.caption.decode() for entry in read(name, content, "latin-1")] == captions
+
+
+def test_a_file_of_nuls_gives_no_captions() -> None:
+    (entry,) = read("captions.txt", bytes(1000))
+    assert entry.problem == "caption: must be text, got many control characters"
+    assert drawn("captions.txt", b"red\0bird\n") == [b"red\0bird"]
 
 
 @pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
@@ -106,28 +166,23 @@ def test_no_line_is_read_at_once_however_long() -> None:
     assert stream.most < 2 * MAX_LINE_BYTES
 
 
-@given(st.lists(st.tuples(st.text(max_size=20), st.text(max_size=20))), st.booleans())
+@given(st.lists(st.tuples(TEXT, TEXT)), st.booleans())
 def test_a_table_has_a_column_of_captions(rows: list[tuple[str, str]], marked: bool) -> None:
-    rows = [tuple(text.replace("\r", "").replace("\0", "") for text in row) for row in rows]
     file = io.StringIO()
     writer = csv.writer(file)
     writer.writerow(["key", "caption", "more"])
     writer.writerows((key, text, "") for key, text in rows)
-    content = (BOM if marked else b"") + file.getvalue().encode("utf-8", "surrogatepass")
-    assert drawn("captions.csv", content) == [
-        text.encode("utf-8", "surrogatepass") for _, text in rows
-    ]
+    content = (BOM if marked else b"") + file.getvalue().encode()
+    assert drawn("captions.csv", content) == [text.encode() for _, text in rows]
 
 
 def test_bad_rows_of_a_table_fail_separately() -> None:
     long_field = b"x" * (csv.field_size_limit() + 1)
     long_line = b"y" * (MAX_LINE_BYTES + 1)
-    rows = [b"a,b", b"", b"short", long_field + b",c", long_line + b",c", b"d,\xff", b'e,"f\ng"']
+    rows = [b"a,b", b"", b"short", long_field + b",c", long_line + b",c", b"d,\0", b'e,"f\ng"']
     entries = read("captions.csv", b"\n".join([b"key,caption", *rows]))
-    assert [entry.caption for entry in entries] == [b"b", b"", None, None, None, b"\xff", b"f\ng"]
-    assert [entry.problem is None for entry in entries] == [
-        entry.caption is not None for entry in entries
-    ]
+    assert [entry.caption for entry in entries] == [b"b", b"", None, None, None, b"\0", b"f\ng"]
+    assert [entry.problem is None for entry in entries] == [True, True, *[False] * 4, True]
 
 
 def test_an_open_quote_swallows_no_more_than_a_field() -> None:
@@ -137,7 +192,7 @@ def test_an_open_quote_swallows_no_more_than_a_field() -> None:
     assert entries[-1].caption == b"caption"
 
 
-@given(st.lists(st.text(max_size=20)), st.booleans(), st.booleans())
+@given(st.lists(TEXT), st.booleans(), st.booleans())
 def test_json_lines_are_strings_or_objects(texts: list[str], wrapped: bool, escaped: bool) -> None:
     values = [{"caption": text, "id": 1} if wrapped else text for text in texts]
     lines = [json.dumps(value, ensure_ascii=escaped) for value in values]
@@ -155,10 +210,16 @@ def test_lines_without_a_json_caption_fail_separately(line: bytes) -> None:
     assert entries[1].problem.startswith("line: must be a JSON string, or an object")
 
 
-@given(st.lists(st.binary(max_size=20)))
+@given(st.lists(TEXT.map(str.encode)))
 def test_a_manifest_has_the_captions_it_came_from(texts: list[bytes]) -> None:
     content = b"".join(staging.json_line({"caption": staging.text_of(text)}) for text in texts)
     assert drawn("manifest.jsonl", content) == texts
+
+
+def test_json_with_a_byte_that_is_not_utf_8_fails_separately() -> None:
+    bad, good = read("captions.jsonl", rb'"caf\udce9"' + b'\n"a"')
+    assert bad == Entry(b"caf\xe9", "caption: must be UTF-8, got other bytes")
+    assert good == Entry(b"a")
 
 
 def example(**features: list[bytes]) -> bytes:
@@ -180,6 +241,7 @@ def test_records_as_tensorflow_writes_them(tmp_path: pathlib.Path) -> None:
     entries = list(caption_files.read(str(path)))
     found = [entry.caption for entry in entries]
     assert found == [b"a", b"b", b"\xff", b"", None, None, b"last"]
+    assert entries[2].problem == "caption: must be UTF-8, got other bytes"
     assert entries[4].problem == "record: must have a feature `caption` or `captions`, got none"
     assert entries[5].problem.startswith("record: must be a tf.train.Example")
 

@@ -15,7 +15,7 @@ from tests.serving import stub as stubs
 from tests.serving.batch import painted
 from tests.serving.batch.jobs import generate, lines, pixels, tree, write_captions
 
-CAPTIONS = ["a seven", "", painted.REFUSED, "b", "c", "\udcff broken", "d"]
+CAPTIONS = ["a seven", "", painted.REFUSED, "b", "c", "größe", "d"]
 
 
 @pytest.fixture

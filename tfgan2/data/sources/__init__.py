@@ -86,6 +86,7 @@ class SourceOptions:
       captions_file: table of captions, which may lie outside of `input_dir`.
       image_column: column of tables with the names of the images.
       caption_column: column of tables with the captions.
+      encoding: encoding of all text without a byte order mark; None: UTF-8.
     """
 
     image_size: int
@@ -101,6 +102,7 @@ class SourceOptions:
     captions_file: str | None = None
     image_column: str | None = None
     caption_column: str | None = None
+    encoding: str | None = None
 
     @property
     def folder(self) -> pathlib.Path:
@@ -141,14 +143,14 @@ class Source:
 
 CAPTIONS = ("all", "first")
 CAPTION_FROM = ("filename", "folder")
-_IMAGE_FILES = frozenset({"resize", "background", "max_pixels"})
+_IMAGE_FILES = frozenset({"resize", "background", "max_pixels", "encoding"})
 # 76/64 of 256 px, which leaves a margin for random crops.
 _PHOTOGRAPH_SIZE_PX = 304
 
 SOURCES = {
     "digits": Source(32, frozenset({"test_fraction"})),
-    "mnist_idx": Source(32, frozenset({"class_names"})),
-    "emoji": Source(64, frozenset({"test_fraction", "background", "held_out"})),
+    "mnist_idx": Source(32, frozenset({"class_names", "encoding"})),
+    "emoji": Source(64, frozenset({"test_fraction", "background", "held_out", "encoding"})),
     "folder": Source(
         64,
         _IMAGE_FILES

@@ -1,11 +1,13 @@
 """Makes a collection of images and the texts that were found for them."""
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
+from plain_text import decoding
 from tfgan2.data.sources import Collection, Item, Reject, SourceOptions, captions, splits
 from tfgan2.data.sources.tree import printable
 from tfgan2.program import warn
@@ -13,6 +15,7 @@ from tfgan2.program import warn
 LICENCE = "the user's own; not stated"
 # A translation or a setting: `de.utf8=Eule`.
 FORM = re.compile(r"\s*[\w.@-]{1,20}=")
+GUESSED_CAPTIONS = 1000
 FEWEST_OF_A_FORM, SHARE_OF_A_FORM = 3, 0.1
 
 
@@ -55,13 +58,18 @@ def collect(
     """
     left_out, said = [*rejects], [*notes]
     kept: list[tuple[Captioned, tuple[str, ...]]] = []
+    undecoded: list[bytes] = []
     for image in images:
-        usable, faults = captions.usable(printable(image.key), image.texts)
+        usable, faults = captions.usable(printable(image.key), image.texts, options.encoding)
         left_out += faults
+        if faults:
+            undecoded += captions.undecoded(image.texts)
         if usable and image.key != printable(image.key):
             left_out.append(Reject(printable(image.key), "file name is not UTF-8"))
         elif usable:
             kept.append((image, usable[:1] if options.captions == "first" else usable))
+    if undecoded:
+        _warn_of_encoding(undecoded, options.encoding)
     _warn_of_a_form([texts for _, texts in kept])
     names = sorted({image.label for image, _ in kept if image.label is not None})
     labels = {name: number for number, name in enumerate(names)}
@@ -85,6 +93,18 @@ def collect(
         rejects=tuple(Reject(printable(it.key), printable(it.reason)) for it in left_out),
         notes=tuple(said),
     )
+
+
+def _warn_of_encoding(undecoded: Sequence[bytes], encoding: str | None) -> None:
+    """Warns of captions that are not in the encoding of their files."""
+    found = f"{len(undecoded)} captions are not {encoding or 'UTF-8'}"
+    guessed = None
+    if encoding is None:
+        guessed = decoding.guess(b"\n".join(itertools.islice(undecoded, GUESSED_CAPTIONS)))
+    if guessed is not None:
+        name, excerpt = guessed
+        found += f" but perhaps {name} ({excerpt!r}); if so, {decoding.FLAG}={name} reads them"
+    warn(found)
 
 
 def _warn_of_a_form(texts: Sequence[Sequence[str]]) -> None:

@@ -5,6 +5,7 @@ import json
 import pathlib
 from collections import defaultdict
 
+from plain_text.decoding import decode_leniently
 from tfgan2.data import images
 from tfgan2.data.sources import Collection, Item, Reject, SourceOptions
 from tfgan2.data.sources.captions import usable
@@ -42,7 +43,7 @@ def read(options: SourceOptions) -> Collection:
     for split, name in SETS.items():
         folder = _image_folder(root, f"{name}{years[0]}")
         table = f"annotations/captions_{name}{years[0]}.json"
-        names, texts = _read(root / table)
+        names, texts = _read(root / table, options.encoding)
         splits[split] = []
         rejects += [
             Reject(f"{table}: image {number}", "caption has no image")
@@ -50,7 +51,7 @@ def read(options: SourceOptions) -> Collection:
         ]
         for number, file_name in sorted(names.items()):
             key = f"{folder.name}/{file_name}"
-            captions, faults = usable(key, texts[number])
+            captions, faults = usable(key, texts[number], options.encoding)
             rejects += faults
             if captions:
                 draw = functools.partial(images.load, folder / file_name, framing=framing)
@@ -65,10 +66,12 @@ def _image_folder(root: pathlib.Path, name: str) -> pathlib.Path:
     raise UsageError("--input_dir", f"must hold {name}/ or images/{name}/", root)
 
 
-def _read(path: pathlib.Path) -> tuple[dict[int, str], dict[int, list[object]]]:
+def _read(
+    path: pathlib.Path, encoding: str | None
+) -> tuple[dict[int, str], dict[int, list[object]]]:
     """Reads file names and captions by image number."""
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(decode_leniently(path.read_bytes(), encoding))
         names = {int(image["id"]): image["file_name"] for image in content["images"]}
         texts: dict[int, list[object]] = defaultdict(list)
         for annotation in content["annotations"]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from tfgan2.data import images
 from tfgan2.data.sources import Collection, Item, Reject, SourceOptions, reed
-from tfgan2.data.sources.captions import read_lines
+from tfgan2.data.sources.captions import read_whole
 from tfgan2.data.sources.captions import usable as usable_captions
 from tfgan2.program import UsageError
 
@@ -38,8 +38,8 @@ def read(options: SourceOptions) -> Collection:
     folder = root / FOLDER
     if not folder.is_dir():
         raise UsageError("--input_dir", f"must hold {FOLDER}/", root)
-    paths = _table(folder / "images.txt", fields=1)
-    boxes = _table(folder / "bounding_boxes.txt", fields=4)
+    paths = _table(folder / "images.txt", options.encoding, fields=1)
+    boxes = _table(folder / "bounding_boxes.txt", options.encoding, fields=4)
     keys = {number: path.removesuffix(".jpg") for number, (path,) in paths.items()}
     classes = sorted({_class_of(key) for key in keys.values()})
     published = reed.filenames(root)
@@ -57,7 +57,7 @@ def read(options: SourceOptions) -> Collection:
         )
         note = "split: that of filenames.pickle"
     split_of = {key: split for split, names in published.items() for key in names}
-    captions = _captions(root, published)
+    captions = _captions(root, published, options.encoding)
 
     framing = options.framing(resize="crop")
     splits: dict[str, list[Item]] = {"train": [], "test": []}
@@ -104,26 +104,22 @@ def _class_of(key: str) -> str:
 
 
 def _captions(
-    root: pathlib.Path, keys: dict[str, list[str]]
+    root: pathlib.Path, keys: dict[str, list[str]], encoding: str | None
 ) -> Callable[[str], tuple[tuple[str, ...], list[Reject]]]:
     """Returns a reader of an image's captions: from the text archive, else from DAMSM's pickle."""
     folder = reed.text_folder(root)
     if folder is not None:
-        return lambda key: reed.read_captions(folder, key, key=key)
+        return lambda key: reed.read_captions(folder, key, key=key, encoding=encoding)
     found = reed.damsm_captions(root, keys, per_image=CAPTIONS_PER_IMAGE)
     if found is None:
         raise UsageError("--input_dir", "must hold text_c10/, text/ or captions_DAMSM.pickle", root)
     return lambda key: usable_captions(key, found.get(key, ()))
 
 
-def _table(path: pathlib.Path, *, fields: int) -> dict[str, list[str]]:
+def _table(path: pathlib.Path, encoding: str | None, *, fields: int) -> dict[str, list[str]]:
     """Reads lines of an image number and `fields` values."""
-    try:
-        lines = read_lines(path)
-    except OSError as error:
-        raise UsageError(str(path), "must be a readable file", error.strerror) from error
     rows = {}
-    for line in lines:
+    for line in read_whole(path, encoding):
         number, *values = line.split()
         if len(values) != fields:
             raise UsageError(str(path), f"must have a number and {fields} fields a line", line[:80])

@@ -17,7 +17,7 @@ from tfgan2.data.sources import (
     packaged,
     splits,
 )
-from tfgan2.data.sources.captions import read_lines
+from tfgan2.data.sources.captions import read_whole
 from tfgan2.program import UsageError
 
 FONT = "glyf_colr0.ttf"  # Layers of flat colour, which Pillow draws; glyf_colr1 would stay empty.
@@ -52,7 +52,7 @@ def read(options: SourceOptions) -> Collection:
     )
     names = _names()
     drawable, rejects = _drawable(font_file, names)
-    held_out = _held_out(options.held_out, {text: names[text] for text in drawable})
+    held_out = _held_out(options, {text: names[text] for text in drawable})
     rest = [text for text in drawable if text not in held_out]
     test = held_out | splits.by_key(rest, test_fraction=options.test_fraction)
 
@@ -166,14 +166,14 @@ def _drawable(
     return [text for text in names if text not in faults], rejects
 
 
-def _held_out(path: str | None, names: dict[str, tuple[str, ...]]) -> set[str]:
-    if path is None:
+def _held_out(options: SourceOptions, names: dict[str, tuple[str, ...]]) -> set[str]:
+    if options.held_out is None:
         return set()
-    file = pathlib.Path(path)
+    file = pathlib.Path(options.held_out)
     if not file.is_file():
-        raise UsageError("--held_out", "must be a file with a caption a line", path)
+        raise UsageError("--held_out", "must be a file with a caption a line", file)
     held_out = set()
-    for line in read_lines(file):
+    for line in read_whole(file, options.encoding):
         wanted = " ".join(line.split()).casefold()
         found = {text for text, captions in names.items() if wanted in map(str.casefold, captions)}
         if not found:

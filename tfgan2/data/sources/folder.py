@@ -127,7 +127,9 @@ def read(options: SourceOptions) -> Collection:
     unread = [key for key in tree.files if suffix(key) in tables.SUFFIXES and key not in read_files]
     if not texts and not stored:
         rule = f"must hold images ({' '.join(sorted(IMAGE_SUFFIXES))})"
-        raise UsageError("--input_dir", rule, options.input_dir, hints=_hints(tree, unread))
+        raise UsageError(
+            "--input_dir", rule, options.input_dir, hints=_hints(tree, unread, options.encoding)
+        )
     # Keep the captioned images, and split them.
     notes = _notes(read_files)
     if unread and not (texts and all(texts.values())):
@@ -141,7 +143,7 @@ def read(options: SourceOptions) -> Collection:
     if not any(collection.splits.values()):
         rule = f"must hold images with captions{_example(collection.rejects)}"
         value = f"{len(texts) + len(stored)} images without captions"
-        raise UsageError("--input_dir", rule, value, hints=_hints(tree, unread))
+        raise UsageError("--input_dir", rule, value, hints=_hints(tree, unread, options.encoding))
     # Class every file of the folder.
     files = file_counts.classify(
         given,
@@ -266,13 +268,13 @@ def _example(rejects: Sequence[Reject]) -> str:
     return f" ({rejects[0].key}: {rejects[0].reason})" if rejects else ""
 
 
-def _hints(tree: Tree, unread: Sequence[str]) -> list[str]:
+def _hints(tree: Tree, unread: Sequence[str], encoding: str | None) -> list[str]:
     """Lists the files that are there, and the layouts that are read, in lines."""
     lines = []
     if tree.images:
         lines.append(f"found: {len(tree.images)} images, such as {printable(tree.images[0])}")
     for key in unread[:SHOWN_FILES]:
-        columns = ", ".join(tables.column_names(tree.files[key])) or "unknown"
+        columns = ", ".join(tables.column_names(tree.files[key], encoding)) or "unknown"
         lines.append(f"found: {printable(key)} with the columns {columns[:200]}")
     others = collections.Counter(
         suffix(key) or posixpath.basename(key)

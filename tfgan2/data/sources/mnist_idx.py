@@ -8,7 +8,7 @@ import numpy as np
 from tfgan2.data.formats import idx
 from tfgan2.data.images import fit_grey
 from tfgan2.data.sources import Collection, Item, SourceOptions, digits
-from tfgan2.data.sources.captions import CaptionError, clean, read_lines
+from tfgan2.data.sources.captions import CaptionError, clean, read_whole
 from tfgan2.program import UsageError
 
 FILES = {"train": "train", "test": "t10k"}
@@ -53,7 +53,7 @@ def read(options: SourceOptions) -> Collection:
       UsageError: a file is missing or not valid, or there are too few names.
     """
     arrays = {split: _load(options.folder, prefix) for split, prefix in FILES.items()}
-    captions, names = _wording(options.class_names, arrays["train"][1])
+    captions, names = _wording(options, arrays["train"][1])
     highest = max(int(labels.max(initial=0)) for _, labels in arrays.values())
     if highest >= len(names):
         raise UsageError("--class_names", f"must name the labels 0..{highest}", len(names))
@@ -102,16 +102,16 @@ def _find(folder: pathlib.Path, name: str) -> pathlib.Path:
 
 
 def _wording(
-    class_names: str | None, labels: np.ndarray
+    options: SourceOptions, labels: np.ndarray
 ) -> tuple[list[tuple[str, ...]], tuple[str, ...]]:
     """Returns the captions of every label, and the label names."""
-    if class_names is not None:
-        path = pathlib.Path(class_names)
+    if options.class_names is not None:
+        path = pathlib.Path(options.class_names)
         if not path.is_file():
-            raise UsageError("--class_names", "must be a file with a name a line", class_names)
+            raise UsageError("--class_names", "must be a file with a name a line", path)
         try:
-            names = tuple(map(clean, read_lines(path)))
-        except (CaptionError, OSError) as fault:
+            names = tuple(map(clean, read_whole(path, options.encoding)))
+        except CaptionError as fault:
             raise UsageError(str(path), "must hold a name a line", fault) from fault
     elif tuple(labels[: len(CLOTHES_FIRST_LABELS)]) == CLOTHES_FIRST_LABELS:
         names = CLOTHES

@@ -43,7 +43,7 @@ def read(options: SourceOptions) -> Collection:
         raise UsageError("--input_dir", "must hold text_c10/class_00001/ ...", root)
     labels = _labels(root / LABELS_FILE)
     files = {path.stem: path for path in sorted(folder.glob("image_*.jpg"))}
-    split_of, note = _split(root, text, labels)
+    split_of, note = _split(root, text, labels, options.encoding)
 
     framing = options.framing(resize="crop")
     splits: dict[str, list[Item]] = {"train": [], "test": []}
@@ -56,7 +56,9 @@ def read(options: SourceOptions) -> Collection:
         elif name not in split_of:
             rejects.append(Reject(key, "filenames.pickle names it neither for train nor for test"))
         else:
-            captions, faults = reed.read_captions(text, f"{_class_name(label)}/{name}", key=key)
+            captions, faults = reed.read_captions(
+                text, f"{_class_name(label)}/{name}", key=key, encoding=options.encoding
+            )
             rejects += faults
             if captions:
                 draw = functools.partial(images.load, path, framing=framing)
@@ -91,7 +93,7 @@ def _class_name(label: int) -> str:
 
 
 def _split(
-    root: pathlib.Path, text: pathlib.Path, labels: dict[str, int]
+    root: pathlib.Path, text: pathlib.Path, labels: dict[str, int], encoding: str | None
 ) -> tuple[dict[str, str], str]:
     """Returns the split of every image by name, and a note about where the split comes from."""
     published = reed.filenames(root)
@@ -103,7 +105,7 @@ def _split(
         )
         split_of = {name: split for split in names for name in names[split]}
         return split_of, "split: that of filenames.pickle"
-    tested = reed.test_classes(root) or reed.test_classes(text)
+    tested = reed.test_classes(root, encoding) or reed.test_classes(text, encoding)
     note = "split: that of the class lists"
     if tested is None:
         every = list(map(_class_name, range(1, CLASSES + 1)))

@@ -33,11 +33,15 @@ def filenames(root: pathlib.Path) -> dict[str, list[str]] | None:
     return names
 
 
-def test_classes(folder: pathlib.Path) -> set[str] | None:
+def test_classes(folder: pathlib.Path, encoding: str | None) -> set[str] | None:
     """Reads the test classes from the class lists of the caption archives.
 
     The lists are testclasses.txt, with one class per line; or trainvalids.txt with allclasses.txt:
     the former holds line numbers of the latter, from 1, and the test classes are the other lines.
+
+    Args:
+      folder: folder of the lists.
+      encoding: encoding of text without a byte order mark; None: UTF-8.
 
     Returns:
       Names of the test classes; None without class lists.
@@ -48,12 +52,12 @@ def test_classes(folder: pathlib.Path) -> set[str] | None:
     tested, every = folder / "testclasses.txt", folder / "allclasses.txt"
     trained = folder / "trainvalids.txt"
     if tested.is_file():
-        return {line.strip() for line in captions.read_lines(tested)}
+        return {line.strip() for line in captions.read_whole(tested, encoding)}
     if not (trained.is_file() and every.is_file()):
         return None
-    classes = [line.strip() for line in captions.read_lines(every)]
+    classes = [line.strip() for line in captions.read_whole(every, encoding)]
     try:
-        numbers = {int(line) for line in captions.read_lines(trained)}
+        numbers = {int(line) for line in captions.read_whole(trained, encoding)}
     except ValueError as error:
         raise UsageError(str(trained), "must hold a number a line", error) from error
     if not numbers <= set(range(1, len(classes) + 1)):
@@ -73,7 +77,7 @@ def text_folder(root: pathlib.Path) -> pathlib.Path | None:
 
 
 def read_captions(
-    folder: pathlib.Path, name: str, *, key: str
+    folder: pathlib.Path, name: str, *, key: str, encoding: str | None
 ) -> tuple[tuple[str, ...], list[Reject]]:
     """Reads the captions of an image from NAME.txt or, if that is missing, from NAME.t7.
 
@@ -81,6 +85,7 @@ def read_captions(
       folder: folder of the caption archive.
       name: name of the image there: class, slash, name without suffix.
       key: name of the image in rejects.
+      encoding: encoding of text without a byte order mark; None: UTF-8.
 
     Returns:
       The usable captions, and the rejects.
@@ -89,12 +94,12 @@ def read_captions(
     texts: Sequence[object] = ()
     try:
         if text_file.is_file():
-            texts = captions.read_lines(text_file)
+            texts = captions.read_lines(text_file, encoding)
         elif torch_file.is_file():
             texts = _spelled(torch_file)
     except (OSError, UsageError) as error:
         return (), [Reject(key, f"captions cannot be read: {error}")]
-    return captions.usable(key, texts)
+    return captions.usable(key, texts, encoding)
 
 
 def damsm_captions(

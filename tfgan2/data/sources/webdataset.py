@@ -8,6 +8,7 @@ import posixpath
 import tarfile
 from collections.abc import Iterator
 
+from plain_text import decoding
 from tfgan2.data import images
 from tfgan2.data.sources import (
     Collection,
@@ -100,7 +101,7 @@ def _shard(path: pathlib.Path, key: str, options: SourceOptions) -> Iterator[Cap
             yield Captioned(
                 f"{key}/{sample.name}",
                 functools.partial(images.load_from, content, framing=framing),
-                _texts(sample, options.caption_column),
+                _texts(sample, options),
                 split=splits.of_shard(key),
             )
 
@@ -178,12 +179,13 @@ def _samples(path: pathlib.Path, key: str) -> Iterator[_Sample | Reject]:
         yield sample
 
 
-def _texts(sample: _Sample, column: str | None) -> tuple[object, ...]:
+def _texts(sample: _Sample, options: SourceOptions) -> tuple[object, ...]:
     """Returns the captions: of the .json file if a column is given, else first of the .txt file."""
+    column, encoding = options.caption_column, options.encoding
     if column is None and ".txt" in sample.texts:
-        return tuple(captions.lines(sample.texts[".txt"]))
+        return tuple(captions.lines(sample.texts[".txt"], encoding))
     try:
-        entry = json.loads(captions.decode(sample.texts.get(".json", b"{}")))
+        entry = json.loads(decoding.decode_leniently(sample.texts.get(".json", b"{}"), encoding))
     except (ValueError, RecursionError):
         return ()
     if not isinstance(entry, dict):

@@ -73,4 +73,4 @@ def table_entries(tree: Tree, key: str, options: SourceOptions) -> Iterator[Entr
     Raises:
       ColumnsError: the table has other columns.
     """
-    return read(tree.files[key], columns_of(options), key=key)
+    return read(tree.files[key], columns_of(options), key=key, encoding=options.encoding)

@@ -11,7 +11,8 @@ COLUMNS = ("caption", "captions", "text", "prompt", "description")
 
 
 def _entries(tree: Tree, key: str, options: SourceOptions) -> Iterator[Entry]:
-    return read(tree.files[key], columns_of(options, caption=COLUMNS), key=key)
+    columns = columns_of(options, caption=COLUMNS)
+    return read(tree.files[key], columns, key=key, encoding=options.encoding)
 
 
 LAYOUT = Layout(

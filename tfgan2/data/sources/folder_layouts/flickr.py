@@ -4,6 +4,7 @@ import posixpath
 import re
 from collections.abc import Iterator
 
+from plain_text import decoding
 from tfgan2.data.sources import Reject, SourceOptions, captions
 from tfgan2.data.sources.folder_layouts import Entry, Layout, table_entries
 from tfgan2.data.sources.tables import Row
@@ -21,19 +22,19 @@ def _tables(tree: Tree, options: SourceOptions) -> list[str]:
         for key in tree.files
         if key not in tree.texts_beside
         and (posixpath.basename(key) in WITH_HEADER or suffix(key) in (".txt", ".token"))
-        and (_is_numbered(tree, key) or _has_header(tree, key))
+        and (_is_numbered(tree, key, options.encoding) or _has_header(tree, key, options.encoding))
     ]
 
 
 def _entries(tree: Tree, key: str, options: SourceOptions) -> Iterator[Entry]:
-    if not _is_numbered(tree, key):
+    if not _is_numbered(tree, key, options.encoding):
         return table_entries(tree, key, options)
-    return _numbered(tree, key)
+    return _numbered(tree, key, options.encoding)
 
 
-def _numbered(tree: Tree, key: str) -> Iterator[Entry]:
+def _numbered(tree: Tree, key: str, encoding: str | None) -> Iterator[Entry]:
     try:
-        lines = captions.read_lines(tree.files[key])
+        lines = captions.read_lines(tree.files[key], encoding)
     except OSError as error:
         yield Reject(key, unreadable(error))
         return
@@ -45,23 +46,24 @@ def _numbered(tree: Tree, key: str) -> Iterator[Entry]:
             yield Row(found[1], (found[2],))
 
 
-def _first_line(tree: Tree, key: str) -> str:
+def _first_line(tree: Tree, key: str, encoding: str | None) -> str:
     try:
         with tree.files[key].open("rb") as file:
-            return captions.decode(file.readline(PEEKED_BYTES)).rstrip("\r\n")
+            beginning = decoding.decode_leniently(file.read(PEEKED_BYTES), encoding)
     except OSError:
         return ""
+    return beginning.partition("\n")[0].rstrip("\r")
 
 
-def _is_numbered(tree: Tree, key: str) -> bool:
-    return NUMBERED.fullmatch(_first_line(tree, key)) is not None
+def _is_numbered(tree: Tree, key: str, encoding: str | None) -> bool:
+    return NUMBERED.fullmatch(_first_line(tree, key, encoding)) is not None
 
 
-def _has_header(tree: Tree, key: str) -> bool:
+def _has_header(tree: Tree, key: str, encoding: str | None) -> bool:
     """Whether the file has the header of Kaggle's captions.txt or results.csv."""
     if posixpath.basename(key) not in WITH_HEADER:
         return False
-    line = _first_line(tree, key)
+    line = _first_line(tree, key, encoding)
     names = re.split(r"\s*[,|]\s*", line.strip())
     return names[:1] in (["image"], ["image_name"]) and names[-1] in ("caption", "comment")
 

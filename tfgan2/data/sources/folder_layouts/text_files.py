@@ -11,7 +11,7 @@ from tfgan2.data.sources.tree import Tree, printable, unreadable
 
 def _entries(tree: Tree, key: str, options: SourceOptions) -> Iterator[Entry]:
     try:
-        texts = tuple(captions.read_lines(tree.files[key]))
+        texts = tuple(captions.read_lines(tree.files[key], options.encoding))
     except OSError as error:
         yield Reject(printable(key), unreadable(error))
         return

@@ -6,19 +6,22 @@ import pathlib
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 
-from tfgan2.data.sources import Reject, captions
+from plain_text import decoding
+from tfgan2.data.sources import Reject
 from tfgan2.data.sources.tables import json_rows, parquet, separated
 from tfgan2.data.sources.tables.rows import Cells, Columns, ColumnsError, Row
 from tfgan2.data.sources.tree import unreadable
 
 __all__ = ["SUFFIXES", "Columns", "ColumnsError", "Row", "captions_of", "column_names", "read"]
 
-Reader = Callable[[pathlib.Path, Columns], Iterator[Cells | Reject]]
+Reader = Callable[[pathlib.Path, Columns, str | None], Iterator[Cells | Reject]]
 _LIST_CHARACTERS = 100_000
 
 
 def _of_text(read: Callable[[str, Columns], Iterator[Cells | Reject]]) -> Reader:
-    return lambda path, columns: read(captions.decode(path.read_bytes()), columns)
+    return lambda path, columns, encoding: read(
+        decoding.decode_leniently(path.read_bytes(), encoding), columns
+    )
 
 
 _READERS: dict[str, Reader] = {
@@ -27,18 +30,21 @@ _READERS: dict[str, Reader] = {
     ".json": _of_text(json_rows.read),
     ".jsonl": _of_text(json_rows.read),
     ".ndjson": _of_text(json_rows.read),
-    ".parquet": parquet.read,
+    ".parquet": lambda path, columns, encoding: parquet.read(path, columns),
 }
 SUFFIXES = frozenset(_READERS)
 
 
-def read(path: pathlib.Path, columns: Columns, *, key: str) -> Iterator[Row | Reject]:
+def read(
+    path: pathlib.Path, columns: Columns, *, key: str, encoding: str | None
+) -> Iterator[Row | Reject]:
     """Reads a table; a file with another suffix than `SUFFIXES` is read as CSV.
 
     Args:
       path: the file.
       columns: names of the columns to read.
       key: name of the table, for rejects.
+      encoding: encoding of a table of text without a byte order mark; None: UTF-8.
 
     Yields:
       The rows, and a reject per row that cannot be read; or a reject of the table.
@@ -48,7 +54,7 @@ def read(path: pathlib.Path, columns: Columns, *, key: str) -> Iterator[Row | Re
     """
     reader = _READERS.get(path.suffix.lower(), _READERS[".csv"])
     try:
-        for found in reader(path, columns):
+        for found in reader(path, columns, encoding):
             if isinstance(found, Reject):
                 yield dataclasses.replace(found, key=f"{key}{found.key}")
             else:
@@ -68,10 +74,10 @@ def captions_of(value: object) -> tuple[object, ...]:
     return tuple(value) if isinstance(value, list | tuple) else (value,)
 
 
-def column_names(path: pathlib.Path) -> list[str]:
+def column_names(path: pathlib.Path, encoding: str | None) -> list[str]:
     """Returns the columns of a table, for messages; none if they cannot be read."""
     try:
-        _exhaust(_READERS[path.suffix.lower()](path, Columns((), ())))
+        _exhaust(_READERS[path.suffix.lower()](path, Columns((), ()), encoding))
     except ColumnsError as error:
         return error.found
     except OSError:
