@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 import tensorflow as tf
 
-from tfgan2.data.conversion import Converted
 from tfgan2.program import UsageError, progress
 
 MANIFEST_NAME = "dataset.json"
@@ -76,52 +75,6 @@ class Manifest:
         """SHA-256 over the SHA-256 of the shards; identifies the content of the data set."""
         digests = [shard.sha256 for split in sorted(self.splits) for shard in self.splits[split]]
         return hashlib.sha256("".join(digests).encode()).hexdigest()
-
-
-class ShardWriter:
-    """Writes a split's records as shards of bounded size."""
-
-    def __init__(self, folder: pathlib.Path, split: str) -> None:
-        """Starts a split.
-
-        Args:
-          folder: folder of the shards.
-          split: name of the split.
-        """
-        self._folder, self._split = folder, split
-        self._records: list[int] = []
-        self._bytes = 0
-        self._file: tf.io.TFRecordWriter | None = None
-
-    def write(self, record: Converted) -> None:
-        """Writes a record to the current shard, or to a new one if the current shard is full."""
-        serialized = _serialize(record)
-        if self._file is None or self._bytes + len(serialized) > MAX_SHARD_BYTES:
-            self._end_shard()
-            self._file = tf.io.TFRecordWriter(str(self._path(len(self._records))))
-            self._records.append(0)
-        self._file.write(serialized)
-        self._records[-1] += 1
-        self._bytes += HEADER_BYTES + len(serialized) + FOOTER_BYTES
-
-    def close(self) -> tuple[Shard, ...]:
-        """Ends the split, gives the shards their final names, and describes them."""
-        self._end_shard()
-        count = len(self._records)
-        shards = []
-        for number, records in enumerate(self._records):
-            name = f"{self._split}-{number:05d}-of-{count:05d}.tfrecord"
-            path = self._path(number).rename(self._folder / name)
-            shards.append(Shard(name, records, path.stat().st_size, _sha256(path)))
-        return tuple(shards)
-
-    def _path(self, number: int) -> pathlib.Path:
-        return self._folder / f"{self._split}-{number:05d}.unfinished"
-
-    def _end_shard(self) -> None:
-        if self._file is not None:
-            self._file.close()
-        self._file, self._bytes = None, 0
 
 
 def write_manifest(manifest: Manifest, folder: pathlib.Path) -> None:
@@ -260,20 +213,6 @@ def parse(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
 
 def _sha256(path: pathlib.Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _serialize(record: Converted) -> bytes:
-    def of_bytes(*values: bytes) -> tf.train.Feature:
-        return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
-
-    features = {
-        "image": of_bytes(record.image),
-        "captions": of_bytes(*(caption.encode() for caption in record.captions)),
-        "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[record.label])),
-        "key": of_bytes(record.key.encode()),
-    }
-    message = tf.train.Example(features=tf.train.Features(feature=features))
-    return message.SerializeToString(deterministic=True)
 
 
 def _frames(content: mmap.mmap, path: pathlib.Path) -> Iterator[tuple[int, int]]:

@@ -3,7 +3,8 @@
 import dataclasses
 import importlib
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 
@@ -42,6 +43,12 @@ class Reject:
 
     key: str
     reason: str
+
+
+# An item with its split, or an entry of the source that gives no item.
+Entry: TypeAlias = tuple[str, Item] | Reject
+# Reads a part of a source; runs in another process.
+Part: TypeAlias = Callable[[], Iterator[Entry]]
 
 
 @dataclasses.dataclass(frozen=True)
