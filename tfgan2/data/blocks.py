@@ -22,8 +22,6 @@ from tfgan2.data.sources import Reject
 
 SPLITS = ("train", "test")
 DIGEST_BYTES = 32
-# Bytes that a copy between files has in memory.
-COPY_BYTES = 4 * 1024**2
 
 CountWords = Callable[[list[str]], Mapping[str, int]]
 

@@ -1,5 +1,7 @@
 """TFRecord shards of a data set and their manifest, dataset.json, as tools.prepare writes them."""
 
+import collections
+import concurrent.futures
 import dataclasses
 import hashlib
 import json
@@ -8,7 +10,10 @@ import os
 import pathlib
 import re
 import struct
+import tempfile
+import threading
 from collections.abc import Iterable, Iterator, Mapping
+from typing import BinaryIO
 
 import numpy as np
 import tensorflow as tf
@@ -20,6 +25,11 @@ REJECTS_NAME = "rejects.jsonl"
 FORMAT_VERSION = 2
 SHARD_NAME = re.compile(r"[a-z]+-[0-9]+-of-[0-9]+\.tfrecord")
 MAX_SHARD_BYTES = 128 * 1024**2
+# Shards that a reader has open, at most: those of two windows of the training order.
+OPEN_SHARDS = 16
+COPY_BYTES = 4 * 1024**2
+# Shards whose size is looked up at the same time.
+LOOK_UPS = 32
 
 # TFRecord framing: length (8 bytes) and its CRC (4) before the data, the data's CRC (4) after.
 LENGTH_BYTES, HEADER_BYTES, FOOTER_BYTES = 8, 12, 4
@@ -92,13 +102,13 @@ def verify(data_dir: str | os.PathLike) -> Manifest:
     manifest = load_manifest(data_dir, flag="--verify")
     shards = [shard for split in manifest.splits.values() for shard in split]
     for shard in progress(shards, total=len(shards), description="verify", unit="shards"):
-        path = pathlib.Path(data_dir) / shard.file
+        path = os.path.join(data_dir, shard.file)
         digest = _sha256(path)
         if digest != shard.sha256:
-            raise UsageError(str(path), f"must have the SHA-256 {shard.sha256}", digest)
-        count = len(RecordReader(data_dir, [shard]))
+            raise UsageError(path, f"must have the SHA-256 {shard.sha256}", digest)
+        count = len(_OpenShard(path))
         if count != shard.records:
-            raise UsageError(str(path), f"must hold {shard.records} records", count)
+            raise UsageError(path, f"must hold {shard.records} records", count)
     return manifest
 
 
@@ -112,16 +122,15 @@ def load_manifest(data_dir: str | os.PathLike, *, flag: str = "--data_dir") -> M
     Raises:
       UsageError: there is no data set, its format is another, or a shard has another size.
     """
-    folder = pathlib.Path(data_dir)
-    if not folder.is_dir():
+    if not tf.io.gfile.isdir(data_dir):
         raise UsageError(flag, "must be a directory that tools.prepare wrote", data_dir)
-    path = folder / MANIFEST_NAME
-    if not path.is_file():
+    path = os.path.join(data_dir, MANIFEST_NAME)
+    if not tf.io.gfile.exists(path):
         raise UsageError(flag, f"must hold {MANIFEST_NAME} (see tools.prepare)", data_dir)
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
+        fields = json.loads(tf.io.gfile.GFile(path, "rb").read())
         if fields["format"] != FORMAT_VERSION:
-            raise UsageError(str(path), f"must be of format {FORMAT_VERSION}", fields["format"])
+            raise UsageError(path, f"must be of format {FORMAT_VERSION}", fields["format"])
         fields["splits"] = {
             split: tuple(Shard(**shard) for shard in shards)
             for split, shards in fields["splits"].items()
@@ -129,12 +138,13 @@ def load_manifest(data_dir: str | os.PathLike, *, flag: str = "--data_dir") -> M
         fields["label_names"] = tuple(fields["label_names"])
         manifest = Manifest(**fields)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(str(path), "must be the manifest of a data set", repr(error)) from error
-    for shard in (shard for shards in manifest.splits.values() for shard in shards):
-        file = folder / shard.file
-        size = file.stat().st_size if file.is_file() else "no file"
-        if size != shard.bytes:
-            raise UsageError(str(file), f"must have {shard.bytes} bytes", size)
+        raise UsageError(path, "must be the manifest of a data set", repr(error)) from error
+    shards = [shard for split in manifest.splits.values() for shard in split]
+    files = [os.path.join(data_dir, shard.file) for shard in shards]
+    with concurrent.futures.ThreadPoolExecutor(LOOK_UPS) as pool:
+        for shard, file, size in zip(shards, files, pool.map(_size, files), strict=True):
+            if size != shard.bytes:
+                raise UsageError(file, f"must have {shard.bytes} bytes", size)
     return manifest
 
 
@@ -160,35 +170,74 @@ def file_names(manifest: pathlib.Path) -> set[str]:
 
 
 class RecordReader:
-    """Serialized records of a split by index, in any order, through memory maps."""
+    """Serialized records of a split by index, in any order; opens a shard when it is first read.
+
+    A shard of this machine is mapped into memory; a shard of another file system is copied to a
+    temporary file first. At most `OPEN_SHARDS` are open; the one that was read longest ago closes.
+    """
 
     def __init__(self, data_dir: str | os.PathLike, shards: Iterable[Shard]) -> None:
-        """Maps the shards, and finds the start of each record.
+        """Reads nothing yet.
 
         Args:
-          data_dir: folder of the shards.
-          shards: shards of one split, in order.
-
-        Raises:
-          UsageError: the framing of a shard is damaged.
+          data_dir: folder of the data set.
+          shards: shards of the split, in order.
         """
-        self._maps: list[mmap.mmap] = []
-        starts: list[tuple[int, int, int]] = []
-        for number, shard in enumerate(shards):
-            path = pathlib.Path(data_dir) / shard.file
-            with path.open("rb") as file:
-                content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            starts += [(number, start, end) for start, end in _frames(content, path)]
-            self._maps.append(content)
-        self._frames = np.asarray(starts, np.int64).reshape(-1, 3)
+        self._paths, counts = [], [0]
+        for shard in shards:
+            self._paths.append(os.path.join(data_dir, shard.file))
+            counts.append(shard.records)
+        self._ends = np.cumsum(counts)
+        self._open: collections.OrderedDict[int, _OpenShard] = collections.OrderedDict()
+        self._lock = threading.Lock()  # Several batches are read at the same time.
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def __getitem__(self, record: int) -> bytes:
+        """Returns the serialized `tf.train.Example` of an index."""
+        shard = int(np.searchsorted(self._ends, record, side="right")) - 1
+        return self._opened(shard)[int(record - self._ends[shard])]
+
+    def _opened(self, number: int) -> "_OpenShard":
+        with self._lock:
+            if number not in self._open:
+                if len(self._open) == OPEN_SHARDS:
+                    self._open.popitem(last=False)
+                self._open[number] = _OpenShard(self._paths[number])
+            self._open.move_to_end(number)
+            return self._open[number]
+
+
+class _OpenShard:
+    """Records of one shard by index."""
+
+    def __init__(self, path: str) -> None:
+        with open(path, "rb") if is_local(path) else _copied(path) as file:
+            self._content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._frames = np.asarray(list(_frames(self._content, path)), np.int64)
 
     def __len__(self) -> int:
         return len(self._frames)
 
     def __getitem__(self, record: int) -> bytes:
-        """Returns the serialized `tf.train.Example` of an index."""
-        shard, start, end = self._frames[record]
-        return self._maps[shard][start:end]
+        start, end = self._frames[record]
+        return self._content[start:end]
+
+
+def is_local(path: str | os.PathLike) -> bool:
+    """Returns whether a path is one of this machine, unlike gs://bucket/folder."""
+    return "://" not in os.fspath(path)
+
+
+def _copied(path: str) -> BinaryIO:
+    """Copies a file of another file system to a temporary file, which has no name."""
+    copy = tempfile.TemporaryFile()
+    with tf.io.gfile.GFile(path, "rb") as file:
+        while content := file.read(COPY_BYTES):
+            copy.write(content)
+    copy.flush()
+    return copy
 
 
 def parse(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -211,19 +260,30 @@ def parse(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
     )
 
 
-def _sha256(path: pathlib.Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _size(file: str) -> int | str:
+    try:
+        return tf.io.gfile.stat(file).length
+    except tf.errors.NotFoundError:
+        return "no file"
 
 
-def _frames(content: mmap.mmap, path: pathlib.Path) -> Iterator[tuple[int, int]]:
+def _sha256(path: str) -> str:
+    digest = hashlib.sha256()
+    with tf.io.gfile.GFile(path, "rb") as file:
+        while content := file.read(COPY_BYTES):
+            digest.update(content)
+    return digest.hexdigest()
+
+
+def _frames(content: mmap.mmap, path: str) -> Iterator[tuple[int, int]]:
     position, size = 0, len(content)
     while position < size:
         header = content[position : position + LENGTH_BYTES]
         if len(header) < LENGTH_BYTES:
-            raise UsageError(str(path), "must be whole TFRecords", f"a cut at byte {position}")
+            raise UsageError(path, "must be whole TFRecords", f"a cut at byte {position}")
         (length,) = struct.unpack("<Q", header)
         start = position + HEADER_BYTES
         position = start + length + FOOTER_BYTES
         if position > size:
-            raise UsageError(str(path), "must be whole TFRecords", f"a cut at byte {size}")
+            raise UsageError(path, "must be whole TFRecords", f"a cut at byte {size}")
         yield start, start + length

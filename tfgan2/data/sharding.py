@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import tensorflow as tf
 
 from tfgan2.data import records
-from tfgan2.data.blocks import COPY_BYTES, Block, BlockFolder, complete, read_json, write_json
+from tfgan2.data.blocks import Block, BlockFolder, complete, read_json, write_json
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,8 +88,8 @@ class ShardTask:
                 source = self.blocks.path(piece.block, f"{self.plan.split}.tfrecord")
                 with tf.io.gfile.GFile(source, "rb") as file:
                     file.seek(piece.begin)
-                    for at in range(piece.begin, piece.end, COPY_BYTES):
-                        content = file.read(min(COPY_BYTES, piece.end - at))
+                    for at in range(piece.begin, piece.end, records.COPY_BYTES):
+                        content = file.read(min(records.COPY_BYTES, piece.end - at))
                         shard.write(content)
                         digest.update(content)
                         size += len(content)
