@@ -17,7 +17,7 @@ import tensorflow as tf
 from tfgan2.data import overlap, records, sharding
 from tfgan2.data.blocks import SPLITS, Block, BlockFolder, CountWords
 from tfgan2.data.engines import Engine, Pool, Staging
-from tfgan2.data.sources import Collection, Entry, Item, Part, Reject
+from tfgan2.data.sources import Collection, Entry, Item, Part, Reject, listed
 from tfgan2.locks import locked
 from tfgan2.program import UsageError, warn
 
@@ -100,7 +100,11 @@ def prepare(
 
 
 def sample(collection: Collection, *, limit: int) -> Collection:
-    """Samples at most `limit` items, evenly chosen, from each split in proportion to its size."""
+    """Samples at most `limit` items, evenly chosen, from each split in proportion to its size.
+
+    All items of the collection are in memory.
+    """
+    collection = listed(collection)
     total = sum(map(len, collection.splits.values()))
     if total <= limit:
         return collection
@@ -178,7 +182,7 @@ def _write(
     folder = folder.absolute()  # Workers may have another current folder.
     blocks = BlockFolder(str(folder / BLOCKS_NAME))
     (folder / BLOCKS_NAME).mkdir()
-    total = sum(map(len, collection.splits.values()))
+    total = None if collection.parts else sum(map(len, collection.splits.values()))
     block_count = engine.stage(_parts(collection), Staging(blocks, count_words), total=total)
     counts = _count(collection, blocks, block_count, rejects=folder / records.REJECTS_NAME)
     if not counts.records("train"):
@@ -223,6 +227,7 @@ def _parts(collection: Collection) -> Iterator[Part]:
         items = collection.splits.get(split, ())
         for at in range(0, len(items), ITEMS_PER_PART):
             yield functools.partial(_entries, split, items[at : at + ITEMS_PER_PART])
+    yield from collection.parts
 
 
 def _entries(split: str, items: Sequence[Item]) -> Iterator[Entry]:

@@ -56,12 +56,13 @@ class Collection:
     """Content of a source by split, in the order in which it is written.
 
     Attributes:
-      splits: items by split, `train` and `test`.
+      splits: items by split, `train` and `test`; written before the parts.
       licence: licence notice of the source.
       label_names: names of the classes, in order.
       channels: 1 (grey) or 3 (RGB).
       rejects: unusable items found so far; reading the images may find more.
       notes: lines of text about how the source was read.
+      parts: the rest of a source that is too large for a list of its items; workers read the parts.
     """
 
     splits: Mapping[str, Sequence[Item]]
@@ -70,6 +71,7 @@ class Collection:
     channels: int = 3
     rejects: tuple[Reject, ...] = ()
     notes: tuple[str, ...] = ()
+    parts: Sequence[Part] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,3 +175,16 @@ def read(name: str, options: SourceOptions) -> Collection:
       UsageError: files of the source are missing or not valid.
     """
     return importlib.import_module(f"tfgan2.data.sources.{name}").read(options)
+
+
+def listed(collection: Collection) -> Collection:
+    """Reads the parts of a collection, and returns it with all items in its splits."""
+    items = {split: [*collection.splits.get(split, ())] for split in ("train", "test")}
+    rejects = [*collection.rejects]
+    for part in collection.parts:
+        for entry in part():
+            if isinstance(entry, Reject):
+                rejects.append(entry)
+            else:
+                items[entry[0]].append(entry[1])
+    return dataclasses.replace(collection, splits=items, rejects=tuple(rejects), parts=())
