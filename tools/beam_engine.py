@@ -48,15 +48,20 @@ class BeamEngine:
     def stage(self, parts: Iterable[Part], staging: Staging, *, total: int | None) -> int:
         """Converts each part in one task of a worker; returns the number of parts."""
         tasks = (_StageTask(staging, number, part) for number, part in enumerate(parts))
-        return self.run(tasks, folder=staging.blocks.folder)
+        return self._run(tasks, staging.blocks.folder)
 
-    def run(self, tasks: Iterable[Callable[[], None]], *, folder: str) -> int:
-        """Runs tasks on workers; returns their number.
+    def run(self, tasks: Iterable[Callable[[], None]], *, folder: str) -> None:
+        """Runs tasks on workers.
 
         Args:
-          tasks: the tasks; a file each, because Beam would hold all of them in memory.
-          folder: folder of the files; all workers can access it.
+          tasks: the tasks.
+          folder: folder of unfinished files; all workers can access it.
         """
+        self._run(tasks, folder)
+
+    def _run(self, tasks: Iterable[Callable[[], None]], folder: str) -> int:
+        """Runs tasks, and returns their number."""
+        # Each task is a file: Beam would hold all tasks in memory.
         name, count = uuid.uuid4().hex, 0
         for task in tasks:
             write_file(_path(folder, name, count), pickle.dumps(task))
@@ -90,11 +95,11 @@ def _build(pipeline: beam.Pipeline, *, folder: str, name: str, count: int) -> No
         pipeline
         | "Numbers" >> beam.Create(range(count), reshuffle=False)
         | "Spread" >> beam.Reshuffle()
-        | "Run" >> beam.Map(_run, folder, name)
+        | "Run" >> beam.Map(_run_task, folder, name)
     )
 
 
-def _run(number: int, folder: str, name: str) -> None:
+def _run_task(number: int, folder: str, name: str) -> None:
     with tf.io.gfile.GFile(_path(folder, name, number), "rb") as file:
         task = pickle.loads(file.read())
     task()
@@ -105,7 +110,7 @@ def _path(folder: str, name: str, number: int) -> str:
 
 
 def _translated(error: Exception) -> UsageError:
-    """Returns an error of the batch programs, `subject: rule, got value`, as one of this program."""
+    """Returns an error of the serving programs, `subject: rule, got value`, as one of tfgan2."""
     subject, _, text = str(error).partition(": ")
     rule, _, value = text.rpartition(", got ")
     return UsageError(subject, rule, value)

@@ -150,5 +150,7 @@ def test_program_needs_beam_only_for_options_of_beam(
     )
     assert ended.returncode == (2 if rest else 0), ended.stderr
     assert (tmp_path / "out/dataset.json").exists() == (not rest)
-    rule = "error: apache_beam: must be installed (pip install 'tfgan2[batch]'), got no such package"
+    rule = (
+        "error: apache_beam: must be installed (pip install 'tfgan2[batch]'), got no such package"
+    )
     assert (rule in ended.stderr) == bool(rest)

@@ -28,6 +28,7 @@ LOCK_NAME = "lock"
 RETIRED_NAME = "retired.json"
 BLOCKS_NAME = "blocks"
 ITEMS_PER_PART = 1024
+ONE_PROCESS = Pool(1)
 
 # Receives the manifest, and the captions of the test split by block.
 Review: TypeAlias = Callable[[records.Manifest, Iterator[Sequence[str]]], None]
@@ -53,7 +54,7 @@ def prepare(
     image_size: int,
     output_dir: str | os.PathLike,
     count_words: CountWords,
-    engine: Engine = Pool(1),  # noqa: B008
+    engine: Engine = ONE_PROCESS,
     max_rejects: int | None = None,
     dry_run: bool = False,
     review: Review | None = None,

@@ -2,6 +2,7 @@
 
 import collections
 import concurrent.futures
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -230,14 +231,15 @@ def is_local(path: str | os.PathLike) -> bool:
     return "://" not in os.fspath(path)
 
 
-def _copied(path: str) -> BinaryIO:
-    """Copies a file of another file system to a temporary file, which has no name."""
-    copy = tempfile.TemporaryFile()
-    with tf.io.gfile.GFile(path, "rb") as file:
-        while content := file.read(COPY_BYTES):
-            copy.write(content)
-    copy.flush()
-    return copy
+@contextlib.contextmanager
+def _copied(path: str) -> Iterator[BinaryIO]:
+    """Copies a file of another file system to a temporary file without a name."""
+    with tempfile.TemporaryFile() as copy:
+        with tf.io.gfile.GFile(path, "rb") as file:
+            while content := file.read(COPY_BYTES):
+                copy.write(content)
+        copy.flush()
+        yield copy
 
 
 def parse(serialized: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -46,7 +46,7 @@ class ShardPlanner:
         self._split, self._bytes = split, 0
 
     def add(self, block: Block) -> None:
-        """Adds the records of the next block to the current shard, and to new ones if it is full."""
+        """Adds the records of the next block to the current shard and to new ones."""
         begin = end = 0
         for size in block.sizes[self._split]:
             if not self.plans or self._bytes + size > records.MAX_SHARD_BYTES:
@@ -109,9 +109,7 @@ class ShardTask:
         return os.path.join(self.blocks.folder, f"{self._name}.json")
 
 
-def tasks(
-    planners: Iterable[ShardPlanner], *, blocks: BlockFolder, folder: str
-) -> list[ShardTask]:
+def tasks(planners: Iterable[ShardPlanner], *, blocks: BlockFolder, folder: str) -> list[ShardTask]:
     """The tasks that write all planned shards.
 
     Args:

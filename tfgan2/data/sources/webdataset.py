@@ -38,8 +38,8 @@ def read(options: SourceOptions) -> Collection:
     """Reads the captioned images of all tar shards below the input directory.
 
     The files of an image have the same name up to the first dot. The caption is the .txt file, or
-    else the field `caption` of the .json file (--caption_column). The shards are never unpacked, and
-    no list of their images is made: a shard is a part of the collection.
+    else the field `caption` of the .json file (--caption_column). The shards are never unpacked,
+    and no list of their images is made: a shard is a part of the collection.
 
     Args:
       options: `input_dir` is the root of the tree of shards.
