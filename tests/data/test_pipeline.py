@@ -7,9 +7,11 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from tfgan2.data import pipeline, preparing, records
+from tfgan2.data import order, pipeline, preparing, records
 from tfgan2.data.sources import Collection, Item
+from tfgan2.program import UsageError
 
 RECORDS = 23
 SIDE = 16
@@ -50,7 +52,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 
 def take(
-    folder: pathlib.Path, count: int, *, view: pipeline.View | None = None, **options: object
+    folder: pathlib.Path | str, count: int, *, view: pipeline.View | None = None, **options: object
 ) -> list[dict[str, np.ndarray]]:
     given = {"split": "train", "batch_size": 5, "seed": 3, **options}
     manifest = records.load_manifest(folder)
@@ -200,3 +202,72 @@ def test_images_are_resized_to_another_size(folder: pathlib.Path) -> None:
     assert image.shape == (4, 4, 3)
     assert (image[..., 0] == 100).all()
     assert int(image[0, 0, 1]) == pytest.approx(12, abs=4)
+
+
+@pytest.fixture
+def many_shards(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    """A data set of 23 train shards of one record each, with windows of three shards."""
+    monkeypatch.setattr(records, "MAX_SHARD_BYTES", 1)
+    monkeypatch.setattr(order, "WINDOW_SHARDS", 3)
+    folder = prepare(tmp_path / "data", label=lambda number: number)
+    assert len(records.load_manifest(folder).splits["train"]) == RECORDS
+    return folder
+
+
+def test_epoch_of_many_shards_has_each_record_once_and_starts_at_any_step(
+    many_shards: pathlib.Path,
+) -> None:
+    whole = take(many_shards, 2 * RECORDS)
+    labels = np.concatenate([batch["label"] for batch in whole]).reshape(10, RECORDS)
+    assert (np.sort(labels, axis=1) == np.arange(RECORDS)).all()
+    assert len({tuple(order) for order in labels.tolist()}) == 10
+    assert_equal(whole[9:14], take(many_shards, 5, start_step=9))
+
+
+def test_start_of_training_opens_the_shards_of_its_windows_alone(
+    many_shards: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+    frames = records._frames
+    monkeypatch.setattr(
+        records, "_frames", lambda content, path: opened.append(path) or frames(content, path)
+    )
+    monkeypatch.setattr(pipeline, "MOST_PARALLEL_BATCHES", 1)
+    manifest = records.load_manifest(many_shards)
+    batches = pipeline.batches(
+        many_shards, manifest, split="train", batch_size=1, view=pipeline.View(SIDE), seed=3
+    )
+    assert opened == []
+    next(batches.take(1).as_numpy_iterator())
+    assert 1 <= len(opened) <= 2 * order.WINDOW_SHARDS  # Batches are read ahead.
+    opened.clear()
+    pipeline.stored_captions(many_shards, manifest, split="train", limit=500)
+    assert len(opened) == pipeline.SAMPLED_SHARDS
+
+
+def test_records_of_a_window_come_from_all_its_shards_in_random_order() -> None:
+    counts = [50] * (2 * order.WINDOW_SHARDS)
+    rows = order.Order(counts, batch_size=400, seed=1)
+    first, second = rows.rows(0), rows.rows(1)
+    for window in (first, second):
+        assert len({row // 50 for row in window}) == order.WINDOW_SHARDS
+        assert len({row // 50 for row in window[:40]}) > 4
+    assert sorted(first + second) == list(range(800))
+
+
+def test_few_shards_are_shuffled_as_one() -> None:
+    """Data sets up to 1 GiB keep their order: a run continues where it stopped."""
+    expected = np.random.default_rng([0, 3, 1]).permutation(23)
+    assert order.Order([9, 14], batch_size=23, seed=3).rows(1) == expected.tolist()
+
+
+def test_batches_of_another_file_system_are_the_same(folder: pathlib.Path) -> None:
+    remote = "ram://pipeline/data"
+    tf.io.gfile.makedirs(remote)
+    for path in folder.iterdir():
+        tf.io.gfile.copy(str(path), f"{remote}/{path.name}", overwrite=True)
+    assert_equal(take(folder, 5), take(remote, 5))
+    assert records.verify(remote) == records.load_manifest(folder)
+    tf.io.gfile.remove(f"{remote}/test-00000-of-00001.tfrecord")
+    with pytest.raises(UsageError, match=r"ram://.*test-00000.*must have \d+ bytes, got no file"):
+        records.load_manifest(remote)

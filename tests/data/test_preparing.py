@@ -14,6 +14,7 @@ from tests import programs
 from tests.data.drawn import draw, item
 from tfgan2 import locks
 from tfgan2.data import preparing, records
+from tfgan2.data.engines import Pool
 from tfgan2.data.sources import Collection, Reject
 from tfgan2.program import UsageError
 
@@ -42,8 +43,8 @@ def test_files_do_not_depend_on_the_number_of_processes(
 ) -> None:
     monkeypatch.setattr(records, "MAX_SHARD_BYTES", 20_000)
     items = collection(range(300), range(300, 340))
-    prepare(items, tmp_path / "one", processes=1)
-    prepare(items, tmp_path / "three", processes=3)
+    prepare(items, tmp_path / "one", engine=Pool(1))
+    prepare(items, tmp_path / "three", engine=Pool(3))
     assert contents(tmp_path / "one") == contents(tmp_path / "three")
     names = sorted(path.name for path in (tmp_path / "one").glob("*.tfrecord"))
     assert names[0] == "test-00000-of-00001.tfrecord"
@@ -73,7 +74,7 @@ def test_rejects_are_written_with_their_reasons(tmp_path: pathlib.Path) -> None:
     ]
     assert prepared.manifest.rejects == 4
     assert prepared.manifest.records("train") == 18
-    assert preparing.reasons(prepared.rejects)[0] == ("image is broken", 3)
+    assert prepared.reasons == {"image is broken": 3, "image has no caption": 1}
 
 
 def test_too_many_rejects_fail_and_leave_no_files(tmp_path: pathlib.Path) -> None:
@@ -183,11 +184,11 @@ def test_a_symbolic_link_stays_a_link(tmp_path: pathlib.Path) -> None:
 def test_concurrent_prepare_is_refused(tmp_path: pathlib.Path) -> None:
     scratch = tmp_path / "out" / preparing.SCRATCH_NAME
     scratch.mkdir(parents=True)
-    (scratch / "train-00000.unfinished").touch()
+    (scratch / "rejects.jsonl").touch()
     rule = "must not be written by another process"
     with locks.locked(scratch / "lock", flag="", place=""), pytest.raises(UsageError, match=rule):
         prepare(collection(range(6), range(0)), tmp_path / "out")
-    assert (scratch / "train-00000.unfinished").exists()
+    assert (scratch / "rejects.jsonl").exists()
     prepare(collection(range(6), range(0)), tmp_path / "out")
     assert not scratch.exists()
 
@@ -232,9 +233,9 @@ def test_killed_prepare_leaves_no_data_set_and_the_next_succeeds(
     target = tmp_path / "out"
     options = ("--source=digits", f"--input_dir={digits_file.parent}", f"--output_dir={target}")
     with programs.start("tools.prepare", *options, "--workers=2", "--image_size=512") as process:
-        unfinished = target / preparing.SCRATCH_NAME / "train-00000.unfinished"
+        blocks = target / preparing.SCRATCH_NAME / preparing.BLOCKS_NAME
         runs = pathlib.Path(f"/proc/{process.pid}")
-        while runs.exists() and not (unfinished.is_file() and unfinished.stat().st_size):
+        while runs.exists() and not any(blocks.glob("*.unfinished")):
             os.sched_yield()
         children = (runs / f"task/{process.pid}/children").read_text()
         process.send_signal(signal.SIGKILL)

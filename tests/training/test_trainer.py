@@ -30,7 +30,7 @@ RECIPE = QUICK
 
 
 def start(
-    data_dir: pathlib.Path,
+    data_dir: pathlib.Path | str,
     run_dir: pathlib.Path,
     *,
     recipe: recipes.Recipe = RECIPE,
@@ -55,6 +55,22 @@ def test_run_directory_has_the_documented_files(
         assert picture.width > 300
     assert list(run.tensorboard.iterdir())
     assert run.vocabulary_file.read_text().splitlines() == list(manifest.vocabulary)
+
+
+def test_training_from_another_file_system_computes_the_same_steps(
+    run: RunDirectory, data_dir: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    remote = "ram://trainer/data"
+    tf.io.gfile.makedirs(remote)
+    for path in data_dir.iterdir():
+        if path.is_file():
+            tf.io.gfile.copy(str(path), f"{remote}/{path.name}", overwrite=True)
+    assert start(remote, tmp_path / "run", log_every=1).step == 2
+    losses = [
+        [json.loads(line)["generator/loss"] for line in file.read_text().splitlines()]
+        for file in (run.metrics_file, RunDirectory.at(tmp_path / "run").metrics_file)
+    ]
+    assert losses[0] == losses[1]
 
 
 def modified(run: RunDirectory) -> dict[pathlib.Path, int]:

@@ -9,15 +9,15 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Generator, Sequence
-from typing import Any
+from collections.abc import Generator, Iterable, Iterator
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from tfgan2.data.images import UnreadableError, encode_png
-from tfgan2.data.sources import Item, Reject
+from tfgan2.data.sources import Entry, Part, Reject
 
-ITEMS_PER_TASK = 32
+ENTRIES_PER_TASK = 32
 TASKS_AHEAD = 4  # Tasks per worker; limits the results that wait in memory.
 
 
@@ -26,6 +26,7 @@ class Converted:
     """An item with its encoded image.
 
     Attributes:
+      split: `train` or `test`.
       key: name of the image within its source.
       image: PNG bytes.
       captions: at least one caption.
@@ -33,6 +34,7 @@ class Converted:
       digest: SHA-256 of the pixels.
     """
 
+    split: str
     key: str
     image: bytes
     captions: tuple[str, ...]
@@ -40,16 +42,27 @@ class Converted:
     digest: bytes
 
 
-def convert(items: Sequence[Item], *, workers: int) -> Generator[Converted | Reject, None, None]:
-    """Draws and encodes items; yields them in their order for any number of workers.
+Outcome: TypeAlias = Converted | Reject
+Task: TypeAlias = tuple[int, list[Entry]]
+
+
+def convert(
+    parts: Iterable[Part], *, workers: int
+) -> Generator[tuple[int, list[Outcome]], None, None]:
+    """Draws and encodes the items of parts; keeps their order for any number of workers.
 
     Args:
-      items: items to convert.
+      parts: parts of a source.
       workers: number of processes; 1: this process. Closing the generator ends them early.
+
+    Yields:
+      The number of a part, and some of its results; a part without entries has one empty result.
     """
-    tasks = [items[at : at + ITEMS_PER_TASK] for at in range(0, len(items), ITEMS_PER_TASK)]
-    if workers == 1 or len(tasks) < 2:
-        yield from itertools.chain.from_iterable(map(_convert, tasks))
+    tasks = itertools.chain.from_iterable(map(_tasks, itertools.count(), parts))
+    first = list(itertools.islice(tasks, 2))
+    tasks = itertools.chain(first, tasks)
+    if workers == 1 or len(first) < 2:
+        yield from map(_convert, tasks)
         return
     with concurrent.futures.ProcessPoolExecutor(
         workers, multiprocessing.get_context("spawn"), _begin_worker
@@ -58,22 +71,34 @@ def convert(items: Sequence[Item], *, workers: int) -> Generator[Converted | Rej
         for task in tasks:
             waiting.append(pool.submit(_convert, task))
             if len(waiting) >= TASKS_AHEAD * workers:
-                yield from waiting.popleft().result()
+                yield waiting.popleft().result()
         while waiting:
-            yield from waiting.popleft().result()
+            yield waiting.popleft().result()
 
 
-def _convert(items: Sequence[Item]) -> list[Converted | Reject]:
-    return [_convert_one(item) for item in items]
+def _tasks(number: int, part: Part) -> Iterator[Task]:
+    entries = iter(part())
+    task = list(itertools.islice(entries, ENTRIES_PER_TASK))
+    yield number, task
+    while task := list(itertools.islice(entries, ENTRIES_PER_TASK)):
+        yield number, task
 
 
-def _convert_one(item: Item) -> Converted | Reject:
+def _convert(task: Task) -> tuple[int, list[Outcome]]:
+    number, entries = task
+    return number, [_convert_one(entry) for entry in entries]
+
+
+def _convert_one(entry: Entry) -> Outcome:
+    if isinstance(entry, Reject):
+        return entry
+    split, item = entry
     try:
         image = np.ascontiguousarray(item.draw())
     except UnreadableError as fault:
         return Reject(item.key, str(fault))
     digest = hashlib.sha256(image.tobytes()).digest()
-    return Converted(item.key, encode_png(image), item.captions, item.label, digest)
+    return Converted(split, item.key, encode_png(image), item.captions, item.label, digest)
 
 
 def _begin_worker() -> None:

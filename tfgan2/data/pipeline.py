@@ -9,14 +9,16 @@ import numpy as np
 import tensorflow as tf
 
 from tfgan2.data import records
+from tfgan2.data.order import Order
 
 # Random streams: different uses of (seed, step) draw different numbers.
-ORDER_STREAM = 0
 VIEW_STREAM, CAPTION_STREAM, STREAMS = 0, 1, 2
 
 MIB = 1024**2
 # Batches that are decoded at the same time, at most; each is in memory.
 MOST_PARALLEL_BATCHES = 8
+# Shards that a sample of a split comes from, at most.
+SAMPLED_SHARDS = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +57,8 @@ def batches(
 ) -> tf.data.Dataset:
     """Yields endless shuffled batches from any step, without reading the batches before.
 
-    Every pass over the split reads each record once, in its own order.
+    Every pass over the split reads each record once, in its own order, see `order.Order`. The first
+    batch reads the shards of one window.
 
     Args:
       data_dir: folder of the data set.
@@ -77,20 +80,21 @@ def batches(
       the previous row (as DF-GAN rolls its batch).
     """
     reader = records.RecordReader(data_dir, manifest.splits[split])
-    rows = functools.partial(_rows, records=len(reader), batch_size=batch_size, seed=seed)
+    counts = [shard.records for shard in manifest.splits[split]]
+    order = Order(counts, batch_size=batch_size, seed=seed)
     decode = functools.partial(_decode, manifest=manifest, size=view.resized)
     stored = [view.resized, view.resized, manifest.channels]
     cached = len(reader) * int(np.prod(stored)) <= cache_mb * MIB
 
     def serialized(step: np.ndarray) -> np.ndarray:
-        return np.array([reader[row] for row in rows(int(step))], object)
+        return np.array([reader[row] for row in order.rows(int(step))], object)
 
     @functools.cache
     def decoded(row: int) -> np.ndarray:
         return decode(records.parse(reader[row])["image"]).numpy()
 
     def images(step: np.ndarray) -> np.ndarray:
-        return np.stack([decoded(row) for row in rows(int(step))])
+        return np.stack([decoded(row) for row in order.rows(int(step))])
 
     def read(step: tf.Tensor) -> dict[str, tf.Tensor]:
         def draws(stream: int, count: int) -> tf.Tensor:
@@ -222,8 +226,14 @@ def stored_captions(
 def _evenly(
     data_dir: str | os.PathLike, manifest: records.Manifest, *, split: str, limit: int | None
 ) -> list[dict[str, tf.Tensor]]:
-    """Parses at most `limit` records of a split, evenly chosen; None: all."""
-    reader = records.RecordReader(data_dir, manifest.splits[split])
+    """Parses at most `limit` records of a split, evenly chosen; None: all.
+
+    With a limit, the records come from at most `SAMPLED_SHARDS` shards, evenly chosen.
+    """
+    shards = manifest.splits[split]
+    if limit is not None and len(shards) > SAMPLED_SHARDS:
+        shards = tuple(shards[at * len(shards) // SAMPLED_SHARDS] for at in range(SAMPLED_SHARDS))
+    reader = records.RecordReader(data_dir, shards)
     count = len(reader) if limit is None else min(limit, len(reader))
     return [records.parse(reader[at * len(reader) // count]) for at in range(count)]
 
@@ -289,17 +299,6 @@ def _random_view(image: tf.Tensor, draws: tf.Tensor, view: View) -> tf.Tensor:
     if view.horizontal_flip:
         image = tf.where(draws[2] < 0.5, image[:, ::-1], image)
     return image
-
-
-def _rows(step: int, *, records: int, batch_size: int, seed: int) -> list[int]:
-    """Returns the record indices of a step's global batch."""
-    positions = range(step * batch_size, (step + 1) * batch_size)
-    return [int(_order(seed, at // records, records)[at % records]) for at in positions]
-
-
-@functools.lru_cache(maxsize=4)
-def _order(seed: int, epoch: int, records: int) -> np.ndarray:
-    return np.random.default_rng([ORDER_STREAM, seed, epoch]).permutation(records)
 
 
 def _pick(captions: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:

@@ -1,5 +1,8 @@
 """TFRecord shards of a data set and their manifest, dataset.json, as tools.prepare writes them."""
 
+import collections
+import concurrent.futures
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -8,12 +11,14 @@ import os
 import pathlib
 import re
 import struct
+import tempfile
+import threading
 from collections.abc import Iterable, Iterator, Mapping
+from typing import BinaryIO
 
 import numpy as np
 import tensorflow as tf
 
-from tfgan2.data.conversion import Converted
 from tfgan2.program import UsageError, progress
 
 MANIFEST_NAME = "dataset.json"
@@ -21,6 +26,11 @@ REJECTS_NAME = "rejects.jsonl"
 FORMAT_VERSION = 2
 SHARD_NAME = re.compile(r"[a-z]+-[0-9]+-of-[0-9]+\.tfrecord")
 MAX_SHARD_BYTES = 128 * 1024**2
+# Shards that a reader has open, at most: those of two windows of the training order.
+OPEN_SHARDS = 16
+COPY_BYTES = 4 * 1024**2
+# Shards whose size is looked up at the same time.
+LOOK_UPS = 32
 
 # TFRecord framing: length (8 bytes) and its CRC (4) before the data, the data's CRC (4) after.
 LENGTH_BYTES, HEADER_BYTES, FOOTER_BYTES = 8, 12, 4
@@ -83,52 +93,6 @@ class Manifest:
         return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
-class ShardWriter:
-    """Writes a split's records as shards of bounded size."""
-
-    def __init__(self, folder: pathlib.Path, split: str) -> None:
-        """Starts a split.
-
-        Args:
-          folder: folder of the shards.
-          split: name of the split.
-        """
-        self._folder, self._split = folder, split
-        self._records: list[int] = []
-        self._bytes = 0
-        self._file: tf.io.TFRecordWriter | None = None
-
-    def write(self, record: Converted) -> None:
-        """Writes a record to the current shard, or to a new one if the current shard is full."""
-        serialized = _serialize(record)
-        if self._file is None or self._bytes + len(serialized) > MAX_SHARD_BYTES:
-            self._end_shard()
-            self._file = tf.io.TFRecordWriter(str(self._path(len(self._records))))
-            self._records.append(0)
-        self._file.write(serialized)
-        self._records[-1] += 1
-        self._bytes += HEADER_BYTES + len(serialized) + FOOTER_BYTES
-
-    def close(self) -> tuple[Shard, ...]:
-        """Ends the split, gives the shards their final names, and describes them."""
-        self._end_shard()
-        count = len(self._records)
-        shards = []
-        for number, records in enumerate(self._records):
-            name = f"{self._split}-{number:05d}-of-{count:05d}.tfrecord"
-            path = self._path(number).rename(self._folder / name)
-            shards.append(Shard(name, records, path.stat().st_size, _sha256(path)))
-        return tuple(shards)
-
-    def _path(self, number: int) -> pathlib.Path:
-        return self._folder / f"{self._split}-{number:05d}.unfinished"
-
-    def _end_shard(self) -> None:
-        if self._file is not None:
-            self._file.close()
-        self._file, self._bytes = None, 0
-
-
 def write_manifest(manifest: Manifest, folder: pathlib.Path) -> None:
     """Writes dataset.json."""
     text = json.dumps(dataclasses.asdict(manifest), indent=1, ensure_ascii=False)
@@ -144,13 +108,13 @@ def verify(data_dir: str | os.PathLike) -> Manifest:
     manifest = load_manifest(data_dir, flag="--verify")
     shards = [shard for split in manifest.splits.values() for shard in split]
     for shard in progress(shards, total=len(shards), description="verify", unit="shards"):
-        path = pathlib.Path(data_dir) / shard.file
+        path = os.path.join(data_dir, shard.file)
         digest = _sha256(path)
         if digest != shard.sha256:
-            raise UsageError(str(path), f"must have the SHA-256 {shard.sha256}", digest)
-        count = len(RecordReader(data_dir, [shard]))
+            raise UsageError(path, f"must have the SHA-256 {shard.sha256}", digest)
+        count = len(_OpenShard(path))
         if count != shard.records:
-            raise UsageError(str(path), f"must hold {shard.records} records", count)
+            raise UsageError(path, f"must hold {shard.records} records", count)
     return manifest
 
 
@@ -164,16 +128,15 @@ def load_manifest(data_dir: str | os.PathLike, *, flag: str = "--data_dir") -> M
     Raises:
       UsageError: there is no data set, its format is another, or a shard has another size.
     """
-    folder = pathlib.Path(data_dir)
-    if not folder.is_dir():
+    if not tf.io.gfile.isdir(data_dir):
         raise UsageError(flag, "must be a directory that tools.prepare wrote", data_dir)
-    path = folder / MANIFEST_NAME
-    if not path.is_file():
+    path = os.path.join(data_dir, MANIFEST_NAME)
+    if not tf.io.gfile.exists(path):
         raise UsageError(flag, f"must hold {MANIFEST_NAME} (see tools.prepare)", data_dir)
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
+        fields = json.loads(tf.io.gfile.GFile(path, "rb").read())
         if fields["format"] != FORMAT_VERSION:
-            raise UsageError(str(path), f"must be of format {FORMAT_VERSION}", fields["format"])
+            raise UsageError(path, f"must be of format {FORMAT_VERSION}", fields["format"])
         fields["splits"] = {
             split: tuple(Shard(**shard) for shard in shards)
             for split, shards in fields["splits"].items()
@@ -181,12 +144,13 @@ def load_manifest(data_dir: str | os.PathLike, *, flag: str = "--data_dir") -> M
         fields["label_names"] = tuple(fields["label_names"])
         manifest = Manifest(**{"word_rules": "letters", **fields})
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(str(path), "must be the manifest of a data set", repr(error)) from error
-    for shard in (shard for shards in manifest.splits.values() for shard in shards):
-        file = folder / shard.file
-        size = file.stat().st_size if file.is_file() else "no file"
-        if size != shard.bytes:
-            raise UsageError(str(file), f"must have {shard.bytes} bytes", size)
+        raise UsageError(path, "must be the manifest of a data set", repr(error)) from error
+    shards = [shard for split in manifest.splits.values() for shard in split]
+    files = [os.path.join(data_dir, shard.file) for shard in shards]
+    with concurrent.futures.ThreadPoolExecutor(LOOK_UPS) as pool:
+        for shard, file, size in zip(shards, files, pool.map(_size, files), strict=True):
+            if size != shard.bytes:
+                raise UsageError(file, f"must have {shard.bytes} bytes", size)
     return manifest
 
 
@@ -212,35 +176,75 @@ def file_names(manifest: pathlib.Path) -> set[str]:
 
 
 class RecordReader:
-    """Serialized records of a split by index, in any order, through memory maps."""
+    """Serialized records of a split by index, in any order; opens a shard when it is first read.
+
+    A shard of this machine is mapped into memory; a shard of another file system is copied to a
+    temporary file first. At most `OPEN_SHARDS` are open; the one that was read longest ago closes.
+    """
 
     def __init__(self, data_dir: str | os.PathLike, shards: Iterable[Shard]) -> None:
-        """Maps the shards, and finds the start of each record.
+        """Reads nothing yet.
 
         Args:
-          data_dir: folder of the shards.
-          shards: shards of one split, in order.
-
-        Raises:
-          UsageError: the framing of a shard is damaged.
+          data_dir: folder of the data set.
+          shards: shards of the split, in order.
         """
-        self._maps: list[mmap.mmap] = []
-        starts: list[tuple[int, int, int]] = []
-        for number, shard in enumerate(shards):
-            path = pathlib.Path(data_dir) / shard.file
-            with path.open("rb") as file:
-                content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            starts += [(number, start, end) for start, end in _frames(content, path)]
-            self._maps.append(content)
-        self._frames = np.asarray(starts, np.int64).reshape(-1, 3)
+        self._paths, counts = [], [0]
+        for shard in shards:
+            self._paths.append(os.path.join(data_dir, shard.file))
+            counts.append(shard.records)
+        self._ends = np.cumsum(counts)
+        self._open: collections.OrderedDict[int, _OpenShard] = collections.OrderedDict()
+        self._lock = threading.Lock()  # Several batches are read at the same time.
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def __getitem__(self, record: int) -> bytes:
+        """Returns the serialized `tf.train.Example` of an index."""
+        shard = int(np.searchsorted(self._ends, record, side="right")) - 1
+        return self._opened(shard)[int(record - self._ends[shard])]
+
+    def _opened(self, number: int) -> "_OpenShard":
+        with self._lock:
+            if number not in self._open:
+                if len(self._open) == OPEN_SHARDS:
+                    self._open.popitem(last=False)
+                self._open[number] = _OpenShard(self._paths[number])
+            self._open.move_to_end(number)
+            return self._open[number]
+
+
+class _OpenShard:
+    """Records of one shard by index."""
+
+    def __init__(self, path: str) -> None:
+        with open(path, "rb") if is_local(path) else _copied(path) as file:
+            self._content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._frames = np.asarray(list(_frames(self._content, path)), np.int64)
 
     def __len__(self) -> int:
         return len(self._frames)
 
     def __getitem__(self, record: int) -> bytes:
-        """Returns the serialized `tf.train.Example` of an index."""
-        shard, start, end = self._frames[record]
-        return self._maps[shard][start:end]
+        start, end = self._frames[record]
+        return self._content[start:end]
+
+
+def is_local(path: str | os.PathLike) -> bool:
+    """Returns whether a path is one of this machine, unlike gs://bucket/folder."""
+    return "://" not in os.fspath(path)
+
+
+@contextlib.contextmanager
+def _copied(path: str) -> Iterator[BinaryIO]:
+    """Copies a file of another file system to a temporary file without a name."""
+    with tempfile.TemporaryFile() as copy:
+        with tf.io.gfile.GFile(path, "rb") as file:
+            while content := file.read(COPY_BYTES):
+                copy.write(content)
+        copy.flush()
+        yield copy
 
 
 def parse(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -263,33 +267,30 @@ def parse(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
     )
 
 
-def _sha256(path: pathlib.Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _size(file: str) -> int | str:
+    try:
+        return tf.io.gfile.stat(file).length
+    except tf.errors.NotFoundError:
+        return "no file"
 
 
-def _serialize(record: Converted) -> bytes:
-    def of_bytes(*values: bytes) -> tf.train.Feature:
-        return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
-
-    features = {
-        "image": of_bytes(record.image),
-        "captions": of_bytes(*(caption.encode() for caption in record.captions)),
-        "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[record.label])),
-        "key": of_bytes(record.key.encode()),
-    }
-    message = tf.train.Example(features=tf.train.Features(feature=features))
-    return message.SerializeToString(deterministic=True)
+def _sha256(path: str) -> str:
+    digest = hashlib.sha256()
+    with tf.io.gfile.GFile(path, "rb") as file:
+        while content := file.read(COPY_BYTES):
+            digest.update(content)
+    return digest.hexdigest()
 
 
-def _frames(content: mmap.mmap, path: pathlib.Path) -> Iterator[tuple[int, int]]:
+def _frames(content: mmap.mmap, path: str) -> Iterator[tuple[int, int]]:
     position, size = 0, len(content)
     while position < size:
         header = content[position : position + LENGTH_BYTES]
         if len(header) < LENGTH_BYTES:
-            raise UsageError(str(path), "must be whole TFRecords", f"a cut at byte {position}")
+            raise UsageError(path, "must be whole TFRecords", f"a cut at byte {position}")
         (length,) = struct.unpack("<Q", header)
         start = position + HEADER_BYTES
         position = start + length + FOOTER_BYTES
         if position > size:
-            raise UsageError(str(path), "must be whole TFRecords", f"a cut at byte {size}")
+            raise UsageError(path, "must be whole TFRecords", f"a cut at byte {size}")
         yield start, start + length

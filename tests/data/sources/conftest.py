@@ -54,7 +54,7 @@ def read(tmp_path: pathlib.Path) -> Read:
 
     def reader(name: str, **options: object) -> sources.Collection:
         given = {"image_size": 16, "input_dir": str(tmp_path), **options}
-        return sources.read(name, sources.SourceOptions(**given))
+        return sources.listed(sources.read(name, sources.SourceOptions(**given)))
 
     return reader
 

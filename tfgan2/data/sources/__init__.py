@@ -3,7 +3,8 @@
 import dataclasses
 import importlib
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 
@@ -44,12 +45,18 @@ class Reject:
     reason: str
 
 
+# An item with its split, or an entry of the source that gives no item.
+Entry: TypeAlias = tuple[str, Item] | Reject
+# Reads a part of a source; runs in another process.
+Part: TypeAlias = Callable[[], Iterator[Entry]]
+
+
 @dataclasses.dataclass(frozen=True)
 class Collection:
     """Content of a source by split, in the order in which it is written.
 
     Attributes:
-      splits: items by split, `train` and `test`.
+      splits: items by split, `train` and `test`; written before the parts.
       licence: licence notice of the source.
       label_names: names of the classes, in order.
       channels: 1 (grey) or 3 (RGB).
@@ -57,6 +64,7 @@ class Collection:
       notes: lines of text about how the source was read.
       files: class of every file of the input folder by key (see `file_counts`); empty for a source
         that is no folder of a user's files.
+      parts: the rest of a source that is too large for a list of its items; workers read the parts.
     """
 
     splits: Mapping[str, Sequence[Item]]
@@ -66,6 +74,7 @@ class Collection:
     rejects: tuple[Reject, ...] = ()
     notes: tuple[str, ...] = ()
     files: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    parts: Sequence[Part] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,3 +180,16 @@ def read(name: str, options: SourceOptions) -> Collection:
       UsageError: files of the source are missing or not valid.
     """
     return importlib.import_module(f"tfgan2.data.sources.{name}").read(options)
+
+
+def listed(collection: Collection) -> Collection:
+    """Reads the parts of a collection, and returns it with all items in its splits."""
+    items = {split: [*collection.splits.get(split, ())] for split in ("train", "test")}
+    rejects = [*collection.rejects]
+    for part in collection.parts:
+        for entry in part():
+            if isinstance(entry, Reject):
+                rejects.append(entry)
+            else:
+                items[entry[0]].append(entry[1])
+    return dataclasses.replace(collection, splits=items, rejects=tuple(rejects), parts=())

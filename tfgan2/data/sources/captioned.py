@@ -3,12 +3,12 @@
 import dataclasses
 import itertools
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
 from plain_text import decoding
-from tfgan2.data.sources import Collection, Item, Reject, SourceOptions, captions, splits
+from tfgan2.data.sources import Collection, Entry, Item, Reject, SourceOptions, captions, splits
 from tfgan2.data.sources.tree import printable
 from tfgan2.program import warn
 
@@ -60,17 +60,15 @@ def collect(
     kept: list[tuple[Captioned, tuple[str, ...]]] = []
     undecoded: list[bytes] = []
     for image in images:
-        usable, faults = captions.usable(printable(image.key), image.texts, options.encoding)
+        usable, faults = _usable(image, options)
         left_out += faults
         if faults:
             undecoded += captions.undecoded(image.texts)
-        if usable and image.key != printable(image.key):
-            left_out.append(Reject(printable(image.key), "file name is not UTF-8"))
-        elif usable:
-            kept.append((image, usable[:1] if options.captions == "first" else usable))
+        if usable:
+            kept.append((image, usable))
     if undecoded:
         _warn_of_encoding(undecoded, options.encoding)
-    _warn_of_a_form([texts for _, texts in kept])
+    warn_of_a_form([texts for _, texts in kept])
     names = sorted({image.label for image, _ in kept if image.label is not None})
     labels = {name: number for number, name in enumerate(names)}
     items = [
@@ -107,7 +105,37 @@ def _warn_of_encoding(undecoded: Sequence[bytes], encoding: str | None) -> None:
     warn(found)
 
 
-def _warn_of_a_form(texts: Sequence[Sequence[str]]) -> None:
+def entries(
+    images: Iterable[Captioned | Reject], options: SourceOptions, *, given_split: bool
+) -> Iterator[Entry]:
+    """Keeps the images of a stream with usable captions; yields rejects for all others.
+
+    Args:
+      images: the images and rejects, in the order in which they are written.
+      options: options of the source.
+      given_split: whether each image says its split; otherwise its key decides.
+    """
+    for image in images:
+        if isinstance(image, Reject):
+            yield image
+            continue
+        usable, faults = _usable(image, options)
+        yield from (Reject(printable(fault.key), printable(fault.reason)) for fault in faults)
+        if usable:
+            test = splits.is_test(image.key, test_fraction=options.test_fraction)
+            split = image.split if given_split and image.split else ("train", "test")[test]
+            yield split, Item(image.key, image.draw, usable)
+
+
+def _usable(image: Captioned, options: SourceOptions) -> tuple[tuple[str, ...], list[Reject]]:
+    """Returns the captions of an image that are kept, and the rejects."""
+    usable, faults = captions.usable(printable(image.key), image.texts, options.encoding)
+    if usable and image.key != printable(image.key):
+        return (), [*faults, Reject(printable(image.key), "file name is not UTF-8")]
+    return usable[:1] if options.captions == "first" else usable, faults
+
+
+def warn_of_a_form(texts: Sequence[Sequence[str]]) -> None:
     """Warns if many images have captions such as `de.utf8=Eule`."""
     alike = [next(filter(FORM.match, one), None) for one in texts]
     found = [text for text in alike if text is not None]

@@ -1,12 +1,12 @@
 """Counts the files of an input folder; every file is of one class."""
 
 import collections
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Mapping
 
-from tfgan2.data.sources import Collection, Reject
+from tfgan2.data.sources import Collection
 from tfgan2.data.sources.tree import Tree
 
-# Images in the data set; files read for captions or images in them; files that only rejects name;
+# Images in the data set; files read for captions or images in them; files that a reject names;
 # and files that are neither images nor captions.
 ACCEPTED, READ, REJECTED, SKIPPED = CLASSES = ("accepted", "read", "rejected", "skipped")
 _WORDS = {
@@ -40,12 +40,12 @@ def classify(
     }
 
 
-def count(collection: Collection, undrawn: Iterable[Reject]) -> Mapping[str, int]:
+def count(collection: Collection, rejected: Container[str]) -> Mapping[str, int]:
     """Counts the files of a collection by class.
 
     Args:
       collection: items to write; images beyond `--limit` have none, and count as skipped.
-      undrawn: rejects of items that could not be drawn.
+      rejected: keys of the rejects that were found while the items and parts were read.
 
     Returns:
       The number of files by class; empty for a source that is no folder of files.
@@ -53,10 +53,9 @@ def count(collection: Collection, undrawn: Iterable[Reject]) -> Mapping[str, int
     if not collection.files:
         return {}
     items = {item.key for items in collection.splits.values() for item in items}
-    broken = {reject.key for reject in undrawn}
     counts: collections.Counter[str] = collections.Counter()
     for key, kind in collection.files.items():
-        if kind == ACCEPTED and key in broken:
+        if kind in (ACCEPTED, READ) and key in rejected:
             counts[REJECTED] += 1
         elif kind == ACCEPTED and key not in items:
             counts[SKIPPED] += 1

@@ -1,7 +1,10 @@
 """MNIST's four IDX files, and data sets in the same format."""
 
+import dataclasses
 import functools
 import pathlib
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -58,27 +61,50 @@ def read(options: SourceOptions) -> Collection:
     if highest >= len(names):
         raise UsageError("--class_names", f"must name the labels 0..{highest}", len(names))
 
-    def items(split: str) -> list[Item]:
-        images, labels = arrays[split]
-        return [
-            Item(
-                key=f"{FILES[split]}:{row}",
-                draw=functools.partial(
-                    fit_grey, images[row][..., np.newaxis], size=options.image_size
-                ),
-                captions=captions[label],
-                label=int(label),
-            )
-            for row, label in enumerate(labels)
-        ]
-
     return Collection(
-        splits={split: items(split) for split in FILES},
+        splits={
+            split: _Items(FILES[split], *arrays[split], captions=captions, size=options.image_size)
+            for split in FILES
+        },
         label_names=names,
         licence=LICENCE,
         channels=1,
         notes=(f"the labels are taken for: {', '.join(names)}",),
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Items(Sequence[Item]):
+    """Items of a split, which are made when they are read.
+
+    Attributes:
+      prefix: beginning of the keys.
+      images: uint8 [N, S, S].
+      labels: label of each image.
+      captions: captions of each label.
+      size: side of the drawn images in pixels.
+    """
+
+    prefix: str
+    images: np.ndarray
+    labels: np.ndarray
+    captions: Sequence[tuple[str, ...]]
+    size: int
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[row] for row in range(*index.indices(len(self)))]
+        row = range(len(self))[index]
+        label = int(self.labels[row])
+        return Item(
+            key=f"{self.prefix}:{row}",
+            draw=functools.partial(fit_grey, self.images[row][..., np.newaxis], size=self.size),
+            captions=self.captions[label],
+            label=label,
+        )
 
 
 def _load(folder: pathlib.Path, prefix: str) -> tuple[np.ndarray, np.ndarray]:

@@ -40,6 +40,17 @@ def by_key(keys: Iterable[str], *, test_fraction: float) -> set[str]:
     return set(ordered[: round(len(ordered) * test_fraction)])
 
 
+def is_test(key: str, *, test_fraction: float) -> bool:
+    """Whether an image of a stream is in the test split; its key alone decides.
+
+    Args:
+      key: key of the image.
+      test_fraction: fraction of images in the test split, about.
+    """
+    digest = hashlib.sha256(key.encode()).digest()
+    return int.from_bytes(digest[:8], "big") < test_fraction * 2**64
+
+
 def by_class(labels: np.ndarray, *, test_fraction: float) -> tuple[np.ndarray, np.ndarray]:
     """Picks the same fraction of every class for the test split, and shuffles both splits.
 

@@ -2,16 +2,19 @@
 
 import dataclasses
 import functools
+import itertools
 import json
 import pathlib
 import posixpath
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from plain_text import decoding
 from tfgan2.data import images
 from tfgan2.data.sources import (
     Collection,
+    Entry,
+    Part,
     Reject,
     SourceOptions,
     captioned,
@@ -36,6 +39,7 @@ from tfgan2.program import UsageError
 SUFFIXES = (".tar",)
 COMPRESSED_SUFFIXES = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 MAX_TEXT_BYTES = 2**20
+ENTRIES_LOOKED_AT = 1000
 END_MARK = bytes(2 * tarfile.BLOCKSIZE)
 
 
@@ -43,8 +47,8 @@ def read(options: SourceOptions) -> Collection:
     """Reads the captioned images of all tar shards below the input directory.
 
     The files of an image have the same name up to the first dot. The caption is the .txt file, or
-    else the field `caption` of the .json file (--caption_column). The shards are never unpacked: a
-    first pass reads the headers and the captions, and an image is read where it lies in its shard.
+    else the field `caption` of the .json file (--caption_column). The shards are never unpacked,
+    and no list of their images is made: a shard is a part of the collection.
 
     Args:
       options: `input_dir` is the root of the tree of shards.
@@ -64,28 +68,55 @@ def read(options: SourceOptions) -> Collection:
     if not shards:
         example = f" ({rejects[0].key}: {rejects[0].reason})" if rejects else ""
         raise UsageError("--input_dir", f"must hold .tar shards{example}", options.input_dir)
-    found: list[Captioned] = []
-    faulty: set[str] = set()  # Shards of which no image was read.
-    for key in shards:
-        before = len(found), len(rejects)
-        for one in _shard(tree.files[key], key, options):
-            if isinstance(one, Reject):
-                rejects.append(one)
-            else:
-                found.append(one)
-        if len(found) == before[0] and len(rejects) > before[1]:
-            faulty.add(key)
     # Class every file of the folder.
-    files = file_counts.classify(tree, read={*shards} - faulty, rejected={*faulty, *compressed})
+    files = file_counts.classify(tree, read=shards, rejected=compressed)
     skipped = [key for key, kind in files.items() if kind == file_counts.SKIPPED]
     notes = [f"read: {len(shards)} tar shards"]
     notes += [f"skipped: {kinds(skipped)}"] if skipped else []
-    collection = captioned.collect(found, options, rejects=rejects, notes=notes)
-    if not any(collection.splits.values()):
-        example = next((f" ({it.key}: {it.reason})" for it in collection.rejects), "")
+    given_split = {splits.of_shard(key) for key in shards} == {"train", "test"}
+    if given_split:
+        notes.append("split: that of the names train and test")
+    parts = [
+        functools.partial(_entries, tree.files[key], key, options, given_split=given_split)
+        for key in shards
+    ]
+    _look_at_first(parts)
+    return Collection(
+        splits={},
+        licence=captioned.LICENCE,
+        rejects=tuple(Reject(printable(it.key), printable(it.reason)) for it in rejects),
+        notes=tuple(notes),
+        files=files,
+        parts=parts,
+    )
+
+
+def _look_at_first(parts: Sequence[Part]) -> None:
+    """Warns of the form of the first captions; checks that there are some.
+
+    Raises:
+      UsageError: there is no captioned image.
+    """
+    found: list[tuple[str, ...]] = []
+    example, count = "", 0
+    for entry in itertools.chain.from_iterable(part() for part in parts):
+        if isinstance(entry, Reject):
+            example = example or f" ({entry.key}: {entry.reason})"
+            count += 1
+        else:
+            found.append(entry[1].captions)
+        if found and len(found) + count >= ENTRIES_LOOKED_AT:
+            break
+    if not found:
         rule = f"must hold shards with captioned images{example}"
-        raise UsageError("--input_dir", rule, f"{len(found)} images without captions")
-    return dataclasses.replace(collection, files=files)
+        raise UsageError("--input_dir", rule, f"{count} rejects and no other")
+    captioned.warn_of_a_form(found)
+
+
+def _entries(
+    path: pathlib.Path, key: str, options: SourceOptions, *, given_split: bool
+) -> Iterator[Entry]:
+    return captioned.entries(_shard(path, key, options), options, given_split=given_split)
 
 
 def _shard(path: pathlib.Path, key: str, options: SourceOptions) -> Iterator[Captioned | Reject]:
