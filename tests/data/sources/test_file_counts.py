@@ -148,13 +148,14 @@ def tar(files: dict[str, bytes | None]) -> bytes:
 
 def test_files_of_webdataset_are_counted(tmp_path: pathlib.Path, read: Read) -> None:
     shard = tar({"._a.jpg": jpeg(), "a.jpg": jpeg(), "a.png": png(), "a.txt": b"a", "b.jpg": None})
-    write(tmp_path, {"0.tar": shard, "1.tar": b"no tar" * 99, "2.tar.gz": b"", "0_stats.json": ""})
-    collection = read("webdataset", test_fraction=0.0)
+    root = tmp_path / "in"
+    write(root, {"0.tar": shard, "1.tar": b"no tar" * 99, "2.tar.gz": b"", "0_stats.json": ""})
+    collection = read("webdataset", input_dir=str(root), test_fraction=0.0)
     assert captions(collection) == {"0.tar/a": ("a",)}
     assert {"0.tar/a.png", "0.tar/b.jpg", "1.tar", "2.tar.gz"} == reasons(collection).keys()
-    options = sources.SourceOptions(image_size=16, input_dir=str(tmp_path), test_fraction=0.0)
+    options = sources.SourceOptions(image_size=16, input_dir=str(root), test_fraction=0.0)
     in_parts = sources.read("webdataset", options)
-    counts = prepare(in_parts, tmp_path.parent / "out").manifest.files
+    counts = prepare(in_parts, tmp_path / "out").manifest.files
     assert counts == {"accepted": 0, "read": 1, "rejected": 2, "skipped": 1}
 
 
