@@ -42,10 +42,15 @@ def test_files_do_not_depend_on_the_number_of_processes(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(records, "MAX_SHARD_BYTES", 20_000)
+    monkeypatch.setattr(preparing, "ITEMS_PER_PART", 64)
     items = collection(range(300), range(300, 340))
     prepare(items, tmp_path / "one", engine=Pool(1))
     prepare(items, tmp_path / "three", engine=Pool(3))
     assert contents(tmp_path / "one") == contents(tmp_path / "three")
+    manifest = records.verify(tmp_path / "one")
+    reader = records.RecordReader(tmp_path / "one", manifest.splits["train"])
+    keys = [records.parse(reader[at])["key"].numpy().decode() for at in range(len(reader))]
+    assert keys == [f"{number}.png" for number in range(300) if number % 10 != 7]
     names = sorted(path.name for path in (tmp_path / "one").glob("*.tfrecord"))
     assert names[0] == "test-00000-of-00001.tfrecord"
     assert names[-1].startswith(f"train-{len(names) - 2:05d}-of-{len(names) - 1:05d}")

@@ -25,8 +25,6 @@ DAMAGES: dict[str, Callable[[pathlib.Path], None]] = {
     "weights_missing": lambda version: next(version.glob("variables/*.data-*")).unlink(),
     "index_cut": lambda version: cut(version / "variables/variables.index"),
     "graph_cut": lambda version: cut(version / "saved_model.pb"),
-    "vocabulary_cut": lambda version: cut(version / "assets/vocabulary.txt"),
-    "vocabulary_missing": lambda version: shutil.rmtree(version / "assets"),
 }
 
 

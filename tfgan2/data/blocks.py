@@ -1,8 +1,8 @@
 """Blocks: the converted parts of a source, as files in the folder of an unfinished data set.
 
 A block has its records as TFRecords, one file per split, the digests of its pixels and captions,
-and a JSON file with counts. Each file gets its name when it is complete, and the JSON file is the
-last one. A part that is converted twice, after a worker was lost, writes the same files again.
+and a JSON file with counts. Each file gets its name when it is complete; the JSON file is the last
+one. A part that is converted twice, after a worker was lost, writes the same files again.
 """
 
 import contextlib
