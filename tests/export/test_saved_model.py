@@ -1,5 +1,6 @@
 """Exports: complete or absent, checked, and runnable with TensorFlow alone."""
 
+import io
 import json
 import os
 import pathlib
@@ -9,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 from tensorflow_serving.apis import prediction_log_pb2
 
 from tfgan2.export import saved_model, signatures
@@ -174,3 +176,11 @@ def test_saved_model_cli_runs_it(export_dir: pathlib.Path) -> None:
     run = [cli, "run", *options, "--signature_def", "generate", "--input_exprs", inputs]
     ran = subprocess.run(run, capture_output=True, text=True, check=True)
     assert "PNG" in ran.stdout
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_png_has_the_channels_of_the_pixels_in_their_order(channels: int) -> None:
+    images = np.random.default_rng(0).integers(0, 256, [2, 4, 5, channels]).astype(np.uint8)
+    for png, image in zip(signatures.encode_png(images).numpy(), images, strict=True):
+        with Image.open(io.BytesIO(png)) as picture:
+            np.testing.assert_array_equal(np.reshape(picture, image.shape), image)

@@ -78,7 +78,7 @@ def test_worker_processes_write_the_same_files(model: str, tmp_path: pathlib.Pat
     ended = run_generate(
         model,
         *(f"--captions={captions}", f"--output_dir={tmp_path / 'out'}", "--batch_size=3"),
-        *("--images_per_caption=5", "--shards=4"),
+        *("--images_per_caption=5", "--shards=4", "--seed=7", "--truncation=0.5"),
         *("--", "--direct_running_mode=multi_processing", "--direct_num_workers=2"),
     )
     summary = "15 pictures, 15 of them with unknown words, 5 errors"
@@ -86,5 +86,6 @@ def test_worker_processes_write_the_same_files(model: str, tmp_path: pathlib.Pat
     assert ended.stdout.startswith(f"{tmp_path / 'out'}: {summary}, in ")
     assert {line.partition(":")[0] for line in ended.stderr.splitlines()} == {"generate"}
     folder = pathlib.Path(model.partition("=")[2])
-    generate(folder, captions, tmp_path / "one", images_per_caption=5, shards=4)
+    options = {"images_per_caption": 5, "shards": 4, "seed": 7, "truncation": 0.5}
+    generate(folder, captions, tmp_path / "one", **options)
     assert tree(tmp_path / "out") == tree(tmp_path / "one")

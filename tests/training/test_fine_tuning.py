@@ -7,11 +7,13 @@ import shutil
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.contract.runs import start
 from tests.tiny import QUICK, TINY, VARIANTS
 from tfgan2.data import preparing, sources
 from tfgan2.program import UsageError
+from tfgan2.runs.checkpoint import find
 from tfgan2.runs.directory import RunDirectory
 from tfgan2.runs.pretrained import load_pretrained_text_encoder
 from tfgan2.runs.recipe import Recipe
@@ -93,7 +95,7 @@ def test_all_networks_start_from_the_other_run_and_words_keep_their_embeddings(
             assert not any(np.array_equal(new["zebra"], row) for row in old.values())
 
 
-def test_averages_continue_the_ramp_up_of_the_other_run(
+def test_averages_continue_the_ramp_up_of_the_other_run_and_optimizers_begin_anew(
     run: RunDirectory, data_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     tuned = start(FIXED, data_dir, tmp_path / "run", init_from=run.path)
@@ -106,6 +108,10 @@ def test_averages_continue_the_ramp_up_of_the_other_run(
     for path, live in before["generator"].items():
         expected = live + decay * (before["average_generator"][path] - live)
         np.testing.assert_allclose(after["average_generator"][path], expected, rtol=1e-5)
+    saved = tf.train.load_checkpoint(find(tuned.checkpoints)[0])
+    names = [f"gan/optimizers/{it}/_iterations" for it in ("discriminator", "generator")]
+    for name in names:
+        assert saved.get_tensor(f"{name}/.ATTRIBUTES/VARIABLE_VALUE") == 1
 
 
 def test_configuration_records_the_other_run_and_its_data_set(

@@ -118,6 +118,16 @@ def test_image_folder_is_read_with_its_folders_as_the_split(
     )
 
 
+def test_label_of_an_image_is_the_number_of_its_folder(tmp_path: pathlib.Path, read: Read) -> None:
+    for name in ("owl", "crow"):
+        write(tmp_path / name, {"1.png": png(), "2.png": png()})
+    collection = read("folder", caption_from="folder")
+    assert collection.label_names == ("crow", "owl")
+    items = [item for split in collection.splits.values() for item in split]
+    assert len(items) == 4
+    assert all(collection.label_names[item.label] == item.key.split("/")[0] for item in items)
+
+
 def test_a_missing_image_of_one_split_is_not_searched_in_the_other(
     tmp_path: pathlib.Path, read: Read
 ) -> None:

@@ -95,9 +95,16 @@ def test_restarted_model_is_found(stub: Stub, address: str) -> None:
 
 def test_a_refusal_of_the_server_is_no_picture(stub: Stub, address: str) -> None:
     with pages.serve(address, options()) as page:
-        stub.fail(grpc.StatusCode.INTERNAL)
-        answer = page.fetch(SEVEN)
-        assert (answer.status, answer.text) == (502, "the model cannot draw this (INTERNAL)\n")
+        for code, status, text in (
+            (grpc.StatusCode.INTERNAL, 502, "the model cannot draw this (INTERNAL)\n"),
+            (grpc.StatusCode.DEADLINE_EXCEEDED, 504, "the model took too long to draw this; "),
+            (grpc.StatusCode.NOT_FOUND, 503, "the model does not answer at the moment; "),
+            (grpc.StatusCode.RESOURCE_EXHAUSTED, 503, "the model does not answer at the moment; "),
+        ):
+            stub.fail(code)
+            answer = page.fetch(SEVEN)
+            assert answer.status == status
+            assert answer.text.startswith(text)
 
 
 def test_another_version_has_other_tags(painted_dir: pathlib.Path, tmp_path: pathlib.Path) -> None:
