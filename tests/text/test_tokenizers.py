@@ -255,6 +255,18 @@ def test_a_vocabulary_outside_ascii_keeps_its_words_whole(tmp_path: pathlib.Path
     assert ids(tokenizer, "gröe 鳥gre größen") == [1, 1, 0, 0]
 
 
+def test_export_with_a_cut_vocabulary_does_not_load(
+    ascii_tokenizer: tokenizers.WordTokenizer, tmp_path: pathlib.Path
+) -> None:
+    module = tf.Module()
+    module.tokenizer = ascii_tokenizer
+    tf.saved_model.save(module, str(tmp_path))
+    (asset,) = (tmp_path / "assets").iterdir()
+    asset.write_text("".join(asset.read_text().splitlines(keepends=True)[:-1]))
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        tf.saved_model.load(str(tmp_path))
+
+
 @pytest.mark.slow
 def test_ids_do_not_depend_on_the_locale() -> None:
     program = (
