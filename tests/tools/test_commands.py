@@ -18,7 +18,11 @@ def test_a_command_is_shown_as_a_user_types_it(capsys: pytest.CaptureFixture[str
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_stops_the_command_and_what_follows(number: signal.Signals) -> None:
-    code = "from tools import commands; commands.run('tests.tools.until_told'); print('next')"
+    # Under nohup the tests ignore SIGHUP, and so would the program.
+    code = (
+        f"import signal; signal.signal({int(number)}, signal.default_int_handler); "
+        "from tools import commands; commands.run('tests.tools.until_told'); print('next')"
+    )
     with subprocess.Popen(
         [sys.executable, "-c", code], cwd=programs.ROOT, stdout=subprocess.PIPE, text=True
     ) as running:
