@@ -286,7 +286,14 @@ def test_files_of_other_content_are_refused_without_a_dump(content: object) -> N
 def test_imported_damsm_computes_the_published_sentences() -> None:
     state = states.rnn_encoder(vocabulary_size=40, seed=2)
     options = text_encoders.damsm_options(state)
-    assert options == TextOptions("bi_lstm", 18, 1000, 300, 256)
+    assert options == TextOptions(
+        text_encoder_kind="bi_lstm",
+        max_words=18,
+        word_rules="letters",
+        sampling_max_words=1000,
+        word_embedding_size=300,
+        sentence_size=256,
+    )
     encoder = make_encoder(options, vocabulary_size=40)
     text_encoders.load_damsm(encoder, state)
     ids = np.random.default_rng(0).integers(1, 40, (4, 18)).astype(np.int32)
@@ -345,7 +352,7 @@ def test_invalid_vocabularies_are_refused(
 def test_run_directory_is_complete_or_absent(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = TextOptions("bi_lstm", 18, 0, 3, 4)
+    options = TextOptions("bi_lstm", max_words=18, word_embedding_size=3, sentence_size=4)
     text_encoder = importing.PublishedTextEncoder(
         pathlib.Path("t.pth"), options, make_encoder(options, vocabulary_size=3), ["a", "b"], ["a"]
     )

@@ -69,7 +69,7 @@ def test_gan_loads_a_text_encoder_with_its_options_and_vocabulary(
     damsm: RunDirectory, gan: RunDirectory
 ) -> None:
     config = gan.read_config()
-    encoder_options = dataclasses.replace(DAMSM, sampling_max_words=9)
+    encoder_options = dataclasses.replace(DAMSM, sampling_max_words=9, word_rules="unicode")
     assert recipes.text_options(config.recipe) == recipes.text_options(encoder_options)
     assert config.text_encoder["run"] == str(gan.path.parent / "damsm")
     assert gan.vocabulary_file.read_bytes() == damsm.vocabulary_file.read_bytes()

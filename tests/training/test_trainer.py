@@ -44,7 +44,7 @@ def test_run_directory_has_the_documented_files(
     run: RunDirectory, manifest: records.Manifest
 ) -> None:
     config = run.read_config()
-    assert config.recipe == RECIPE
+    assert config.recipe == dataclasses.replace(RECIPE, word_rules="unicode")
     assert config.data["checksum"] == manifest.checksum
     assert config.versions["tensorflow"]
     lines = [json.loads(line) for line in run.metrics_file.read_text().splitlines()]
@@ -122,7 +122,7 @@ def test_recipe_that_does_not_fit_the_data_is_refused(
 def test_auto_precision_is_resolved_once(
     run: RunDirectory, manifest: records.Manifest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    automatic = dataclasses.replace(RECIPE, precision="auto")
+    automatic = dataclasses.replace(RECIPE, precision="auto", word_rules="unicode")
     monkeypatch.setattr(runtime, "resolve_precision", lambda name: "mixed_bfloat16")
     new_run = initialization.NewRun(
         samples=SampleCaptions(()),

@@ -9,6 +9,8 @@ from tfgan2.metrics.extraction import BLURRED, CLASSES, Arrays
 
 # Ends of the names of the results of real images, and the prefixes of their arrays.
 OF_REFERENCES = (("_real", ""), ("_blurred", BLURRED))
+# End of the name of a result with permuted labels.
+SHUFFLED = "_shuffled"
 
 
 def compare(
@@ -36,16 +38,14 @@ def compare(
         "confidence": lambda found, _: text_image.confidence(found.max(axis=1)),
         "class_entropy": lambda found, _: text_image.entropy(found.argmax(axis=1), classes=classes),
     }
-    compared = {"": (generated[CLASSES], labels)}
+    permuted = np.random.default_rng(seed).permutation(labels)
+    compared = {"": (generated[CLASSES], labels), SHUFFLED: (generated[CLASSES], permuted)}
     for end, prefix in OF_REFERENCES:
         compared[end] = of_real[prefix + CLASSES], real_labels
-    results = {
-        name + end: measure(*compared[end])
+    return {
+        name + end: measure(*pair)
         for name, measure in measures.items()
         if name in metrics
-        for end in compared
+        for end, pair in compared.items()
+        if name == "agreement" or end != SHUFFLED
     }
-    if "agreement" in metrics:
-        permuted = np.random.default_rng(seed).permutation(labels)
-        results["agreement_shuffled"] = measures["agreement"](generated[CLASSES], permuted)
-    return results

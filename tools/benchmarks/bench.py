@@ -14,8 +14,7 @@ from tfgan2.program import UsageError, warn
 from tfgan2.runs import label_texts
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import RunDirectory
-from tfgan2.runs.sampling import make_tokenizer
-from tfgan2.text import tokenizers
+from tfgan2.text import encoders, tokenizers
 from tfgan2.text.options import WORD_ENCODERS
 from tfgan2.text.tokenizers import Tokenizer
 from tfgan2.training import inputs
@@ -202,7 +201,10 @@ class Bench:
             if self._texts is not None:
                 words = tokenizers.count_words(self._texts)
             tokenizers.write_vocabulary(run.vocabulary_file, words)
-        return make_tokenizer(run, recipe, for_training=True)
+        if reads is None:
+            return None
+        options = recipes.text_options(recipe)
+        return encoders.make_tokenizer(options, run.vocabulary_file, for_training=True)
 
     @functools.cached_property
     def _gan(self) -> GAN:

@@ -274,6 +274,7 @@ def test_any_tree_is_prepared_or_refused_and_every_file_is_counted(
         root, target = pathlib.Path(place, "in"), pathlib.Path(place, "out")
         make(os.fsencode(root), [*entries, *planted], targets)
         options = sources.SourceOptions(image_size=8, input_dir=str(root))
+        expected = names(os.fsencode(root))  # A link may lead to the folder of the data set.
         for dry_run in (True, False):
             try:
                 collection = sources.read("folder", options)
@@ -282,7 +283,7 @@ def test_any_tree_is_prepared_or_refused_and_every_file_is_counted(
                 assert not target.exists()
                 return
             counts = prepared.manifest.files
-            assert sum(counts.values()) == names(os.fsencode(root))
+            assert sum(counts.values()) == expected
             written = sum(map(prepared.manifest.records, prepared.manifest.splits))
             assert counts["accepted"] == written
         assert records.load_manifest(target).files == counts
