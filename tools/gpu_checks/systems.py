@@ -7,8 +7,9 @@ from tools.benchmarks import systems
 from tools.gpu_checks import running
 from tools.gpu_checks.outcome import PASSED, Outcome, Setting
 
-# Share of the time for each of the two measurements; the rest is start, tracing and warm-up.
-MEASURED = 0.1
+# Seconds of each of the two measurements: this share of the time, at most so many. The rest of the
+# time is for start, tracing and warm-up.
+MEASURED_SHARE, MOST_SECONDS = 0.1, 5.0
 
 
 def check(setting: Setting, *, seconds: float, system: str) -> Outcome:
@@ -25,7 +26,7 @@ def check(setting: Setting, *, seconds: float, system: str) -> Outcome:
     ended = running.run(
         "tools.benchmark",
         *options,
-        f"--seconds={max(0.1, MEASURED * seconds):.1f}",
+        f"--seconds={max(0.1, min(MOST_SECONDS, MEASURED_SHARE * seconds)):.1f}",
         seconds=seconds,
         log=setting.folder / f"{system}.log",
     )
