@@ -1,4 +1,4 @@
-"""Word rules of runs: those of the data set, of an earlier run, or of the run to start with."""
+"""A run has the word rules of its data set, of itself before, or of the run it starts with."""
 
 import dataclasses
 import functools

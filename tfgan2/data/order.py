@@ -16,7 +16,7 @@ class Order:
 
     In each epoch the shards are shuffled, and divided into windows of `WINDOW_SHARDS`; the records
     of a window are shuffled. So any step is found without the steps before, and neighbouring steps
-    need the shards of one window, at the border of two windows those of both. At most
+    need the shards of one window, or of two windows at their border. At most
     `WINDOW_SHARDS` shards are one window: then the order is a permutation of all records.
     """
 

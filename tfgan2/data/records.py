@@ -26,7 +26,7 @@ REJECTS_NAME = "rejects.jsonl"
 FORMAT_VERSION = 2
 SHARD_NAME = re.compile(r"[a-z]+-[0-9]+-of-[0-9]+\.tfrecord")
 MAX_SHARD_BYTES = 128 * 1024**2
-# Shards that a reader has open, at most: those of two windows of the training order.
+# Shards that a reader has open, at most: two windows of the training order.
 OPEN_SHARDS = 16
 COPY_BYTES = 4 * 1024**2
 # Shards whose size is looked up at the same time.

@@ -183,13 +183,14 @@ class RunDirectory:
         """
         name, expected = str(self.vocabulary_file), self.read_config().vocabulary_sha256
         try:
-            words = self.vocabulary_file.read_text(encoding="utf-8").splitlines()
+            content = self.vocabulary_file.read_bytes()
+            words = content.decode().splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(name, "must be the vocabulary of the run", error) from error
         if not words or len({*words}) < len(words):
             rule = "must be the vocabulary of the run, with different words"
             raise UsageError(name, rule, f"{len(words)} lines")
-        found = self.vocabulary_sha256()
+        found = hashlib.sha256(content).hexdigest()
         if expected not in (None, found):
             rule = f"must be the vocabulary that the run began with, of SHA-256 {expected}"
             raise UsageError(name, rule, found)

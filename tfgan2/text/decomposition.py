@@ -1,11 +1,10 @@
 """Unicode's canonical decomposition (NFD) in the graph, of TensorFlow's own ops.
 
-A composed character (é) and its parts (e, acute) are the same text. The tables are those of
-Python's `unicodedata`; a graph holds them as constants of 60 kB.
+A composed character (é) and its parts (e, acute) are the same text. Python's `unicodedata` gives
+the tables; a graph holds them as constants of 60 kB.
 """
 
 import functools
-import sys
 import unicodedata
 
 import numpy as np
@@ -18,6 +17,8 @@ FIRST_SYLLABLE, SYLLABLES = 0xAC00, 11172
 FIRST_CONSONANT, FIRST_VOWEL, BEFORE_LAST_CONSONANT = 0x1100, 0x1161, 0x11A7
 VOWELS, LAST_CONSONANTS = 21, 28
 CLASSES = 256
+# Planes 0 to 2 of Unicode hold all marks and composed characters.
+END = 0x30000
 
 
 def decompose(text: tf.Tensor) -> tf.Tensor:
@@ -76,7 +77,7 @@ def _letters(syllable: tf.Tensor) -> tf.Tensor:
 def _tables() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Returns composed characters [C], their parts [C, 4], marks [M], their classes [M]."""
     composed, parts, marks, classes = [], [], [], []
-    for code in range(sys.maxunicode + 1):
+    for code in range(END):
         character = chr(code)
         if order := unicodedata.combining(character):
             marks.append(code)

@@ -152,7 +152,8 @@ def begin_or_join(
     if config.text_encoder is not None or config.init_from is not None:
         recipe = with_text_encoder_of(recipe, config.recipe)
     _check_source(config, new_run)
-    if not find(run.checkpoints):
+    starts_anew = not find(run.checkpoints)
+    if starts_anew:
         _check_initial_weights(run, config, new_run)
     checksum = (config.text_encoder or {}).get("checksum")
     if text_encoder is not None and text_encoder.description["checksum"] != checksum:
@@ -175,7 +176,7 @@ def begin_or_join(
             f"for a data set that has changed, start a new run with --init_from={run.path}"
         )
         raise UsageError("--data_dir", rule, f"{manifest.source} {manifest.checksum[:12]}")
-    if not find(run.checkpoints):  # The vocabulary may be gone with the checkpoints.
+    if starts_anew:  # The vocabulary may be gone with the checkpoints.
         _write_vocabulary(run, recipe, manifest, new_run)
     return recipe
 

@@ -4,7 +4,7 @@ import json
 import subprocess
 
 from tools.gpu_checks import running
-from tools.gpu_checks.outcome import FAILED, Outcome, Setting
+from tools.gpu_checks.outcome import FAILED, PASSED, Outcome, Setting
 
 SIDE = 256
 NVIDIA_SMI = (
@@ -18,7 +18,7 @@ def check(setting: Setting, *, seconds: float) -> Outcome:
     """Describes the machine; passes without a GPU too, and says so."""
     log = setting.folder / "devices.log"
     ended = running.run("tools.gpu_checks.devices", seconds=seconds, log=log)
-    if ended.result != "passed":
+    if ended.result != PASSED:
         return ended.outcome("TensorFlow does not start")
     found = json.loads(ended.lines[-1])
     found["nvidia_smi"] = _nvidia_smi()

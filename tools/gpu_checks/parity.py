@@ -5,7 +5,7 @@ import pathlib
 import sys
 
 from tools.gpu_checks import running
-from tools.gpu_checks.outcome import FAILED, Outcome, Setting
+from tools.gpu_checks.outcome import FAILED, PASSED, Outcome, Setting
 
 CAPTIONS = (
     *("a red disc on a green ground", "a blue disc on a white ground"),
@@ -24,7 +24,7 @@ def check(setting: Setting, *, seconds: float) -> Outcome:
         seconds=seconds,
         log=setting.folder / "export.log",
     )
-    if ended.result != "passed":
+    if ended.result != PASSED:
         return ended.outcome("tools.export wrote no version")
     drawn = running.run(
         "tools.gpu_checks.parity",
@@ -32,7 +32,7 @@ def check(setting: Setting, *, seconds: float) -> Outcome:
         seconds=max(1.0, seconds - ended.seconds),
         log=setting.folder / "parity.log",
     )
-    if drawn.result != "passed":
+    if drawn.result != PASSED:
         return drawn.outcome("the pictures were not drawn")
     figures = json.loads(drawn.lines[-1])
     summary = "; ".join(

@@ -4,7 +4,7 @@ import collections
 from collections.abc import Container, Mapping
 
 from tfgan2.data.sources import Collection
-from tfgan2.data.sources.tree import Tree
+from tfgan2.data.sources.tree import Tree, kinds
 
 # Images in the data set; files read for captions or images in them; files that a reject names;
 # and files that are neither images nor captions.
@@ -38,6 +38,16 @@ def classify(
         **dict.fromkeys(tree.unusable, REJECTED),
         **dict.fromkeys(tree.system, SKIPPED),
     }
+
+
+def skipped(files: Mapping[str, str]) -> list[str]:
+    """Returns a line that counts the skipped files by kind; no line if no file is skipped.
+
+    Args:
+      files: class of every file by key.
+    """
+    keys = [key for key, kind in files.items() if kind == SKIPPED]
+    return [f"skipped: {kinds(keys)}"] if keys else []
 
 
 def count(collection: Collection, rejected: Container[str]) -> Mapping[str, int]:

@@ -32,7 +32,7 @@ from tfgan2.data.sources.folder_layouts import (
     parquet_shards,
     text_files,
 )
-from tfgan2.data.sources.tree import IMAGE_SUFFIXES, NotFoundError, Tree, kinds, printable, suffix
+from tfgan2.data.sources.tree import IMAGE_SUFFIXES, NotFoundError, Tree, printable, suffix
 from tfgan2.data.sources.tree import read as read_tree
 from tfgan2.program import UsageError
 
@@ -110,7 +110,7 @@ def read(options: SourceOptions) -> Collection:
     tree = dataclasses.replace(tree, files={**tree.files, **_outside(options)})
     texts: dict[str, list[object]] = {key: [] for key in tree.images}
     stored: list[Stored] = []
-    faulty: set[str] = set()  # Files of which no caption was read.
+    faulty: set[str] = set()  # Files without a caption that was read.
     for key, layout in read_files.items():
         used, before = False, len(rejects)
         for entry in _entries(layout, tree, key, options):
@@ -151,9 +151,8 @@ def read(options: SourceOptions) -> Collection:
         read={key for key, name in sources_of.items() if name not in faulty},
         rejected={*given.images, *sources_of, *unused},
     )
-    skipped = [key for key, kind in files.items() if kind == file_counts.SKIPPED]
-    said = [f"skipped: {kinds(skipped)}"] if skipped else []
-    return dataclasses.replace(collection, files=files, notes=(*collection.notes, *said))
+    said = (*collection.notes, *file_counts.skipped(files))
+    return dataclasses.replace(collection, files=files, notes=said)
 
 
 def _outside(options: SourceOptions) -> dict[str, pathlib.Path]:

@@ -28,7 +28,6 @@ from tfgan2.data.sources.tables import captions_of
 from tfgan2.data.sources.tree import (
     IMAGE_SUFFIXES,
     is_of_system,
-    kinds,
     printable,
     suffix,
     unreadable,
@@ -70,9 +69,7 @@ def read(options: SourceOptions) -> Collection:
         raise UsageError("--input_dir", f"must hold .tar shards{example}", options.input_dir)
     # Class every file of the folder.
     files = file_counts.classify(tree, read=shards, rejected=compressed)
-    skipped = [key for key, kind in files.items() if kind == file_counts.SKIPPED]
-    notes = [f"read: {len(shards)} tar shards"]
-    notes += [f"skipped: {kinds(skipped)}"] if skipped else []
+    notes = [f"read: {len(shards)} tar shards", *file_counts.skipped(files)]
     given_split = {splits.of_shard(key) for key in shards} == {"train", "test"}
     if given_split:
         notes.append("split: that of the names train and test")
