@@ -7,6 +7,7 @@
 # make test-torch   published weights against PyTorch, in an environment of its own
 # make test-parity DF_GAN=DIR  imported weights and a training step against a checkout of DF-GAN's code
 # make test-browser the pages in a real Chromium; installs Debian's if none is there
+# make test-next    models, training, export and serving on the newest TensorFlow, in an environment of its own
 # make test-addons  models, training and export on the TensorFlow Addons line, in an environment of its own
 # make gpu-report   what works on the GPUs that are there, and how fast: a page and a JSON file
 # make clean        removes what the others made, the environments too
@@ -17,12 +18,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 TORCH_VENV := .venv-torch
 ADDONS_VENV := .venv-addons
+NEXT_VENV := .venv-next
 # A path on sys.path: the default finder loses to a checkout called tfgan2 in the current folder.
 EDITABLE := --config-settings editable_mode=compat --editable
 INSTALL := install --quiet --disable-pip-version-check --constraint constraints.txt
 PIP := $(BIN)/pip $(INSTALL)
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 ADDONS_INSTALL := install --quiet --disable-pip-version-check --constraint constraints-addons.txt
+NEXT_INSTALL := install --quiet --disable-pip-version-check --constraint constraints-next.txt
 # The line's Keras, before TensorFlow is imported.
 ADDONS_PYTEST := TF_USE_LEGACY_KERAS=1 $(ADDONS_VENV)/bin/python -m pytest \
   --numprocesses 2 --dist worksteal
@@ -33,7 +36,7 @@ ADDONS_SUPPORTED := import sys; sys.exit(0 if (3, 10) <= sys.version_info[:2] <=
 # With the driver of an NVIDIA GPU, pip installs CUDA too.
 CUDA := $(if $(findstring GPU,$(shell nvidia-smi -L 2>/dev/null)),$(comma)cuda)
 
-.PHONY: quickstart check test test-contract test-variants test-long test-torch test-parity checkout test-browser test-addons gpu-report clean
+.PHONY: quickstart check test test-contract test-variants test-long test-torch test-parity checkout test-browser test-next test-addons gpu-report clean
 
 quickstart: $(VENV)/.quickstart
 	$(BIN)/python -m tools.quickstart
@@ -77,6 +80,12 @@ test-browser: $(VENV)/.browser
 	} || { echo "error: chromium: must be installed (Debian's package chromium), got none" >&2; exit 2; }
 	$(BIN)/python -m pytest -m browser tests/serving/demo tests/tools/test_report.py
 
+# What depends on TensorFlow: one configuration of every system, export and serving.
+test-next: $(NEXT_VENV)/.made
+	$(NEXT_VENV)/bin/python -m pytest --numprocesses 2 --dist worksteal $(QUICK) \
+	  -k "not (contract and (near_float32 or overflow or mixed_float16))" \
+	  tests/contract tests/export tests/models tests/serving/server tests/serving/batch tests/text
+
 # The model, training and export parts, one configuration of every system. Mixed precision is left to
 # the default line, where it takes longest.
 test-addons: $(ADDONS_VENV)/.made
@@ -88,7 +97,7 @@ gpu-report: $(VENV)/.dev
 	$(BIN)/python -m tools.gpu_report --output_dir=gpu_reports/$$(date +%Y-%m-%d-%H%M%S)
 
 clean:
-	rm -rf $(VENV) $(TORCH_VENV) $(ADDONS_VENV) data runs exports pictures gpu_reports tfgan2.egg-info
+	rm -rf $(VENV) $(TORCH_VENV) $(NEXT_VENV) $(ADDONS_VENV) data runs exports pictures gpu_reports tfgan2.egg-info
 
 $(VENV)/.made:
 	@$(PYTHON) -c "$(SUPPORTED)" || { \
@@ -119,6 +128,13 @@ $(TORCH_VENV)/.made: constraints.txt
 $(TORCH_VENV)/.parity: $(TORCH_VENV)/.made
 	$(TORCH_VENV)/bin/pip $(INSTALL) torchvision==0.28.0 easydict nltk pandas pillow python-dateutil \
 	  pyyaml scipy tqdm
+	touch $@
+
+$(NEXT_VENV)/.made: setup.py constraints-next.txt
+	$(PYTHON) -m venv $(NEXT_VENV)
+	$(NEXT_VENV)/bin/pip $(NEXT_INSTALL) setuptools
+	$(NEXT_VENV)/bin/pip $(NEXT_INSTALL) --no-build-isolation $(EDITABLE) \
+	  ".[quickstart,serving,batch,dev]"
 	touch $@
 
 $(ADDONS_VENV)/.made: setup.py constraints-addons.txt

@@ -61,6 +61,31 @@ def test_ops_of_other_libraries_are_refused() -> None:
         served_ops.check({"draw": graph})
 
 
+def test_ops_of_a_newer_tensorflow_are_refused() -> None:
+    graph = graph_pb2.GraphDef()
+    graph.node.add(name="a", op="DecodeJxl")
+    with pytest.raises(UsageError, match=r"got DecodeJxl in draw$"):
+        served_ops.check({"draw": graph})
+
+
+def test_attributes_of_a_newer_tensorflow_are_refused(
+    sampler: UnconditionalSampler, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = served_ops.of_saved_model
+
+    def newer(version_dir: pathlib.Path) -> graph_pb2.GraphDef:
+        graph = saved(version_dir)
+        node = graph.library.function[0].node_def.add(name="item", op="TensorListGetItem")
+        node.attr["Tshape"].type = tf.int64.as_datatype_enum
+        return graph
+
+    saved_model.export(sampler, tmp_path / "old", captions=[""], card={})
+    monkeypatch.setattr(served_ops, "of_saved_model", newer)
+    with pytest.raises(UsageError, match=r"serving:2\.20\.0 knows, got TensorListGetItem\.Tshape$"):
+        saved_model.export(sampler, tmp_path / "new", captions=[""], card={})
+    assert list((tmp_path / "new").iterdir()) == []
+
+
 def test_functions_compiled_by_xla_are_refused(tmp_path: pathlib.Path) -> None:
     plain = tf.function(tf.strings.length, jit_compile=False)
     served_ops.check({"generate": traced(lambda strings: plain(strings) + 1)})

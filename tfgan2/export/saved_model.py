@@ -128,10 +128,13 @@ def check_ops(version_dir: pathlib.Path) -> None:
     The check covers the whole SavedModel, including its initializers.
 
     Raises:
-      UsageError: the newest image lacks an op.
+      UsageError: the newest image lacks an op, or an attribute of an op.
     """
     graph = served_ops.of_saved_model(version_dir)
     served_ops.check({"the SavedModel": graph})
+    if attributes := served_ops.newer_attributes(graph):
+        rule = f"must have only attributes that {served_ops.IMAGE} knows"
+        raise UsageError("the SavedModel", rule, ", ".join(sorted(attributes)))
     newer = sorted(served_ops.ops(graph) & served_ops.NEWER_TEXT_OPS)
     if newer:
         absent = "not in tensorflow/serving 2.12 to 2.19"

@@ -1,10 +1,10 @@
 """Ops that an exported graph may hold: the ops that TensorFlow Serving's image links."""
 
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import tensorflow as tf
-from tensorflow.core.framework import graph_pb2
+from tensorflow.core.framework import graph_pb2, node_def_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 
 from tfgan2.program import UsageError
@@ -52,23 +52,42 @@ TEXT_OPS = NEWER_TEXT_OPS | {
     "WhitespaceTokenizeWithOffsets",
     "WordpieceTokenizeWithOffsets",
 }
+# What TensorFlow 2.21 has and the image lacks.
+NEWER_OPS = frozenset({"DecodeJxl"})
+# Attributes by op, as NEWER_OPS. A SavedModel leaves out attributes that have their default value.
+NEWER_ATTRIBUTES = {"TensorListGetItem": "Tshape"}
 # Ops of TensorFlow that need the Python interpreter which made the graph.
 PYTHON_OPS = frozenset({"EagerPyFunc", "PyFunc", "PyFuncStateless"})
 COMPILED = "_XlaMustCompile"  # Function attribute of jit_compile=True.
 
 
+def _nodes(graph: graph_pb2.GraphDef) -> Iterator[node_def_pb2.NodeDef]:
+    """Yields the nodes of a graph and of its function library."""
+    yield from graph.node
+    for function in graph.library.function:
+        yield from function.node_def
+
+
 def ops(graph: graph_pb2.GraphDef) -> set[str]:
     """Returns the ops of a graph and of its function library."""
-    names = {node.op for node in graph.node}
-    names.update(node.op for function in graph.library.function for node in function.node_def)
+    names = {node.op for node in _nodes(graph)}
     return names - {function.signature.name for function in graph.library.function}
+
+
+def newer_attributes(graph: graph_pb2.GraphDef) -> set[str]:
+    """Returns the attributes in a SavedModel that the image does not know, as `op.attribute`."""
+    return {
+        f"{node.op}.{NEWER_ATTRIBUTES[node.op]}"
+        for node in _nodes(graph)
+        if node.op in NEWER_ATTRIBUTES and NEWER_ATTRIBUTES[node.op] in node.attr
+    }
 
 
 def is_served(op: str) -> bool:
     """Whether the image can run an op."""
-    # raw_ops holds TensorFlow's own ops, without ops of libraries loaded later. The installed
-    # TensorFlow is not newer than the image, and no release drops an op of an earlier one.
-    return op in TEXT_OPS or (hasattr(tf.raw_ops, op) and op not in PYTHON_OPS)
+    # raw_ops holds TensorFlow's own ops, without ops of libraries loaded later. No release drops an
+    # op of an earlier one.
+    return op in TEXT_OPS or (hasattr(tf.raw_ops, op) and op not in PYTHON_OPS | NEWER_OPS)
 
 
 def check(graphs: Mapping[str, graph_pb2.GraphDef]) -> None:
