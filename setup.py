@@ -86,6 +86,7 @@ CORE = {
             "matching",
             "matching_aware",
             "stack_gan",
+            "paired_gan",
         )
     },
     "tfgan2.evaluation": Target(external=(NUMPY, TENSORFLOW, TF_KERAS)),

@@ -25,6 +25,20 @@ _DF_GAN = Recipe(
     mode_seeking_weight=0.1,
 )
 
+_PAIRED_GAN = Recipe(
+    model="paired_gan",
+    **_GAN,
+    **_REGULARIZED,
+    image_size=32,
+    max_words=6,
+    sentence_size=8,
+    generator_channels=2,
+    discriminator_channels=2,
+    loss="relativistic",
+    mismatch_weight=0.5,
+    feature_matching_weight=0.5,
+)
+
 _AUTO_WRITE = Recipe(
     model="auto_write",
     **_GAN,
@@ -112,6 +126,7 @@ _DAMSM = Recipe(
 # One configuration of every system, with every term of its losses.
 TINY = {
     "df_gan": _DF_GAN,
+    "paired_gan": _PAIRED_GAN,
     "auto_write": _AUTO_WRITE,
     "img_txt": _IMG_TXT,
     "gan_cls": _GAN_CLS,

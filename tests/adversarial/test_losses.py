@@ -171,6 +171,22 @@ def test_mode_seeking_loss_is_finite_for_two_equal_images() -> None:
     assert np.isfinite(tape.gradient(value, image)).all()
 
 
+def test_feature_matching_equals_the_hand_computed_loss() -> None:
+    real = [tf.constant([[[[1.0]]], [[[3.0]]]]), tf.constant([[[[10.0]]], [[[50.0]]]])]
+    fake = [tf.constant([[[[1.5]]], [[[3.0]]]]), tf.constant([[[[10.0]]], [[[10.0]]]])]
+    # Differences of 0.25 and 20 on average; deviations of 1 and 20 from the mean.
+    expected = (0.25 / 1.001 + 20.0 / 20.001) / 2
+    assert float(losses.feature_matching(fake, real)) == pytest.approx(expected)
+
+
+def test_feature_matching_trains_only_the_generated_images() -> None:
+    features = tf.constant([[[[1.0, 2.0]]], [[[3.0, 5.0]]]])
+    with tf.GradientTape() as tape:
+        tape.watch(features)
+        value = losses.feature_matching([tf.stop_gradient(2.0 * features)], [features])
+    assert tape.gradient(value, features) is None
+
+
 def test_label_smoothing_equals_hand_computed_losses() -> None:
     value = losses.discriminator(
         "bce",

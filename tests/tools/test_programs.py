@@ -71,7 +71,7 @@ BAD = [
     (f"tfgan2.train --flagfile={{tmp}}/none.flags {NEW_RUN}", "none.flags"),
     (
         f"tfgan2.train --recipe=emoji {NEW_RUN}",
-        "--recipe: must be one of coco_df_gan, cub_df_gan, cub_imagan, cub_stack_gan_stage1, ",
+        "--recipe: must be one of coco_df_gan, coco_paired_gan, cub_df_gan, cub_imagan, ",
     ),
     (f"{TRAIN} --text_encoder={{tmp}}", "--text_encoder: must be a run, with a config.json"),
     (

@@ -12,6 +12,7 @@ from tfgan2.text.options import TokenizerOptions
 # `module:Class` by value of `--model`.
 MODELS = {
     "df_gan": "tfgan2.models.df_gan.model:DFGAN",
+    "paired_gan": "tfgan2.models.paired_gan.model:PairedGAN",
     "auto_write": "tfgan2.models.auto_write.model:AutoWrite",
     "img_txt": "tfgan2.models.img_txt.model:ImgTxt",
     "gan_cls": "tfgan2.models.gan_cls.model:GANCLS",
@@ -78,13 +79,14 @@ class TextGANOptions(GANOptions, TokenizerOptions, MatchingPenaltyOptions):
 
     generator_channels: int = option(
         32,
-        "base channels of the generator, at full image size; gan_cls, stack_gan, img_txt: at half",
+        "base channels of the generator, at full image size; gan_cls, stack_gan, img_txt, "
+        "paired_gan: at half",
         low=1,
     )
     discriminator_channels: int = option(
         32,
-        "base channels of the discriminator, at full image size; gan_cls, stack_gan, img_txt: at "
-        "half",
+        "base channels of the discriminator, at full image size; gan_cls, stack_gan, img_txt, "
+        "paired_gan: at half",
         low=1,
     )
     mismatch_other_class: bool = option(

@@ -19,6 +19,7 @@ from tfgan2.models.img_txt.options import ImgTxtOptions
 from tfgan2.models.matching.options import DAMSMOptions, MatchingOptions
 from tfgan2.models.options import MODELS, SystemOptions
 from tfgan2.models.stack_gan.options import StackGANOptions
+from tfgan2.models.paired_gan.options import PairedGANOptions
 from tfgan2.options import Options, option
 from tfgan2.program import UsageError
 from tfgan2.runs import shipped_recipes
@@ -35,6 +36,7 @@ Part = TypeVar("Part", bound=Options)
 # Options of each system.
 OPTIONS: dict[str, type[SystemOptions]] = {
     "df_gan": DFGANOptions,
+    "paired_gan": PairedGANOptions,
     "auto_write": AutoWriteOptions,
     "img_txt": ImgTxtOptions,
     "gan_cls": GANCLSOptions,
@@ -49,7 +51,13 @@ PRECISIONS = ("auto", "float32", "mixed_float16", "mixed_bfloat16")
 
 @dataclasses.dataclass(frozen=True)
 class Recipe(
-    DFGANOptions, GANCLSOptions, StackGANOptions, ImgTxtOptions, AutoWriteOptions, DAMSMOptions
+    DFGANOptions,
+    PairedGANOptions,
+    GANCLSOptions,
+    StackGANOptions,
+    ImgTxtOptions,
+    AutoWriteOptions,
+    DAMSMOptions,
 ):
     """Data: options of every run; with the options of all systems, of which a run uses its own."""
 

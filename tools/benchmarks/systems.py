@@ -9,6 +9,7 @@ from tfgan2.runs import shipped_recipes
 # Published recipe of each system.
 SYSTEMS = {
     "df_gan": "cub_df_gan",
+    "paired_gan": "cub_paired_gan",
     "stack_gan": "cub_stack_gan_stage1",
     "gan_cls": "flowers_gan_cls",
     "img_txt": "digits_img_txt",

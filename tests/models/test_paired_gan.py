@@ -1,0 +1,88 @@
+"""The paired GAN: its sizes, its clipped pixels, and the scale of its sentence embeddings."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.models import systems
+from tests.models.checks import parameter_count
+from tests.tiny import TINY
+from tfgan2.adversarial import losses
+from tfgan2.models.paired_gan.networks import (
+    Generator,
+    ImageFeatures,
+    channels_by_block,
+    clip_in_training,
+    standardized,
+)
+from tfgan2.models.paired_gan.options import PairedGANOptions
+
+
+@pytest.mark.parametrize("image_size", [32, 64, 128, 256])
+def test_blocks_reach_half_of_the_image_size(image_size: int) -> None:
+    channels = channels_by_block(8, image_size)
+    assert 4 * 2 ** (len(channels) - 1) == image_size // 2
+    assert channels[-1] == 8
+    assert max(channels) <= 64
+
+
+def test_pixels_are_clipped_and_gradients_only_pull_them_back() -> None:
+    image = tf.constant([-3.0, -3.0, 0.5, 0.5, 3.0, 3.0])
+    upstream = tf.constant([-1.0, 1.0, -1.0, 1.0, -1.0, 1.0])
+    with tf.GradientTape() as tape:
+        tape.watch(image)
+        clipped = clip_in_training(image)
+    assert clipped.numpy().tolist() == [-1.0, -1.0, 0.5, 0.5, 1.0, 1.0]
+    gradient = tape.gradient(clipped, image, output_gradients=upstream)
+    assert gradient.numpy().tolist() == [-1.0, 0.0, -1.0, 1.0, 0.0, 1.0]
+
+
+def test_images_are_the_same_in_training_and_inference() -> None:
+    generator = Generator(
+        PairedGANOptions(image_size=32, generator_channels=2), image_channels=3
+    )
+    latent, sentence = 9.0 * tf.ones([1, 100]), tf.random.stateless_normal([1, 256], [1, 2])
+    images = [generator(latent, sentence, training=it).numpy() for it in (False, True)]
+    np.testing.assert_array_equal(*images)
+    assert np.abs(images[0]).max() <= 1.0
+
+
+def test_the_size_of_a_sentence_embedding_does_not_matter() -> None:
+    sentence = tf.random.stateless_normal([2, 64], [3, 4])
+    np.testing.assert_allclose(
+        standardized(0.1 * sentence + 5.0), standardized(sentence), atol=1e-3
+    )
+    assert float(tf.math.reduce_std(standardized(sentence))) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_features_of_blocks_halve_the_size_down_to_4_px() -> None:
+    options = PairedGANOptions(image_size=64, discriminator_channels=2)
+    outputs = ImageFeatures(options, image_channels=3).block_outputs(tf.zeros([1, 64, 64, 3]))
+    assert [it.shape[1:].as_list() for it in outputs] == [[16, 16, 4], [8, 8, 8], [4, 4, 16]]
+
+
+def test_feature_matching_compares_with_the_real_image_of_the_same_row() -> None:
+    recipe = dataclasses.replace(TINY["paired_gan"], feature_matching_weight=2.0)
+    gan, batch = systems.make(recipe), systems.some_batch(recipe)
+    inputs = systems.inputs(gan, batch, systems.noise())
+
+    def logged(image: tf.Tensor) -> float:
+        generated = dataclasses.replace(inputs.generated, image=image)
+        _, logs = gan.generator_loss(dataclasses.replace(inputs, generated=generated))
+        return float(logs["feature_matching"])
+
+    assert logged(batch["image"]) == 0.0
+    assert logged(tf.roll(batch["image"], 1, axis=0)) > 1.0
+    fake, real = map(
+        gan.image_features.block_outputs, (inputs.generated.image, batch["image"])
+    )
+    expected = 2.0 * float(losses.feature_matching(fake, real))
+    assert logged(inputs.generated.image) == pytest.approx(expected, rel=1e-5)
+
+
+def test_parameter_counts_are_the_stated_ones() -> None:
+    options = PairedGANOptions(image_size=64, generator_channels=48, discriminator_channels=32)
+    assert parameter_count(Generator(options, image_channels=3)) == 0
+    assert parameter_count(ImageFeatures(options, image_channels=3)) == 0
