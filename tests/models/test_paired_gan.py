@@ -18,6 +18,8 @@ from tfgan2.models.paired_gan.networks import (
     standardized,
 )
 from tfgan2.models.paired_gan.options import PairedGANOptions
+from tfgan2.runs import recipe as recipes
+from tfgan2.runs import shipped_recipes
 
 
 @pytest.mark.parametrize("image_size", [32, 64, 128, 256])
@@ -40,9 +42,7 @@ def test_pixels_are_clipped_and_gradients_only_pull_them_back() -> None:
 
 
 def test_images_are_the_same_in_training_and_inference() -> None:
-    generator = Generator(
-        PairedGANOptions(image_size=32, generator_channels=2), image_channels=3
-    )
+    generator = Generator(PairedGANOptions(image_size=32, generator_channels=2), image_channels=3)
     latent, sentence = 9.0 * tf.ones([1, 100]), tf.random.stateless_normal([1, 256], [1, 2])
     images = [generator(latent, sentence, training=it).numpy() for it in (False, True)]
     np.testing.assert_array_equal(*images)
@@ -75,14 +75,24 @@ def test_feature_matching_compares_with_the_real_image_of_the_same_row() -> None
 
     assert logged(batch["image"]) == 0.0
     assert logged(tf.roll(batch["image"], 1, axis=0)) > 1.0
-    fake, real = map(
-        gan.image_features.block_outputs, (inputs.generated.image, batch["image"])
-    )
+    fake, real = map(gan.image_features.block_outputs, (inputs.generated.image, batch["image"]))
     expected = 2.0 * float(losses.feature_matching(fake, real))
     assert logged(inputs.generated.image) == pytest.approx(expected, rel=1e-5)
 
 
-def test_parameter_counts_are_the_stated_ones() -> None:
-    options = PairedGANOptions(image_size=64, generator_channels=48, discriminator_channels=32)
-    assert parameter_count(Generator(options, image_channels=3)) == 0
-    assert parameter_count(ImageFeatures(options, image_channels=3)) == 0
+@pytest.mark.parametrize(
+    ("recipe", "image_size", "expected"),
+    [
+        ("emoji_paired_gan", 64, (3_622_851, 1_821_792)),
+        ("cub_paired_gan", 128, (2_404_875, 1_043_056)),
+        ("cub_paired_gan", 256, (3_303_243, 1_469_424)),
+    ],
+)
+def test_parameter_counts_are_the_stated_ones(
+    recipe: str, image_size: int, expected: tuple[int, int]
+) -> None:
+    read = recipes.from_flagfile(shipped_recipes.files()[recipe])
+    read = dataclasses.replace(read, image_size=image_size, precision="float32")
+    gan = recipes.build_model(read, image_channels=3, vocabulary_size=11, dtype="float32")
+    discriminator = parameter_count(gan.image_features, gan.head)
+    assert (parameter_count(gan.generator), discriminator) == expected

@@ -216,7 +216,5 @@ def feature_matching(fake: Sequence[tf.Tensor], real: Sequence[tf.Tensor]) -> tf
         target = tf.stop_gradient(tf.cast(real_layer, tf.float32))
         deviation = tf.abs(target - tf.reduce_mean(target, axis=[0, 1, 2], keepdims=True))
         difference = tf.abs(tf.cast(fake_layer, tf.float32) - target)
-        terms.append(
-            tf.reduce_mean(difference) / (tf.reduce_mean(deviation) + SMALLEST_DISTANCE)
-        )
+        terms.append(tf.reduce_mean(difference) / (tf.reduce_mean(deviation) + SMALLEST_DISTANCE))
     return tf.add_n(terms) / len(terms)

@@ -18,8 +18,8 @@ from tfgan2.models.gan_cls.options import GANCLSOptions
 from tfgan2.models.img_txt.options import ImgTxtOptions
 from tfgan2.models.matching.options import DAMSMOptions, MatchingOptions
 from tfgan2.models.options import MODELS, SystemOptions
-from tfgan2.models.stack_gan.options import StackGANOptions
 from tfgan2.models.paired_gan.options import PairedGANOptions
+from tfgan2.models.stack_gan.options import StackGANOptions
 from tfgan2.options import Options, option
 from tfgan2.program import UsageError
 from tfgan2.runs import shipped_recipes

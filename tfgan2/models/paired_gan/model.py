@@ -7,7 +7,6 @@ sections 2 and 3. Mismatched pairs follow DF-GAN. Feature matching follows Wang 
 the condition is a label map, here a caption.
 """
 
-import tensorflow as tf
 import tf_keras as keras
 
 from tfgan2.adversarial import losses

@@ -121,9 +121,7 @@ class Generator(keras.Model):
         self.to_image = convolution(image_channels, 3, dtype=dtype)
         self(tf.zeros([1, options.latent_size]), tf.zeros([1, options.sentence_size]))
 
-    def call(
-        self, latent: tf.Tensor, sentence: tf.Tensor, training: bool = False
-    ) -> tf.Tensor:
+    def call(self, latent: tf.Tensor, sentence: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Generates images.
 
         Args:
