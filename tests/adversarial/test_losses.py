@@ -174,8 +174,8 @@ def test_mode_seeking_loss_is_finite_for_two_equal_images() -> None:
 def test_feature_matching_equals_the_hand_computed_loss() -> None:
     real = [tf.constant([[[[1.0]]], [[[3.0]]]]), tf.constant([[[[10.0]]], [[[50.0]]]])]
     fake = [tf.constant([[[[1.5]]], [[[3.0]]]]), tf.constant([[[[10.0]]], [[[10.0]]]])]
-    # Differences of 0.25 and 20 on average; deviations of 1 and 20 from the mean.
-    expected = (0.25 / 1.001 + 20.0 / 20.001) / 2
+    # Differences of 0.5 and 0, relative to 1 and 3; of 0 and 40, relative to 10 and 50.
+    expected = (0.5 / 1.001 / 2 + 40.0 / 50.001 / 2) / 2
     assert float(losses.feature_matching(fake, real)) == pytest.approx(expected)
 
 

@@ -204,8 +204,8 @@ def feature_matching(fake: Sequence[tf.Tensor], real: Sequence[tf.Tensor]) -> tf
         them.
 
     Returns:
-      float32 scalar: mean over layers of the mean absolute difference, relative to the mean
-      absolute deviation of the real features from their mean per channel.
+      float32 scalar: mean over layers and rows of the mean absolute difference, relative to the
+      mean absolute value of the real features of the row.
 
     Source: Wang et al. 2018, "High-Resolution Image Synthesis and Semantic Manipulation with
       Conditional GANs", equation 4; without the relative scale, layers with large features would
@@ -214,7 +214,8 @@ def feature_matching(fake: Sequence[tf.Tensor], real: Sequence[tf.Tensor]) -> tf
     terms = []
     for fake_layer, real_layer in zip(fake, real, strict=True):
         target = tf.stop_gradient(tf.cast(real_layer, tf.float32))
-        deviation = tf.abs(target - tf.reduce_mean(target, axis=[0, 1, 2], keepdims=True))
         difference = tf.abs(tf.cast(fake_layer, tf.float32) - target)
-        terms.append(tf.reduce_mean(difference) / (tf.reduce_mean(deviation) + SMALLEST_DISTANCE))
+        size = tf.reduce_mean(tf.abs(target), axis=[1, 2, 3])
+        relative = tf.reduce_mean(difference, axis=[1, 2, 3]) / (size + SMALLEST_DISTANCE)
+        terms.append(tf.reduce_mean(relative))
     return tf.add_n(terms) / len(terms)
