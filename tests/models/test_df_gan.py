@@ -9,9 +9,9 @@ import tensorflow as tf
 from tests.models.checks import parameter_count
 from tfgan2.adversarial import penalties
 from tfgan2.adversarial.options import MatchingPenaltyOptions
-from tfgan2.models.df_gan.networks import Generator, ImageFeatures, channels_by_block
+from tfgan2.models.df_gan.networks import Generator, ImageFeatures
 from tfgan2.models.df_gan.options import DFGANOptions
-from tfgan2.models.layers.blocks import upsample
+from tfgan2.models.layers.blocks import channels_by_block, upsample
 from tfgan2.models.layers.heads import JointHead
 
 

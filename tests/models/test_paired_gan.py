@@ -13,21 +13,12 @@ from tfgan2.adversarial import losses
 from tfgan2.models.paired_gan.networks import (
     Generator,
     ImageFeatures,
-    channels_by_block,
+    StandardizedHead,
     clip_in_training,
-    standardized,
 )
 from tfgan2.models.paired_gan.options import PairedGANOptions
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs import shipped_recipes
-
-
-@pytest.mark.parametrize("image_size", [32, 64, 128, 256])
-def test_blocks_reach_half_of_the_image_size(image_size: int) -> None:
-    channels = channels_by_block(8, image_size)
-    assert 4 * 2 ** (len(channels) - 1) == image_size // 2
-    assert channels[-1] == 8
-    assert max(channels) <= 64
 
 
 def test_pixels_are_clipped_and_gradients_only_pull_them_back() -> None:
@@ -50,11 +41,28 @@ def test_images_are_the_same_in_training_and_inference() -> None:
 
 
 def test_the_size_of_a_sentence_embedding_does_not_matter() -> None:
+    options = PairedGANOptions(image_size=32, generator_channels=2, sentence_size=64)
+    generator = Generator(options, image_channels=3)
+    head = StandardizedHead(feature_shape=(4, 4, 2), sentence_size=64, base_channels=2)
     sentence = tf.random.stateless_normal([2, 64], [3, 4])
-    np.testing.assert_allclose(
-        standardized(0.1 * sentence + 5.0), standardized(sentence), atol=1e-3
+    for network, other in [(generator, tf.ones([2, 100])), (head, tf.ones([2, 4, 4, 2]))]:
+        large, small, different = (
+            network(other, it).numpy() for it in (sentence, 0.1 * sentence, sentence[::-1])
+        )
+        np.testing.assert_allclose(small, large, atol=1e-3)
+        assert np.abs(different - large).max() > 1e-2
+
+
+def test_the_sentence_sets_the_first_features() -> None:
+    options = PairedGANOptions(image_size=32, generator_channels=2, sentence_size=64)
+    generator = Generator(options, image_channels=3)
+    for layer in [*(it for block in generator.blocks for it in block.modulations), generator.last]:
+        layer.set_weights([np.zeros_like(it) for it in layer.get_weights()])
+    one, other = (
+        generator(tf.ones([1, 100]), tf.random.stateless_normal([1, 64], [seed, 0]))
+        for seed in range(2)
     )
-    assert float(tf.math.reduce_std(standardized(sentence))) == pytest.approx(1.0, abs=1e-3)
+    assert np.abs(one - other).max() > 1e-2
 
 
 def test_features_of_blocks_halve_the_size_down_to_4_px() -> None:

@@ -26,13 +26,13 @@ from tfgan2.interop.weight_mapping import (
 )
 from tfgan2.models.df_gan.model import DFGAN
 from tfgan2.models.df_gan.networks import (
-    FIRST_SIDE_PX,
     Affine,
     DownBlock,
     Generator,
     ImageFeatures,
     UpBlock,
 )
+from tfgan2.models.layers.blocks import FIRST_SIDE_PX
 from tfgan2.models.layers.heads import JointHead
 from tfgan2.program import UsageError
 

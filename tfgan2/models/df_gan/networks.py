@@ -14,7 +14,9 @@ import tf_keras as keras
 
 from tfgan2.models.df_gan.options import DFGANOptions
 from tfgan2.models.layers.blocks import (
+    FIRST_SIDE_PX,
     DType,
+    channels_by_block,
     convolution,
     dense,
     doubling_convolution,
@@ -22,16 +24,9 @@ from tfgan2.models.layers.blocks import (
     upsample,
 )
 
-FIRST_SIDE_PX = 4
 FORMS = ("2022", "2020")
 # Channels at 4 px in the discriminator, at most, as a multiple of the channels at full size.
 WIDEST = {"2022": 8, "2020": 16}
-
-
-def channels_by_block(base: int, image_size: int, *, widest: int = 8) -> list[int]:
-    """Channels at 4 px, 8 px, ... up to `image_size`, at most `widest` times `base` each."""
-    blocks = (image_size // FIRST_SIDE_PX).bit_length() - 1
-    return [base * min(2**exponent, widest) for exponent in reversed(range(blocks + 1))]
 
 
 class Affine(keras.layers.Layer):

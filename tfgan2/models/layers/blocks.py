@@ -11,6 +11,13 @@ DType: TypeAlias = keras.mixed_precision.Policy | str
 # Function that returns a new initializer; an initializer of two layers gives both the same kernel.
 MakeInitializer: TypeAlias = Callable[[], keras.initializers.Initializer]
 LEAKY_SLOPE = 0.2
+FIRST_SIDE_PX = 4
+
+
+def channels_by_block(base: int, side_px: int, *, widest: int = 8) -> list[int]:
+    """Channels at 4 px, 8 px, ... up to `side_px`, at most `widest` times `base` each."""
+    blocks = (side_px // FIRST_SIDE_PX).bit_length() - 1
+    return [base * min(2**exponent, widest) for exponent in reversed(range(blocks + 1))]
 
 
 def leaky_relu(features: tf.Tensor) -> tf.Tensor:

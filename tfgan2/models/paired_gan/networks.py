@@ -11,7 +11,9 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tfgan2.models.layers.blocks import (
+    FIRST_SIDE_PX,
     DType,
+    channels_by_block,
     convolution,
     dense,
     doubling_convolution,
@@ -21,18 +23,9 @@ from tfgan2.models.layers.blocks import (
 from tfgan2.models.layers.heads import ProjectionHead
 from tfgan2.models.paired_gan.options import PairedGANOptions
 
-FIRST_SIDE_PX = 4
-# Channels at 4 px, at most, as a multiple of the channels at half the image size.
-WIDEST = 8
 STYLE_SIZE = 256
 # Channels of the generator's features at full image size.
 LAST_CHANNELS = 12
-
-
-def channels_by_block(base: int, image_size: int) -> list[int]:
-    """Channels at 4 px, 8 px, ... up to half of `image_size`, at most eight times `base` each."""
-    blocks = (image_size // 2 // FIRST_SIDE_PX).bit_length() - 1
-    return [base * min(2**exponent, WIDEST) for exponent in reversed(range(blocks + 1))]
 
 
 def standardized(sentence: tf.Tensor) -> tf.Tensor:
@@ -51,7 +44,7 @@ def clip_in_training(image: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor],
 
     A tanh, which the other systems have, has nearly no gradient at white, and drawings on a white
     background collapse. The gradient of `tf.clip_by_value` stops outside the range in both
-    directions. A SavedModel cannot hold a gradient of its own, so exports clip without one.
+    directions. TensorFlow cannot save this gradient, so exports clip without it.
     """
 
     def gradient(upstream: tf.Tensor) -> tf.Tensor:
@@ -111,7 +104,7 @@ class Generator(keras.Model):
           dtype: dtype policy of the layers.
         """
         super().__init__(name="generator", dtype=dtype)
-        channels = channels_by_block(options.generator_channels, options.image_size)
+        channels = channels_by_block(options.generator_channels, options.image_size // 2)
         self.first_shape = (FIRST_SIDE_PX, FIRST_SIDE_PX, channels[0])
         self.style = dense(STYLE_SIZE, dtype=dtype)
         self.first = dense(FIRST_SIDE_PX**2 * channels[0], dtype=dtype)
@@ -176,7 +169,7 @@ class ImageFeatures(keras.Model):
           dtype: dtype policy of the layers.
         """
         super().__init__(name="image_features", dtype=dtype)
-        channels = channels_by_block(options.discriminator_channels, options.image_size)[::-1]
+        channels = channels_by_block(options.discriminator_channels, options.image_size // 2)[::-1]
         self.feature_shape = (FIRST_SIDE_PX, FIRST_SIDE_PX, channels[-1])
         self.first = convolution(channels[0], 3, dtype=dtype)
         self.blocks = [DownBlock(*pair, dtype=dtype) for pair in itertools.pairwise(channels)]
