@@ -134,7 +134,7 @@ $(NEXT_VENV)/.made: setup.py constraints-next.txt
 	$(PYTHON) -m venv $(NEXT_VENV)
 	$(NEXT_VENV)/bin/pip $(NEXT_INSTALL) setuptools
 	$(NEXT_VENV)/bin/pip $(NEXT_INSTALL) --no-build-isolation $(EDITABLE) \
-	  ".[quickstart,serving,batch,dev]"
+	  ".[quickstart,serving,batch,cluster,dev]"
 	touch $@
 
 $(ADDONS_VENV)/.made: setup.py constraints-addons.txt

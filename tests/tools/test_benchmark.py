@@ -27,7 +27,7 @@ def flagfile(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     [
         ("--what=train,draw", "--what: must be out of pipeline,train,generate,serve,batch,metr"),
         ("--what=", "--what: must be out of"),
-        ("--model=nope", "--model: must be one of df_gan, stack_gan, gan_cls, img_txt, auto_wr"),
+        ("--model=nope", "--model: must be one of df_gan, paired_gan, stack_gan, gan_cls, img_txt"),
         ("--model={damsm}", "--model: must be a system that draws, got damsm"),
         ("--against=step", "--against: must be MODULE:FUNCTION, got step"),
         ("--against_generation=draw", "--against_generation: must be MODULE:FUNCTION, got draw"),
