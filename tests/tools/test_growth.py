@@ -70,8 +70,8 @@ def test_chart_has_a_point_for_every_measurement() -> None:
     [
         ("--what=batch_size,shoes", "--what: must be out of batch_size,image_size,memory,prepare"),
         ("--what=", "--what: must be out of"),
-        ("--model=nope", "--model: must be one of df_gan, stack_gan"),
-        ("--memory_model=nope", "--memory_model: must be one of df_gan, stack_gan"),
+        ("--model=nope", "--model: must be one of df_gan, paired_gan"),
+        ("--memory_model=nope", "--memory_model: must be one of df_gan, paired_gan"),
         ("--batch_sizes=8", "--batch_sizes: must be 2 numbers or more with commas between"),
         ("--batch_sizes=8,x", "--batch_sizes: must be 2 numbers or more with commas between"),
         ("--image_sizes=32,48", "--image_size: must be one of 32, 64, 128, 256 for df_gan"),
