@@ -70,7 +70,7 @@ def test_a_flagfile_can_name_a_recipe(tmp_path: pathlib.Path) -> None:
 def test_an_unknown_recipe_is_refused_with_all_names(
     arguments: tuple[str, ...], values: flags.FlagValues
 ) -> None:
-    with pytest.raises(flags.IllegalFlagValueError, match=r"emoji_df_gan\|emoji_stack_gan_stage1"):
+    with pytest.raises(flags.IllegalFlagValueError, match=r"emoji_df_gan\|emoji_paired_gan"):
         parsed(values, *arguments)
 
 
