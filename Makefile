@@ -7,7 +7,7 @@
 # make test-torch   published weights against PyTorch, in an environment of its own
 # make test-parity DF_GAN=DIR  imported weights and a training step against a checkout of DF-GAN's code
 # make test-browser the pages in a real Chromium; installs Debian's if none is there
-# make test-next    models, training, export and serving on the newest TensorFlow, in an environment of its own
+# make test-next    models, training, export, serving and texts on the newest TensorFlow, in an environment of its own
 # make test-addons  models, training and export on the TensorFlow Addons line, in an environment of its own
 # make gpu-report   what works on the GPUs that are there, and how fast: a page and a JSON file
 # make clean        removes what the others made, the environments too
@@ -80,11 +80,11 @@ test-browser: $(VENV)/.browser
 	} || { echo "error: chromium: must be installed (Debian's package chromium), got none" >&2; exit 2; }
 	$(BIN)/python -m pytest -m browser tests/serving/demo tests/tools/test_report.py
 
-# What depends on TensorFlow: one configuration of every system, export and serving.
+# What depends on TensorFlow: one configuration of every system, export, serving and texts.
 test-next: $(NEXT_VENV)/.made
 	$(NEXT_VENV)/bin/python -m pytest --numprocesses 2 --dist worksteal $(QUICK) \
 	  -k "not (contract and (near_float32 or overflow or mixed_float16))" \
-	  tests/contract tests/export tests/models tests/serving/server tests/serving/batch tests/text
+	  tests/contract tests/export tests/serving/server tests/text
 
 # The model, training and export parts, one configuration of every system. Mixed precision is left to
 # the default line, where it takes longest.
@@ -134,7 +134,7 @@ $(NEXT_VENV)/.made: setup.py constraints-next.txt
 	$(PYTHON) -m venv $(NEXT_VENV)
 	$(NEXT_VENV)/bin/pip $(NEXT_INSTALL) setuptools
 	$(NEXT_VENV)/bin/pip $(NEXT_INSTALL) --no-build-isolation $(EDITABLE) \
-	  ".[quickstart,serving,batch,cluster,dev]"
+	  ".[quickstart,serving,word-vectors,dev]"
 	touch $@
 
 $(ADDONS_VENV)/.made: setup.py constraints-addons.txt
