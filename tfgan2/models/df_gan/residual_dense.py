@@ -12,6 +12,7 @@ import tf_keras as keras
 
 from tfgan2.models.df_gan.options import DFGANOptions
 from tfgan2.models.layers.blocks import (
+    FIRST_SIDE_PX,
     DType,
     convolution,
     dense,
@@ -21,7 +22,6 @@ from tfgan2.models.layers.blocks import (
 )
 from tfgan2.models.layers.dense_blocks import batch_normalization, make_dense_block
 
-FIRST_SIDE_PX = 4
 # Channels at 4, 8, ... 256 px as multiples of the base channels.
 CHANNEL_MULTIPLES = (8, 8, 8, 8, 4, 2, 1)
 STAGES_BEFORE_SENTENCE = 2

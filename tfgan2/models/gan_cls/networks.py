@@ -18,9 +18,8 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tfgan2.models.gan_cls.options import GANCLSOptions
-from tfgan2.models.layers.blocks import DType, dense, leaky_relu
+from tfgan2.models.layers.blocks import FIRST_SIDE_PX, DType, dense, leaky_relu
 from tfgan2.models.layers.gan_cls_blocks import (
-    FIRST_SIDE_PX,
     JointLogit,
     Residual,
     Start,

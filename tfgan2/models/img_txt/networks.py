@@ -11,9 +11,9 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tfgan2.models.img_txt.options import ImgTxtOptions
-from tfgan2.models.layers.blocks import DType, leaky_relu, tile
+from tfgan2.models.layers.blocks import FIRST_SIDE_PX, DType, leaky_relu, tile
 from tfgan2.models.layers.conditioning import truncated
-from tfgan2.models.layers.gan_cls_blocks import FIRST_SIDE_PX, channels_by_halving
+from tfgan2.models.layers.gan_cls_blocks import channels_by_halving
 from tfgan2.models.layers.heads import ProjectionHead
 from tfgan2.models.layers.minibatch_deviation import with_deviation
 

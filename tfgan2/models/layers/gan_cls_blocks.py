@@ -13,6 +13,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tfgan2.models.layers.blocks import (
+    FIRST_SIDE_PX,
     DType,
     convolution,
     dense,
@@ -23,7 +24,6 @@ from tfgan2.models.layers.blocks import (
 
 Activation: TypeAlias = Callable[[tf.Tensor], tf.Tensor]
 
-FIRST_SIDE_PX = 4
 RESIDUAL_SIDES = 2
 STDDEV = 0.02
 MOMENTUM, EPSILON = 0.9, 1e-5

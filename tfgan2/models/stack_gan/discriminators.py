@@ -7,9 +7,8 @@ mean of the generator's condition; all other forms have the discriminator of `te
 import tensorflow as tf
 import tf_keras as keras
 
-from tfgan2.models.layers.blocks import DType, leaky_relu
+from tfgan2.models.layers.blocks import FIRST_SIDE_PX, DType, leaky_relu
 from tfgan2.models.layers.gan_cls_blocks import (
-    FIRST_SIDE_PX,
     JointLogit,
     Residual,
     channels_by_halving,
