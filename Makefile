@@ -80,18 +80,16 @@ test-browser: $(VENV)/.browser
 	} || { echo "error: chromium: must be installed (Debian's package chromium), got none" >&2; exit 2; }
 	$(BIN)/python -m pytest -m browser tests/serving/demo tests/tools/test_report.py
 
-# What depends on TensorFlow: one configuration of every system, export, serving and texts.
+# What depends on TensorFlow: runs of every system, export, serving and texts. Mixed precision is left
+# to the default line, where it takes longest.
 test-next: $(NEXT_VENV)/.made
 	$(NEXT_VENV)/bin/python -m pytest --numprocesses 2 --dist worksteal $(QUICK) \
-	  -k "not (contract and (near_float32 or overflow or mixed_float16))" \
-	  tests/contract tests/export tests/serving/server tests/text
+	  -k "not mixed_float16" tests/contract/test_runs.py tests/export tests/serving/server tests/text
 
-# The model, training and export parts, one configuration of every system. Mixed precision is left to
-# the default line, where it takes longest.
+# The line's optimizers; networks, runs and exports of every system.
 test-addons: $(ADDONS_VENV)/.made
-	$(ADDONS_PYTEST) $(QUICK) -k "not (contract and (near_float32 or overflow or mixed_float16))" \
-	  tests/addons tests/contract tests/models tests/export \
-	  tests/training/test_trainer.py tests/training/test_uncaptioned.py
+	$(ADDONS_PYTEST) $(QUICK) -k "not mixed_float16" \
+	  tests/addons tests/contract/test_runs.py tests/models tests/export tests/training/test_trainer.py
 
 gpu-report: $(VENV)/.dev
 	$(BIN)/python -m tools.gpu_report --output_dir=gpu_reports/$$(date +%Y-%m-%d-%H%M%S)

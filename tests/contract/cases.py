@@ -10,7 +10,7 @@ from tfgan2.runs.recipe import MATCHING_MODELS, Recipe, system_class
 
 # A step has one of three shapes: updates one after the other, simultaneous updates after a warm-up,
 # and one update without a generator.
-SHAPES = {"df_gan": QUICK, "auto_write": TINY["auto_write"], "damsm": TINY["damsm"]}
+SHAPES = {"paired_gan": QUICK, "auto_write": TINY["auto_write"], "damsm": TINY["damsm"]}
 # Their graphs choose the phase of a step or a warm-up.
 VARIANTS_IN_GRAPHS = ("df_gan-stabilizers", "df_gan-unet")
 # Their steps, state or loss scales differ most from the tiny recipes.
@@ -19,6 +19,23 @@ VARIANTS_OF_STEPS = (
     "img_txt-stabilizers",
     "gan_cls-stabilizers",
     "df_gan-2020",
+    "stack_gan-stage_two-pytorch",
+)
+# Their generators or their inputs differ from the generators of the tiny recipes.
+VARIANTS_OF_DRAWINGS = (
+    "df_gan-2020",
+    "df_gan-imagan",
+    "df_gan-rdn",
+    "df_gan-char_cnn_rnn_birds",
+    "auto_write-joint",
+    "auto_write-faithful",
+    "img_txt-faithful",
+    "img_txt-captions",
+    "gan_cls-torch-no_text",
+    "gan_cls-torch_int",
+    "stack_gan-pytorch",
+    "stack_gan-rdn",
+    "stack_gan-stage_two",
     "stack_gan-stage_two-pytorch",
 )
 LARGEST_IMAGE_PX = max(recipe.image_size for recipe in (*TINY.values(), *VARIANTS.values()))
@@ -53,6 +70,11 @@ OTHER_GRAPHS = [
     for name, recipe in TINY.items()
     if recipe not in SHAPES.values()
 ]
+OTHERS_EAGERLY = [
+    _param(name, run_eagerly=True, marks=(pytest.mark.contract,))
+    for name, recipe in TINY.items()
+    if recipe not in SHAPES.values()
+]
 # Cases for errors that a graph can introduce.
 GRAPH_CASES = [
     *GRAPHS,
@@ -66,7 +88,7 @@ EAGER = [_param(name, run_eagerly=True) for name in TINY if name not in SHAPES]
 RUN_CASES = [*STEP_CASES, *EAGER]
 DRAWING_CASES = [
     case
-    for case in [*GRAPHS, *EAGER, *_eager_variants(VARIANTS)]
+    for case in [*GRAPHS, *EAGER, *_eager_variants(VARIANTS_OF_DRAWINGS)]
     if case.values[0].recipe.model not in MATCHING_MODELS
 ]
 CAPTIONED_CASES = [

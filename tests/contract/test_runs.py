@@ -9,7 +9,15 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from tests.contract.cases import CAPTIONED_CASES, EAGER, GRAPHS, OTHER_GRAPHS, RUN_CASES, Case
+from tests.contract.cases import (
+    CAPTIONED_CASES,
+    EAGER,
+    GRAPHS,
+    OTHERS_EAGERLY,
+    RUN_CASES,
+    SYSTEMS,
+    Case,
+)
 from tests.contract.conftest import trained_run
 from tests.contract.runs import draw, make_gan, make_tokenizer, perturb_weights, start, train
 from tfgan2.adversarial.gan import GAN
@@ -73,14 +81,15 @@ def test_run_starts_with_the_networks_of_another_run(
         np.testing.assert_array_equal(started[name], expected[name], err_msg=name)
 
 
-@pytest.mark.parametrize("case", GRAPHS + OTHER_GRAPHS)  # The loss scale is state of its own.
+@pytest.mark.parametrize("case", GRAPHS + OTHERS_EAGERLY)  # The loss scale is state of its own.
 def test_mixed_float16_run_resumes_exactly_and_samples_in_float32(
     case: Case, data_dir: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     recipe = dataclasses.replace(case.recipe, precision="mixed_float16")
-    whole = train(Case(recipe, run_eagerly=False), data_dir, tmp_path / "whole", steps=4)
+    case = dataclasses.replace(case, recipe=recipe)
+    whole = train(case, data_dir, tmp_path / "whole", steps=4)
     left = killed_after_step_two(whole, tmp_path / "left")
-    check_same(whole, train(Case(recipe, run_eagerly=False), data_dir, left, steps=4))
+    check_same(whole, train(case, data_dir, left, steps=4))
     if recipe.model in MATCHING_MODELS:
         return
     sampler, _, checkpoint = load_sampler(whole)
@@ -108,6 +117,7 @@ def check_same(one: RunDirectory, other: RunDirectory) -> None:
         np.testing.assert_array_equal(value, restored[name], err_msg=name)
 
 
+@pytest.mark.parametrize("recipe", SYSTEMS, indirect=True)
 def test_checkpoint_restores_weights_and_step(
     recipe: recipes.Recipe,
     system: tuple[GAN, tf.data.Dataset],

@@ -6,7 +6,7 @@ import pathlib
 
 import pytest
 
-from tests.tiny import QUICK, TINY
+from tests.tiny import QUICK_DF_GAN, TINY
 from tfgan2.program import UsageError
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs.directory import Config, RunDirectory
@@ -16,7 +16,7 @@ ADDED = [
 ]
 
 
-EARLIER = dataclasses.replace(QUICK, word_rules="letters")
+EARLIER = dataclasses.replace(QUICK_DF_GAN, word_rules="letters")
 
 
 def of_0_1(recipe: recipes.Recipe) -> dict:
@@ -27,22 +27,22 @@ def of_0_1(recipe: recipes.Recipe) -> dict:
 
 def test_fields_missing_in_an_earlier_version_get_its_behavior() -> None:
     assert "penalty_every" in ADDED
-    assert recipes.from_json(of_0_1(QUICK), version="0.1.0") == EARLIER
+    assert recipes.from_json(of_0_1(QUICK_DF_GAN), version="0.1.0") == EARLIER
 
 
 @pytest.mark.parametrize("version", ["0.2.0", "0.2.1", "0.10.0", "1.0.0", None])
 def test_missing_field_of_the_same_version_is_an_error(version: str | None) -> None:
     with pytest.raises(ValueError, match="penalty_every"):
-        recipes.from_json(of_0_1(QUICK), version=version)
+        recipes.from_json(of_0_1(QUICK_DF_GAN), version=version)
 
 
 def test_missing_required_field_and_unknown_field_are_errors() -> None:
-    fields = of_0_1(QUICK)
+    fields = of_0_1(QUICK_DF_GAN)
     del fields["latent_size"]
     with pytest.raises(ValueError, match=r"differ in \{'latent_size'\}"):
         recipes.from_json(fields, version="0.1.0")
     with pytest.raises(ValueError, match=r"differ in \{'sweetness'\}"):
-        recipes.from_json({**of_0_1(QUICK), "sweetness": 1}, version="0.1.0")
+        recipes.from_json({**of_0_1(QUICK_DF_GAN), "sweetness": 1}, version="0.1.0")
 
 
 def test_ma_gp_of_version_0_1_applies_only_to_df_gan() -> None:
@@ -58,11 +58,11 @@ def test_configuration_of_an_earlier_run_is_read(tmp_path: pathlib.Path) -> None
     run = RunDirectory(tmp_path)
     data = {"source": "digits", "checksum": "a", "channels": 1}
     versions = {"tfgan2": "0.1.0"}
-    run.write_config(Config(recipe=QUICK, data=data, versions=versions, text_encoder=None))
+    run.write_config(Config(recipe=QUICK_DF_GAN, data=data, versions=versions, text_encoder=None))
     fields = json.loads(run.config_file.read_text())
-    run.config_file.write_text(json.dumps({**fields, "recipe": of_0_1(QUICK)}))
+    run.config_file.write_text(json.dumps({**fields, "recipe": of_0_1(QUICK_DF_GAN)}))
     assert run.read_config().recipe == EARLIER
     fields["versions"]["tfgan2"] = "0.2.0"
-    run.config_file.write_text(json.dumps({**fields, "recipe": of_0_1(QUICK)}))
+    run.config_file.write_text(json.dumps({**fields, "recipe": of_0_1(QUICK_DF_GAN)}))
     with pytest.raises(UsageError, match="must be the configuration of a run"):
         run.read_config()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.tiny import QUICK, TINY
+from tests.tiny import QUICK_DF_GAN, TINY
 from tests.tools import other_step
 from tfgan2.data import pipeline, records
 from tfgan2.program import UsageError
@@ -152,7 +152,7 @@ def test_synthetic_data_are_a_valid_data_set(tmp_path: pathlib.Path) -> None:
 @pytest.fixture(scope="module")
 def bench(data_dir: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> Bench:
     return Bench(
-        QUICK,
+        QUICK_DF_GAN,
         name="quick",
         folder=tmp_path_factory.mktemp("bench"),
         seconds=0.5,

@@ -84,7 +84,10 @@ BAD = [
     ),
     (f"{TRAIN} --strategy=multi_worker", "TF_CONFIG: must"),
     (f"{TRAIN} --keep_best=kid", "--evaluate_every: must be above 0 for --keep_best"),
-    (f"{EVALUATE} --matching={{run}}", "--matching: must be a run of a matching model, got df_gan"),
+    (
+        f"{EVALUATE} --matching={{run}}",
+        "--matching: must be a run of a matching model, got paired_gan",
+    ),
     (
         f"tools.train_text_encoder {NEW_RUN} --text_encoder_kind=word_cnn",
         "--text_encoder_kind: must be bi_lstm or word_vectors for damsm, which compares words, "

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from tests.contract.runs import start
-from tests.tiny import QUICK, TINY, VARIANTS
+from tests.tiny import QUICK, QUICK_DF_GAN, TINY, VARIANTS
 from tfgan2.data import preparing, sources
 from tfgan2.program import UsageError
 from tfgan2.runs.checkpoint import find
@@ -32,6 +32,11 @@ CAPTIONS = ["a zebra in the snow", "a zebra", "the digit seven", "two zebra"]
 def drawings(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """A data set of other pictures and captions than the digits."""
     return prepare(tmp_path_factory.mktemp("drawings") / "data", channels=1)
+
+
+@pytest.fixture(scope="module")
+def df_gan_run(data_dir: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    return start(QUICK_DF_GAN, data_dir, tmp_path_factory.mktemp("df_gan") / "run")
 
 
 def prepare(target: pathlib.Path, *, channels: int) -> pathlib.Path:
@@ -206,11 +211,15 @@ def test_character_encoder_needs_no_vocabulary(
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_networks_of_other_shapes_are_refused_before_a_file_is_written(
-    changes: dict, rule: str, run: RunDirectory, drawings: pathlib.Path, tmp_path: pathlib.Path
+    changes: dict,
+    rule: str,
+    df_gan_run: RunDirectory,
+    drawings: pathlib.Path,
+    tmp_path: pathlib.Path,
 ) -> None:
-    recipe = dataclasses.replace(QUICK, **changes)
+    recipe = dataclasses.replace(QUICK_DF_GAN, **changes)
     with pytest.raises(UsageError, match=rule):
-        start(recipe, drawings, tmp_path / "run", init_from=run.path)
+        start(recipe, drawings, tmp_path / "run", init_from=df_gan_run.path)
     assert not (tmp_path / "run").exists()
 
 
@@ -225,7 +234,7 @@ def test_run_of_another_system_and_other_files_are_refused(
     run: RunDirectory, drawings: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     for recipe, other, rule in (
-        (TINY["auto_write"], {}, "--init_from: must be a run of auto_write, got df_gan"),
+        (TINY["auto_write"], {}, "--init_from: must be a run of auto_write, got paired_gan"),
         (QUICK, {"text_encoder": run.path}, "--text_encoder: must be left out with --init_from"),
         (QUICK, {"init_from": drawings}, "--init_from: must be a run, with a config.json"),
     ):
@@ -260,7 +269,7 @@ def frozen_and_other_parts(recipe: Recipe) -> tuple[str, str]:
 @pytest.mark.parametrize(
     "recipe",
     [
-        pytest.param(QUICK, id="2022"),
+        pytest.param(QUICK_DF_GAN, id="2022"),
         pytest.param(VARIANTS["df_gan-unet"], id="unet", marks=pytest.mark.slow),
     ],
 )

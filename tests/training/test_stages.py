@@ -143,7 +143,7 @@ def test_other_runs_are_refused_as_stage_one(
     tmp_path: pathlib.Path,
 ) -> None:
     for other, value in (
-        (run.path, "must be a run of stack_gan's stage 1, got df_gan, stage 1"),
+        (run.path, "must be a run of stack_gan's stage 1, got paired_gan, stage 1"),
         (stage_two.path, "must be a run of stack_gan's stage 1, got stack_gan, stage 2"),
         (data_dir, "must be a run, with a config.json"),
     ):

@@ -131,7 +131,7 @@ class Sampler(SeedSampler):
         """
         return self._pixels(self.generator(self._latents(seed, truncation), sentence))
 
-    @tf.function(input_signature=ROW_TYPES)
+    @tf.function(input_signature=ROW_TYPES, autograph=False)
     def pixels(self, caption: tf.Tensor, seed: tf.Tensor, truncation: tf.Tensor) -> tf.Tensor:
         """Generates images of captions [B]; other arguments and result as for `draw`."""
         return self.draw(self.embed(caption), seed, truncation)
@@ -154,7 +154,7 @@ class UnconditionalSampler(SeedSampler):
         """Copy with the generator that `make` returns for the generator and its input size."""
         return dataclasses.replace(self, generator=make(self.generator, self.latent_size))
 
-    @tf.function(input_signature=ROW_TYPES[1:])
+    @tf.function(input_signature=ROW_TYPES[1:], autograph=False)
     def pixels(self, seed: tf.Tensor, truncation: tf.Tensor) -> tf.Tensor:
         """Generates images, uint8 [B, S, S, C], from seeds [B] and truncations [B]."""
         return self._pixels(self.generator(self._latents(seed, truncation)))
@@ -190,7 +190,7 @@ class JointSampler(SeedSampler):
         """Counts the words of captions [B] that the vocabulary lacks: int32 [B]."""
         return self.tokenizer(caption)["unknown_words"]
 
-    @tf.function(input_signature=ROW_TYPES)
+    @tf.function(input_signature=ROW_TYPES, autograph=False)
     def draw(
         self, caption: tf.Tensor, seed: tf.Tensor, truncation: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:

@@ -32,7 +32,9 @@ class Signatures(tf.Module, abc.ABC):
         """Returns the function of every signature, with shapes and dtypes of its inputs."""
         return {
             name: tf.function(
-                getattr(self, name), input_signature=[self._specification(it) for it in inputs]
+                getattr(self, name),
+                input_signature=[self._specification(it) for it in inputs],
+                autograph=False,
             )
             for name, inputs in self.inputs.items()
         }

@@ -59,7 +59,7 @@ class Classifier:
         logits = keras.layers.Dense(labels)(keras.layers.Dropout(0.3)(features))
         self._model = keras.Model(inputs, [features, logits])
         self._infer = tf.function(
-            functools.partial(self._model, training=False), reduce_retracing=True
+            functools.partial(self._model, training=False), autograph=False, reduce_retracing=True
         )
         self._to_train = keras.Model(inputs, logits)
 

@@ -41,7 +41,7 @@ class Inception:
             raise UsageError(flag, f"must be a file or {IMAGENET}", weights)
         self._model = _with_top(weights) or _without_top(weights, flag=flag)
         self._infer = tf.function(
-            functools.partial(self._model, training=False), reduce_retracing=True
+            functools.partial(self._model, training=False), autograph=False, reduce_retracing=True
         )
 
     @property

@@ -22,6 +22,8 @@ def tokenized(
       texts: texts by label, which replace the captions; None: captions.
     """
 
+    # AutoGraph would need most of the time of tracing, and no branch here depends on a tensor.
+    @tf.autograph.experimental.do_not_convert
     def tokenize(batch: dict[str, tf.Tensor]) -> dict[str, object]:
         def ids(captions: tf.Tensor) -> dict[str, tf.Tensor]:
             tokens = tokenizer(tf.reshape(captions, [-1]))  # type: ignore[misc]
@@ -65,6 +67,7 @@ def distributed(
         local = replicas // context.num_input_pipelines
         first = context.input_pipeline_id * local
 
+        @tf.autograph.experimental.do_not_convert
         def own(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
             rows = batch["image"].shape[0] // replicas
 

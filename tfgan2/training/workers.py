@@ -101,7 +101,7 @@ def from_strategy(strategy: tf.distribute.Strategy) -> ProcessGroup:
     return ProcessGroup(strategy, chief=chief, single=False)
 
 
-@tf.function
+@tf.function(autograph=False)
 def _total(strategy: tf.distribute.Strategy, value: tf.Tensor) -> tf.Tensor:
     """Sums a number over all replicas of all processes."""
     values = strategy.run(lambda: value)

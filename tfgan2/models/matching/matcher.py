@@ -17,8 +17,10 @@ class Matcher:
     def __init__(self, model: Matching, tokenizer: Tokenizer) -> None:
         """Wraps a trained matching model and its tokenizer."""
         self._size = model.options.image_size
-        self._images = tf.function(model.encode_images, reduce_retracing=True)
-        self._captions = tf.function(lambda captions: model.encode_captions(tokenizer(captions)))
+        self._images = tf.function(model.encode_images, autograph=False, reduce_retracing=True)
+        self._captions = tf.function(
+            lambda captions: model.encode_captions(tokenizer(captions)), autograph=False
+        )
 
     def encode_images(self, images: np.ndarray) -> np.ndarray:
         """Codes, float64 [N, D], of images, uint8 [N, S, S, C] of any size S."""
