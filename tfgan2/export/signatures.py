@@ -69,6 +69,14 @@ class CaptionSignatures(Signatures):
         "draw": ("sentence", "seed", "truncation"),
     }
 
+    def __init__(self, sampler: Any) -> None:
+        """Wraps a sampler."""
+        super().__init__(sampler)
+        # One trace for all signatures, and one tokenization in each call.
+        self._encode = tf.function(
+            self._encode_once, input_signature=[self._specification("caption")], autograph=False
+        )
+
     def serving_default(self, caption: tf.Tensor) -> Outputs:
         """Generates images of captions with random seeds; returns the seeds too."""
         seed = fresh_seeds(caption)
@@ -77,22 +85,28 @@ class CaptionSignatures(Signatures):
 
     def generate(self, caption: tf.Tensor, seed: tf.Tensor, truncation: tf.Tensor) -> Outputs:
         """Generates images of captions with given seeds, as PNG."""
+        encoded = self._encode(caption)
         return {
-            "image_bytes": encode_png(self.sampler.pixels(caption, seed, truncation)),
-            "unknown_words": self.sampler.unknown_words(caption),
+            **self.draw(encoded["sentence"], seed, truncation),
+            "unknown_words": encoded["unknown_words"],
         }
 
     def pixels(self, caption: tf.Tensor, seed: tf.Tensor, truncation: tf.Tensor) -> Outputs:
         """Generates images of captions with given seeds, as uint8 pixels."""
-        return {"image": self.sampler.pixels(caption, seed, truncation)}
+        return {"image": self.sampler.draw(self._encode(caption)["sentence"], seed, truncation)}
 
     def embed(self, caption: tf.Tensor) -> Outputs:
         """Encodes captions as sentence embeddings float32 [B, D]."""
-        return {"sentence": self.sampler.embed(caption)}
+        return {"sentence": self._encode(caption)["sentence"]}
 
     def draw(self, sentence: tf.Tensor, seed: tf.Tensor, truncation: tf.Tensor) -> Outputs:
         """Generates images of sentence embeddings, which may be interpolated, as PNG."""
         return {"image_bytes": encode_png(self.sampler.draw(sentence, seed, truncation))}
+
+    def _encode_once(self, caption: tf.Tensor) -> Outputs:
+        tokens = self.sampler.tokenizer(caption)
+        sentence = self.sampler.text_encoder(tokens)
+        return {"sentence": sentence, "unknown_words": tokens["unknown_words"]}
 
     def _specification(self, name: str) -> tf.TensorSpec:
         if name == "sentence":

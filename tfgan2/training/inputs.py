@@ -21,25 +21,31 @@ def tokenized(
       tokenizer: None for an unconditional system.
       texts: texts by label, which replace the captions; None: captions.
     """
+    if tokenizer is None:
+        return dataset.map(lambda batch: {"image": batch["image"], "label": batch["label"]})
+    # One trace for both kinds of captions.
+    tokens_of = tf.function(tokenizer, autograph=False)
+
+    def ids(captions: tf.Tensor) -> dict[str, tf.Tensor]:
+        tokens = tokens_of(tf.reshape(captions, [-1]))
+        return {
+            name: tf.reshape(tokens[name], [*captions.shape, *tokens[name].shape[1:]])
+            for name in ("ids", "length")
+        }
 
     # AutoGraph would need most of the time of tracing, and no branch here depends on a tensor.
     @tf.autograph.experimental.do_not_convert
     def tokenize(batch: dict[str, tf.Tensor]) -> dict[str, object]:
-        def ids(captions: tf.Tensor) -> dict[str, tf.Tensor]:
-            tokens = tokenizer(tf.reshape(captions, [-1]))  # type: ignore[misc]
-            return {
-                name: tf.reshape(tokens[name], [*captions.shape, *tokens[name].shape[1:]])
-                for name in ("ids", "length")
-            }
-
-        untokenized = {"image": batch["image"], "label": batch["label"]}
-        if tokenizer is None:
-            return untokenized
         if texts is not None:
             own, mismatched = (tf.gather(texts, batch[f"{it}label"]) for it in ("", "mismatched_"))
         else:
             own, mismatched = batch["caption"], batch["mismatched_caption"]
-        return {**untokenized, "tokens": ids(own), "mismatched_tokens": ids(mismatched)}
+        return {
+            "image": batch["image"],
+            "label": batch["label"],
+            "tokens": ids(own),
+            "mismatched_tokens": ids(mismatched),
+        }
 
     return dataset.map(tokenize)
 
