@@ -62,7 +62,7 @@ test-long: $(VENV)/.dev
 test-torch: $(VENV)/.dev $(TORCH_VENV)/.made
 	files=$$(mktemp -d) && trap 'rm -rf "$$files"' EXIT INT TERM && \
 	  $(TORCH_VENV)/bin/python tests/published_torch/write.py "$$files" && \
-	  TFGAN2_TORCH_FILES="$$files" $(BIN)/python -m pytest -m torch tests/interop tests/published_torch
+	  TFGAN2_TORCH_FILES="$$files" $(PYTEST) -m torch tests/interop tests/published_torch
 
 test-parity: checkout $(VENV)/.dev $(TORCH_VENV)/.parity
 	files=$$(mktemp -d) && trap 'rm -rf "$$files"' EXIT INT TERM && \
