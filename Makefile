@@ -24,8 +24,11 @@ EDITABLE := --config-settings editable_mode=compat --editable
 INSTALL := install --quiet --disable-pip-version-check --constraint constraints.txt
 PIP := $(BIN)/pip $(INSTALL)
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
-ADDONS_INSTALL := install --quiet --disable-pip-version-check --constraint constraints-addons.txt
-NEXT_INSTALL := install --quiet --disable-pip-version-check --constraint constraints-next.txt
+# The environments of single targets import a part of what they install: Python compiles that part.
+ADDONS_INSTALL := install --quiet --disable-pip-version-check --no-compile \
+  --constraint constraints-addons.txt
+NEXT_INSTALL := install --quiet --disable-pip-version-check --no-compile \
+  --constraint constraints-next.txt
 # The line's Keras, before TensorFlow is imported.
 ADDONS_PYTEST := TF_USE_LEGACY_KERAS=1 $(ADDONS_VENV)/bin/python -m pytest \
   --numprocesses 2 --dist worksteal
@@ -119,7 +122,7 @@ $(VENV)/.browser: $(VENV)/.dev
 
 $(TORCH_VENV)/.made: constraints.txt
 	$(PYTHON) -m venv $(TORCH_VENV)
-	$(TORCH_VENV)/bin/pip $(INSTALL) torch==2.13.0 numpy
+	$(TORCH_VENV)/bin/pip $(INSTALL) --no-compile torch==2.13.0 numpy
 	touch $@
 
 # What DF-GAN's code imports.

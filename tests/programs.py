@@ -128,5 +128,9 @@ def _be(
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.update(environment)
     os.chdir(ROOT)
+    import tensorflow as tf
+
+    # As in `tests/conftest.py`: optimizing a tiny graph takes longer than running it.
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     sys.argv = [module, *options]
     runpy.run_module(module, run_name="__main__", alter_sys=True)

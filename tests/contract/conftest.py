@@ -93,10 +93,10 @@ def trained_run(
     data_dir: pathlib.Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> RunDirectory:
-    """A run of four steps with checkpoints of steps 2 and 4; trained once per session."""
+    """A run of two steps with a checkpoint of each; trained once per session."""
     if case not in runs:
         path = tmp_path_factory.mktemp("run") / "run"
-        runs[case] = train(case, data_dir, path, steps=4)
+        runs[case] = train(case, data_dir, path, steps=2)
     return runs[case]
 
 

@@ -15,6 +15,7 @@ import tf_keras as keras
 
 from tests.contract.cases import Case
 from tfgan2.adversarial.gan import GAN
+from tfgan2.adversarial.multi_update import MultiUpdateModel
 from tfgan2.adversarial.sampler import AnySampler, JointSampler, UnconditionalSampler
 from tfgan2.data import pipeline, records
 from tfgan2.interop import importing
@@ -104,16 +105,23 @@ def perturb_weights(network: keras.Model) -> None:
         variable.assign(variable + noise.astype(np.float32))
 
 
-def train(case: Case, data_dir: pathlib.Path, run_dir: pathlib.Path, *, steps: int) -> RunDirectory:
-    """Trains up to a step, with a checkpoint at every second step."""
+def train(
+    case: Case,
+    data_dir: pathlib.Path,
+    run_dir: pathlib.Path,
+    *,
+    steps: int,
+    checkpoint_every: int = 1,
+) -> RunDirectory:
+    """Trains up to a step."""
     recipe, begins_with = case.recipe, {}
     if is_stage_two(recipe):
         begins_with["stage1_run_dir"] = stage_one(recipe, data_dir, run_dir.parent)
     elif recipe.freeze_text_encoder:
         begins_with["text_encoder"] = text_encoder(recipe, run_dir.parent)
     with without_sample_grids(), eagerly() if case.run_eagerly else contextlib.nullcontext():
-        schedule = {"checkpoint_every": 2, "keep_checkpoints": 2, "sample_every": 1000}
-        train_to(steps, recipe, data_dir, run_dir, **begins_with, **schedule)
+        begins_with |= {"checkpoint_every": checkpoint_every, "sample_every": 1000}
+        train_to(steps, recipe, data_dir, run_dir, **begins_with)
     return RunDirectory.existing(run_dir)
 
 
@@ -164,7 +172,8 @@ def start(
 def eagerly() -> Iterator[None]:
     """Runs the steps of systems that are compiled within this context eagerly."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(GAN, "compile", functools.partialmethod(GAN.compile, run_eagerly=True))
+        compile_eagerly = functools.partialmethod(MultiUpdateModel.compile, run_eagerly=True)
+        patch.setattr(MultiUpdateModel, "compile", compile_eagerly)
         yield
 
 

@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.contract.runs import eagerly, train_to, without_sample_grids
 from tests.runs.test_checkpoint import TinyModel
 from tests.tiny import QUICK
 from tfgan2.program import UsageError
 from tfgan2.runs.directory import RunDirectory
-from tfgan2.runs.recipe import Schedule
 from tfgan2.runs.sampling import load_sampler, make_tokenizer
 from tfgan2.training import trainer
 from tfgan2.training.best_checkpoint import Best
@@ -26,14 +26,8 @@ def damaged(run: RunDirectory, tmp_path: pathlib.Path) -> RunDirectory:
 
 
 def train(run: RunDirectory, data_dir: pathlib.Path) -> trainer.Outcome:
-    return trainer.train(
-        QUICK,
-        Schedule(log_every=1),
-        data_dir=data_dir,
-        run_dir=run.path,
-        goal=trainer.Goal(steps=3),
-        strategy="one_device",
-    )
+    with eagerly(), without_sample_grids():
+        return train_to(3, QUICK, data_dir, run.path, log_every=1)
 
 
 def exchanged(content: bytes) -> bytes:

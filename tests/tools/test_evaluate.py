@@ -224,17 +224,6 @@ def test_data_of_another_kind_than_the_model_draws_is_refused(
         assert programs.error_of("tools.evaluate", *options) == message
 
 
-def test_figures_are_printed_though_they_cannot_be_written(
-    run: RunDirectory, data_with_classifier: pathlib.Path
-) -> None:
-    options = [f"--run_dir={run.path}", f"--data_dir={data_with_classifier}", "--samples=20"]
-    ended = programs.run("tools.evaluate", *options, f"--output={run.config_file}/line")
-    assert ended.returncode == 2
-    assert "kid_blurred" in ended.stdout
-    error = ended.stderr.splitlines()[-1]
-    assert error.startswith("error: --output: must be where a file can be written, got ")
-
-
 def test_client_draws_an_image_with_the_server(target: str, tmp_path: pathlib.Path) -> None:
     picture = tmp_path / "three.png"
     caption = "--caption=the digit three, bitte"

@@ -12,7 +12,7 @@ import tensorflow as tf
 from PIL import Image
 
 from tests.contract.runs import eagerly, train_to, without_sample_grids
-from tests.tiny import QUICK, QUICK_DF_GAN, TINY
+from tests.tiny import QUICK, TINY
 from tfgan2.data import pipeline
 from tfgan2.program import Failure, UsageError
 from tfgan2.runs import recipe as recipes
@@ -100,15 +100,10 @@ def test_healthy_run_gives_no_warning_and_reports_step_times(
 def test_discriminator_rate_a_hundred_times_too_high_gives_a_warning(
     data_dir: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    recipe = dataclasses.replace(
-        QUICK_DF_GAN,
-        batch_size=4,
-        loss="relativistic",
-        discriminator_head="projection",
-        discriminator_learning_rate=100 * QUICK_DF_GAN.discriminator_learning_rate,
-    )
+    rate = 100 * RECIPE.discriminator_learning_rate
+    recipe = dataclasses.replace(RECIPE, loss="relativistic", discriminator_learning_rate=rate)
     with without_sample_grids():
-        start(data_dir, tmp_path, recipe=recipe, steps=200)
+        start(data_dir, tmp_path, recipe=recipe)
     assert set(warnings_of(tmp_path)) == {health.SATURATED}
     warnings = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
     assert warnings
