@@ -7,8 +7,8 @@
 # make test-torch   published weights against PyTorch, in an environment of its own
 # make test-parity DF_GAN=DIR  imported weights and a training step against a checkout of DF-GAN's code
 # make test-browser the pages in a real Chromium; installs Debian's if none is there
-# make test-next    models, training, export, serving and texts on the newest TensorFlow, in an environment of its own
-# make test-addons  models, training and export on the TensorFlow Addons line, in an environment of its own
+# make test-next    runs, export, serving and texts on the newest TensorFlow, in an environment of its own
+# make test-addons  optimizers, networks, runs and export on the TensorFlow Addons line, in an environment of its own
 # make gpu-report   what works on the GPUs that are there, and how fast: a page and a JSON file
 # make clean        removes what the others made, the environments too
 
