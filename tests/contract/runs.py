@@ -113,15 +113,14 @@ def train(
     steps: int,
     checkpoint_every: int = 1,
 ) -> RunDirectory:
-    """Trains up to a step."""
-    recipe, begins_with = case.recipe, {}
+    """Trains up to a step, without sample grids."""
+    recipe, options = case.recipe, {"checkpoint_every": checkpoint_every}
     if is_stage_two(recipe):
-        begins_with["stage1_run_dir"] = stage_one(recipe, data_dir, run_dir.parent)
+        options["stage1_run_dir"] = stage_one(recipe, data_dir, run_dir.parent)
     elif recipe.freeze_text_encoder:
-        begins_with["text_encoder"] = text_encoder(recipe, run_dir.parent)
+        options["text_encoder"] = text_encoder(recipe, run_dir.parent)
     with without_sample_grids(), eagerly() if case.run_eagerly else contextlib.nullcontext():
-        begins_with |= {"checkpoint_every": checkpoint_every, "sample_every": 1000}
-        train_to(steps, recipe, data_dir, run_dir, **begins_with)
+        train_to(steps, recipe, data_dir, run_dir, **options)
     return RunDirectory.existing(run_dir)
 
 
