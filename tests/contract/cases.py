@@ -65,16 +65,14 @@ GRAPHS = [
     pytest.param(Case(recipe, run_eagerly=False), id=f"{name}-shape")
     for name, recipe in SHAPES.items()
 ]
-OTHER_GRAPHS = [
-    _param(name, run_eagerly=False, marks=(pytest.mark.contract,))
-    for name, recipe in TINY.items()
-    if recipe not in SHAPES.values()
-]
-OTHERS_EAGERLY = [
-    _param(name, run_eagerly=True, marks=(pytest.mark.contract,))
-    for name, recipe in TINY.items()
-    if recipe not in SHAPES.values()
-]
+OTHER_GRAPHS, OTHERS_EAGERLY = (
+    [
+        _param(name, run_eagerly=run_eagerly, marks=(pytest.mark.contract,))
+        for name, recipe in TINY.items()
+        if recipe not in SHAPES.values()
+    ]
+    for run_eagerly in (False, True)
+)
 # Cases for errors that a graph can introduce.
 GRAPH_CASES = [
     *GRAPHS,

@@ -181,12 +181,11 @@ def test_pretrained_text_encoder_is_kept_with_its_options(
     tmp_path: pathlib.Path,
     capsys: pytest.CaptureFixture,
 ) -> None:
-    source = with_damsm
     recipe = dataclasses.replace(FIXED, freeze_text_encoder=frozen)
-    tuned = start(recipe, drawings, tmp_path / "run", init_from=source.path)
+    tuned = start(recipe, drawings, tmp_path / "run", init_from=with_damsm.path)
     config = tuned.read_config()
     assert config.recipe.text_encoder_kind == "bi_lstm"
-    assert config.text_encoder == source.read_config().text_encoder
+    assert config.text_encoder == with_damsm.read_config().text_encoder
     old, new = (
         {path: it.numpy() for path, it in variables(part.encoder).items()}
         for part in map(load_pretrained_text_encoder, (damsm.path, tuned.path))

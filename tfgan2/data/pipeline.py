@@ -96,7 +96,7 @@ def batches(
     def images(step: np.ndarray) -> np.ndarray:
         return np.stack([decoded(row) for row in order.rows(int(step))])
 
-    # AutoGraph would need most of the time of tracing, and no branch here depends on a tensor.
+    # No branch here depends on a tensor: AutoGraph would only make the trace slower.
     @tf.autograph.experimental.do_not_convert
     def read(step: tf.Tensor) -> dict[str, tf.Tensor]:
         def draws(stream: int, count: int) -> tf.Tensor:

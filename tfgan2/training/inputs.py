@@ -33,7 +33,7 @@ def tokenized(
             for name in ("ids", "length")
         }
 
-    # AutoGraph would need most of the time of tracing, and no branch here depends on a tensor.
+    # No branch here depends on a tensor: AutoGraph would only make the trace slower.
     @tf.autograph.experimental.do_not_convert
     def tokenize(batch: dict[str, tf.Tensor]) -> dict[str, object]:
         if texts is not None:
