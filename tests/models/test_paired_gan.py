@@ -72,7 +72,8 @@ def test_features_of_blocks_halve_the_size_down_to_4_px() -> None:
 
 
 def test_feature_matching_compares_with_the_real_image_of_the_same_row() -> None:
-    recipe = dataclasses.replace(TINY["paired_gan"], feature_matching_weight=2.0)
+    matching = {"feature_matching_weight": 2.0, "augment_translation_px": 0}
+    recipe = dataclasses.replace(TINY["paired_gan"], **matching)
     gan, batch = systems.make(recipe), systems.some_batch(recipe)
     inputs = systems.inputs(gan, batch, systems.noise())
 
@@ -86,6 +87,28 @@ def test_feature_matching_compares_with_the_real_image_of_the_same_row() -> None
     fake, real = map(gan.image_features.block_outputs, (inputs.generated.image, batch["image"]))
     expected = 2.0 * float(losses.feature_matching(fake, real))
     assert logged(inputs.generated.image) == pytest.approx(expected, rel=1e-5)
+
+
+def test_feature_matching_shifts_both_images_of_a_pair_alike() -> None:
+    matching = {"feature_matching_weight": 2.0, "augment_translation_px": 4}
+    recipe = dataclasses.replace(TINY["paired_gan"], **matching)
+    gan, batch = systems.make(recipe), systems.some_batch(recipe)
+    inputs = systems.inputs(gan, batch, systems.noise())
+    alike = dataclasses.replace(inputs.generated, image=batch["image"])
+    _, logs = gan.generator_loss(dataclasses.replace(inputs, generated=alike))
+    assert float(logs["feature_matching"]) == 0.0
+
+
+def test_feature_matching_does_not_change_the_adversarial_loss() -> None:
+    gan_losses = []
+    for weight in (0.0, 2.0):
+        options = {"feature_matching_weight": weight, "augment_translation_px": 0}
+        recipe = dataclasses.replace(TINY["paired_gan"], **options, mode_seeking_weight=0.5)
+        gan, batch = systems.make(recipe), systems.some_batch(recipe)
+        total, logs = gan.generator_loss(systems.inputs(gan, batch, systems.noise()))
+        assert float(total) == pytest.approx(sum(map(float, logs.values())), rel=1e-5)
+        gan_losses.append((float(logs["loss"]), float(logs["mode_seeking"])))
+    assert gan_losses[0] == pytest.approx(gan_losses[1], rel=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,13 @@ sections 2 and 3. Mismatched pairs follow DF-GAN. Feature matching follows Wang 
 the condition is a label map, here a caption.
 """
 
+import tensorflow as tf
 import tf_keras as keras
 
 from tfgan2.adversarial import losses
 from tfgan2.adversarial.updates import Logs, LossInputs
 from tfgan2.models.layers.blocks import DType
+from tfgan2.models.layers.minibatch_deviation import with_deviation
 from tfgan2.models.matching_aware.model import MatchingAwareGAN
 from tfgan2.models.paired_gan.networks import Generator, ImageFeatures, StandardizedHead
 from tfgan2.models.paired_gan.options import PairedGANOptions
@@ -49,12 +51,28 @@ class PairedGAN(MatchingAwareGAN):
         )
         return features, head
 
-    def generator_terms(self, inputs: LossInputs) -> Logs:
-        """Mode seeking, and feature matching of a generated and the real image of a caption."""
-        terms, weight = super().generator_terms(inputs), self.options.feature_matching_weight
-        if not weight:
-            return terms
-        fake, real = map(
-            self.image_features.block_outputs, (inputs.generated.image, inputs.batch["image"])
+    def generator_loss(self, inputs: LossInputs) -> tuple[tf.Tensor, Logs]:
+        """Adversarial loss, and feature matching in the same passes of the discriminator."""
+        options = self.options
+        if not options.feature_matching_weight:
+            return super().generator_loss(inputs)
+
+        # Features of all blocks. Both images of a pair have the same augmentation, so that feature
+        # matching compares the same places.
+        condition = tf.stop_gradient(self.condition(inputs.generated.sentence))
+        images = (inputs.generated.image, inputs.batch["image"])
+        fake, real = (
+            self.image_features.block_outputs(self.augmented(image, inputs.noise, "pair"))
+            for image in images
         )
-        return {**terms, "feature_matching": weight * losses.feature_matching(fake, real)}
+
+        # The features of the last block give the logits.
+        group = options.minibatch_group
+        fake_logits, real_logits = (
+            self.logits(with_deviation(outputs[-1], group=group), condition)
+            for outputs in (fake, real)
+        )
+        loss = losses.generator(options.loss, fake=fake_logits, real=real_logits)
+        matching = options.feature_matching_weight * losses.feature_matching(fake, real)
+        terms = {**self.generator_terms(inputs), "feature_matching": matching}
+        return loss + tf.add_n([*terms.values(), 0.0]), {"loss": loss, **terms}
