@@ -27,6 +27,7 @@ DRAWINGS = Found(
     pictures=585,
     without_caption=0,
     captions=585,
+    repeated_captions=False,
     words=900,
     side_px=72,
     grey=False,
@@ -58,16 +59,16 @@ def places(tmp_path: pathlib.Path) -> Places:
 @pytest.mark.parametrize(
     ("found", "machine", "hours", "recipe", "image_size"),
     [
-        (DRAWINGS, CPU, 1.0, "emoji_df_gan", 64),
-        (DRAWINGS, CPU, 0.1, "emoji_df_gan", 32),
-        (DRAWINGS, GPU, 12.0, "emoji_df_gan", 64),
-        (dataclasses.replace(DRAWINGS, side_px=100), GPU, 12.0, "emoji_df_gan", 128),
+        (DRAWINGS, CPU, 1.0, "emoji_paired_gan", 64),
+        (DRAWINGS, CPU, 0.1, "emoji_paired_gan", 32),
+        (DRAWINGS, GPU, 12.0, "emoji_paired_gan", 64),
+        (dataclasses.replace(DRAWINGS, side_px=100), GPU, 12.0, "emoji_paired_gan", 128),
         (dataclasses.replace(DRAWINGS, side_px=16), CPU, 1.0, "digits_gan_cls", 16),
         (DIGITS, CPU, 1.0, "digits_df_gan", 32),
-        (dataclasses.replace(DIGITS, words=500), CPU, 1.0, "emoji_df_gan", 32),
-        (PHOTOGRAPHS, CPU, 24.0, "emoji_df_gan", 64),
-        (PHOTOGRAPHS, GPU, 1.0, "emoji_df_gan", 64),
-        (PHOTOGRAPHS, GPU, 24.0, "emoji_df_gan", 256),
+        (dataclasses.replace(DIGITS, words=500), CPU, 1.0, "emoji_paired_gan", 32),
+        (PHOTOGRAPHS, CPU, 24.0, "emoji_paired_gan", 64),
+        (PHOTOGRAPHS, GPU, 1.0, "emoji_paired_gan", 64),
+        (PHOTOGRAPHS, GPU, 24.0, "emoji_paired_gan", 256),
     ],
 )
 def test_folder_devices_and_hours_choose_recipe_and_size(
@@ -95,11 +96,12 @@ def test_every_row_is_a_valid_recipe(rule: rules.Rule) -> None:
     recipe.check()
     checks.check_foreign_options(recipe)
     assert rule.text_encoder == recipe.freeze_text_encoder
+    assert rule.feature_matching == (rule.recipe == "emoji_paired_gan")
     assert rules.row(rule.recipe, rule.image_size) is rule
 
 
 def test_few_pictures_get_small_batches_and_at_most_sixty_passes() -> None:
-    found = dataclasses.replace(DRAWINGS, pictures=50)
+    found = dataclasses.replace(DIGITS, pictures=50)
     choice = choices.make(rules.choose(found, CPU, hours=1.0), found, hours=1.0, cores=2)
     assert (choice.batch_size, choice.encoder_batch_size, choice.encoder_passes) == (16, 16, 60)
 
@@ -108,6 +110,19 @@ def test_photographs_are_cropped_and_drawings_padded() -> None:
     for found, resize in ((PHOTOGRAPHS, "crop"), (DRAWINGS, "pad")):
         rule = rules.choose(found, CPU, hours=1.0)
         assert choices.make(rule, found, hours=1.0, cores=2).resize == resize
+
+
+def test_repeated_captions_get_mode_seeking_instead_of_feature_matching(places: Places) -> None:
+    for repeated in (False, True):
+        found = dataclasses.replace(DRAWINGS, repeated_captions=repeated)
+        choice = choices.make(rules.choose(found, CPU, hours=1.0), found, hours=1.0, cores=2)
+        options = phases.training(choice, places, steps=1).options
+        losses = {"--feature_matching_weight=0", "--mode_seeking_weight=0.03"} & set(options)
+        assert len(losses) == 2 * repeated
+    digits = dataclasses.replace(DIGITS, repeated_captions=True)
+    assert not choices.make(
+        rules.choose(digits, CPU, hours=1.0), digits, hours=1.0, cores=2
+    ).mode_seeking
 
 
 def cautions(found: Found, *, images_shown: float) -> str:
@@ -139,6 +154,10 @@ def test_a_look_counts_pictures_captions_and_colours(places: Places) -> None:
     assert (found.pictures, found.without_caption, found.captions) == (24, 1, 24)
     assert (found.words, found.side_px) == (5, 24)
     assert (found.grey, found.photographs) == (False, False)
+    assert found.repeated_captions
+    for number in range(12):
+        (places.input_dir / f"{number}.txt").write_text(f"circle {number}\na red circle\n")
+    assert not looking.look(places.input_dir).repeated_captions
     for file in places.input_dir.glob("*.png"):
         Image.open(file).convert("L").save(file)
     assert looking.look(places.input_dir).grey
@@ -269,7 +288,7 @@ def test_another_size_and_a_foreign_output_directory_are_refused(
 def test_a_broken_state_is_refused(places: Places, recorder: Recorder) -> None:
     starting.start(places, hours=1.0, image_size=64)
     path = places.output_dir / state.STATE_NAME
-    path.write_text(path.read_text().replace("emoji_df_gan", "other"))
+    path.write_text(path.read_text().replace("emoji_paired_gan", "other"))
     with pytest.raises(
         UsageError, match=r"--output_dir: must hold a choice .*, got other at 64 px"
     ):
@@ -286,7 +305,7 @@ def test_dry_run_prints_all_commands_and_writes_nothing(
     shown = capsys.readouterr().out
     assert re.findall(r"^\$ python -m (\S+)", shown, re.MULTILINE) == ALL
     assert f"python -m serving.demo --quickstart --exports_dir={places.exports}" in shown
-    assert "57 images/s (measured on 2 cores)" in shown
+    assert "51 images/s (measured on 2 cores)" in shown
     assert recorder.run == []
     assert not places.output_dir.exists()
 

@@ -28,6 +28,8 @@ class Choice:
       batch_size: images per step.
       translation_px: largest translation of images before the discriminator, in px.
       text_encoder: whether the recipe uses a text encoder that is trained before.
+      mode_seeking: whether mode seeking replaces the recipe's feature matching, which would draw
+        the mean of all pictures of a caption.
       encoder_passes: passes of a text encoder over the pictures.
       encoder_batch_size: images per step of a text encoder.
       resize: method of tools.prepare to make images square.
@@ -38,6 +40,7 @@ class Choice:
     batch_size: int
     translation_px: int
     text_encoder: bool
+    mode_seeking: bool
     encoder_passes: int
     encoder_batch_size: int
     resize: str
@@ -45,7 +48,8 @@ class Choice:
     def __str__(self) -> str:
         encoder = f"; text encoder, {self.encoder_passes} passes" if self.text_encoder else ""
         size = f"{self.image_size} px, {self.batch_size} images per step"
-        return f"recipe {self.recipe} at {size}{encoder}"
+        losses = "; mode seeking instead of feature matching" if self.mode_seeking else ""
+        return f"recipe {self.recipe} at {size}{encoder}{losses}"
 
     @property
     def encoder_px(self) -> int:
@@ -72,6 +76,7 @@ def make(rule: Rule, found: Found, *, hours: float, cores: int) -> Choice:
         batch_size=min(rule.batch_size, _half(train)),
         translation_px=rule.translation_px,
         text_encoder=rule.text_encoder,
+        mode_seeking=rule.feature_matching and found.repeated_captions,
         encoder_passes=max(1, min(passes, affordable)),
         encoder_batch_size=min(DAMSM_BATCH, _half(train)),
         resize="crop" if found.photographs else "pad",

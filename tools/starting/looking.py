@@ -1,5 +1,6 @@
 """Looks at a folder of captioned images, without reading all of the images."""
 
+import collections
 import dataclasses
 import hashlib
 import os
@@ -29,6 +30,7 @@ class Found:
       pictures: number of images with captions.
       without_caption: number of images without a caption.
       captions: number of captions.
+      repeated_captions: whether most images have no caption of their own.
       words: number of different words in the captions.
       side_px: median of the longer sides of the images.
       grey: whether all opened images are grey.
@@ -39,6 +41,7 @@ class Found:
     pictures: int
     without_caption: int
     captions: int
+    repeated_captions: bool
     words: int
     side_px: int
     grey: bool
@@ -48,10 +51,11 @@ class Found:
     def __str__(self) -> str:
         colours = "grey" if self.grey else "colour"
         kind = "photographs" if self.photographs else "pictures"
+        repeated = "; most captions have several pictures" if self.repeated_captions else ""
         rest = f"; {self.without_caption} have no caption" if self.without_caption else ""
         return (
             f"{self.pictures:,} {kind} in {colours}, sides of {self.side_px} px, "
-            f"{self.captions:,} captions of {self.words:,} words{rest}"
+            f"{self.captions:,} captions of {self.words:,} words{repeated}{rest}"
         )
 
 
@@ -80,12 +84,20 @@ def look(input_dir: str | os.PathLike) -> Found:
         pictures=len(items),
         without_caption=without,
         captions=len(captions),
+        repeated_captions=_are_repeated(items),
         words=len({word for text in captions for word in re.findall(r"\w+", text.lower())}),
         side_px=round(statistics.median(sides)),
         grey=all(greys),
         photographs=2 * photographs >= len(items),
         checksum=_checksum(pathlib.Path(input_dir)),
     )
+
+
+def _are_repeated(items: list[Item]) -> bool:
+    """Whether less than half of the images have a caption that no other image has."""
+    images = collections.Counter(caption for item in items for caption in set(item.captions))
+    own = sum(any(images[caption] == 1 for caption in item.captions) for item in items)
+    return 2 * own < len(items)
 
 
 def _open(folder: pathlib.Path, items: list[Item]) -> tuple[list[int], list[bool]]:
