@@ -57,8 +57,8 @@ def test_commands_run_in_order_with_flags_that_exist(
     clients = ["serving.client"] * len(quickstart.EXAMPLES[name].pictures)
     assert [module for module, _ in run] == [*modules, *clients]
     assert "--steps=2" in dict(run)["tfgan2.train"]
+    helps = {module: programs.run(module, "--helpfull").stdout for module in dict(run)}
     for module, options in run:
-        known = programs.run(module, "--helpfull").stdout
         for option in options:
             flag = option.partition("=")[0]
-            assert re.search(rf"^ *{flag}:", known, re.MULTILINE), (module, flag)
+            assert re.search(rf"^ *{flag}:", helps[module], re.MULTILINE), (module, flag)

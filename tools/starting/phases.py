@@ -125,12 +125,13 @@ def after_training(choice: Choice, places: Places, *, steps: int) -> list[Phase]
 
 def _training(choice: Choice, places: Places) -> tuple[str, ...]:
     encoder = (f"--text_encoder={places.text_encoder}",) if choice.text_encoder else ()
-    losses = ("--feature_matching_weight=0", "--mode_seeking_weight=0.03")
+    mode_seeking = ("--feature_matching_weight=0", "--mode_seeking_weight=0.03")
+    losses = mode_seeking if choice.mode_seeking else ()
     return (
         *(f"--recipe={choice.recipe}", f"--image_size={choice.image_size}"),
         *(f"--batch_size={choice.batch_size}",),
         f"--augment_translation_px={choice.translation_px}",
-        *(losses if choice.mode_seeking else ()),
+        *losses,
         *(f"--data_dir={places.data}", f"--run_dir={places.run}", *encoder),
     )
 

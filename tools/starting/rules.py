@@ -3,6 +3,8 @@
 import dataclasses
 
 from tfgan2.program import UsageError
+from tfgan2.runs import recipe as recipes
+from tfgan2.runs import shipped_recipes
 from tools.starting.devices import Devices
 from tools.starting.looking import Found
 
@@ -28,9 +30,6 @@ class Rule:
       image_size: side of the generated pictures in px.
       recipe: recipe of the package.
       grey: whether the row is for grey pictures with few words.
-      text_encoder: whether the recipe uses a text encoder that is trained before.
-      feature_matching: whether the recipe compares a generated picture with the picture of its
-        caption.
       from_side_px: shortest median side of the pictures.
       from_pictures: fewest pictures.
       from_core_hours: fewest hours times CPU cores; None: not on CPUs.
@@ -46,8 +45,6 @@ class Rule:
     image_size: int
     recipe: str
     grey: bool
-    text_encoder: bool
-    feature_matching: bool
     from_side_px: int
     from_pictures: int
     from_core_hours: float | None
@@ -59,14 +56,26 @@ class Rule:
     measured: bool
     memory_mib: int
 
+    @property
+    def text_encoder(self) -> bool:
+        """Whether the recipe uses a text encoder that is trained before."""
+        return self._options.freeze_text_encoder
+
+    @property
+    def feature_matching(self) -> bool:
+        """Whether the recipe compares a generated picture with the picture of its caption."""
+        return self._options.feature_matching_weight > 0.0
+
+    @property
+    def _options(self) -> recipes.Recipe:
+        return recipes.from_flagfile(shipped_recipes.files()[self.recipe])
+
 
 RULES = (
     Rule(
         image_size=256,
         recipe="emoji_paired_gan",
         grey=False,
-        text_encoder=True,
-        feature_matching=True,
         from_side_px=192,
         from_pictures=5000,
         from_core_hours=None,
@@ -82,8 +91,6 @@ RULES = (
         image_size=128,
         recipe="emoji_paired_gan",
         grey=False,
-        text_encoder=True,
-        feature_matching=True,
         from_side_px=96,
         from_pictures=500,
         from_core_hours=None,
@@ -99,8 +106,6 @@ RULES = (
         image_size=64,
         recipe="emoji_paired_gan",
         grey=False,
-        text_encoder=True,
-        feature_matching=True,
         from_side_px=48,
         from_pictures=20,
         from_core_hours=1.0,
@@ -116,8 +121,6 @@ RULES = (
         image_size=32,
         recipe="digits_df_gan",
         grey=True,
-        text_encoder=False,
-        feature_matching=False,
         from_side_px=24,
         from_pictures=20,
         from_core_hours=0.0,
@@ -133,8 +136,6 @@ RULES = (
         image_size=32,
         recipe="emoji_paired_gan",
         grey=False,
-        text_encoder=True,
-        feature_matching=True,
         from_side_px=24,
         from_pictures=20,
         from_core_hours=0.0,
@@ -150,8 +151,6 @@ RULES = (
         image_size=16,
         recipe="digits_gan_cls",
         grey=False,
-        text_encoder=False,
-        feature_matching=False,
         from_side_px=0,
         from_pictures=20,
         from_core_hours=0.0,

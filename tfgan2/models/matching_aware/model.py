@@ -243,15 +243,26 @@ class MatchingAwareGAN(GAN):
 
     def generator_loss(self, inputs: LossInputs) -> tuple[tf.Tensor, Logs]:
         """Generator loss against the current discriminator."""
-        generated, noise = inputs.generated, inputs.noise
-        condition = tf.stop_gradient(self.condition(generated.sentence))
-        fake = self.logits(self.features(generated.image, noise, "fake"), condition)
-        real = None
+        condition = tf.stop_gradient(self.condition(inputs.generated.sentence))
+        fake, real, terms_of_features = self.generator_logits(inputs, condition)
+        loss = losses.generator(self.options.loss, fake=fake, real=real)
+        terms = {**self.generator_terms(inputs), **terms_of_features}
+        return loss + tf.add_n([*terms.values(), 0.0]), {"loss": loss, **terms}
+
+    def generator_logits(
+        self, inputs: LossInputs, condition: tf.Tensor
+    ) -> tuple[Logits, Logits | None, Logs]:
+        """Logits of the generator loss, and terms of the loss that use the same features.
+
+        Returns:
+          Logits of generated images; logits of the real images, or None if the loss needs none; and
+          the terms by name, here none.
+        """
+        noise, real = inputs.noise, None
+        fake = self.logits(self.features(inputs.generated.image, noise, "fake"), condition)
         if self.options.loss == "relativistic":
             real = self.logits(self.features(inputs.batch["image"], noise, "real"), condition)
-        loss = losses.generator(self.options.loss, fake=fake, real=real)
-        terms = self.generator_terms(inputs)
-        return loss + tf.add_n([*terms.values(), 0.0]), {"loss": loss, **terms}
+        return fake, real, {}
 
     def generator_terms(self, inputs: LossInputs) -> Logs:
         """Terms of the generator loss besides the adversarial loss."""

@@ -11,6 +11,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tfgan2.adversarial import losses
+from tfgan2.adversarial.losses import Logits
 from tfgan2.adversarial.updates import Logs, LossInputs
 from tfgan2.models.layers.blocks import DType
 from tfgan2.models.layers.minibatch_deviation import with_deviation
@@ -51,20 +52,22 @@ class PairedGAN(MatchingAwareGAN):
         )
         return features, head
 
-    def generator_loss(self, inputs: LossInputs) -> tuple[tf.Tensor, Logs]:
-        """Adversarial loss, and feature matching in the same passes of the discriminator."""
+    def generator_logits(
+        self, inputs: LossInputs, condition: tf.Tensor
+    ) -> tuple[Logits, Logits | None, Logs]:
+        """Logits, and feature matching in the same passes of the discriminator."""
         options = self.options
         if not options.feature_matching_weight:
-            return super().generator_loss(inputs)
+            return super().generator_logits(inputs, condition)
 
         # Features of all blocks. Both images of a pair have the same augmentation, so that feature
         # matching compares the same places.
-        condition = tf.stop_gradient(self.condition(inputs.generated.sentence))
         images = (inputs.generated.image, inputs.batch["image"])
         fake, real = (
             self.image_features.block_outputs(self.augmented(image, inputs.noise, "pair"))
             for image in images
         )
+        matching = options.feature_matching_weight * losses.feature_matching(fake, real)
 
         # The features of the last block give the logits.
         group = options.minibatch_group
@@ -72,7 +75,4 @@ class PairedGAN(MatchingAwareGAN):
             self.logits(with_deviation(outputs[-1], group=group), condition)
             for outputs in (fake, real)
         )
-        loss = losses.generator(options.loss, fake=fake_logits, real=real_logits)
-        matching = options.feature_matching_weight * losses.feature_matching(fake, real)
-        terms = {**self.generator_terms(inputs), "feature_matching": matching}
-        return loss + tf.add_n([*terms.values(), 0.0]), {"loss": loss, **terms}
+        return fake_logits, real_logits, {"feature_matching": matching}
