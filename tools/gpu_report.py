@@ -7,39 +7,16 @@ Writes report.md, which fits into a bug report, and report.json. Each check is a
 a check that fails or needs too long leaves the others as they are.
 """
 
-import dataclasses
-import functools
 import pathlib
 import signal
 import time
-from collections.abc import Callable, Iterator
 
 from absl import flags
 
 from tfgan2 import program
 from tfgan2.runs import recipe as recipes
-from tools.benchmarks.systems import SYSTEMS
-from tools.gpu_checks import contract, data_set, devices, page, parity, systems, training
-from tools.gpu_checks.outcome import FAILED, NOT_RUN, Outcome, Setting
-
-# Each check, and its share of the time.
-CHECKS: dict[str, tuple[Callable[..., Outcome], float]] = {
-    "devices": (devices.check, 0.05),
-    "data set": (data_set.check, 0.05),
-    "training": (training.one_device, 0.25),
-    "all GPUs": (training.all_gpus, 0.1),
-    "XLA": (training.with_xla, 0.15),
-    "export": (parity.check, 0.1),
-    **{name: (functools.partial(systems.check, system=name), 0.08) for name in SYSTEMS},
-    "contract tests": (contract.check, 0.4),
-}
-# Checks that read the files of another check.
-NEEDS = {
-    "training": "data set",
-    "all GPUs": "data set",
-    "XLA": "data set",
-    "export": "training",
-}
+from tools.gpu_checks import all_checks, page
+from tools.gpu_checks.outcome import FAILED, Setting
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("output_dir", None, "absent or empty folder of the report")
@@ -78,7 +55,7 @@ def main() -> None:
         batch_size=FLAGS.batch_size,
     )
     day, done = time.strftime("%Y-%m-%d"), {}
-    for name, outcome in outcomes(setting, seconds=60 * FLAGS.minutes):
+    for name, outcome in all_checks.outcomes(setting, seconds=60 * FLAGS.minutes):
         done[name] = outcome
         print(f"{name}: {outcome.result}: {outcome.summary}", flush=True)
         program.write_file(folder / "report.md", page.markdown(done, day=day).encode())
@@ -87,26 +64,6 @@ def main() -> None:
     failed = [name for name, outcome in done.items() if outcome.result == FAILED]
     if failed:
         raise program.Failure(f"failed: {', '.join(failed)}")
-
-
-def outcomes(setting: Setting, *, seconds: float) -> Iterator[tuple[str, Outcome]]:
-    """Runs the checks in order; a check leaves the time that it does not need to the next ones."""
-    results: dict[str, str] = {}
-    shares = sum(share for _, share in CHECKS.values())
-    for name, (check, share) in CHECKS.items():
-        began = time.monotonic()
-        needed = NEEDS.get(name)
-        if results.get(needed or "") == FAILED:
-            outcome = Outcome(NOT_RUN, f"needs the check {needed}")
-        else:
-            outcome = check(setting, seconds=seconds * share / shares)
-        used = time.monotonic() - began
-        seconds, shares = max(1.0, seconds - used), shares - share
-        if name == "devices":
-            gpus = outcome.figures.get("machine", {}).get("gpus", ())
-            setting = dataclasses.replace(setting, gpus=len(gpus))
-        results[name] = outcome.result
-        yield name, dataclasses.replace(outcome, seconds=used)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,7 @@ import pathlib
 import pytest
 
 from tests import programs
-from tools import gpu_report
-from tools.gpu_checks import contract, outcome, page, running, training
+from tools.gpu_checks import all_checks, contract, outcome, page, running, training
 from tools.gpu_checks.outcome import FAILED, NOT_RUN, PASSED, UNFINISHED, Outcome, Setting
 from tools.gpu_checks.running import Ended
 
@@ -103,8 +102,8 @@ def test_checks_without_what_they_need_are_not_run_and_others_are(
         return Outcome(PASSED, "yes")
 
     checks = {"data set": (fails, 0.5), "XLA": (passes, 0.2), "contract tests": (passes, 0.1)}
-    monkeypatch.setattr(gpu_report, "CHECKS", checks)
-    found = dict(gpu_report.outcomes(setting, seconds=1.0))
+    monkeypatch.setattr(all_checks, "CHECKS", checks)
+    found = dict(all_checks.outcomes(setting, seconds=1.0))
     assert [it.result for it in found.values()] == [FAILED, NOT_RUN, PASSED]
 
 
@@ -132,8 +131,8 @@ def test_checks_pass_on_this_machine_with_small_sizes(
     setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = ("devices", "data set", "training", "all GPUs", "export", "auto_write")
-    monkeypatch.setattr(gpu_report, "CHECKS", {it: gpu_report.CHECKS[it] for it in names})
-    found = dict(gpu_report.outcomes(setting, seconds=6000.0))
+    monkeypatch.setattr(all_checks, "CHECKS", {it: all_checks.CHECKS[it] for it in names})
+    found = dict(all_checks.outcomes(setting, seconds=6000.0))
     assert {name: it.result for name, it in found.items()} == dict.fromkeys(names, outcome.PASSED)
     assert found["export"].figures["export and run"]["mean"] < 0.01
     assert found["auto_write"].figures["results"][0]["images_per_second"]["median"] > 0

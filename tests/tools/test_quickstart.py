@@ -5,18 +5,17 @@ import pathlib
 import re
 
 import pytest
-from absl.testing import flagsaver
 
 from tests import programs
 from tfgan2.data import sources
 from tfgan2.runs import recipe as recipes
 from tfgan2.runs import shipped_recipes
-from tools import commands, quickstart
+from tools import commands, examples
 
 
-@pytest.mark.parametrize("name", quickstart.EXAMPLES)
+@pytest.mark.parametrize("name", examples.EXAMPLES)
 def test_the_recipe_gets_the_text_encoder_that_it_needs(name: str) -> None:
-    example = quickstart.EXAMPLES[name]
+    example = examples.EXAMPLES[name]
     recipe = recipes.from_flagfile(shipped_recipes.files()[example.recipe])
     assert recipe.freeze_text_encoder == bool(example.text_encoder)
     assert name in sources.SOURCES
@@ -51,10 +50,9 @@ def test_commands_run_in_order_with_flags_that_exist(
             (samples / "step_00000002.png").touch()
 
     monkeypatch.setattr(commands, "run", record)
-    monkeypatch.setattr(quickstart, "child_server", contextlib.nullcontext)
-    with flagsaver.as_parsed(data=name, steps="2"):
-        quickstart.main()
-    clients = ["serving.client"] * len(quickstart.EXAMPLES[name].pictures)
+    monkeypatch.setattr(examples, "child_server", contextlib.nullcontext)
+    examples.run(name, steps=2)
+    clients = ["serving.client"] * len(examples.EXAMPLES[name].pictures)
     assert [module for module, _ in run] == [*modules, *clients]
     assert "--steps=2" in dict(run)["tfgan2.train"]
     helps = {module: programs.run(module, "--helpfull").stdout for module in dict(run)}
